@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # The folder, ports, pid files, and how any server is started, awaited and stopped. Sourced by scripts/services.
 
 fail() { printf 'services: %s\n' "$*" >&2; exit 1; }
@@ -6,7 +6,8 @@ usage_error() { printf 'services: %s\n' "$*" >&2; exit 2; }
 missing() { printf 'services: %s\n' "$*" >&2; exit 3; }
 say() { printf 'services: %s\n' "$*" >&2; }
 
-HOME_DIR=$(realpath -m -- "${TAILFILL_SERVICES_DIR:-$here/../.services}")
+: "${SCRIPTS:?this file is sourced by scripts/services}"
+HOME_DIR=$(realpath -m -- "${TAILFILL_SERVICES_DIR:-$SCRIPTS/../.services}")
 [[ $HOME_DIR =~ ^/[A-Za-z0-9._/+@-]*$ ]] ||
   usage_error "the folder $HOME_DIR has blanks or special characters in its name, which HBase does not take; set TAILFILL_SERVICES_DIR to another one"
 readonly HOME_DIR
@@ -25,6 +26,9 @@ open_folder() {
 # --- names -----------------------------------------------------------------------------------------------------------
 
 is_gateway() { [[ $1 == thrift* ]]; }
+
+# HBase has more ports than one; all but ZooKeeper's have names of their own.
+server_of() { if [[ $1 == hbase-* ]]; then echo hbase; else echo "$1"; fi; }
 
 # The functions install_KIND, start_KIND, ready_KIND and needs_KIND know how; all gateways are of one kind.
 kind() { if is_gateway "$1"; then echo gateway; else echo "$1"; fi; }
@@ -63,7 +67,7 @@ wanted_port() {
 
 # The port of the running server, else the one that a start would use.
 port_of() {
-  if running "${1%%-[mr]*}" && [ -f "$PIDS/$1.port" ]; then cat "$PIDS/$1.port"; else wanted_port "$1"; fi
+  if running "$(server_of "$1")" && [ -f "$PIDS/$1.port" ]; then cat "$PIDS/$1.port"; else wanted_port "$1"; fi
 }
 
 check_wanted_ports() {
@@ -71,11 +75,11 @@ check_wanted_ports() {
   for name in "$@" hbase-master hbase-regionserver; do
     port=$(wanted_port "$name")
     variable=$(port_variable "$name")
-    [[ $port =~ ^[1-9][0-9]{0,4}$ ]] && ((port < 65536)) || usage_error "$variable is '$port', which is no port number"
+    [[ $port =~ ^[1-9][0-9]{0,4}$ && $port -lt 65536 ]] || usage_error "$variable is '$port', which is no port number"
     [[ $seen != *" $port "* ]] || usage_error "$variable is $port, which another service is to use as well"
     seen+="$port "
     if [ -n "${!variable:-}" ] && [ "$(port_of "$name")" != "$port" ]; then
-      fail "$name already runs on port $(port_of "$name") and $variable asks for $port; stop it first: scripts/services down ${name%%-[mr]*}"
+      fail "$name already runs on port $(port_of "$name") and $variable asks for $port; stop it first: scripts/services down $(server_of "$name")"
     fi
   done
 }
@@ -135,8 +139,9 @@ launch() {
   shift
   [ -f "$LOGS/$name.log" ] && mv -f "$LOGS/$name.log" "$LOGS/$name.log.1"
   wanted_port "$name" >"$PIDS/$name.port"
-  # exec keeps the pid: the file names the server itself from the first moment.
+  # exec keeps the pid: the file names the server itself from the first moment. A crash dump lands among the logs.
   (
+    cd "$LOGS" || exit
     echo "$BASHPID" >"$PIDS/$name.pid"
     exec setsid "$@"
   ) </dev/null >"$LOGS/$name.log" 2>&1 9>&- &

@@ -55,7 +55,7 @@ mariadb_command() {
   set_loader mariadb
   local root=$HOME_DIR/mariadb/usr
   MARIADBD=("${LOADER[@]}" "$root/sbin/mariadbd" --no-defaults --basedir="$root" --lc-messages-dir="$root/share/mysql"
-    --plugin-dir="$root/lib/mysql/plugin" --tmpdir="$DATA/tmp" --innodb-buffer-pool-size=256M --server-id=2)
+    --tmpdir="$DATA/tmp" --innodb-buffer-pool-size=256M --server-id=2)
   [ "$(id -u)" != 0 ] || MARIADBD+=(--user=root)
   mkdir -p "$DATA/tmp"
 }
@@ -79,9 +79,11 @@ start_mariadb() {
     rm -rf "$DATA/mariadb.new"
     mkdir -p "$DATA/mariadb.new"
     {
-      echo "CREATE DATABASE IF NOT EXISTS mysql; USE mysql; SET @auth_root_socket=NULL;"
-      cat "$share"/{mysql_system_tables,mysql_performance_tables,mysql_system_tables_data,fill_help_tables,maria_add_gis_sp_bootstrap,mysql_sys_schema}.sql
-    } | "${MARIADBD[@]}" --bootstrap --datadir="$DATA/mariadb.new" --enforce-storage-engine= >"$LOGS/mariadb.log" 2>&1 9>&- ||
+      printf '%s;\n' "CREATE DATABASE IF NOT EXISTS mysql" "USE mysql" "SET @auth_root_socket=NULL"
+      # An account for the machine's own name is of no use on loopback.
+      cat "$share"/{mysql_system_tables,mysql_performance_tables,mysql_system_tables_data,fill_help_tables,maria_add_gis_sp_bootstrap,mysql_sys_schema}.sql |
+        sed '/@current_hostname/d'
+    } | "${MARIADBD[@]}" --bootstrap --datadir="$DATA/mariadb.new" --enforce-storage-engine= --max-allowed-packet=8M >"$LOGS/mariadb.log" 2>&1 9>&- ||
       died mariadb "MariaDB could not make its data folder $DATA/mariadb"
     mv "$DATA/mariadb.new" "$DATA/mariadb"
   fi

@@ -17,6 +17,9 @@ install_gateway() {
   stamp hbase-gateway
 }
 
+readonly HEAP=${TAILFILL_HBASE_HEAP:-1g}
+[[ $HEAP =~ ^[1-9][0-9]*[mMgG]$ ]] || usage_error "TAILFILL_HBASE_HEAP is '$HEAP'; write it like 512m or 2g"
+
 JVM=(java -Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true --add-modules jdk.unsupported
   --add-exports java.security.jgss/sun.security.krb5=ALL-UNNAMED -XX:+ExitOnOutOfMemoryError -Djava.net.preferIPv4Stack=true)
 for name in java.io java.nio sun.nio.ch java.lang jdk.internal.ref java.lang.reflect java.util java.util.concurrent; do
@@ -53,16 +56,16 @@ END
 }
 
 start_hbase() {
-  local options=() conf=$CONF/hbase
+  local options=() site="$CONF/hbase"
   read -ra options <<<"${TAILFILL_HBASE_OPTIONS:-}"
-  need_tools java=default-jdk-headless
+  need_java
   check_port_free hbase
   check_port_free hbase-master
   check_port_free hbase-regionserver
   wanted_port hbase-master >"$PIDS/hbase-master.port"
   wanted_port hbase-regionserver >"$PIDS/hbase-regionserver.port"
   # The raw file system flushes, so that an acknowledged row survives a kill; the default local one does not.
-  write_conf "$conf" \
+  write_conf "$site" \
     hbase.rootdir "file://$DATA/hbase/root" hbase.tmp.dir "$DATA/hbase/tmp" \
     hbase.cluster.distributed false hbase.wal.provider filesystem \
     fs.file.impl org.apache.hadoop.fs.RawLocalFileSystem \
@@ -74,37 +77,33 @@ start_hbase() {
     hbase.master.hostname localhost hbase.unsafe.regionserver.hostname localhost
   mkdir -p "$DATA/hbase/tmp"
   launch hbase "${JVM[@]}" "-Dtailfill.service=$HOME_DIR/hbase" "-Djava.io.tmpdir=$DATA/hbase/tmp" \
-    "-Xmx${TAILFILL_HBASE_HEAP:-1g}" "${options[@]}" -cp "$conf:$HOME_DIR/hbase-server/*" \
+    "-Xmx$HEAP" "${options[@]}" -cp "$site:$HOME_DIR/hbase-server/*" \
     org.apache.hadoop.hbase.master.HMaster start
 }
 
 ready_hbase() { grep -qF "Master has completed initialization" "$LOGS/hbase.log" && listening "$(port_of hbase)"; }
 
-needs_hbase() { echo $(($(megabytes "${TAILFILL_HBASE_HEAP:-1g}") + 300)); }
-
-megabytes() {
-  case $1 in
-    *[!0-9]g | *[!0-9]G | *[!0-9]m | *[!0-9]M | [gGmM] | *[!0-9gGmM]*) ;;
-    *[gG]) echo $((${1%?} * 1024)) && return ;;
-    *[mM]) echo "${1%?}" && return ;;
+needs_hbase() {
+  case $HEAP in
+    *[gG]) echo $((${HEAP%?} * 1024 + 300)) ;;
+    *) echo $((${HEAP%?} + 300)) ;;
   esac
-  usage_error "TAILFILL_HBASE_HEAP is '$1'; write it like 512m or 2g"
 }
 
 start_gateway() {
-  local name=$1 class=thrift2 conf=$CONF/$1 wire=(-threadpool)
+  local name=$1 class=thrift2 site="$CONF/$1" wire=(-threadpool)
   [ "$name" != thrift1 ] || class=thrift
   # Framed, but not compact: our client speaks binary.
   [ "$name" != thrift2-framed ] || wire=(-f -threadedselector)
-  need_tools java=default-jdk-headless
+  need_java
   check_port_free "$name"
   # With HBase's own retries a call on a dead server would last 20 minutes.
-  write_conf "$conf" \
+  write_conf "$site" \
     hbase.zookeeper.quorum 127.0.0.1 hbase.zookeeper.property.clientPort "$(port_of hbase)" \
     hbase.thrift.info.port -1 hbase.client.retries.number 4 hbase.client.operation.timeout 45000
   mkdir -p "$DATA/tmp"
   launch "$name" "${JVM[@]}" "-Dtailfill.service=$HOME_DIR/$name" "-Djava.io.tmpdir=$DATA/tmp" -Xmx512m \
-    -cp "$conf:$HOME_DIR/hbase-gateway/*" "org.apache.hadoop.hbase.$class.ThriftServer" \
+    -cp "$site:$HOME_DIR/hbase-gateway/*" "org.apache.hadoop.hbase.$class.ThriftServer" \
     -p "$(wanted_port "$name")" -b 127.0.0.1 "${wire[@]}" start
 }
 
@@ -118,9 +117,9 @@ ready_gateway() {
   length=${#call}
   {
     exec 3<>"/dev/tcp/127.0.0.1/$(port_of "$1")" || return 1
-    [ $frame = 0 ] || printf "\\x00\\x00\\x00\\x$(printf %02x $((length + 13)))" >&3
+    [ $frame = 0 ] || printf '%b' "\\x00\\x00\\x00\\x$(printf %02x $((length + 13)))" >&3
     # version 1, a call; its name; sequence number 1; no arguments
-    printf "\\x80\\x01\\x00\\x01\\x00\\x00\\x00\\x$(printf %02x "$length")%s\\x00\\x00\\x00\\x01\\x00" "$call" >&3
+    printf '%b' "\\x80\\x01\\x00\\x01\\x00\\x00\\x00\\x$(printf %02x "$length")$call\\x00\\x00\\x00\\x01\\x00" >&3
     # up to the first field of the answer: a list (15) as field 0 is a result, anything else an exception
     reply=$(timeout 10 head -c $((frame + 8 + length + 4 + 3)) <&3 | od -An -v -tx1 | tr -d ' \n')
     exec 3>&-

@@ -5,11 +5,13 @@
 # A package counts as installed when its stamp, which is written last, still names what is there: what it was made from, and
 # each file with its size. So a half-finished or damaged install is seen and made again.
 fingerprint() { # PACKAGE
-  recipe "$1" | cksum
-  find "$HOME_DIR/$1" -type f -printf '%s %P\n' 2>/dev/null | sort
+  {
+    echo "recipe $(recipe "$1" | cksum)"
+    if [ -d "$HOME_DIR/$1" ]; then find "$HOME_DIR/$1" -type f -printf '%s %P\n'; fi
+  } | sort
 }
 
-installed() { [ -s "$HOME_DIR/installed/$1" ] && cmp -s <(fingerprint "$1") "$HOME_DIR/installed/$1"; }
+installed() { [ -s "$HOME_DIR/installed/$1" ] && [ -z "$(comm -23 "$HOME_DIR/installed/$1" <(fingerprint "$1"))" ]; }
 
 stamp() {
   fingerprint "$1" >"$HOME_DIR/installed/$1.new"
@@ -19,7 +21,12 @@ stamp() {
 
 # True if PACKAGE has to be installed; says why when it was there before.
 must_install() {
+  local name
   installed "$1" && return 1
+  for name in "${ALL[@]}"; do
+    [ "$(package_of "$name")" != "$1" ] || ! running "$name" ||
+      fail "$HOME_DIR/$1 is damaged or out of date, and $name runs from it; stop it first: scripts/services down $name"
+  done
   [ ! -d "$HOME_DIR/$1" ] || say "$1 is incomplete, damaged or out of date: installing it again"
   rm -f "$HOME_DIR/installed/$1"
 }
@@ -30,7 +37,7 @@ recipe() {
     mysql) echo "sid: mysql-server-core mysql-client-core" ;;
     mariadb) echo "own: mariadb-server-core mariadb-client-core" ;;
     memcached) echo "own: memcached" ;;
-    hbase-server | hbase-gateway) cat "$here/services.d/$1.xml" ;;
+    hbase-*) cat "$SCRIPTS/services.d/$1.xml" ;;
   esac
 }
 
@@ -82,8 +89,8 @@ apt_unpack() {
   local folder=$1 sources=$2 deb
   shift 2
   local apt=$HOME_DIR/apt/$folder log=$LOGS/install-$folder.log
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-    missing "$folder comes as Debian packages, and this machine has no apt-get and dpkg-deb"
+  { command -v apt-get && command -v dpkg-deb; } >/dev/null ||
+    missing "$folder comes as Debian packages, and this machine has no apt-get or no dpkg-deb to bring them"
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,empty}
   : >"$apt/status"
   {
@@ -96,7 +103,7 @@ apt_unpack() {
     [ -z "$sources" ] || echo "Dir::Etc::sourcelist \"$sources\"; Dir::Etc::sourceparts \"$apt/empty\";"
   } >"$apt/apt.conf"
   export DEBIAN_FRONTEND=noninteractive
-  # --error-on would be stricter, but a foreign source that is down must not stop us: what counts is the download.
+  # A foreign source that is down must not stop us: what counts is the download.
   apt-get -q -c "$apt/apt.conf" update </dev/null >"$log" 2>&1 9>&- || true
   if ! apt-get -q -c "$apt/apt.conf" install --download-only "$@" </dev/null >>"$log" 2>&1 9>&-; then
     tail -n 6 "$log" | sed 's/^/    /' >&2
@@ -113,6 +120,7 @@ apt_unpack() {
 }
 
 # Sets LOADER to the command that runs a program of an unpacked folder with the folder's own libraries.
+# shellcheck disable=SC2034
 set_loader() { # PACKAGE
   local root=$HOME_DIR/$1 ld triple
   for ld in "$root"/{usr/lib,lib}/*-linux-gnu*/ld-linux*.so.*; do [ ! -f "$ld" ] || break; done
@@ -121,12 +129,21 @@ set_loader() { # PACKAGE
   LOADER=("$ld" --library-path "$root/usr/lib/$triple:$root/lib/$triple")
 }
 
+# Not before it is there, since it may have to be installed.
+need_java() {
+  local version
+  need_tools java=default-jdk-headless
+  version=$(java -version 2>&1 </dev/null | sed -n 's/.* version "\(1\.\)\?\([0-9]*\).*/\2/p')
+  ((${version:-0} >= 11)) || missing "HBase needs Java 17 (11 may do), and 'java' is $(java -version 2>&1 | head -n 1); put a newer one first in PATH"
+}
+
 # --- jars ----------------------------------------------------------------------------------------------------------------
 
 # maven_copy PACKAGE: the jars that services.d/PACKAGE.xml asks for, into the folder of that name.
 maven_copy() {
   local package=$1 repository=$HOME_DIR/maven log=$LOGS/install-$1.log sum try
-  need_tools java=default-jdk-headless mvn=maven
+  need_java
+  need_tools mvn=maven
   # Maven trusts what it downloaded before; a jar that was cut short since must not stay.
   if [ -d "$repository" ]; then
     find "$repository" -name '*.jar.sha1' | while read -r sum; do
@@ -136,7 +153,7 @@ maven_copy() {
   fi
   rm -rf "${HOME_DIR:?}/$package"
   for try in 1 2 3; do
-    mvn -q -B -C -f "$here/services.d/$package.xml" -Dmaven.repo.local="$repository" -DoutputDirectory="$HOME_DIR/$package" \
+    mvn -q -B -C -f "$SCRIPTS/services.d/$package.xml" -Dmaven.repo.local="$repository" -DoutputDirectory="$HOME_DIR/$package" \
       dependency:copy-dependencies </dev/null >"$log" 2>&1 9>&- && return 0
     say "Maven did not get everything (try $try of 3); what came is kept"
   done
