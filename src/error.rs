@@ -1,0 +1,29 @@
+//! What an error means for the run: retry, or stop and with which exit code.
+
+/// What is done about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Passing: try again with the same content, within a stated bound.
+    Retry,
+    /// A person is needed; the run ends with this code and loses nothing.
+    Halt(Exit),
+}
+
+/// The exit codes of DESIGN section 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    /// A server away, a password refused, a mapping parked.
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// Refused by a check or gate.
+    Refused = 3,
+    /// Verification found differences.
+    Differences = 4,
+    /// The source cannot be continued from this position.
+    Position = 5,
+    /// Interrupted, cleanly: checkpointed.
+    Interrupted = 130,
+}

@@ -1,0 +1,12 @@
+//! tailfill moves list-shaped data from MySQL to HBase while both stay in service.
+//!
+//! The map (ARCHITECTURE.md has the longer one); arrows point to what a room may use:
+//! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
+
+pub mod clock;
+pub mod error;
+pub mod lock;
+pub mod model;
+pub mod sink;
+pub mod source;
+pub mod store;

@@ -1,0 +1,37 @@
+//! Leases: who may write to a list now.
+//!
+//! Promises: one holder per list inside this process, fair between tail and backfill; beyond the
+//! process as far as Memcache can promise, which is not at all: a lease can vanish at any moment,
+//! so no promise on deletes rests on it (DESIGN section 3, I4).
+//! Refuses to know: what is written under a lease.
+
+use async_trait::async_trait;
+use std::time::Duration;
+
+pub mod key;
+
+pub use key::{LeaseKey, ListId};
+
+/// The unique text that names one holding of leases; a release compares it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub String);
+
+/// The lease server does not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("memcached {server}: {reason}")]
+pub struct LockError {
+    pub server: String,
+    pub reason: String,
+}
+
+/// A server of leases: Memcache, or a double.
+#[async_trait]
+pub trait LeaseServer: Send + Sync {
+    /// `add`s each key with `token` as its value and `expiry`; says for each whether it was added.
+    /// All keys in one pipelined round trip (per server).
+    async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError>;
+
+    /// Deletes each key that still holds `token`: reads value and CAS, compares, deletes with that
+    /// CAS. Keys that vanished or belong to others are left alone. Two pipelined round trips.
+    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<(), LockError>;
+}

@@ -1,0 +1,20 @@
+//! Pure data that every room shares: tables, values, row changes, positions, ticks.
+//!
+//! Promises: no I/O, no clock, no async; everything here can be built in a test in one line.
+//! Refuses to know: how any of it is read, written or stored.
+
+pub mod change;
+pub mod gtid;
+pub mod mapping;
+pub mod position;
+pub mod table;
+pub mod tick;
+pub mod value;
+
+pub use change::{Row, RowChange};
+pub use gtid::{Gtid, GtidSet};
+pub use mapping::{Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
+pub use position::{Point, Position};
+pub use table::{Column, ColumnType, TableName, TableSchema};
+pub use tick::Tick;
+pub use value::{DateTime, Time, Value};

@@ -1,0 +1,45 @@
+//! What can go wrong with a sink, split by consequence.
+
+use crate::error::{Disposition, Exit};
+
+/// An error of the sink. Never holds row values.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The gateway or a region is away; part of the rows may have been written, or may still be.
+    #[error("hbase gateway {gateway}: {reason}")]
+    Unavailable { gateway: String, reason: String },
+    /// The table or family is not there.
+    #[error("hbase table {table}, family {family}: {reason}")]
+    Missing { table: String, family: String, reason: String },
+    /// The other side does not speak the configured protocol.
+    #[error("hbase gateway {gateway}: {reason}")]
+    WrongProtocol { gateway: String, reason: String },
+    /// The gateway refused for a reason that repeating will not mend.
+    #[error("hbase gateway {gateway} refused {what}: {reason}")]
+    Refused { gateway: String, what: String, reason: String },
+    /// A row cannot be expressed in the layout (a zero date in a key, a NULL in a key).
+    #[error("{mapping}: {reason}")]
+    Unencodable { mapping: String, reason: String },
+}
+
+impl SinkError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            SinkError::Unavailable { .. } => Disposition::Retry,
+            SinkError::Refused { .. } | SinkError::Unencodable { .. } => Disposition::Halt(Exit::Failed),
+            SinkError::Missing { .. } | SinkError::WrongProtocol { .. } => Disposition::Halt(Exit::Refused),
+        }
+    }
+
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            SinkError::Unavailable { .. } => Some("is the Thrift gateway up, and hbase.gateways right?"),
+            SinkError::Missing { .. } => Some("run `tailfill init`"),
+            SinkError::WrongProtocol { .. } => {
+                Some("set hbase.kind and hbase.transport as the gateway was started")
+            }
+            SinkError::Refused { .. } => Some("see the gateway's log"),
+            SinkError::Unencodable { .. } => Some("mend or delete the row in MySQL, then run again"),
+        }
+    }
+}

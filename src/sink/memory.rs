@@ -1,0 +1,1 @@
+//! A sink in memory, with HBase timestamp rules.

@@ -1,0 +1,104 @@
+//! The sink: HBase tables, and how a row becomes row keys and cells.
+//!
+//! Promises: `apply` is idempotent and order-free by tick (the highest timestamp wins; at equal
+//! timestamps a delete marker beats a put); bytes as docs/formats.md says.
+//! Refuses to know: where rows come from, leases, when a write may be sent
+//! (only `protocol::write` calls [`Sink::write`]).
+
+use crate::model::{Target, TargetId, Tick};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub mod encode;
+pub mod error;
+pub mod layout;
+pub mod memory;
+pub mod tall;
+
+pub use error::SinkError;
+
+/// What is written to one HBase row at one tick: an atomic unit of content, not of visibility.
+///
+/// `delete_family` excludes the other two (no row gets a family marker and a put in one batch).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowWrite {
+    pub row: Bytes,
+    pub tick: Tick,
+    /// A DeleteFamily marker at `tick`.
+    pub delete_family: bool,
+    /// Cells put at `tick`: qualifier, value.
+    pub puts: Vec<(Bytes, Bytes)>,
+    /// Qualifiers that get a DeleteColumns marker at `tick`.
+    pub delete_columns: Vec<Bytes>,
+}
+
+/// A cell as HBase shows it: the newest version that no marker covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCell {
+    pub qualifier: Bytes,
+    pub value: Bytes,
+    pub tick: Tick,
+}
+
+/// A row as HBase shows it; a row without visible cells does not exist. Cells by qualifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    pub row: Bytes,
+    pub cells: Vec<StoredCell>,
+}
+
+/// A part of a target to read. `start` inclusive, `stop` exclusive, empty means unbounded;
+/// reversed scans go from `start` (the higher key, inclusive) down to `stop` (exclusive).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanRange {
+    pub start: Bytes,
+    pub stop: Bytes,
+    pub reversed: bool,
+    /// At most this many rows.
+    pub limit: usize,
+}
+
+/// What is known of an HBase table's family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableState {
+    Missing,
+    Present {
+        /// Family settings as the gateway returns them (`VERSIONS`, `hbase.hstore.time.to.purge.deletes` ...),
+        /// `None` when the table lacks the family.
+        family: Option<std::collections::BTreeMap<String, String>>,
+        /// Table attributes.
+        attributes: std::collections::BTreeMap<String, String>,
+        families: Vec<String>,
+    },
+}
+
+/// A store with HBase's timestamp rules. Targets are registered when the sink is built, so that a
+/// [`TargetId`] names table and family.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Writes rows of one target: markers first, then puts. Not atomic over rows: after an error
+    /// any part may have been applied, or may still be, and the answer is to send the same again.
+    ///
+    /// # Errors
+    /// `Unavailable` is passing; everything else needs a person.
+    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError>;
+
+    /// Reads rows by key, in the order asked for; `None` where there is none.
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError>;
+
+    /// Reads up to `range.limit` rows in key order. To go on, call again with `start` just after
+    /// (or, reversed, just before) the last row.
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError>;
+
+    /// The state of a target's table.
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError>;
+
+    /// Creates the table of `target` as DESIGN section 5 says (pre-split on the salt, row bloom filter,
+    /// FAST_DIFF, VERSIONS 1, `purge_deletes_ms`, `run_id` as the attribute `tailfill.run`).
+    /// Succeeds when it exists already.
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError>;
+
+    /// HBase's own clock, milliseconds since 1970, seen through a cell that HBase stamped in the
+    /// target's table: (before the call by our clock is the caller's business).
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError>;
+}

@@ -1,0 +1,54 @@
+//! What can go wrong with a source, split by consequence.
+
+use crate::error::{Disposition, Exit};
+use crate::model::TableName;
+
+/// An error of the source. Never holds row values.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The server is away, or a connection broke: passing.
+    #[error("mysql at {address}: {reason}")]
+    Unavailable { address: String, reason: String },
+    /// The user or password was refused.
+    #[error("mysql at {address} refused the login of {user}: {reason}")]
+    LoginRefused { address: String, user: String, reason: String },
+    /// A statement failed for a reason that repeating will not mend (a missing grant, a missing table).
+    #[error("mysql refused {what}: {reason}")]
+    Refused { what: String, reason: String },
+    /// The database, table or column that a mapping names is not there, or not usable.
+    #[error("{table}: {reason}")]
+    Schema { table: TableName, reason: String, advice: String },
+    /// The stream cannot be continued: purged, or the source lost transactions that were read.
+    #[error("the source cannot be continued from this position: {reason}")]
+    PositionLost { reason: String, advice: String },
+    /// The binlog holds something that is not understood, or must not be skipped (I9).
+    #[error("at {position}: {reason}")]
+    NotUnderstood { position: String, reason: String, advice: String },
+}
+
+impl SourceError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            SourceError::Unavailable { .. } => Disposition::Retry,
+            SourceError::LoginRefused { .. } | SourceError::NotUnderstood { .. } => {
+                Disposition::Halt(Exit::Failed)
+            }
+            SourceError::Refused { .. } | SourceError::Schema { .. } => Disposition::Halt(Exit::Refused),
+            SourceError::PositionLost { .. } => Disposition::Halt(Exit::Position),
+        }
+    }
+
+    /// What the operator can do.
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            SourceError::Unavailable { .. } => {
+                Some("is the server up, and host and port of source.url right?")
+            }
+            SourceError::LoginRefused { .. } => Some("check user and password of source.url"),
+            SourceError::Refused { .. } => Some("run `tailfill check`"),
+            SourceError::Schema { advice, .. }
+            | SourceError::PositionLost { advice, .. }
+            | SourceError::NotUnderstood { advice, .. } => Some(advice),
+        }
+    }
+}

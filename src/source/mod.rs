@@ -1,0 +1,121 @@
+//! The source: what MySQL has committed, what it changes, and what a SELECT sees.
+//!
+//! Promises: the same [`Value`](crate::model::Value)s for the same stored row whether it came by
+//! the binlog or by a SELECT; nothing unknown is skipped (I9): an event, a row or a schema that
+//! is not understood is an error with its position.
+//! Refuses to know: ticks, HBase, leases, what is done with a change.
+
+use crate::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+pub mod error;
+
+pub use error::SourceError;
+
+/// One source server. [`mysql`] is the real one; the simulation has its own.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// `@@server_uuid`.
+    async fn server_uuid(&self) -> Result<String, SourceError>;
+
+    /// What the storage engine has committed: `@@gtid_executed`. Never the binlog's head, which
+    /// runs ahead of it (DESIGN section 2).
+    async fn executed(&self) -> Result<GtidSet, SourceError>;
+
+    /// A position to start from: [`executed`](Source::executed), read again until it has no hole
+    /// against the binlog it was read from.
+    async fn start(&self) -> Result<Position, SourceError>;
+
+    /// Streams every change of the registered tables that is not in `from.gtids`.
+    ///
+    /// # Errors
+    /// `PositionLost` when the server has purged, or never had, what is needed.
+    async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError>;
+
+    /// A connection for SELECTs: autocommit, READ COMMITTED, on the server whose binlog is tailed
+    /// (checked by `@@server_uuid` on that connection).
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError>;
+
+    /// The transactions that XA RECOVER lists: prepared, undecided. The backfill waits for them at
+    /// the start of a run.
+    async fn prepared_xa(&self) -> Result<Vec<String>, SourceError>;
+}
+
+/// The binlog from one position on. `next` is called by one task that does nothing else, so it
+/// need not be cancel-safe; dropping the stream closes its connection.
+#[async_trait]
+pub trait ChangeStream: Send {
+    /// The next event; waits for one as long as it takes (a heartbeat arrives when idle).
+    async fn next(&mut self) -> Result<StreamEvent, SourceError>;
+}
+
+/// What a stream reports. A transaction is `Begin`, any number of `Changes`, `End`; one without
+/// changes of registered tables is `Begin`, `End`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StreamEvent {
+    Begin {
+        gtid: Gtid,
+        /// When the source committed it, microseconds since 1970 (`immediate_commit_timestamp`);
+        /// for lag only. 0 when unknown.
+        committed_micros: u64,
+    },
+    /// Changes in binlog order; at most a few hundred at once, so that a huge transaction streams.
+    Changes(Vec<RowChange>),
+    End {
+        gtid: Gtid,
+        place: BinlogPlace,
+    },
+    /// The server is alive and the stream has read up to here.
+    Heartbeat {
+        place: BinlogPlace,
+    },
+}
+
+/// A place in the files of one server's binlog, for people and for the byte lag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BinlogPlace {
+    pub file: Arc<str>,
+    pub offset: u64,
+}
+
+/// SELECTs, each in a read view of its own.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The primary key of the `rows`-th row after `after` (`None`: from the table's beginning), or
+    /// `None` when fewer are left.
+    async fn chunk_end(
+        &mut self,
+        table: TableId,
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError>;
+
+    /// The distinct list keys in `range`: rows in which only the key columns of `mapping` are set.
+    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError>;
+
+    /// Every row of `range` in primary-key order, read in one statement.
+    async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError>;
+
+    /// Every row of one list (values of the key columns, in key order), in no particular order.
+    async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError>;
+
+    /// The row with this list key and item key, if any.
+    async fn item(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        item: &[Value],
+    ) -> Result<Option<Row>, SourceError>;
+
+    /// The estimated number of rows of a table (`information_schema`), for progress only.
+    async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError>;
+}
+
+/// A closed range of primary keys: `after < key <= up_to`; unbounded where `None`. The first and
+/// last chunk of a table are unbounded (I8).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyRange {
+    pub after: Option<Vec<Value>>,
+    pub up_to: Option<Vec<Value>>,
+}

@@ -1,0 +1,89 @@
+//! The state store: journal, checkpoint, chunks, life cycle.
+//!
+//! Promises: a commit is all or nothing and durable when it returns; a commit whose expectations
+//! do not hold changes nothing (compare-and-set); one owner at a time.
+//! Refuses to know: what the records mean beyond their bytes (`records` does).
+
+use async_trait::async_trait;
+
+pub mod memory;
+
+/// The rooms of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// Schema version, run id, highest tick, configuration fingerprint.
+    Meta,
+    /// Ticks and what they cover; key: the tick, 8 bytes big-endian.
+    Journal,
+    /// Durable positions; key: (source).
+    Checkpoint,
+    /// Chunk plan and progress; key: (source, mapping, cohort, target, chunk number).
+    Chunk,
+    /// Life cycle; key: (source, mapping, cohort, target).
+    LifeCycle,
+    /// History: verification, positions.
+    History,
+}
+
+impl Space {
+    pub const ALL: [Space; 6] =
+        [Space::Meta, Space::Journal, Space::Checkpoint, Space::Chunk, Space::LifeCycle, Space::History];
+
+    /// The table's name in an embedded store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Space::Meta => "meta",
+            Space::Journal => "journal",
+            Space::Checkpoint => "checkpoint",
+            Space::Chunk => "chunk",
+            Space::LifeCycle => "life_cycle",
+            Space::History => "history",
+        }
+    }
+}
+
+/// Changes that become durable together, if every expectation holds.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// What each key must hold now (`None`: nothing).
+    pub expect: Vec<(Space, Vec<u8>, Option<Vec<u8>>)>,
+    pub put: Vec<(Space, Vec<u8>, Vec<u8>)>,
+    pub delete: Vec<(Space, Vec<u8>)>,
+    /// Deletes every key of the space in `first..=last`.
+    pub delete_range: Vec<(Space, Vec<u8>, Vec<u8>)>,
+}
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("the state in {place} is in use by another tailfill")]
+    Locked { place: String },
+    /// Reading or writing failed (disk full, torn file).
+    #[error("the state in {place}: {reason}")]
+    Io { place: String, reason: String },
+    /// A record is not what this version writes.
+    #[error("a record of the state is damaged or from another version: {reason}")]
+    Record { reason: String },
+}
+
+/// Whether a commit was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Committed,
+    /// An expectation did not hold; nothing was changed.
+    Refused,
+}
+
+/// A durable map with compare-and-set.
+#[async_trait]
+pub trait Store: Send + Sync {
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every record of a space whose key begins with `prefix`, in key order.
+    async fn list(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// Applies the deletes, then the puts. Durable when it returns. Cancelling it leaves it
+    /// either made or not made.
+    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError>;
+}
