@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod gtid;
+pub mod life_cycle;
 pub mod mapping;
 pub mod position;
 pub mod table;
@@ -13,6 +14,7 @@ pub mod value;
 
 pub use change::{Row, RowChange};
 pub use gtid::{Gtid, GtidSet};
+pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position};
 pub use table::{Column, ColumnType, TableName, TableSchema};

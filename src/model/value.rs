@@ -1,5 +1,6 @@
 //! Column values, in the one form that the binlog and the snapshot both decode to.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One column value. The tail (binlog row image) and the backfill (SELECT) decode to the same
@@ -15,7 +16,7 @@ use std::fmt;
 /// | BINARY (padded to its length), VARBINARY, BLOB, BIT (big-endian, `(bits + 7) / 8` bytes), GEOMETRY, VECTOR | `Bytes` |
 /// | DATE, DATETIME, TIMESTAMP (UTC) | `DateTime` |
 /// | TIME | `Time` |
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Null,
     Int(i64),
@@ -36,7 +37,7 @@ impl Value {
 
 /// A DATE, DATETIME or TIMESTAMP, field by field as MySQL stores it, because zero and partial
 /// dates (`0000-00-00`, `2024-00-00`) exist there. A TIMESTAMP is in UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DateTime {
     pub year: u16,
     pub month: u8,
@@ -80,7 +81,7 @@ impl DateTime {
 }
 
 /// A TIME: sign, hours (0..=838), minutes, seconds, microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Time {
     pub negative: bool,
     pub hours: u16,

@@ -1,0 +1,155 @@
+//! The life of a mapping's target, for one cohort of lists.
+//!
+//! One enum and one pure function; the store keeps the state, status prints it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a target of a mapping stands. All states are durable.
+///
+/// | state | set by | what is true then |
+/// |---|---|---|
+/// | `New` | first start | nothing was written |
+/// | `Tailing` | the tail | changes since the start position are being written |
+/// | `Backfilling` | the backfill | chunks are being copied |
+/// | `CaughtUp` | the backfill | every chunk is copied and the tail has passed the position of that moment |
+/// | `Verified` | `verify` | a full comparison found no difference since |
+/// | `Switching`, `Switched` | `switch` | some, all reads go to HBase |
+/// | `Finished` | `finish` | the application writes to HBase; `run` refuses |
+/// | `Paused` | a person | nothing is written; holds the state to go back to |
+/// | `Parked` | the tail | changes were missed from here on; a re-copy is needed |
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifeCycle {
+    New,
+    Tailing,
+    Backfilling,
+    CaughtUp,
+    Verified,
+    Switching,
+    Switched,
+    Finished,
+    Paused { from: Box<LifeCycle> },
+    Parked { reason: String },
+}
+
+/// What can happen to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LifeEvent {
+    TailStarted,
+    BackfillStarted,
+    CaughtUp,
+    VerifiedEqual,
+    DifferencesFound,
+    SwitchStarted,
+    SwitchCompleted,
+    RolledBack,
+    Finished,
+    Paused,
+    Resumed,
+    Parked { reason: String },
+    Unparked,
+}
+
+/// An event that the state does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} is not possible while {state}")]
+pub struct Illegal {
+    pub state: LifeCycle,
+    pub event: LifeEvent,
+}
+
+/// The state after `event`. Repeating an event that was already taken in changes nothing, because a
+/// restart repeats them.
+pub fn step(state: &LifeCycle, event: LifeEvent) -> Result<LifeCycle, Illegal> {
+    use LifeCycle as S;
+    use LifeEvent as E;
+    let next = match (state, &event) {
+        (S::Finished, _) => None,
+        (S::Parked { .. }, E::Unparked) => Some(S::Tailing),
+        (S::Parked { .. }, _) => None,
+        (S::Paused { from }, E::Resumed) => Some((**from).clone()),
+        (_, E::Parked { reason }) => Some(S::Parked { reason: reason.clone() }),
+        (S::Paused { .. }, E::Paused) => Some(state.clone()),
+        (S::Paused { .. }, _) => None,
+        (_, E::Paused) => Some(S::Paused { from: Box::new(state.clone()) }),
+        (S::New, E::TailStarted) => Some(S::Tailing),
+        (_, E::TailStarted) => Some(state.clone()),
+        (S::New | S::Tailing | S::Backfilling, E::BackfillStarted) => Some(S::Backfilling),
+        (_, E::BackfillStarted) => Some(state.clone()),
+        (S::Backfilling, E::CaughtUp) => Some(S::CaughtUp),
+        (S::CaughtUp | S::Verified | S::Switching | S::Switched, E::CaughtUp) => Some(state.clone()),
+        (S::CaughtUp | S::Verified, E::VerifiedEqual) => Some(S::Verified),
+        (S::Switching | S::Switched, E::VerifiedEqual) => Some(state.clone()),
+        (S::CaughtUp | S::Verified, E::DifferencesFound) => Some(S::CaughtUp),
+        (S::Switching | S::Switched, E::DifferencesFound) => Some(state.clone()),
+        (S::Verified | S::Switching, E::SwitchStarted) => Some(S::Switching),
+        (S::Switching | S::Switched, E::SwitchCompleted) => Some(S::Switched),
+        (S::Switching | S::Switched, E::RolledBack) => Some(S::CaughtUp),
+        (S::Switched, E::Finished) => Some(S::Finished),
+        _ => None,
+    };
+    next.ok_or_else(|| Illegal { state: state.clone(), event })
+}
+
+impl fmt::Display for LifeCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LifeCycle::New => f.write_str("new"),
+            LifeCycle::Tailing => f.write_str("tailing"),
+            LifeCycle::Backfilling => f.write_str("backfilling"),
+            LifeCycle::CaughtUp => f.write_str("caught_up"),
+            LifeCycle::Verified => f.write_str("verified"),
+            LifeCycle::Switching => f.write_str("switching"),
+            LifeCycle::Switched => f.write_str("switched"),
+            LifeCycle::Finished => f.write_str("finished"),
+            LifeCycle::Paused { from } => write!(f, "paused (was {from})"),
+            LifeCycle::Parked { reason } => write!(f, "parked ({reason})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states() -> Vec<LifeCycle> {
+        use LifeCycle::*;
+        let paused = Paused { from: Box::new(Backfilling) };
+        let parked = Parked { reason: "x".into() };
+        vec![New, Tailing, Backfilling, CaughtUp, Verified, Switching, Switched, Finished, paused, parked]
+    }
+
+    fn events() -> Vec<LifeEvent> {
+        use LifeEvent::*;
+        vec![
+            TailStarted, BackfillStarted, CaughtUp, VerifiedEqual, DifferencesFound, SwitchStarted,
+            SwitchCompleted, RolledBack, Finished, Paused, Resumed, Parked { reason: "x".into() }, Unparked,
+        ]
+    }
+
+    /// One row per state, one column per event, in the order of `states` and `events`; `-` is illegal.
+    const TABLE: [&str; 10] = [
+        "tailing backfilling - - - - - - - paused - parked -",
+        "tailing backfilling - - - - - - - paused - parked -",
+        "backfilling backfilling caught_up - - - - - - paused - parked -",
+        "caught_up caught_up caught_up verified caught_up - - - - paused - parked -",
+        "verified verified verified verified caught_up switching - - - paused - parked -",
+        "switching switching switching switching switching switching switched caught_up - paused - parked -",
+        "switched switched switched switched switched - switched caught_up finished paused - parked -",
+        "- - - - - - - - - - - - -",
+        "- - - - - - - - - paused backfilling parked -",
+        "- - - - - - - - - - - - tailing",
+    ];
+
+    #[test]
+    fn every_pair_of_state_and_event_does_what_the_table_says() {
+        for (state, row) in states().iter().zip(TABLE) {
+            for (event, expected) in events().into_iter().zip(row.split(' ')) {
+                let found = step(state, event.clone()).map(|next| next.to_string());
+                let found = found.as_deref().map_or("-", |next| next.split(' ').next().unwrap_or("-"));
+                assert_eq!(found, expected, "{state} on {event:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The records of the store: what each holds, and its key.
+//!
+//! Values are JSON with a schema version (`"v": 1`), so that a person can read them and a later
+//! version can tell them apart. Positions are tagged with source, server and kind; progress is
+//! kept per (source, mapping, cohort, target).
+
+use super::{Space, Store, StoreError};
+use crate::model::{GtidSet, LifeCycle, Point, Position, Tick, Value};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The version that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// One journal entry: a tick and what it covers. Key: the tick, 8 bytes big-endian.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalRecord {
+    /// A batch: the rows `from..=to` in binlog order, and every transaction that has a row in it.
+    Batch { from: Point, to: Point, gtids: GtidSet },
+    /// A mark: safe once the source has engine-committed all of `proof`. Kept by the newest only.
+    Mark { proof: GtidSet },
+}
+
+/// The durable point that a restart continues from (I5). Key: the source's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRecord {
+    pub position: Position,
+    /// At or above every tick whose journal entry was pruned.
+    pub tick_high: Tick,
+    /// While a range is replayed with new ticks: what was written before, up to which older states
+    /// may show and nothing is judged.
+    #[serde(default, skip_serializing_if = "GtidSet::is_empty")]
+    pub replaying_until: GtidSet,
+}
+
+/// One chunk of a backfill. Key: [`CopyKey`] and the chunk's number, 8 bytes big-endian.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChunkRecord {
+    /// The primary key that ends the chunk before this one; `None`: unbounded.
+    pub after: Option<Vec<Value>>,
+    /// The last primary key of this chunk; `None`: unbounded, the last chunk.
+    pub up_to: Option<Vec<Value>>,
+    pub done: bool,
+    /// Rows copied.
+    pub rows: u64,
+}
+
+/// What one copy of a mapping into a target is called in the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyKey {
+    pub source: String,
+    pub mapping: String,
+    /// `all`, or a name of the pilot lists.
+    pub cohort: String,
+    /// `table/family`.
+    pub target: String,
+}
+
+impl CopyKey {
+    /// The prefix of all its records; the parts are ended by a zero byte, which none of them holds.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut key = Vec::new();
+        for part in [&self.source, &self.mapping, &self.cohort, &self.target] {
+            key.extend_from_slice(part.as_bytes());
+            key.push(0);
+        }
+        key
+    }
+
+    pub fn chunk(&self, number: u64) -> Vec<u8> {
+        let mut key = self.prefix();
+        key.extend_from_slice(&number.to_be_bytes());
+        key
+    }
+}
+
+/// The key of a tick's journal entry.
+pub fn journal_key(tick: Tick) -> Vec<u8> {
+    tick.0.to_be_bytes().to_vec()
+}
+
+/// The tick of a journal key.
+pub fn journal_tick(key: &[u8]) -> Result<Tick, StoreError> {
+    let bytes = key.try_into().map_err(|_| StoreError::Record { reason: "a journal key is not 8 bytes".into() })?;
+    Ok(Tick(u64::from_be_bytes(bytes)))
+}
+
+#[derive(Serialize)]
+struct Written<'a, T> {
+    v: u32,
+    record: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Read<T> {
+    record: T,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u32,
+}
+
+/// The bytes of a record.
+pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(&Written { v: VERSION, record })
+        .map_err(|error| StoreError::Record { reason: format!("cannot be written: {error}") })
+}
+
+/// The record of some bytes.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    let damaged = |error: serde_json::Error| StoreError::Record { reason: error.to_string() };
+    let version: VersionOnly = serde_json::from_slice(bytes).map_err(damaged)?;
+    if version.v != VERSION {
+        return Err(StoreError::Record { reason: format!("version {}, this program knows {VERSION}", version.v) });
+    }
+    let read: Read<T> = serde_json::from_slice(bytes).map_err(damaged)?;
+    Ok(read.record)
+}
+
+/// A text of the meta space.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetaRecord {
+    pub value: String,
+}
+
+/// The life cycle of a copy. Key: [`CopyKey::prefix`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifeRecord {
+    pub state: LifeCycle,
+}
+
+/// Reads one record.
+pub async fn read<T: DeserializeOwned>(
+    store: &dyn Store,
+    space: Space,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    store.get(space, key).await?.map(|bytes| decode(&bytes)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_round_trip_and_other_versions_are_refused() {
+        let chunk = ChunkRecord {
+            after: Some(vec![Value::UInt(u64::MAX), Value::Double(0.1), Value::Bytes(vec![0, 255])]),
+            up_to: None,
+            done: true,
+            rows: 7,
+        };
+        let bytes = encode(&chunk).expect("encodes");
+        assert_eq!(decode::<ChunkRecord>(&bytes).expect("decodes"), chunk);
+        let gtids: GtidSet = "00000000-0000-0000-0000-00000000000a:1-5".parse().expect("a set");
+        let mark = JournalRecord::Mark { proof: gtids };
+        assert_eq!(decode::<JournalRecord>(&encode(&mark).expect("encodes")).expect("decodes"), mark);
+        let other = String::from_utf8(bytes).expect("JSON").replace("\"v\":1", "\"v\":2");
+        assert!(decode::<ChunkRecord>(other.as_bytes()).is_err());
+        assert!(decode::<ChunkRecord>(b"{\"v\":1").is_err());
+    }
+
+    #[test]
+    fn chunk_keys_sort_by_number_and_belong_to_one_copy() {
+        let copy = |target: &str| CopyKey {
+            source: "s".into(),
+            mapping: "m".into(),
+            cohort: "all".into(),
+            target: target.into(),
+        };
+        assert!(copy("a").chunk(2) < copy("a").chunk(256));
+        assert!(!copy("ab").chunk(0).starts_with(&copy("a").prefix()));
+    }
+}
