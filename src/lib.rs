@@ -5,8 +5,10 @@
 
 pub mod clock;
 pub mod error;
+pub mod failpoints;
 pub mod lock;
 pub mod model;
+pub mod protocol;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -153,10 +153,10 @@ maven_copy() {
   fi
   rm -rf "${HOME_DIR:?}/$package"
   for try in 1 2 3; do
-    mvn -q -B -C -f "$SCRIPTS/services.d/$package.xml" -Dmaven.repo.local="$repository" -DoutputDirectory="$HOME_DIR/$package" \
-      dependency:copy-dependencies </dev/null >"$log" 2>&1 9>&- && return 0
+    mvn -q -B -C -Dstyle.color=never -f "$SCRIPTS/services.d/$package.xml" -Dmaven.repo.local="$repository" \
+      -DoutputDirectory="$HOME_DIR/$package" validate </dev/null >"$log" 2>&1 9>&- && return 0
     say "Maven did not get everything (try $try of 3); what came is kept"
   done
-  grep -m 5 -E 'ERROR|Exception' "$log" | cut -c1-500 | sed 's/^/    /' >&2
+  sed -n 's/.*\[ERROR\] \(..*\)/\1/p' "$log" | head -n 1 | cut -c1-1500 | sed 's/^/    /' >&2
   missing "Maven could not bring $package; is its repository reachable (proxies and mirrors: Maven's settings.xml)? All of its output: $log"
 }

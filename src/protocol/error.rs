@@ -1,0 +1,74 @@
+//! What ends or delays the protocol.
+
+use crate::error::{Disposition, Exit};
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// An error of the protocol or of one of the rooms below it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A change that has no place in HBase: where it stood, and why.
+    #[error("the change at {at} of {table} cannot be written")]
+    Change {
+        at: String,
+        table: String,
+        #[source]
+        cause: SinkError,
+    },
+    /// The journal covers a range that the source does not deliver as it was journaled.
+    #[error("the journaled batch {tick} ({range}) cannot be cut again: {reason}")]
+    CannotCut { tick: String, range: String, reason: String },
+    /// Passing errors went on for longer than the stated bound.
+    #[error("gave up after {seconds} s of retries")]
+    GaveUp {
+        seconds: u64,
+        #[source]
+        cause: Box<ProtocolError>,
+    },
+    /// A gate of the run: nothing was written.
+    #[error("{reason}")]
+    Refused { reason: String, advice: String },
+}
+
+impl ProtocolError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            ProtocolError::Source(error) => error.disposition(),
+            ProtocolError::Sink(error) => error.disposition(),
+            ProtocolError::Change { .. } | ProtocolError::GaveUp { .. } => Disposition::Halt(Exit::Failed),
+            ProtocolError::Store(StoreError::Locked { .. }) | ProtocolError::Refused { .. } => {
+                Disposition::Halt(Exit::Refused)
+            }
+            ProtocolError::Store(_) => Disposition::Halt(Exit::Failed),
+            ProtocolError::CannotCut { .. } => Disposition::Halt(Exit::Position),
+        }
+    }
+
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            ProtocolError::Source(error) => error.advice(),
+            ProtocolError::Sink(error) => error.advice(),
+            ProtocolError::Change { cause, .. } => cause.advice(),
+            ProtocolError::GaveUp { cause, .. } => cause.advice(),
+            ProtocolError::Store(StoreError::Locked { .. }) => {
+                Some("stop the other run, or use another state_dir")
+            }
+            ProtocolError::Store(StoreError::Io { .. }) => Some("is the disk full, or state_dir not writable?"),
+            ProtocolError::Store(StoreError::Record { .. }) => {
+                Some("restore state_dir from a copy, or copy into fresh tables with a new state_dir")
+            }
+            ProtocolError::CannotCut { .. } => Some(
+                "if the source failed over to another server, run again with `--from` and the checkpoint's \
+                 GTID set (`tailfill status`): the range is then replayed with new ticks",
+            ),
+            ProtocolError::Refused { advice, .. } => Some(advice),
+        }
+    }
+}

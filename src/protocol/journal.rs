@@ -1,0 +1,220 @@
+//! The journal: the durable record of every tick and what it covers, made before anything is sent
+//! with it (I2).
+//!
+//! After a crash the tail cuts the journaled batches again from the same rows and sends them with the
+//! same ticks, so that a replay changes nothing that a reader sees.
+
+use super::ListWrites;
+use super::mark::UnprovenMark;
+use crate::model::{GtidSet, Point, Position, Tick};
+use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
+use crate::store::{Commit, Outcome, Space, Store, StoreError};
+use std::sync::Arc;
+
+/// What a tick covers.
+pub type Entry = JournalRecord;
+
+/// Something whose tick is durably journaled: the only thing that may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journaled<T>(T);
+
+impl<T> Journaled<T> {
+    /// For this room only: whoever calls it holds the proof.
+    pub(super) fn with_proof(content: T) -> Journaled<T> {
+        Journaled(content)
+    }
+
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A tick on its way into the journal.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub tick: Tick,
+    /// `None`: a replayed batch, whose entry is in the journal already.
+    pub entry: Option<Entry>,
+}
+
+/// The proof that some ticks are durably journaled.
+#[derive(Debug)]
+pub struct Receipt {
+    ticks: Vec<Tick>,
+}
+
+impl Receipt {
+    /// What may be sent under this receipt.
+    pub fn cover(&self, writes: ListWrites) -> Journaled<ListWrites> {
+        assert!(
+            writes.rows.iter().all(|row| self.ticks.contains(&row.tick)),
+            "I2: nothing is sent with a tick before the journal holds it"
+        );
+        Journaled(writes)
+    }
+
+    /// A mark that chunks may use once it is proven.
+    pub fn mark(&self, mark: UnprovenMark) -> Journaled<UnprovenMark> {
+        assert!(self.ticks.contains(&mark.tick), "I2: a mark is used after the journal holds it");
+        Journaled(mark)
+    }
+}
+
+/// What a start finds.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    pub checkpoint: CheckpointRecord,
+    /// The journaled batches above the checkpoint, in tick order: they are cut again.
+    pub replay: Vec<Replay>,
+    /// The highest tick ever journaled; new ticks start above it (I1).
+    pub last_tick: Tick,
+    /// Everything that was sealed before: the checkpoint, and every transaction in the journal. The
+    /// source must contain it, and a new mark's proof begins with it.
+    pub sealed: GtidSet,
+}
+
+/// A batch to cut again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    pub tick: Tick,
+    pub from: Point,
+    pub to: Point,
+}
+
+/// The journal and the checkpoint of one source, in the store.
+#[derive(Clone)]
+pub struct Journal {
+    store: Arc<dyn Store>,
+    source: String,
+}
+
+const FINGERPRINT: &[u8] = b"fingerprint";
+const COHORT: &[u8] = b"cohort";
+
+impl Journal {
+    pub fn new(store: Arc<dyn Store>, source: impl Into<String>) -> Journal {
+        Journal { store, source: source.into() }
+    }
+
+    /// The checkpoint, if the source was ever started.
+    pub async fn checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        records::read(&*self.store, Space::Checkpoint, self.source.as_bytes()).await
+    }
+
+    /// The fingerprint of the plan that the journal was cut under.
+    pub async fn fingerprint(&self) -> Result<Option<String>, StoreError> {
+        self.meta(FINGERPRINT).await
+    }
+
+    /// The name of the cohort of the last run.
+    pub async fn cohort(&self) -> Result<Option<String>, StoreError> {
+        self.meta(COHORT).await
+    }
+
+    async fn meta(&self, key: &[u8]) -> Result<Option<String>, StoreError> {
+        let record: Option<MetaRecord> = records::read(&*self.store, Space::Meta, key).await?;
+        Ok(record.map(|record| record.value))
+    }
+
+    /// What a start continues from; `None` when the source was never started.
+    pub async fn recover(&self) -> Result<Option<Recovered>, StoreError> {
+        let Some(checkpoint) = self.checkpoint().await? else { return Ok(None) };
+        let mut recovered = Recovered {
+            last_tick: checkpoint.tick_high,
+            sealed: checkpoint.position.gtids.clone(),
+            checkpoint,
+            replay: Vec::new(),
+        };
+        recovered.sealed.union_with(&recovered.checkpoint.replaying_until);
+        for (key, value) in self.store.list(Space::Journal, &[]).await? {
+            let tick = records::journal_tick(&key)?;
+            recovered.last_tick = recovered.last_tick.max(tick);
+            match records::decode(&value)? {
+                Entry::Batch { from, to, gtids } => {
+                    recovered.sealed.union_with(&gtids);
+                    recovered.replay.push(Replay { tick, from, to });
+                }
+                Entry::Mark { proof } => recovered.sealed.union_with(&proof),
+            }
+        }
+        Ok(Some(recovered))
+    }
+
+    /// Opens the tail at `position` with new ticks for everything after it: the first start, an older
+    /// position, or a plan whose batches cannot be cut again. One durable commit moves the checkpoint
+    /// to the start of the replay and drops the entries that it makes void (else a crash would leave
+    /// a replayed insert above its delete). Until `replaying_until` is passed, older states may show.
+    pub async fn open(
+        &self,
+        position: Position,
+        last_tick: Tick,
+        replaying_until: GtidSet,
+        fingerprint: &str,
+        cohort: &str,
+    ) -> Result<Recovered, StoreError> {
+        let checkpoint = CheckpointRecord { position, tick_high: last_tick, replaying_until };
+        let meta = |value: &str| records::encode(&MetaRecord { value: value.to_owned() });
+        self.make(Commit {
+            put: vec![
+                (Space::Checkpoint, self.source.clone().into_bytes(), records::encode(&checkpoint)?),
+                (Space::Meta, FINGERPRINT.to_vec(), meta(fingerprint)?),
+                (Space::Meta, COHORT.to_vec(), meta(cohort)?),
+            ],
+            delete_range: vec![(Space::Journal, vec![0; 8], vec![0xff; 8])],
+            ..Commit::default()
+        })
+        .await?;
+        let mut sealed = checkpoint.position.gtids.clone();
+        sealed.union_with(&checkpoint.replaying_until);
+        Ok(Recovered { checkpoint, replay: Vec::new(), last_tick, sealed })
+    }
+
+    /// Makes the entries of `pending` durable in one commit. A mark replaces the one before it
+    /// (`last_mark`): only the newest proof is needed, since it holds the older ones.
+    pub async fn append(
+        &self,
+        pending: &[Pending],
+        last_mark: &mut Option<Tick>,
+    ) -> Result<Receipt, StoreError> {
+        let newest_mark = pending.iter().rposition(|item| matches!(item.entry, Some(Entry::Mark { .. })));
+        let mut commit = Commit::default();
+        for (index, item) in pending.iter().enumerate() {
+            match &item.entry {
+                Some(Entry::Mark { .. }) if Some(index) != newest_mark => {}
+                Some(entry) => {
+                    commit.put.push((Space::Journal, records::journal_key(item.tick), records::encode(entry)?));
+                }
+                None => {}
+            }
+        }
+        if let Some(index) = newest_mark
+            && let Some(older) = last_mark.replace(pending[index].tick)
+        {
+            commit.delete.push((Space::Journal, records::journal_key(older)));
+        }
+        if !commit.put.is_empty() {
+            self.make(commit).await?;
+        }
+        Ok(Receipt { ticks: pending.iter().map(|item| item.tick).collect() })
+    }
+
+    /// Moves the checkpoint to `record.position` and drops the batches that it covers: those at or below
+    /// `record.tick_high`, all of which are written (I5).
+    pub async fn advance(&self, record: &CheckpointRecord) -> Result<(), StoreError> {
+        self.make(Commit {
+            put: vec![(Space::Checkpoint, self.source.clone().into_bytes(), records::encode(record)?)],
+            delete_range: vec![(Space::Journal, vec![0; 8], records::journal_key(record.tick_high))],
+            ..Commit::default()
+        })
+        .await
+    }
+
+    async fn make(&self, commit: Commit) -> Result<(), StoreError> {
+        match self.store.commit(commit).await? {
+            Outcome::Committed => Ok(()),
+            Outcome::Refused => {
+                Err(StoreError::Record { reason: "another owner changed the state".into() })
+            }
+        }
+    }
+}

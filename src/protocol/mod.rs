@@ -1,0 +1,26 @@
+//! The heart: ticks, journal, marks, coalescing, and the one place that sends a write.
+//!
+//! Why no delete is lost (DESIGN section 3). Everything written carries a tick and HBase shows the
+//! highest. A batch of changes has a tick of its own; a chunk writes with a mark `m` that was safe
+//! before its SELECT: the source had engine-committed everything sealed below `m`. So a row that
+//! the SELECT shows either is unchanged since, or has a later change, whose tick is above `m` and
+//! wins whenever it arrives. A row that a change deleted before `m` is not in the SELECT. Neither
+//! the order of writes nor their repetition matters, as long as a tick never means two things: the
+//! journal makes a tick durable before it is used (I2), and replays cut the same batches.
+//!
+//! Refuses to know: tasks, queues, retries over time (the pipeline), and which database it is.
+
+pub mod coalesce;
+pub mod error;
+pub mod journal;
+pub mod mark;
+pub mod plan;
+pub mod tick;
+pub mod write;
+
+pub use coalesce::{Coalescer, ListWrites};
+pub use error::ProtocolError;
+pub use journal::{Entry, Journal, Journaled, Pending, Receipt, Recovered, Replay};
+pub use mark::{SafeMark, UnprovenMark};
+pub use plan::Plan;
+pub use tick::Ticks;

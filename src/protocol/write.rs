@@ -1,0 +1,75 @@
+//! The only file that sends a write: under a lease, before its deadline (I4), with a tick that the
+//! journal holds (I2; the types see to that).
+
+use super::ListWrites;
+use super::journal::Journaled;
+use crate::error::Disposition;
+use crate::lock::lease::Held;
+use crate::model::TargetId;
+use crate::sink::{RowWrite, Sink, SinkError};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why a write was not completed.
+#[derive(Debug)]
+pub enum NotWritten {
+    /// The lease's deadline came before the sink took everything; the last error, if there was one. Part of
+    /// it may have been applied: send the same again under a new lease.
+    Deadline(Option<SinkError>),
+    /// A person is needed.
+    Fatal(SinkError),
+}
+
+/// How passing errors are retried while the lease lasts.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes `writes` to the sink, grouped by target and sorted by row key, so that rows of several batches
+/// and ticks that lie in one region travel together. Returns the number of rows written.
+///
+/// Passing errors are retried with the same content and ticks as long as the lease lasts.
+pub async fn send(
+    sink: &dyn Sink,
+    held: &Held,
+    writes: &[&Journaled<ListWrites>],
+) -> Result<u64, NotWritten> {
+    let mut by_target: BTreeMap<TargetId, Vec<RowWrite>> = BTreeMap::new();
+    for write in writes {
+        let write = write.get();
+        debug_assert!(held.covers(write.list), "I4: a write goes out under the lease of its list");
+        by_target.entry(write.target).or_default().extend(write.rows.iter().cloned());
+    }
+    let mut rows_written = 0;
+    for (target, mut rows) in by_target {
+        rows.sort_by(|a, b| (&a.row, a.tick).cmp(&(&b.row, b.tick)));
+        send_to_target(sink, held, target, &rows).await?;
+        rows_written += rows.len() as u64;
+    }
+    Ok(rows_written)
+}
+
+async fn send_to_target(
+    sink: &dyn Sink,
+    held: &Held,
+    target: TargetId,
+    rows: &[RowWrite],
+) -> Result<(), NotWritten> {
+    let mut pause = FIRST_PAUSE;
+    let mut last = None;
+    loop {
+        if Instant::now() >= held.deadline() {
+            return Err(NotWritten::Deadline(last));
+        }
+        match sink.write(target, rows).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() != Disposition::Retry => return Err(NotWritten::Fatal(error)),
+            Err(error) => {
+                tracing::debug!(%error, rows = rows.len(), "a write is sent again with the same ticks");
+                last = Some(error);
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
