@@ -8,9 +8,17 @@
 use async_trait::async_trait;
 use std::time::Duration;
 
+pub mod held;
 pub mod key;
+pub mod lease;
+pub mod local;
+mod reach;
 
+pub use held::Held;
 pub use key::{LeaseKey, ListId};
+pub use lease::{Busy, Grant, LeaseCounts, LeaseOptions, Leases, OnLoss};
+pub use local::{Claim, FairLocks, LocalCounts, Ticket};
+pub use reach::Outage;
 
 /// The unique text that names one holding of leases; a release compares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +40,7 @@ pub trait LeaseServer: Send + Sync {
     async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError>;
 
     /// Deletes each key that still holds `token`: reads value and CAS, compares, deletes with that
-    /// CAS. Keys that vanished or belong to others are left alone. Two pipelined round trips.
-    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<(), LockError>;
+    /// CAS. Keys that vanished or belong to others are left alone; says for each whether it was
+    /// still held and is deleted. Two pipelined round trips.
+    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError>;
 }

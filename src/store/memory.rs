@@ -1,1 +1,154 @@
-//! A store in memory.
+//! A store in memory: the double that tests and the simulation run on, with seams for faults.
+
+use super::{Commit, Outcome, Space, Store, StoreError};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+const PLACE: &str = "memory";
+
+/// What becomes of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is made, if its expectations hold.
+    Make,
+    /// It fails and changes nothing.
+    FailBefore,
+    /// It is made, and then fails all the same: the work was done and the reply was lost.
+    MakeThenFail,
+}
+
+/// Decides the fate of commits, and delays them (by sleeping in tokio's time).
+#[async_trait]
+pub trait CommitHook: Send + Sync {
+    /// Runs before the commit.
+    async fn before(&self, commit: &Commit) -> Fate;
+
+    /// Runs when the commit is durable and not yet reported.
+    async fn after(&self, _commit: &Commit) {}
+}
+
+/// Everything that a store holds; what is in it survived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>);
+
+/// A deterministic store. Clones are handles of one owner on the same records;
+/// [`MemoryStore::take_over`] makes a new owner and locks the earlier ones out.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+    owner: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    owner: u64,
+    records: Snapshot,
+    hook: Option<Arc<dyn CommitHook>>,
+}
+
+impl MemoryStore {
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    /// Sets or removes the hook that all later commits go through.
+    pub fn set_hook(&self, hook: Option<Arc<dyn CommitHook>>) {
+        self.shared().hook = hook;
+    }
+
+    /// All that is committed now, which is all that a crash would leave.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared().records.clone()
+    }
+
+    /// Puts everything back to a snapshot.
+    pub fn restore(&self, snapshot: Snapshot) {
+        self.shared().records = snapshot;
+    }
+
+    /// Opens the same records as a successor does after a crash: from now on every call through an
+    /// earlier handle, also one that is under way and not yet made, fails with `Locked`.
+    pub fn take_over(&self) -> MemoryStore {
+        let mut shared = self.shared();
+        shared.owner += 1;
+        MemoryStore { shared: self.shared.clone(), owner: shared.owner }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn owned(&self) -> Result<MutexGuard<'_, Shared>, StoreError> {
+        let shared = self.shared();
+        match shared.owner == self.owner {
+            true => Ok(shared),
+            false => Err(StoreError::Locked { place: PLACE.to_owned() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.owned()?.records.get(space, key).cloned())
+    }
+
+    async fn list(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        Ok(self.owned()?.records.list(space, prefix))
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        let hook = self.owned()?.hook.clone();
+        let Some(hook) = hook else { return Ok(self.owned()?.records.apply(commit)) };
+        let fate = hook.before(&commit).await;
+        if fate == Fate::FailBefore {
+            return Err(failed("failed before the commit, as the test asked"));
+        }
+        let outcome = self.owned()?.records.apply(commit.clone());
+        hook.after(&commit).await;
+        match fate {
+            Fate::MakeThenFail => Err(failed("failed after the commit, as the test asked")),
+            _ => Ok(outcome),
+        }
+    }
+}
+
+fn failed(reason: &str) -> StoreError {
+    StoreError::Io { place: PLACE.to_owned(), reason: reason.to_owned() }
+}
+
+impl Snapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Option<&Vec<u8>> {
+        self.0.get(&space)?.get(key)
+    }
+
+    fn list(&self, space: Space, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let Some(records) = self.0.get(&space) else { return Vec::new() };
+        records
+            .range(prefix.to_vec()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    fn apply(&mut self, commit: Commit) -> Outcome {
+        if commit.expect.iter().any(|(space, key, value)| self.get(*space, key) != value.as_ref()) {
+            return Outcome::Refused;
+        }
+        for (space, key) in commit.delete {
+            self.space(space).remove(&key);
+        }
+        for (space, first, last) in commit.delete_range {
+            self.space(space).retain(|key, _| *key < first || *key > last);
+        }
+        for (space, key, value) in commit.put {
+            self.space(space).insert(key, value);
+        }
+        Outcome::Committed
+    }
+
+    fn space(&mut self, space: Space) -> &mut BTreeMap<Vec<u8>, Vec<u8>> {
+        self.0.entry(space).or_default()
+    }
+}

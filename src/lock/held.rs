@@ -1,0 +1,75 @@
+//! Lists that are held, and until when.
+
+use super::lease::Inner;
+use super::{ListId, Token};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// The right to write to some lists, until a deadline.
+///
+/// Give it back with [`Held::release`]. Dropping it instead (a task that was aborted, perhaps with
+/// a write under way) frees the in-process locks at once and leaves the leases to expire, which keeps
+/// other programs off the lists until then; it never blocks.
+#[must_use = "a lease that is dropped at once protects nothing"]
+pub struct Held {
+    inner: Arc<Inner>,
+    lists: BTreeSet<ListId>,
+    deadline: Instant,
+    /// The token on the lease server; `None` when the server was not asked.
+    token: Option<Token>,
+}
+
+impl Held {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        lists: BTreeSet<ListId>,
+        deadline: Instant,
+        token: Option<Token>,
+    ) -> Held {
+        Held { inner, lists, deadline, token }
+    }
+
+    pub fn lists(&self) -> &BTreeSet<ListId> {
+        &self.lists
+    }
+
+    /// No write may be sent at or after this moment (I4). It is counted from before the leases were
+    /// asked for, and ends a margin before they can expire.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether a write may be sent now (I4).
+    pub fn is_live(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
+    /// Gives everything back. Leases that vanished or belong to others by now are left alone and
+    /// counted as lost. A lease server that does not answer is not waited for beyond the reply
+    /// time-out. The in-process locks are free when this returns, or is cancelled.
+    pub async fn release(mut self) {
+        let lists = std::mem::take(&mut self.lists);
+        self.inner.release(lists, self.token.take()).await;
+    }
+
+    /// Gives some of the lists back; those that are not held are ignored.
+    pub async fn release_lists(&mut self, some: &[ListId]) {
+        let given: BTreeSet<ListId> = some.iter().filter(|list| self.lists.remove(*list)).copied().collect();
+        if !given.is_empty() {
+            self.inner.release(given, self.token.clone()).await;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.inner.unlock(&self.lists);
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("lists", &self.lists).field("deadline", &self.deadline).finish()
+    }
+}

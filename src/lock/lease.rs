@@ -1,0 +1,351 @@
+//! Leases: the in-process lock of a list, and the `add` in Memcache behind it.
+
+use super::local::{Claim, FairLocks, LocalCounts, Ticket};
+use super::reach::{Added, Outage, Reach};
+use super::{Held, LeaseKey, LeaseServer, ListId, Token};
+use crate::clock::Entropy;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What happens while the lease server is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    /// Leases come from the in-process locks alone, and status says so.
+    #[default]
+    Degrade,
+    /// Nothing is granted until the server answers.
+    Wait,
+}
+
+/// How leases behave.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseOptions {
+    /// How long a lease stands on the server. Must exceed `margin`, or nothing held is ever live.
+    pub expiry: Duration,
+    /// How long before that its holder stops writing. Memcache's clock has steps of one second and
+    /// an item may go up to a second early, hence two seconds.
+    pub margin: Duration,
+    pub on_loss: OnLoss,
+    /// How long one answer of the server is waited for.
+    pub reply_timeout: Duration,
+}
+
+impl Default for LeaseOptions {
+    fn default() -> LeaseOptions {
+        LeaseOptions {
+            expiry: Duration::from_secs(10),
+            margin: Duration::from_secs(2),
+            on_loss: OnLoss::Degrade,
+            reply_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The answer to [`Leases::acquire_any`]; each wanted list stands in one of the three.
+#[derive(Debug, Default)]
+pub struct Grant {
+    pub held: Option<Held>,
+    /// Lists that this process holds or others of it wait for; the ticket is queued on them.
+    pub busy: Vec<ListId>,
+    /// Lists that another program holds, or (with [`OnLoss::Wait`]) that nobody can say anything
+    /// about; the ticket is queued on them. [`Leases::subscribe`] does not report these: ask again
+    /// after a while.
+    pub busy_elsewhere: Vec<ListId>,
+}
+
+/// Why [`Leases::acquire_all`] granted nothing. As for [`Grant`], where the ticket stays queued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// Not all lists were free in this process (all that were asked for are queued on).
+    pub local: Vec<ListId>,
+    /// The lists that other programs hold.
+    pub elsewhere: Vec<ListId>,
+}
+
+/// How leases stand, for status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseCounts {
+    /// Lists granted.
+    pub acquired_total: u64,
+    /// Lists refused because this process holds them.
+    pub busy_local_total: u64,
+    /// Lists refused because another program holds them.
+    pub busy_elsewhere_total: u64,
+    /// Leases that were no longer there, or another's, when they were released.
+    pub lost_total: u64,
+    /// Lists granted without the lease server, because it was away.
+    pub degraded_total: u64,
+    /// Times that the lease server went away.
+    pub outages_total: u64,
+    pub local: LocalCounts,
+}
+
+/// Hands out the lists of all mappings. Clones share everything.
+///
+/// Nothing waits for a lock, in here or while holding: what is not free is reported, queued by
+/// ticket, and asked for again. Cancelling an acquisition gives back what it took (leases whose reply
+/// was lost are released by a later call, or expire). All time is tokio's, all randomness the
+/// given entropy's.
+#[derive(Clone)]
+pub struct Leases {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    locks: FairLocks,
+    reach: Option<Reach>,
+    names: Vec<String>,
+    options: LeaseOptions,
+    entropy: Arc<dyn Entropy>,
+    owner: String,
+    totals: Totals,
+}
+
+#[derive(Default)]
+struct Totals {
+    acquired: AtomicU64,
+    busy_local: AtomicU64,
+    busy_elsewhere: AtomicU64,
+    lost: AtomicU64,
+    degraded: AtomicU64,
+}
+
+impl Leases {
+    /// `server`: `None` when no other program takes part (`kind = "local"`). `names`: the mappings'
+    /// names by [`ListId::mapping`]; asking for a list of a mapping without a name panics. `owner`: the
+    /// run's id; tokens are `OWNER:RANDOM`, the latter 32 hex digits.
+    pub fn new(
+        server: Option<Arc<dyn LeaseServer>>,
+        names: Vec<String>,
+        options: LeaseOptions,
+        entropy: Arc<dyn Entropy>,
+        owner: String,
+    ) -> Leases {
+        let reach = server.map(|server| Reach::new(server, options.expiry, options.reply_timeout));
+        let (locks, totals) = (FairLocks::new(), Totals::default());
+        Leases { inner: Arc::new(Inner { locks, reach, names, options, entropy, owner, totals }) }
+    }
+
+    /// See [`FairLocks::ticket`].
+    pub fn ticket(&self) -> Ticket {
+        self.inner.locks.ticket()
+    }
+
+    /// See [`FairLocks::claim`].
+    pub fn claim(&self) -> Claim {
+        self.inner.locks.claim()
+    }
+
+    /// Leaves all queues; a claimant that gives up must call it (or use a [`Claim`]).
+    pub fn withdraw(&self, ticket: Ticket) {
+        self.inner.locks.withdraw_everywhere(ticket);
+    }
+
+    /// See [`FairLocks::subscribe`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.inner.locks.subscribe()
+    }
+
+    /// Since when the lease server has been away, while it is.
+    pub fn degraded(&self) -> Option<Outage> {
+        self.inner.reach.as_ref().and_then(Reach::outage)
+    }
+
+    pub fn counts(&self) -> LeaseCounts {
+        let totals = &self.inner.totals;
+        LeaseCounts {
+            acquired_total: totals.acquired.load(Relaxed),
+            busy_local_total: totals.busy_local.load(Relaxed),
+            busy_elsewhere_total: totals.busy_elsewhere.load(Relaxed),
+            lost_total: totals.lost.load(Relaxed),
+            degraded_total: totals.degraded.load(Relaxed),
+            outages_total: self.inner.reach.as_ref().map_or(0, Reach::outages_total),
+            local: self.inner.locks.counts(),
+        }
+    }
+
+    /// Takes whatever of the wanted lists is free now, in one round trip. For the tail: lists of one
+    /// batch are independent of each other, so each brings a ticket of its own.
+    ///
+    /// A list that is not granted keeps its ticket's place, also while another program holds it, so
+    /// that a later batch cannot overtake an earlier one of the same list.
+    pub async fn acquire_any(&self, wanted: &[(ListId, Ticket)]) -> Grant {
+        self.inner.release_strays().await;
+        let mut grant = Grant::default();
+        let mut claim = LocalClaim::new(&self.inner);
+        for &(list, ticket) in wanted {
+            match self.inner.locks.try_lock(ticket, list) {
+                true => claim.taken.push((list, ticket)),
+                false => grant.busy.push(list),
+            }
+        }
+        add(&self.inner.totals.busy_local, grant.busy.len());
+        if claim.taken.is_empty() {
+            return grant;
+        }
+        let asked = self.inner.ask(&claim.lists()).await;
+        grant.busy_elsewhere = claim.refuse(&asked.refused);
+        if !claim.taken.is_empty() {
+            grant.held = Some(claim.hold(asked));
+        }
+        grant
+    }
+
+    /// Takes all lists or none. For a chunk.
+    ///
+    /// # Errors
+    /// [`Busy`] when one is not free. Nothing is held then; the ticket stays queued on every list when
+    /// one is not free in this process, else on those that another program holds.
+    pub async fn acquire_all(&self, lists: &[ListId], ticket: Ticket) -> Result<Held, Busy> {
+        self.inner.release_strays().await;
+        let distinct: BTreeSet<ListId> = lists.iter().copied().collect();
+        let distinct: Vec<ListId> = distinct.into_iter().collect();
+        if !self.inner.locks.try_lock_all(ticket, &distinct) {
+            add(&self.inner.totals.busy_local, distinct.len());
+            return Err(Busy { local: distinct, elsewhere: Vec::new() });
+        }
+        let mut claim = LocalClaim::new(&self.inner);
+        claim.taken = distinct.iter().map(|list| (*list, ticket)).collect();
+        let asked = self.inner.ask(&distinct).await;
+        if asked.refused.is_empty() {
+            return Ok(claim.hold(asked));
+        }
+        let elsewhere = claim.refuse(&asked.refused);
+        let granted: BTreeSet<ListId> = claim.taken.drain(..).map(|(list, _)| list).collect();
+        self.inner.release(granted, asked.token).await;
+        Err(Busy { local: Vec::new(), elsewhere })
+    }
+}
+
+/// The server's answer about lists whose in-process locks are held.
+struct Asked {
+    deadline: Instant,
+    token: Option<Token>,
+    refused: BTreeSet<ListId>,
+    degraded: bool,
+}
+
+impl Inner {
+    async fn release_strays(&self) {
+        if let Some(reach) = &self.reach {
+            reach.release_strays().await;
+        }
+    }
+
+    async fn ask(&self, lists: &[ListId]) -> Asked {
+        // I4: counted from before the request, because the server starts to count when it gets it.
+        let deadline = Instant::now() + self.options.expiry.saturating_sub(self.options.margin);
+        let mut asked = Asked { deadline, token: None, refused: BTreeSet::new(), degraded: false };
+        let Some(reach) = &self.reach else { return asked };
+        if lists.is_empty() {
+            return asked;
+        }
+        let (keys, token) = (self.keys(lists), self.token());
+        match reach.add(&keys, &token).await {
+            Added::Answered(ours) => {
+                asked.refused =
+                    lists.iter().zip(ours).filter(|(_, ours)| !ours).map(|(list, _)| *list).collect();
+                asked.token = Some(token);
+            }
+            Added::Unknown if self.options.on_loss == OnLoss::Degrade => {
+                (asked.token, asked.degraded) = (Some(token), true);
+            }
+            Added::NotAsked if self.options.on_loss == OnLoss::Degrade => asked.degraded = true,
+            Added::Unknown => {
+                reach.leave_stray(keys, token);
+                asked.refused = lists.iter().copied().collect();
+            }
+            Added::NotAsked => asked.refused = lists.iter().copied().collect(),
+        }
+        asked
+    }
+
+    /// Gives lists back: the leases first, or else the next claimant in this process would take our
+    /// own lease for another program's.
+    pub(super) async fn release(&self, lists: BTreeSet<ListId>, token: Option<Token>) {
+        let unlock_at_end = UnlockOnDrop { inner: self, lists };
+        let (Some(reach), Some(token)) = (&self.reach, token) else { return };
+        let lists = &unlock_at_end.lists;
+        if lists.is_empty() {
+            return;
+        }
+        if let Some(ours) = reach.release(self.keys(lists), token).await {
+            add(&self.totals.lost, ours.iter().filter(|ours| !**ours).count());
+        }
+    }
+
+    pub(super) fn unlock(&self, lists: &BTreeSet<ListId>) {
+        let lists: Vec<ListId> = lists.iter().copied().collect();
+        self.locks.unlock_all(&lists);
+    }
+
+    fn keys<'a>(&self, lists: impl IntoIterator<Item = &'a ListId>) -> Vec<LeaseKey> {
+        lists.into_iter().map(|list| LeaseKey::new(&self.names[usize::from(list.mapping)], *list)).collect()
+    }
+
+    fn token(&self) -> Token {
+        let (high, low) = (self.entropy.next_u64(), self.entropy.next_u64());
+        Token(format!("{}:{high:016x}{low:016x}", self.owner))
+    }
+}
+
+struct UnlockOnDrop<'a> {
+    inner: &'a Inner,
+    lists: BTreeSet<ListId>,
+}
+
+impl Drop for UnlockOnDrop<'_> {
+    fn drop(&mut self) {
+        self.inner.unlock(&self.lists);
+    }
+}
+
+/// In-process locks that are held while the server is asked; freed when that is cancelled.
+struct LocalClaim<'a> {
+    inner: &'a Arc<Inner>,
+    taken: Vec<(ListId, Ticket)>,
+}
+
+impl<'a> LocalClaim<'a> {
+    fn new(inner: &'a Arc<Inner>) -> LocalClaim<'a> {
+        LocalClaim { inner, taken: Vec::new() }
+    }
+
+    fn lists(&self) -> Vec<ListId> {
+        self.taken.iter().map(|(list, _)| *list).collect()
+    }
+
+    /// Gives the in-process locks of `refused` back, keeping the tickets' places.
+    fn refuse(&mut self, refused: &BTreeSet<ListId>) -> Vec<ListId> {
+        let (back, kept) =
+            std::mem::take(&mut self.taken).into_iter().partition(|(list, _)| refused.contains(list));
+        let back: Vec<(ListId, Ticket)> = back;
+        self.taken = kept;
+        self.inner.locks.unlock_and_queue(&back);
+        add(&self.inner.totals.busy_elsewhere, back.len());
+        back.into_iter().map(|(list, _)| list).collect()
+    }
+
+    fn hold(mut self, asked: Asked) -> Held {
+        let lists: BTreeSet<ListId> = self.taken.drain(..).map(|(list, _)| list).collect();
+        add(&self.inner.totals.acquired, lists.len());
+        if asked.degraded {
+            add(&self.inner.totals.degraded, lists.len());
+        }
+        Held::new(self.inner.clone(), lists, asked.deadline, asked.token)
+    }
+}
+
+impl Drop for LocalClaim<'_> {
+    fn drop(&mut self) {
+        self.inner.locks.unlock_all(&self.lists());
+    }
+}
+
+fn add(total: &AtomicU64, count: usize) {
+    total.fetch_add(count as u64, Relaxed);
+}

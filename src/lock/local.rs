@@ -1,0 +1,351 @@
+//! The locks in front of Memcache: one holder per list in this process, fair between claimants.
+
+use super::ListId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// A claimant's place in every queue: lower numbers go first. A claimant keeps its ticket over
+/// all retries of one claim, and draws a new one for its next claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// In-process locks, one per list, handed out in ticket order. Clones share the same locks.
+///
+/// Nothing here waits: a claim is granted at once or queued, and the claimant asks again after
+/// [`FairLocks::subscribe`] reported a change:
+///
+/// ```text
+/// let mut changes = locks.subscribe();          // before asking: no change is missed
+/// while !locks.try_lock_all(ticket, &lists) {
+///     changes.changed().await;
+/// }
+/// ```
+///
+/// # Why everybody gets through
+/// Queues are ordered by ticket, and a free list goes to nobody but the first of its queue, or, if
+/// nobody queues, to whoever asks. Consider the lowest ticket T that waits. It is the first of every
+/// queue that it stands in, so from now on no other claimant can take a list that T waits for. The
+/// present holders of these lists do not wait for anything (a claim is all or nothing, and what is
+/// held is written and released), so they release, and T's next try is granted. Then the next lowest
+/// ticket is the lowest, and so on; tickets rise, so at most those claims that drew a lower ticket
+/// go before a given one. Two duties follow for callers: to release what is held without waiting
+/// for other lists, and to ask again or [`FairLocks::withdraw`], because a queued ticket reserves its
+/// place. [`Claim`] withdraws when it is dropped.
+///
+/// All maps are ordered, so that a simulation replays exactly. A list that nobody holds or waits
+/// for takes no memory.
+#[derive(Clone, Default)]
+pub struct FairLocks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    last_ticket: u64,
+    lists: BTreeMap<ListId, Entry>,
+    /// Where each waiting ticket is queued; the reverse of the queues in `lists`.
+    places: BTreeMap<Ticket, BTreeSet<ListId>>,
+    held: usize,
+    waits: u64,
+}
+
+#[derive(Default)]
+struct Entry {
+    holder: Option<Ticket>,
+    queue: BTreeSet<Ticket>,
+}
+
+/// How the locks stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalCounts {
+    /// Lists that are held now.
+    pub held: usize,
+    /// Places taken in queues now (a ticket that waits for three lists has three).
+    pub queued: usize,
+    /// Places ever taken in queues.
+    pub waits_total: u64,
+}
+
+impl FairLocks {
+    pub fn new() -> FairLocks {
+        FairLocks::default()
+    }
+
+    /// The next ticket; each is higher than all before.
+    pub fn ticket(&self) -> Ticket {
+        let mut state = self.state();
+        state.last_ticket += 1;
+        Ticket(state.last_ticket)
+    }
+
+    /// A new ticket that leaves its queues when the value is dropped.
+    pub fn claim(&self) -> Claim {
+        Claim { locks: self.clone(), ticket: self.ticket() }
+    }
+
+    /// Takes the list if it is free and no earlier ticket waits for it; otherwise queues the ticket
+    /// on it, so that later tickets cannot overtake. Not re-entrant: a list that the ticket holds
+    /// already is refused, and nothing is queued.
+    pub fn try_lock(&self, ticket: Ticket, list: ListId) -> bool {
+        self.state().try_lock_all(ticket, &[list])
+    }
+
+    /// Takes all lists or none. When one of them is not available the ticket is queued on every one,
+    /// the available ones too, so that it comes to be the first of all its queues (see the type's
+    /// argument). A list named twice counts once; an empty claim is granted.
+    pub fn try_lock_all(&self, ticket: Ticket, lists: &[ListId]) -> bool {
+        self.state().try_lock_all(ticket, lists)
+    }
+
+    /// Gives a list back. A list that is not held is left alone.
+    pub fn unlock(&self, list: ListId) {
+        self.unlock_all(&[list]);
+    }
+
+    /// Gives lists back, with one notification.
+    pub fn unlock_all(&self, lists: &[ListId]) {
+        let someone_waits = self.state().unlock_all(lists);
+        self.notify_if(someone_waits);
+    }
+
+    /// Gives lists back, and leaves the ticket in their queues in the same instant: nobody later can
+    /// take them in between.
+    pub(super) fn unlock_and_queue(&self, claims: &[(ListId, Ticket)]) {
+        let mut state = self.state();
+        for &(list, ticket) in claims {
+            state.unlock_all(&[list]);
+            state.enqueue(ticket, list);
+        }
+        drop(state);
+        self.notify_if(!claims.is_empty());
+    }
+
+    /// Takes the ticket out of the queues of these lists. What it holds stays held.
+    pub fn withdraw(&self, ticket: Ticket, lists: &[ListId]) {
+        let mut state = self.state();
+        let someone_waits = lists.iter().fold(false, |any, list| state.dequeue(ticket, *list) || any);
+        drop(state);
+        self.notify_if(someone_waits);
+    }
+
+    /// Takes the ticket out of all queues. What it holds stays held.
+    pub fn withdraw_everywhere(&self, ticket: Ticket) {
+        let places: Vec<ListId> = self.state().places.get(&ticket).into_iter().flatten().copied().collect();
+        self.withdraw(ticket, &places);
+    }
+
+    /// A number that changes whenever a list that someone waits for may have become available.
+    /// Subscribe before asking; then `changed()` misses nothing that happens after the refusal.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    pub fn counts(&self) -> LocalCounts {
+        let state = self.state();
+        let queued = state.places.values().map(BTreeSet::len).sum();
+        LocalCounts { held: state.held, queued, waits_total: state.waits }
+    }
+
+    fn notify_if(&self, someone_waits: bool) {
+        if someone_waits {
+            self.shared.changes.send_modify(|version| *version += 1);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No method panics between two changes that belong together, so a poisoned state is whole.
+        self.shared.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn try_lock_all(&mut self, ticket: Ticket, lists: &[ListId]) -> bool {
+        if lists.iter().all(|list| self.available(ticket, *list)) {
+            lists.iter().for_each(|list| self.take(ticket, *list));
+            return true;
+        }
+        lists.iter().for_each(|list| self.enqueue(ticket, *list));
+        false
+    }
+
+    fn available(&self, ticket: Ticket, list: ListId) -> bool {
+        self.lists.get(&list).is_none_or(|entry| {
+            entry.holder.is_none() && entry.queue.first().is_none_or(|first| *first >= ticket)
+        })
+    }
+
+    fn take(&mut self, ticket: Ticket, list: ListId) {
+        self.dequeue(ticket, list);
+        let entry = self.lists.entry(list).or_default();
+        if entry.holder.replace(ticket).is_none() {
+            self.held += 1;
+        }
+    }
+
+    fn enqueue(&mut self, ticket: Ticket, list: ListId) {
+        let entry = self.lists.entry(list).or_default();
+        if entry.holder != Some(ticket) && entry.queue.insert(ticket) {
+            self.places.entry(ticket).or_default().insert(list);
+            self.waits += 1;
+        }
+    }
+
+    /// Whether others wait for the list now.
+    fn dequeue(&mut self, ticket: Ticket, list: ListId) -> bool {
+        let Some(entry) = self.lists.get_mut(&list) else { return false };
+        if !entry.queue.remove(&ticket) {
+            return false;
+        }
+        let others_wait = !entry.queue.is_empty();
+        if let Some(places) = self.places.get_mut(&ticket) {
+            places.remove(&list);
+            if places.is_empty() {
+                self.places.remove(&ticket);
+            }
+        }
+        self.forget_if_unused(list);
+        others_wait
+    }
+
+    /// Whether someone waits for one of the lists.
+    fn unlock_all(&mut self, lists: &[ListId]) -> bool {
+        let mut someone_waits = false;
+        for list in lists {
+            let Some(entry) = self.lists.get_mut(list) else { continue };
+            if entry.holder.take().is_some() {
+                self.held -= 1;
+                someone_waits |= !entry.queue.is_empty();
+                self.forget_if_unused(*list);
+            }
+        }
+        someone_waits
+    }
+
+    fn forget_if_unused(&mut self, list: ListId) {
+        if self.lists.get(&list).is_some_and(|entry| entry.holder.is_none() && entry.queue.is_empty()) {
+            self.lists.remove(&list);
+        }
+    }
+}
+
+/// A ticket that leaves its queues when this is dropped, so that an aborted task does not keep the
+/// lists that it waited for reserved.
+pub struct Claim {
+    locks: FairLocks,
+    ticket: Ticket,
+}
+
+impl Claim {
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.locks.withdraw_everywhere(self.ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(n: u8) -> ListId {
+        ListId::new(0, &[n])
+    }
+
+    #[test]
+    fn a_list_has_one_holder() {
+        let locks = FairLocks::new();
+        let (first, second) = (locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(first, list(1)));
+        assert!(!locks.try_lock(second, list(1)));
+        assert!(!locks.try_lock(first, list(1)), "not re-entrant");
+        locks.unlock(list(1));
+        assert!(locks.try_lock(second, list(1)));
+    }
+
+    #[test]
+    fn a_later_ticket_does_not_overtake_one_that_waits() {
+        let locks = FairLocks::new();
+        let (holder, backfill, tail) = (locks.ticket(), locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(holder, list(1)));
+        assert!(!locks.try_lock(backfill, list(1)));
+        locks.unlock(list(1));
+        assert!(!locks.try_lock(tail, list(1)), "the backfill was first");
+        assert!(locks.try_lock(backfill, list(1)));
+        locks.unlock(list(1));
+        assert!(locks.try_lock(tail, list(1)));
+    }
+
+    #[test]
+    fn an_earlier_ticket_goes_before_a_later_one_that_queued_first() {
+        let locks = FairLocks::new();
+        let (holder, early, late) = (locks.ticket(), locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(holder, list(1)));
+        assert!(!locks.try_lock(late, list(1)));
+        assert!(!locks.try_lock(early, list(1)));
+        locks.unlock(list(1));
+        assert!(!locks.try_lock(late, list(1)));
+        assert!(locks.try_lock(early, list(1)));
+    }
+
+    #[test]
+    fn all_or_nothing_holds_nothing_and_queues_on_every_list() {
+        let locks = FairLocks::new();
+        let (holder, chunk, tail) = (locks.ticket(), locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(holder, list(1)));
+        assert!(!locks.try_lock_all(chunk, &[list(1), list(2), list(2)]));
+        assert_eq!(locks.counts(), LocalCounts { held: 1, queued: 2, waits_total: 2 });
+        assert!(!locks.try_lock(tail, list(2)), "free, but the chunk waits for it");
+        locks.unlock(list(1));
+        assert!(locks.try_lock_all(chunk, &[list(1), list(2), list(2)]));
+        assert_eq!(locks.counts().held, 2);
+    }
+
+    #[test]
+    fn a_dropped_claim_leaves_its_queues() {
+        let locks = FairLocks::new();
+        let holder = locks.ticket();
+        assert!(locks.try_lock(holder, list(1)));
+        let claim = locks.claim();
+        let tail = locks.ticket();
+        assert!(!locks.try_lock_all(claim.ticket(), &[list(1), list(2)]));
+        assert!(!locks.try_lock(tail, list(2)));
+        drop(claim);
+        assert!(locks.try_lock(tail, list(2)));
+    }
+
+    #[test]
+    fn what_nobody_uses_is_forgotten() {
+        let locks = FairLocks::new();
+        let (a, b) = (locks.ticket(), locks.ticket());
+        assert!(locks.try_lock_all(a, &[list(1), list(2)]));
+        assert!(!locks.try_lock(b, list(1)));
+        locks.withdraw(b, &[list(1)]);
+        locks.unlock_all(&[list(1), list(2), list(3)]);
+        let state = locks.state();
+        assert!(state.lists.is_empty() && state.places.is_empty());
+        assert_eq!(state.held, 0);
+    }
+
+    #[tokio::test]
+    async fn no_release_between_the_refusal_and_the_wait_is_missed() {
+        let locks = FairLocks::new();
+        let (a, b) = (locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(a, list(1)));
+        let mut changes = locks.subscribe();
+        assert!(!locks.try_lock(b, list(1)));
+        locks.unlock(list(1));
+        changes.changed().await.expect("the locks are alive");
+        assert!(locks.try_lock(b, list(1)));
+    }
+}

@@ -1,0 +1,214 @@
+//! The way to the lease server: time-outs, the memory of an outage, and leases that nobody owns any more.
+
+use super::{LeaseKey, LeaseServer, LockError, Token};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// A dead server is asked at most this often, so that it does not cost a time-out per batch.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Groups of stray leases that are remembered; older ones are left to expire.
+const STRAYS_MAX: usize = 256;
+
+/// Groups of stray leases that one acquisition cleans up on its way.
+const STRAYS_PER_CALL: usize = 4;
+
+/// Since when the lease server has not answered, and what it said last.
+#[derive(Clone, Debug)]
+pub struct Outage {
+    pub since: Instant,
+    pub reason: String,
+}
+
+/// What is known after asking for leases.
+pub(super) enum Added {
+    /// For each key, whether it is ours.
+    Answered(Vec<bool>),
+    /// No answer: each key may be ours or not.
+    Unknown,
+    /// The server is known to be away and was not asked.
+    NotAsked,
+}
+
+pub(super) struct Reach {
+    server: Arc<dyn LeaseServer>,
+    expiry: Duration,
+    reply_timeout: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    outage: Option<Outage>,
+    next_try: Option<Instant>,
+    outages_total: u64,
+    strays: VecDeque<Stray>,
+}
+
+/// Leases that may stand on the server under a token that nobody holds any more: the reply to their
+/// `add` or release was lost. They would look like another program's until they expire.
+struct Stray {
+    keys: Vec<LeaseKey>,
+    token: Token,
+    expires: Instant,
+}
+
+impl Reach {
+    pub(super) fn new(server: Arc<dyn LeaseServer>, expiry: Duration, reply_timeout: Duration) -> Reach {
+        Reach { server, expiry, reply_timeout, state: Mutex::default() }
+    }
+
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.state().outage.clone()
+    }
+
+    pub(super) fn outages_total(&self) -> u64 {
+        self.state().outages_total
+    }
+
+    /// Asks for leases. Cancelling it leaves the keys to [`Reach::release_strays`].
+    pub(super) async fn add(&self, keys: &[LeaseKey], token: &Token) -> Added {
+        if !self.may_ask() {
+            return Added::NotAsked;
+        }
+        let mut unanswered = Unanswered::new(self, keys.to_vec(), token.clone());
+        let answer = self.ask(self.server.add(keys, token, self.expiry), keys.len()).await;
+        // From here on the caller knows the token, and what to do with it.
+        unanswered.settle();
+        answer.map_or(Added::Unknown, Added::Answered)
+    }
+
+    /// Releases leases; `None` when that is not known to have worked, in which case (as after a
+    /// cancellation) it is tried again later.
+    pub(super) async fn release(&self, keys: Vec<LeaseKey>, token: Token) -> Option<Vec<bool>> {
+        let mut unanswered = Unanswered::new(self, keys, token);
+        if !self.may_ask() {
+            return None;
+        }
+        let asked = self.server.release(&unanswered.keys, &unanswered.token);
+        let answer = self.ask(asked, unanswered.keys.len()).await?;
+        unanswered.settle();
+        Some(answer)
+    }
+
+    /// Remembers leases that may stand although nobody holds them.
+    pub(super) fn leave_stray(&self, keys: Vec<LeaseKey>, token: Token) {
+        let expires = Instant::now() + self.expiry;
+        let mut state = self.state();
+        if state.strays.len() == STRAYS_MAX {
+            state.strays.pop_front();
+        }
+        state.strays.push_back(Stray { keys, token, expires });
+    }
+
+    /// Releases some stray leases, while the server answers.
+    pub(super) async fn release_strays(&self) {
+        for _ in 0..STRAYS_PER_CALL {
+            if self.outage().is_some() {
+                return;
+            }
+            let Some(stray) = self.next_stray() else { return };
+            if self.release(stray.keys, stray.token).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn next_stray(&self) -> Option<Stray> {
+        let now = Instant::now();
+        let mut state = self.state();
+        while let Some(stray) = state.strays.pop_front() {
+            if stray.expires > now {
+                return Some(stray);
+            }
+        }
+        None
+    }
+
+    /// Whether the server answers, or it is time to find out. In an outage one caller a second
+    /// finds out; the others go without.
+    fn may_ask(&self) -> bool {
+        let now = Instant::now();
+        let mut state = self.state();
+        match state.next_try {
+            Some(next_try) if now < next_try => false,
+            Some(_) => {
+                state.next_try = Some(now + RETRY_EVERY);
+                true
+            }
+            None => true,
+        }
+    }
+
+    async fn ask(
+        &self,
+        call: impl Future<Output = Result<Vec<bool>, LockError>>,
+        keys: usize,
+    ) -> Option<Vec<bool>> {
+        let reason = match timeout(self.reply_timeout, call).await {
+            Ok(Ok(answer)) if answer.len() == keys => {
+                self.answered();
+                return Some(answer);
+            }
+            Ok(Ok(answer)) => format!("the lease server answered for {} of {keys} keys", answer.len()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the lease server did not answer within {:?}", self.reply_timeout),
+        };
+        self.failed(reason);
+        None
+    }
+
+    fn answered(&self) {
+        let mut state = self.state();
+        state.next_try = None;
+        if let Some(outage) = state.outage.take() {
+            drop(state);
+            tracing::info!(away_seconds = outage.since.elapsed().as_secs(), "the lease server answers again");
+        }
+    }
+
+    fn failed(&self, reason: String) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.next_try = Some(now + RETRY_EVERY);
+        let since = state.outage.as_ref().map(|outage| outage.since);
+        if since.is_none() {
+            state.outages_total += 1;
+            tracing::warn!(reason, "the lease server is away");
+        }
+        state.outage = Some(Outage { since: since.unwrap_or(now), reason });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Makes strays of the keys, should the caller go away before the answer is known.
+struct Unanswered<'a> {
+    reach: &'a Reach,
+    keys: Vec<LeaseKey>,
+    token: Token,
+    settled: bool,
+}
+
+impl<'a> Unanswered<'a> {
+    fn new(reach: &'a Reach, keys: Vec<LeaseKey>, token: Token) -> Unanswered<'a> {
+        Unanswered { reach, keys, token, settled: false }
+    }
+
+    fn settle(&mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.reach.leave_stray(std::mem::take(&mut self.keys), self.token.clone());
+        }
+    }
+}
