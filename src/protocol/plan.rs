@@ -1,7 +1,7 @@
 //! What is moved: the mappings of a run, found by table, and the cohort of lists that takes part.
 
 use crate::lock::ListId;
-use crate::model::{Mapping, Row, TableId, Target, TargetId, Value};
+use crate::model::{Mapping, Row, RowChange, TableId, Target, TargetId, Value};
 use crate::sink::{SinkError, layout};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -78,6 +78,20 @@ impl Plan {
     pub fn of_table(&self, table: TableId) -> impl Iterator<Item = &Mapping> {
         let indexes = self.by_table.get(usize::from(table.0)).map_or(&[][..], Vec::as_slice);
         indexes.iter().map(|index| &self.mappings[*index])
+    }
+
+    /// Whether a change touches a list of the cohort. Only such changes are counted in a
+    /// [`Point`](crate::model::Point).
+    pub fn takes_part(&self, change: &RowChange) -> Result<bool, SinkError> {
+        let Cohort::Only(_) = &self.cohort else { return Ok(self.of_table(change.table).next().is_some()) };
+        for mapping in self.of_table(change.table) {
+            for row in [&change.before, &change.after].into_iter().flatten() {
+                if self.cohort.has(&layout::list_key(mapping, row)?) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Every target with its mapping.

@@ -4,7 +4,7 @@
 use super::ListWrites;
 use super::journal::Journaled;
 use crate::error::Disposition;
-use crate::lock::lease::Held;
+use crate::lock::Held;
 use crate::model::TargetId;
 use crate::sink::{RowWrite, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub async fn send(
     let mut by_target: BTreeMap<TargetId, Vec<RowWrite>> = BTreeMap::new();
     for write in writes {
         let write = write.get();
-        debug_assert!(held.covers(write.list), "I4: a write goes out under the lease of its list");
+        debug_assert!(held.lists().contains(&write.list), "I4: a write goes out under the lease of its list");
         by_target.entry(write.target).or_default().extend(write.rows.iter().cloned());
     }
     let mut rows_written = 0;

@@ -27,6 +27,10 @@ pub trait Source: Send + Sync {
     /// against the binlog it was read from.
     async fn start(&self) -> Result<Position, SourceError>;
 
+    /// The binlog's head: everything that was written to the binlog, which runs ahead of
+    /// [`executed`](Source::executed). Never a start; for the byte lag, and to know what may be under way.
+    async fn head(&self) -> Result<Position, SourceError>;
+
     /// Streams every change of the registered tables that is not in `from.gtids`.
     ///
     /// # Errors

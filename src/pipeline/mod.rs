@@ -1,0 +1,27 @@
+//! The run: tasks, queues and their bounds, around the protocol.
+//!
+//! ```text
+//! stream -> [events] -> sealer -> [sealed] -> journaling -> [ready] -> writer -> sink
+//!                         ^ marks                              ^ leases, checkpoint
+//! snapshot -> backfill workers (mark, leases) ---------------------------> sink
+//! ```
+//!
+//! Promises: every queue is bounded; one task owns each piece of state; a stop drains and checkpoints; the
+//! first error ends the run with everything up to the checkpoint kept.
+//! Refuses to know: which database, which bytes (source, sink), how a tick is made durable (protocol).
+
+pub mod backfill;
+pub mod chunks;
+pub mod journaling;
+pub mod marks;
+pub mod progress;
+pub mod seal;
+pub mod settings;
+pub mod supervisor;
+pub mod tail;
+pub mod window;
+pub mod writer;
+
+pub use progress::Progress;
+pub use settings::{Parts, Settings};
+pub use supervisor::{Finished, RunOptions, run};

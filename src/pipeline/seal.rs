@@ -1,0 +1,402 @@
+//! The sealer: cuts the stream of changes into batches, gives them ticks, and takes marks.
+//!
+//! A new batch ends at the end of a transaction, when it is large or old enough; a transaction larger
+//! than a batch is cut into parts, and its end is the end of a batch too, so that the checkpoint finds a
+//! place between transactions that is also one between batches. While journaled batches are to be
+//! replayed, the journal's entries say where to cut, and nothing else (I2).
+
+use super::progress::{Phase, Positions};
+use super::settings::Parts;
+use crate::model::{Gtid, GtidSet, Point, RowChange, Tick};
+use crate::protocol::{Coalescer, Entry, ListWrites, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
+use crate::protocol::{Journaled, Plan};
+use crate::source::{BinlogPlace, StreamEvent};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// What the sealer hands to the journaling task, in the order of ticks.
+#[derive(Debug)]
+pub enum Sealed {
+    Batch(SealedBatch),
+    Mark { mark: UnprovenMark, reply: oneshot::Sender<Journaled<UnprovenMark>> },
+    /// The source moved on without a change of a mapped table.
+    Advance(Boundary),
+}
+
+/// A group of consecutive changes with one tick.
+#[derive(Debug)]
+pub struct SealedBatch {
+    pub tick: Tick,
+    /// `None`: in the journal already.
+    pub entry: Option<Entry>,
+    pub writes: Vec<ListWrites>,
+    /// Set when the batch ends at the end of a transaction.
+    pub boundary: Option<Boundary>,
+    /// When the transactions that end in this batch were committed, microseconds since 1970.
+    pub committed_micros: Vec<u64>,
+    /// Its share of the bound on changes read and not yet written.
+    pub permit: Option<OwnedSemaphorePermit>,
+    pub changes: u64,
+}
+
+/// A place between two transactions and two batches: what a checkpoint may name.
+#[derive(Clone, Debug, Default)]
+pub struct Boundary {
+    /// The transactions that ended since the boundary before.
+    pub gtids: GtidSet,
+    pub at: BinlogPlace,
+}
+
+/// A request for a mark; answered once it is journaled.
+pub type MarkRequest = oneshot::Sender<Journaled<UnprovenMark>>;
+
+/// Cuts batches until `stop`, or until the events end.
+pub async fn seal(
+    parts: &Parts,
+    recovered: Recovered,
+    events: mpsc::Receiver<StreamEvent>,
+    marks: mpsc::Receiver<MarkRequest>,
+    out: mpsc::Sender<Sealed>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let run = Sealer::new(parts, recovered, out).run(events, marks);
+    tokio::select! { biased;
+        () = stop.cancelled() => Ok(()), // what is not sealed was not journaled, and is read again
+        ended = run => ended,
+    }
+}
+
+struct Sealer<'a> {
+    parts: &'a Parts,
+    plan: Arc<Plan>,
+    ticks: Ticks,
+    out: mpsc::Sender<Sealed>,
+    room: Arc<Semaphore>,
+    /// Batches to cut again, in order.
+    replay: VecDeque<Replay>,
+    /// Everything sealed so far: a mark's proof.
+    sealed: GtidSet,
+    batch: Building,
+    transaction: Option<Transaction>,
+    /// Transactions that ended since the last boundary was handed on.
+    ended: Boundary,
+    /// When what is waiting is handed on.
+    due: Option<Instant>,
+}
+
+/// The batch that is being filled.
+#[derive(Default)]
+struct Building {
+    changes: Coalescer,
+    from: Option<Point>,
+    to: Option<Point>,
+    gtids: GtidSet,
+    committed_micros: Vec<u64>,
+}
+
+/// The transaction that is being read.
+struct Transaction {
+    gtid: Gtid,
+    committed_micros: u64,
+    /// Changes taken in, over all attempts to read it.
+    rows: u64,
+    /// Changes to pass over: taken in before the connection broke.
+    skip: u64,
+    /// A part of it is sealed already.
+    parted: bool,
+}
+
+impl<'a> Sealer<'a> {
+    fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
+        Sealer {
+            parts,
+            plan: parts.plan.clone(),
+            ticks: Ticks::above(recovered.last_tick, parts.clock.clone()),
+            out,
+            room: Arc::new(Semaphore::new(parts.settings.queue_rows as usize)),
+            replay: recovered.replay.into(),
+            sealed: recovered.sealed,
+            batch: Building::new(parts),
+            transaction: None,
+            ended: Boundary::default(),
+            due: None,
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<StreamEvent>,
+        mut marks: mpsc::Receiver<MarkRequest>,
+    ) -> Result<(), ProtocolError> {
+        loop {
+            let due = self.due.unwrap_or_else(Instant::now);
+            tokio::select! { biased;
+                Some(reply) = marks.recv() => self.take_mark(reply).await,
+                () = sleep_until(due), if self.due.is_some() && self.may_hand_on() => self.hand_on().await?,
+                event = events.recv() => match event {
+                    Some(event) => self.take_in(event).await?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {
+        match event {
+            StreamEvent::Begin { gtid, committed_micros } => self.begin(gtid, committed_micros),
+            StreamEvent::Changes(changes) => {
+                for change in changes {
+                    self.change(change).await?;
+                }
+                Ok(())
+            }
+            StreamEvent::End { gtid, place } => self.end(gtid, place).await,
+            StreamEvent::Heartbeat { .. } => Ok(()),
+        }
+    }
+
+    /// A transaction that was read in part before a reconnect comes again from its beginning.
+    fn begin(&mut self, gtid: Gtid, committed_micros: u64) -> Result<(), ProtocolError> {
+        self.transaction = match self.transaction.take() {
+            None => Some(Transaction { gtid, committed_micros, rows: 0, skip: 0, parted: false }),
+            Some(open) if open.gtid == gtid => Some(Transaction { skip: open.rows, ..open }),
+            Some(open) => {
+                return Err(self.not_understood(format!("{gtid} begins before {} has ended", open.gtid)));
+            }
+        };
+        Ok(())
+    }
+
+    async fn change(&mut self, change: RowChange) -> Result<(), ProtocolError> {
+        if !self.takes_part(&change)? {
+            return Ok(());
+        }
+        let Some(transaction) = &mut self.transaction else {
+            return Err(self.not_understood("a row change outside a transaction".into()));
+        };
+        if transaction.skip > 0 {
+            transaction.skip -= 1;
+            return Ok(());
+        }
+        let point = Point { gtid: transaction.gtid.clone(), row: transaction.rows };
+        transaction.rows += 1;
+        self.count(&change);
+        self.fill(point, &change).await
+    }
+
+    async fn fill(&mut self, point: Point, change: &RowChange) -> Result<(), ProtocolError> {
+        if self.batch.from.is_none() {
+            self.check_replay_begins(&point)?;
+            self.batch.from = Some(point.clone());
+            self.wait_from_now();
+        }
+        self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
+            at: point.to_string(),
+            table: self.table_name(change),
+            cause,
+        })?;
+        self.batch.gtids.insert(&point.gtid);
+        self.batch.to = Some(point);
+        if self.replay.is_empty() {
+            if self.batch.changes.changes() >= self.parts.settings.batch_rows {
+                self.transaction.as_mut().expect("a change has a transaction").parted = true;
+                return self.seal(None).await;
+            }
+            return Ok(());
+        }
+        self.seal_if_replay_ends().await
+    }
+
+    async fn end(&mut self, gtid: Gtid, place: BinlogPlace) -> Result<(), ProtocolError> {
+        let Some(transaction) = self.transaction.take_if(|open| open.gtid == gtid) else {
+            return Err(self.not_understood(format!("{gtid} ends without having begun")));
+        };
+        if transaction.skip > 0 {
+            let reason = format!("{gtid} came again with {} changes less", transaction.skip);
+            return Err(self.not_understood(reason));
+        }
+        if transaction.rows > 0 {
+            self.batch.committed_micros.push(transaction.committed_micros);
+        }
+        self.parts.progress.counts.transactions.fetch_add(1, Relaxed);
+        self.ended.gtids.insert(&gtid);
+        self.ended.at = place;
+        if self.due.is_none() {
+            self.wait_from_now();
+        }
+        let large = self.batch.changes.changes() >= self.parts.settings.batch_rows;
+        if self.replay.is_empty() && (large || transaction.parted) {
+            return self.hand_on().await;
+        }
+        Ok(())
+    }
+
+    fn wait_from_now(&mut self) {
+        self.due = Some(Instant::now() + self.parts.settings.batch_wait);
+    }
+
+    /// Between transactions, and not in the middle of a batch that the journal cuts.
+    fn may_hand_on(&self) -> bool {
+        self.transaction.is_none() && (self.replay.is_empty() || self.batch.changes.is_empty())
+    }
+
+    /// Hands on what is waiting: a batch that ends here, or the mere fact that transactions ended.
+    async fn hand_on(&mut self) -> Result<(), ProtocolError> {
+        self.due = None;
+        let boundary = std::mem::take(&mut self.ended);
+        if !self.batch.changes.is_empty() {
+            return self.seal(Some(boundary)).await;
+        }
+        self.sealed.union_with(&boundary.gtids);
+        self.note_sealed(&boundary.gtids, Some(&boundary.at));
+        self.pass(Sealed::Advance(boundary)).await;
+        Ok(())
+    }
+
+    /// Seals a new batch: a tick, an entry for the journal, and the writes.
+    async fn seal(&mut self, boundary: Option<Boundary>) -> Result<(), ProtocolError> {
+        let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
+        let (Some(from), Some(to)) = (batch.from.clone(), batch.to.clone()) else { return Ok(()) };
+        let tick = self.ticks.take();
+        self.parts.progress.counts.tick_lead_ms.store(self.ticks.lead_ms(), Relaxed);
+        let entry = Entry::Batch { from, to, gtids: batch.gtids.clone() };
+        self.emit(batch, tick, Some(entry), boundary).await
+    }
+
+    async fn emit(
+        &mut self,
+        batch: Building,
+        tick: Tick,
+        entry: Option<Entry>,
+        boundary: Option<Boundary>,
+    ) -> Result<(), ProtocolError> {
+        if boundary.is_some() || self.transaction.is_some() {
+            self.due = None;
+        }
+        self.sealed.union_with(&batch.gtids);
+        self.note_sealed(&batch.gtids, None);
+        if let Some(boundary) = &boundary {
+            self.sealed.union_with(&boundary.gtids);
+            self.note_sealed(&boundary.gtids, Some(&boundary.at));
+        }
+        let changes = batch.changes.changes();
+        self.parts.progress.counts.batches.fetch_add(1, Relaxed);
+        let permit = self.make_room(changes).await;
+        let writes = batch.changes.finish(tick);
+        let committed_micros = batch.committed_micros;
+        let sealed = SealedBatch { tick, entry, writes, boundary, committed_micros, permit, changes };
+        self.pass(Sealed::Batch(sealed)).await;
+        Ok(())
+    }
+
+    /// Waits until the changes fit into what may be read and not yet written.
+    async fn make_room(&self, changes: u64) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(changes).unwrap_or(u32::MAX).min(self.parts.settings.queue_rows);
+        self.parts.progress.counts.queued_rows.fetch_add(changes, Relaxed);
+        self.room.clone().acquire_many_owned(wanted).await.ok()
+    }
+
+    async fn pass(&self, sealed: Sealed) {
+        // the other side is gone only when the run ends, and its error is the one to report
+        let _ = self.out.send(sealed).await;
+    }
+
+    /// A mark: a tick between two batches, and everything sealed below it.
+    async fn take_mark(&mut self, reply: MarkRequest) {
+        let taken_ms = self.parts.clock.now_ms();
+        let mark = UnprovenMark { tick: self.ticks.take(), proof: self.sealed.clone(), taken_ms };
+        self.pass(Sealed::Mark { mark, reply }).await;
+    }
+
+    fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {
+        match self.replay.front() {
+            Some(next) if next.from != *point => {
+                Err(cannot_cut(next, format!("the source goes on with {point}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn seal_if_replay_ends(&mut self) -> Result<(), ProtocolError> {
+        let Some(next) = self.replay.front() else { return Ok(()) };
+        if self.batch.to.as_ref() != Some(&next.to) {
+            return Ok(());
+        }
+        let tick = next.tick;
+        self.replay.pop_front();
+        if self.replay.is_empty() {
+            tracing::info!("all journaled batches are cut again");
+            // the rest of this transaction ends a batch, so that the next boundary is one of batches
+            self.transaction.as_mut().expect("a change has a transaction").parted = true;
+        }
+        let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
+        self.emit(batch, tick, None, None).await?;
+        self.wait_from_now();
+        Ok(())
+    }
+
+    fn takes_part(&self, change: &RowChange) -> Result<bool, ProtocolError> {
+        self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
+            at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
+            table: self.table_name(change),
+            cause,
+        })
+    }
+
+    fn table_name(&self, change: &RowChange) -> String {
+        self.plan.of_table(change.table).next().map_or_else(String::new, |m| m.schema.name.to_string())
+    }
+
+    fn count(&self, change: &RowChange) {
+        let counts = &self.parts.progress.counts;
+        match (&change.before, &change.after) {
+            (None, _) => counts.inserts.fetch_add(1, Relaxed),
+            (Some(_), Some(_)) => counts.updates.fetch_add(1, Relaxed),
+            (Some(_), None) => {
+                if self.parts.progress.copying() {
+                    counts.deletes_while_copying.fetch_add(1, Relaxed);
+                }
+                counts.deletes.fetch_add(1, Relaxed)
+            }
+        };
+    }
+
+    fn note_sealed(&self, gtids: &GtidSet, at: Option<&BinlogPlace>) {
+        let mut positions: std::sync::MutexGuard<'_, Positions> = self.parts.progress.positions();
+        positions.sealed.gtids.union_with(gtids);
+        if let Some(at) = at {
+            positions.sealed.at = at.clone();
+        }
+        drop(positions);
+        if self.parts.progress.phase() == Phase::Starting {
+            self.parts.progress.set_phase(Phase::Running);
+        }
+    }
+
+    fn not_understood(&self, reason: String) -> ProtocolError {
+        crate::source::SourceError::NotUnderstood {
+            position: self.ended.at.offset.to_string(),
+            reason,
+            advice: "the stream of the source is not consistent; run again, and report it if it stays".into(),
+        }
+        .into()
+    }
+}
+
+impl Building {
+    fn new(parts: &Parts) -> Building {
+        Building { changes: Coalescer::new(parts.settings.failpoints), ..Building::default() }
+    }
+}
+
+fn cannot_cut(next: &Replay, reason: String) -> ProtocolError {
+    ProtocolError::CannotCut {
+        tick: next.tick.to_string(),
+        range: format!("{} to {}", next.from, next.to),
+        reason,
+    }
+}

@@ -1,0 +1,137 @@
+//! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
+//! stream on; reconnects after passing errors, within a bound.
+
+use super::progress::Waiter;
+use super::settings::Parts;
+use crate::error::Disposition;
+use crate::model::{GtidSet, Position};
+use crate::protocol::ProtocolError;
+use crate::source::{ChangeStream, SourceError, StreamEvent};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Pause between two attempts to connect; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Pause between two looks at the executed set while the source is behind the journal.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Streams everything after `from` into `events` until `stop`. `journaled`: what the source must
+/// contain at the first connect; later ones use the sealed position.
+pub async fn read(
+    parts: &Parts,
+    from: Position,
+    journaled: GtidSet,
+    events: mpsc::Sender<StreamEvent>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let mut reader = Reader { parts, position: from, events, trouble_since: None };
+    let mut must_contain = journaled;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let outcome = tokio::select! { biased;
+            () = stop.cancelled() => return Ok(()),
+            outcome = reader.connect_and_pass_on(&must_contain, &mut pause) => outcome,
+        };
+        let error = match outcome {
+            Ok(()) => return Ok(()), // nobody listens any more
+            Err(error) if error.disposition() == Disposition::Retry => error,
+            Err(error) => return Err(error.into()),
+        };
+        reader.give_up_after_bound(error)?;
+        tokio::select! { biased;
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        must_contain = parts.progress.positions().sealed.gtids.clone();
+    }
+}
+
+struct Reader<'a> {
+    parts: &'a Parts,
+    /// The end of the last transaction that was read whole.
+    position: Position,
+    events: mpsc::Sender<StreamEvent>,
+    trouble_since: Option<Instant>,
+}
+
+impl Reader<'_> {
+    async fn connect_and_pass_on(
+        &mut self,
+        must_contain: &GtidSet,
+        pause: &mut Duration,
+    ) -> Result<(), SourceError> {
+        wait_until_contained(self.parts, must_contain).await?;
+        let mut stream = self.parts.source.stream(&self.position).await?;
+        self.parts.progress.go_on(Waiter::Source);
+        loop {
+            let event = next_event(&mut *stream).await?;
+            (self.trouble_since, *pause) = (None, FIRST_PAUSE);
+            self.note(&event);
+            if self.events.send(event).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn note(&mut self, event: &StreamEvent) {
+        let (gtid, place) = match event {
+            StreamEvent::End { gtid, place } => (Some(gtid), place),
+            StreamEvent::Heartbeat { place } => (None, place),
+            StreamEvent::Begin { .. } | StreamEvent::Changes(_) => return,
+        };
+        let mut positions = self.parts.progress.positions();
+        if let Some(gtid) = gtid {
+            self.position.gtids.insert(gtid);
+            positions.received.gtids.insert(gtid);
+        }
+        positions.received.at = place.clone();
+    }
+
+    fn give_up_after_bound(&mut self, error: SourceError) -> Result<(), ProtocolError> {
+        let since = *self.trouble_since.get_or_insert_with(Instant::now);
+        self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
+        self.parts.progress.wait_for(Waiter::Source, format!("reconnecting: {error}"));
+        if since.elapsed() >= self.parts.settings.retry_for {
+            let cause = Box::new(ProtocolError::Source(error));
+            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
+        }
+        tracing::warn!(%error, "the binlog connection is opened again");
+        Ok(())
+    }
+}
+
+async fn next_event(stream: &mut dyn ChangeStream) -> Result<StreamEvent, SourceError> {
+    stream.next().await
+}
+
+/// The source must contain every transaction that was journaled, else it lost some that were written.
+/// It may do so a little later: a reader has a transaction before the engine commits it.
+async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
+    let begin = Instant::now();
+    loop {
+        let executed = parts.source.executed().await?;
+        if executed.contains_set(wanted) {
+            return Ok(());
+        }
+        let missing = wanted.minus(&executed);
+        if begin.elapsed() >= parts.settings.source_wait {
+            return Err(SourceError::PositionLost {
+                reason: format!(
+                    "the source has not committed {missing}, which tailfill has read from it; waited {} s",
+                    begin.elapsed().as_secs()
+                ),
+                advice: "if the source is another server now, or was restored, use a server that has these \
+                         transactions, or copy again with a new state_dir into fresh tables"
+                    .into(),
+            });
+        }
+        let reason = format!("the source to commit {missing}, which its binlog already showed");
+        parts.progress.wait_for(Waiter::Source, reason);
+        sleep(LOOK_AGAIN).await;
+    }
+}
