@@ -1,12 +1,298 @@
 //! Key parts and cell values, to the byte (docs/formats.md).
+//!
+//! A *part* is the encoding of one value inside a row key. Parts keep the order of values when
+//! compared as unsigned bytes, and none is a prefix of another of the same type, so parts can stand
+//! one after the other without separators.
 
-use super::SinkError;
-use crate::model::{Mapping, Row, Value};
+use super::{SinkError, number};
+use crate::model::{Column, ColumnType, DateTime, Mapping, Row, Time, Value, ValueEncoding};
+use bytes::Bytes;
 
-pub fn key_parts(_mapping: &Mapping, _columns: &[usize], _row: &Row) -> Result<Vec<u8>, SinkError> {
-    todo!()
+/// Why a value cannot be written; the caller adds mapping and column. Never holds the value.
+type Reason = &'static str;
+
+/// Ascending or descending order of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Ascending,
+    /// Every byte of the ascending part complemented.
+    Descending,
 }
 
-pub fn key_parts_of(_mapping: &Mapping, _columns: &[usize], _values: &[Value]) -> Result<Vec<u8>, SinkError> {
-    todo!()
+/// The ascending parts of `columns` of a row, one after the other.
+///
+/// # Errors
+/// `Unencodable` for NULL, for a date that names no point in time, for a type that cannot be a key.
+pub fn key_parts(mapping: &Mapping, columns: &[usize], row: &Row) -> Result<Vec<u8>, SinkError> {
+    let mut key = Vec::with_capacity(columns.len() * 8);
+    for &column in columns {
+        let value = row.get(column).ok_or_else(|| unencodable(mapping, column, "is missing from the row"))?;
+        push_part(mapping, column, value, Direction::Ascending, &mut key)?;
+    }
+    Ok(key)
 }
+
+/// The ascending parts of `values`, which belong to `columns` one to one.
+///
+/// # Errors
+/// As [`key_parts`]; also when there are more or fewer values than columns.
+pub fn key_parts_of(mapping: &Mapping, columns: &[usize], values: &[Value]) -> Result<Vec<u8>, SinkError> {
+    if columns.len() != values.len() {
+        let reason = format!("a key of {} columns was given {} values", columns.len(), values.len());
+        return Err(SinkError::Unencodable { mapping: mapping.name.clone(), reason });
+    }
+    let mut key = Vec::with_capacity(columns.len() * 8);
+    for (&column, value) in columns.iter().zip(values) {
+        push_part(mapping, column, value, Direction::Ascending, &mut key)?;
+    }
+    Ok(key)
+}
+
+/// Appends the part of one value of column number `column` to `key`.
+pub fn push_part(
+    mapping: &Mapping,
+    column: usize,
+    value: &Value,
+    direction: Direction,
+    key: &mut Vec<u8>,
+) -> Result<(), SinkError> {
+    let declared = column_of(mapping, column)?;
+    let start = key.len();
+    encode_part(&declared.column_type, value, key).map_err(|reason| unencodable(mapping, column, reason))?;
+    if direction == Direction::Descending {
+        complement(&mut key[start..]);
+    }
+    Ok(())
+}
+
+/// Reads one part off the front of `bytes`; `None` when they do not begin with a part of this type.
+pub fn take_part(column_type: &ColumnType, direction: Direction, bytes: &mut &[u8]) -> Option<Value> {
+    let flip = if direction == Direction::Descending { 0xff } else { 0 };
+    match column_type {
+        ColumnType::Integer { unsigned: true, .. } | ColumnType::Year => {
+            Some(Value::UInt(take_u64(flip, bytes)?))
+        }
+        ColumnType::Integer { .. } => Some(Value::Int(unflip_sign(take_u64(flip, bytes)?))),
+        ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => {
+            let micros = unflip_sign(take_u64(flip, bytes)?);
+            let fields = DateTime::from_micros_since_epoch(micros);
+            (fields.micros_since_epoch() == Some(micros)).then_some(Value::DateTime(fields))
+        }
+        ColumnType::Binary { length } => {
+            let (part, rest) = bytes.split_at_checked(usize::try_from(*length).ok()?)?;
+            *bytes = rest;
+            Some(Value::Bytes(part.iter().map(|byte| byte ^ flip).collect()))
+        }
+        ColumnType::VarBinary => Some(Value::Bytes(take_terminated(flip, bytes)?)),
+        ColumnType::Text { .. } => Some(Value::Text(String::from_utf8(take_terminated(flip, bytes)?).ok()?)),
+        _ => None,
+    }
+}
+
+/// The salt of a list: CRC-32 (IEEE 802.3, as zlib's `crc32`) of its encoded list key, modulo the
+/// number of buckets (1..=256).
+pub fn salt(list_key: &[u8], buckets: u16) -> u8 {
+    (crc32fast::hash(list_key) % u32::from(buckets.clamp(1, 256))) as u8
+}
+
+/// The bytes of one cell; `None` for NULL, which is an absent cell.
+///
+/// # Errors
+/// `Unencodable` when the encoding has no form for the value: with `bytes`, a zero, partial or
+/// impossible date.
+pub fn cell_value(
+    mapping: &Mapping,
+    column: usize,
+    value: &Value,
+    encoding: ValueEncoding,
+) -> Result<Option<Bytes>, SinkError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let column_type = &column_of(mapping, column)?.column_type;
+    let encoded = match encoding {
+        ValueEncoding::Utf8 => utf8(column_type, value),
+        ValueEncoding::Bytes => binary(column_type, value),
+    };
+    encoded.map(|bytes| Some(bytes.into())).map_err(|reason| unencodable(mapping, column, reason))
+}
+
+fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, SinkError> {
+    mapping
+        .schema
+        .columns
+        .get(column)
+        .ok_or_else(|| unencodable(mapping, column, "is not a column of the table"))
+}
+
+fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
+    let name = mapping.schema.columns.get(column).map_or("?", |column| column.name.as_str());
+    SinkError::Unencodable {
+        mapping: mapping.name.clone(),
+        reason: format!("column {name} of {} {reason}", mapping.schema.name),
+    }
+}
+
+const MISMATCH: Reason = "holds a value that its declared type cannot hold";
+const NO_INSTANT: Reason = "holds a zero, partial or impossible date, which names no point in time";
+
+fn encode_part(column_type: &ColumnType, value: &Value, key: &mut Vec<u8>) -> Result<(), Reason> {
+    match (column_type, value) {
+        (_, Value::Null) => return Err("is NULL, which a key cannot hold"),
+        (ColumnType::Integer { unsigned: true, .. } | ColumnType::Year, Value::UInt(number)) => {
+            key.extend(number.to_be_bytes());
+        }
+        (ColumnType::Integer { unsigned: false, .. }, Value::Int(number)) => key.extend(flip_sign(*number)),
+        (
+            ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. },
+            Value::DateTime(date),
+        ) => key.extend(flip_sign(instant(date)?)),
+        (ColumnType::Binary { length }, Value::Bytes(bytes)) => {
+            if u32::try_from(bytes.len()) != Ok(*length) {
+                return Err("holds a value that is not as long as its BINARY type");
+            }
+            key.extend(bytes);
+        }
+        (ColumnType::Text { .. }, Value::Text(text)) => push_terminated(text.as_bytes(), key),
+        (ColumnType::VarBinary, Value::Bytes(bytes)) => push_terminated(bytes, key),
+        (column_type, _) if !can_be_key(column_type) => {
+            return Err("has a type that cannot be part of a key");
+        }
+        _ => return Err(MISMATCH),
+    }
+    Ok(())
+}
+
+/// Whether a column of this type may be part of a row key.
+pub fn can_be_key(column_type: &ColumnType) -> bool {
+    matches!(
+        column_type,
+        ColumnType::Integer { .. }
+            | ColumnType::Year
+            | ColumnType::Date
+            | ColumnType::DateTime { .. }
+            | ColumnType::Timestamp { .. }
+            | ColumnType::Binary { .. }
+            | ColumnType::Text { .. }
+            | ColumnType::VarBinary
+    )
+}
+
+/// Microseconds since 1970 of a date that is one. `2024-02-31`, which MySQL stores under
+/// ALLOW_INVALID_DATES, would fall together with `2024-03-02`, so it is none.
+fn instant(date: &DateTime) -> Result<i64, Reason> {
+    date.micros_since_epoch()
+        .filter(|&micros| DateTime::from_micros_since_epoch(micros) == *date)
+        .ok_or(NO_INSTANT)
+}
+
+fn flip_sign(number: i64) -> [u8; 8] {
+    ((number as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+fn unflip_sign(number: u64) -> i64 {
+    (number ^ (1 << 63)) as i64
+}
+
+fn take_u64(flip: u8, bytes: &mut &[u8]) -> Option<u64> {
+    let (part, rest) = bytes.split_first_chunk::<8>()?;
+    *bytes = rest;
+    Some(u64::from_be_bytes(part.map(|byte| byte ^ flip)))
+}
+
+fn push_terminated(content: &[u8], key: &mut Vec<u8>) {
+    for &byte in content {
+        key.push(byte);
+        if byte == 0 {
+            key.push(0xff);
+        }
+    }
+    key.extend([0, 0]);
+}
+
+fn take_terminated(flip: u8, bytes: &mut &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    let mut stored = bytes.iter().map(|byte| byte ^ flip).enumerate();
+    loop {
+        let (_, byte) = stored.next()?;
+        if byte != 0 {
+            content.push(byte);
+            continue;
+        }
+        match stored.next()? {
+            (_, 0xff) => content.push(0),
+            (index, 0) => {
+                *bytes = &bytes[index + 1..];
+                return Some(content);
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn complement(part: &mut [u8]) {
+    for byte in part {
+        *byte = !*byte;
+    }
+}
+
+fn utf8(column_type: &ColumnType, value: &Value) -> Result<Vec<u8>, Reason> {
+    let text = match (column_type, value) {
+        (_, Value::Int(number)) => number.to_string(),
+        (_, Value::UInt(number)) => number.to_string(),
+        (_, Value::Float(number)) => number::shortest_f32(*number).ok_or(MISMATCH)?,
+        (_, Value::Double(number)) => number::shortest_f64(*number).ok_or(MISMATCH)?,
+        (_, Value::Text(text)) => text.clone(),
+        (_, Value::Bytes(bytes)) => return Ok(bytes.clone()),
+        (ColumnType::Date, Value::DateTime(date)) => print_date(date),
+        (ColumnType::DateTime { fraction } | ColumnType::Timestamp { fraction }, Value::DateTime(date)) => {
+            print_date_time(date, *fraction)
+        }
+        (ColumnType::Time { fraction }, Value::Time(time)) => print_time(time, *fraction),
+        _ => return Err(MISMATCH),
+    };
+    Ok(text.into_bytes())
+}
+
+fn binary(column_type: &ColumnType, value: &Value) -> Result<Vec<u8>, Reason> {
+    Ok(match (column_type, value) {
+        (_, Value::Int(number)) => number.to_be_bytes().to_vec(),
+        (_, Value::UInt(number)) => number.to_be_bytes().to_vec(),
+        (_, Value::Float(number)) => number.to_be_bytes().to_vec(),
+        (_, Value::Double(number)) => number.to_be_bytes().to_vec(),
+        (_, Value::DateTime(date)) => instant(date)?.to_be_bytes().to_vec(),
+        (_, Value::Time(time)) => time.micros_total().to_be_bytes().to_vec(),
+        (ColumnType::Decimal { scale, .. }, Value::Text(text)) => {
+            number::big_decimal(text, *scale).ok_or(MISMATCH)?
+        }
+        _ => return utf8(column_type, value),
+    })
+}
+
+fn print_date(date: &DateTime) -> String {
+    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+}
+
+fn print_date_time(date: &DateTime, fraction: u8) -> String {
+    let seconds = format!("{} {:02}:{:02}:{:02}", print_date(date), date.hour, date.minute, date.second);
+    seconds + &print_fraction(date.micros, fraction)
+}
+
+fn print_time(time: &Time, fraction: u8) -> String {
+    let sign = if time.negative { "-" } else { "" };
+    let seconds = format!("{sign}{:02}:{:02}:{:02}", time.hours, time.minutes, time.seconds);
+    seconds + &print_fraction(time.micros, fraction)
+}
+
+/// `.123` for 3 declared digits, nothing for none.
+fn print_fraction(micros: u32, digits: u8) -> String {
+    let digits = u32::from(digits.min(6));
+    if digits == 0 {
+        return String::new();
+    }
+    format!(".{:0width$}", micros / 10_u32.pow(6 - digits), width = digits as usize)
+}
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -1,1 +1,228 @@
-//! A sink in memory, with HBase timestamp rules.
+//! A sink in memory, with HBase's timestamp rules.
+//!
+//! A cell shows its newest version (VERSIONS = 1). A DeleteFamily marker hides every cell of the row with
+//! a timestamp at or below its own, a DeleteColumns marker those of one qualifier; at equal
+//! timestamps a marker beats a put whichever came first, and of two puts the later written wins.
+//! Markers stay until [`MemorySink::compact_markers`] (HBase: until the purge delay).
+//! No faults, no waiting: the simulation wraps it.
+
+use super::{RowWrite, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
+use crate::clock::Clock;
+use crate::model::{Target, TargetId, Tick};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The double. Clones are handles to the same tables.
+#[derive(Clone)]
+pub struct MemorySink {
+    clock: Arc<dyn Clock>,
+    targets: Arc<BTreeMap<TargetId, Target>>,
+    tables: Arc<Mutex<BTreeMap<String, Table>>>,
+}
+
+#[derive(Default)]
+struct Table {
+    attributes: BTreeMap<String, String>,
+    families: BTreeMap<String, Family>,
+}
+
+#[derive(Default)]
+struct Family {
+    settings: BTreeMap<String, String>,
+    rows: BTreeMap<Bytes, MemoryRow>,
+}
+
+/// One row of a family. Of each cell only the newest version is kept: an older one is hidden by it, and
+/// by every marker that hides the newest.
+#[derive(Default)]
+struct MemoryRow {
+    family_marker: Option<Tick>,
+    column_markers: BTreeMap<Bytes, Tick>,
+    cells: BTreeMap<Bytes, (Tick, Bytes)>,
+}
+
+impl MemorySink {
+    /// A sink without tables: [`Sink::create`] makes them. `clock` is the server's.
+    pub fn new(targets: &[Target], clock: Arc<dyn Clock>) -> MemorySink {
+        let targets = targets.iter().map(|target| (target.id, target.clone())).collect();
+        MemorySink { clock, targets: Arc::new(targets), tables: Arc::default() }
+    }
+
+    /// A sink in which every target's table is there already.
+    pub fn with_tables(targets: &[Target], clock: Arc<dyn Clock>) -> MemorySink {
+        let sink = MemorySink::new(targets, clock);
+        for target in targets {
+            sink.lock().entry(target.table.clone()).or_default().add_family(target, 0);
+        }
+        sink
+    }
+
+    /// What a major compaction without the purge delay does: hidden cells go, and so do the markers, so that
+    /// a put below a former marker shows up again.
+    pub fn compact_markers(&self) {
+        for table in self.lock().values_mut() {
+            for family in table.families.values_mut() {
+                family.rows.values_mut().for_each(MemoryRow::compact);
+                family.rows.retain(|_, row| !row.cells.is_empty());
+            }
+        }
+    }
+
+    /// Removes a table with all that it holds.
+    pub fn drop_table(&self, table: &str) {
+        self.lock().remove(table);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Table>> {
+        self.tables.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn target(&self, id: TargetId) -> Result<&Target, SinkError> {
+        self.targets.get(&id).ok_or_else(|| refused("a target", "it was not registered"))
+    }
+
+    /// Runs `work` on the family of a target.
+    fn with_family<T>(&self, id: TargetId, work: impl FnOnce(&mut Family) -> T) -> Result<T, SinkError> {
+        let target = self.target(id)?;
+        let missing = |what: &str| SinkError::Missing {
+            table: target.table.clone(),
+            family: target.family.clone(),
+            reason: format!("the {what} does not exist"),
+        };
+        let mut tables = self.lock();
+        let table = tables.get_mut(&target.table).ok_or_else(|| missing("table"))?;
+        let family = table.families.get_mut(&target.family).ok_or_else(|| missing("family"))?;
+        Ok(work(family))
+    }
+}
+
+impl Table {
+    fn add_family(&mut self, target: &Target, purge_deletes_ms: u64) {
+        let settings = [
+            ("VERSIONS", "1".to_owned()),
+            ("NEW_VERSION_BEHAVIOR", "false".to_owned()),
+            ("hbase.hstore.time.to.purge.deletes", purge_deletes_ms.to_string()),
+        ];
+        let family = self.families.entry(target.family.clone()).or_default();
+        family.settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
+    }
+}
+
+impl Family {
+    fn write(&mut self, write: &RowWrite) {
+        let row = self.rows.entry(write.row.clone()).or_default();
+        if write.delete_family {
+            row.family_marker = row.family_marker.max(Some(write.tick));
+        }
+        for qualifier in &write.delete_columns {
+            let marker = row.column_markers.entry(qualifier.clone()).or_insert(write.tick);
+            *marker = write.tick.max(*marker);
+        }
+        for (qualifier, value) in &write.puts {
+            let newest = row.cells.get(qualifier).map(|(tick, _)| *tick);
+            if newest <= Some(write.tick) {
+                row.cells.insert(qualifier.clone(), (write.tick, value.clone()));
+            }
+        }
+    }
+
+    fn read(&self, key: &Bytes) -> Option<StoredRow> {
+        let row = self.rows.get(key)?;
+        let visible = row.cells.iter().filter(|(qualifier, (tick, _))| row.shows(qualifier, *tick));
+        let cells: Vec<StoredCell> = visible
+            .map(|(qualifier, (tick, value))| StoredCell {
+                qualifier: qualifier.clone(),
+                value: value.clone(),
+                tick: *tick,
+            })
+            .collect();
+        (!cells.is_empty()).then(|| StoredRow { row: key.clone(), cells })
+    }
+
+    fn scan(&self, range: &ScanRange) -> Vec<StoredRow> {
+        let bound = |key: &Bytes, bounded: fn(Bytes) -> Bound<Bytes>| {
+            if key.is_empty() { Bound::Unbounded } else { bounded(key.clone()) }
+        };
+        let start = bound(&range.start, Bound::Included);
+        let stop = bound(&range.stop, Bound::Excluded);
+        if range.is_empty() {
+            return Vec::new();
+        }
+        let read = |(key, _): (&Bytes, &MemoryRow)| self.read(key);
+        if range.reversed {
+            self.rows.range((stop, start)).rev().filter_map(read).take(range.limit).collect()
+        } else {
+            self.rows.range((start, stop)).filter_map(read).take(range.limit).collect()
+        }
+    }
+}
+
+impl MemoryRow {
+    fn shows(&self, qualifier: &Bytes, tick: Tick) -> bool {
+        let marker = self.family_marker.max(self.column_markers.get(qualifier).copied());
+        Some(tick) > marker
+    }
+
+    fn compact(&mut self) {
+        let mut cells = std::mem::take(&mut self.cells);
+        cells.retain(|qualifier, (tick, _)| self.shows(qualifier, *tick));
+        *self = MemoryRow { cells, ..MemoryRow::default() };
+    }
+}
+
+#[async_trait]
+impl Sink for MemorySink {
+    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+        if rows.iter().any(|write| write.row.is_empty()) {
+            return Err(refused("a write", "row keys cannot be empty"));
+        }
+        self.with_family(target, |family| rows.iter().for_each(|write| family.write(write)))
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.with_family(target, |family| keys.iter().map(|key| family.read(key)).collect())
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.with_family(target, |family| family.scan(range))
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        let target = self.target(target)?;
+        Ok(self.lock().get(&target.table).map_or(TableState::Missing, |table| TableState::Present {
+            family: table.families.get(&target.family).map(|family| family.settings.clone()),
+            attributes: table.attributes.clone(),
+            families: table.families.keys().cloned().collect(),
+        }))
+    }
+
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        let mut tables = self.lock();
+        if let Some(table) = tables.get(&target.table) {
+            return super::require_family(target, table.families.keys());
+        }
+        // Like a real table, it is made with the families of all targets that name it.
+        let table = tables.entry(target.table.clone()).or_default();
+        table.attributes.insert(super::RUN_ATTRIBUTE.to_owned(), run_id.to_owned());
+        table.add_family(target, purge_deletes_ms);
+        for other in self.targets.values().filter(|other| other.table == target.table) {
+            table.add_family(other, purge_deletes_ms);
+        }
+        Ok(())
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.with_family(target, |_| self.clock.now_ms())
+    }
+}
+
+fn refused(what: &str, reason: &str) -> SinkError {
+    SinkError::Refused { gateway: "memory".into(), what: what.into(), reason: reason.into() }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

@@ -11,8 +11,11 @@ use bytes::Bytes;
 
 pub mod encode;
 pub mod error;
+#[cfg(test)]
+mod fixtures;
 pub mod layout;
 pub mod memory;
+pub mod number;
 pub mod tall;
 
 pub use error::SinkError;
@@ -56,6 +59,57 @@ pub struct ScanRange {
     pub reversed: bool,
     /// At most this many rows.
     pub limit: usize,
+}
+
+/// The longest row key that HBase takes, in bytes (Java's `Short.MAX_VALUE`).
+pub const ROW_KEY_BYTES_MAX: usize = 32_767;
+
+impl ScanRange {
+    /// The rest of this range once `last`, its last row read so far, has been seen.
+    pub fn after(&self, last: &[u8]) -> ScanRange {
+        let start = if self.reversed { closest_before(last) } else { [last, &[0]].concat() };
+        // No key lies below the single byte 00, and an empty start would mean unbounded.
+        let limit = if start.is_empty() { 0 } else { self.limit };
+        ScanRange { start: start.into(), limit, ..self.clone() }
+    }
+
+    /// Whether no row can lie in it.
+    pub fn is_empty(&self) -> bool {
+        let bounded = !self.start.is_empty() && !self.stop.is_empty();
+        let crossed = if self.reversed { self.start <= self.stop } else { self.start >= self.stop };
+        self.limit == 0 || (bounded && crossed)
+    }
+}
+
+/// The greatest possible row key below `row`: without its last byte if that is 00, else with that byte one
+/// less and filled up with FF to the greatest length.
+fn closest_before(row: &[u8]) -> Vec<u8> {
+    let Some((&last, head)) = row.split_last() else { return Vec::new() };
+    let mut before = head.to_vec();
+    if last > 0 {
+        before.push(last - 1);
+        before.resize(ROW_KEY_BYTES_MAX, 0xff);
+    }
+    before
+}
+
+/// The table attribute that holds the id of the run which created the table.
+pub const RUN_ATTRIBUTE: &str = "tailfill.run";
+
+/// Whether a table that exists has the target's family among its own.
+fn require_family<'a>(
+    target: &Target,
+    mut families: impl Iterator<Item = &'a String>,
+) -> Result<(), SinkError> {
+    if families.any(|family| *family == target.family) {
+        return Ok(());
+    }
+    Err(SinkError::Missing {
+        table: target.table.clone(),
+        family: target.family.clone(),
+        reason: "the table exists without this family; add the family in the HBase shell, or drop the table"
+            .into(),
+    })
 }
 
 /// What is known of an HBase table's family.
