@@ -4,6 +4,7 @@
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod failpoints;
 pub mod lock;

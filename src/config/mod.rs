@@ -1,0 +1,63 @@
+//! The configuration: what a file may say (`raw`), and what the program uses (`checked`).
+//!
+//! Promises: a [`Config`] that exists obeys every rule that can be judged without a server; all
+//! faults of a file are reported at once, each with its line, its dotted path, the value given and
+//! the rule; a secret is never printed, not even in a fault.
+//! Refuses to know: how a server is reached, and what is done with a setting.
+
+pub mod checked;
+pub mod fault;
+mod password;
+mod raw;
+mod read;
+mod resolve;
+mod rules;
+pub mod secret;
+mod source_url;
+#[cfg(test)]
+mod tests;
+pub mod units;
+
+pub use checked::Config;
+pub use fault::{Fault, Faults};
+pub use secret::Secret;
+
+use std::path::{Path, PathBuf};
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration {} cannot be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        reason: std::io::Error,
+    },
+    #[error("the configuration {} has {}", path.display(), faults.headline())]
+    Faulty { path: PathBuf, faults: Faults },
+}
+
+/// Reads and checks the configuration at `path`, and the password it names.
+///
+/// # Errors
+/// `Unreadable` when there is no such file, or it is not UTF-8; `Faulty` with every fault in it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    parse(&text, folder, &|name| std::env::var(name).ok())
+        .map_err(|faults| ConfigError::Faulty { path: path.to_owned(), faults })
+}
+
+/// Checks the text of a configuration. Relative paths in it start at `folder`; `environment` gives
+/// the value of an environment variable.
+///
+/// # Errors
+/// Every fault in the text, in the order of its lines.
+pub fn parse(
+    text: &str,
+    folder: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Faults> {
+    read::config(text, folder, environment)
+}

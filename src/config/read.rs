@@ -1,0 +1,225 @@
+//! From a file's sections to a [`Config`]: the name, the default and the rule of every key of the
+//! servers and of the program. Mappings are in `read/mapping.rs`.
+
+mod mapping;
+
+use super::checked::{
+    Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Source, Tail, Tls,
+    Transport,
+};
+use super::fault::Faults;
+use super::raw::{Findings, Section};
+use super::source_url::{self, SourceUrl};
+use super::{password, rules};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Reads a whole configuration. Where a value is faulty, a placeholder stands in for it until the
+/// end, so that the rest is judged too; with any fault there is no [`Config`].
+pub fn config(
+    text: &str,
+    folder: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Faults> {
+    let (findings, root) = Findings::parse(text);
+    if !findings.is_empty() {
+        // Behind an unclosed bracket keys land in other tables: what is said of them would mislead.
+        return Err(Faults(findings.into_faults()));
+    }
+    let config = {
+        let mut file = Section::root(&findings, root.get_ref());
+        let state_dir = file.optional("state_dir", rules::text).unwrap_or_else(|| "state".to_owned());
+        let (source, database) = source(file.section("source"), folder, environment);
+        let config = Config {
+            state_dir: folder.join(state_dir),
+            source,
+            lease: lease(file.section("lease")),
+            hbase: hbase(file.section("hbase")),
+            admin: admin(file.section("admin")),
+            tail: tail(file.section("tail")),
+            backfill: backfill(file.section("backfill")),
+            mappings: mapping::mappings(&mut file, database.as_deref()),
+        };
+        file.close();
+        config
+    };
+    if findings.is_empty() { Ok(config) } else { Err(Faults(findings.into_faults())) }
+}
+
+/// The source, and the database of its URL.
+fn source(
+    mut section: Section<'_>,
+    folder: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> (Source, Option<String>) {
+    let url = source_url(&mut section);
+    let password = password::read(&mut section, folder, environment);
+    let server_id = section.required(
+        "server_id",
+        "give the tail a number that no other server or replica of this source has",
+        rules::integer(1..=u32::MAX),
+    );
+    let tls = section.optional(
+        "tls",
+        rules::one_of(&[
+            ("disabled", Tls::Disabled),
+            ("preferred", Tls::Preferred),
+            ("required", Tls::Required),
+            ("verify-ca", Tls::VerifyCa),
+            ("verify-identity", Tls::VerifyIdentity),
+        ]),
+    );
+    let [ca, cert, key] = ["ca", "cert", "key"].map(|name| certificate(&mut section, name, folder));
+    for (given, missing) in [("cert", "key"), ("key", "cert")] {
+        if section.has(given) && !section.has(missing) {
+            section.fault(missing, format!("is missing: `{given}` is of no use without it"));
+        }
+    }
+    if tls == Some(Tls::Disabled) && (section.has("ca") || section.has("cert")) {
+        section.fault("tls", "must not be \"disabled\" beside `ca` or `cert`".to_owned());
+    }
+    section.close();
+    let SourceUrl { address, user, database } = url;
+    let source = Source {
+        address,
+        user,
+        password,
+        database: database.clone(),
+        server_id: server_id.unwrap_or_default(),
+        tls: tls.unwrap_or(Tls::Preferred),
+        ca,
+        cert,
+        key,
+    };
+    (source, database)
+}
+
+/// The URL; its faults never repeat it, because it may hold a password.
+fn source_url(section: &mut Section<'_>) -> SourceUrl {
+    let mut rule = None;
+    let url = section.required("url", "give mysql://USER@HOST:PORT/DATABASE", |value| {
+        let parsed = value.as_str().ok_or_else(|| "must be a text in quotes".to_owned());
+        Ok(parsed.and_then(source_url::parse).map_err(|fault| rule = Some(fault)).ok())
+    });
+    if let Some(rule) = rule {
+        section.fault_without_value("url", rule);
+    }
+    let placeholder = || SourceUrl { address: HostPort::default(), user: String::new(), database: None };
+    url.flatten().unwrap_or_else(placeholder)
+}
+
+fn certificate(section: &mut Section<'_>, name: &'static str, folder: &Path) -> Option<PathBuf> {
+    let path = section.optional(name, rules::text).map(|path| folder.join(path))?;
+    if !path.is_file() {
+        section.fault(name, "is not a file (it is looked for beside the configuration)".to_owned());
+    }
+    Some(path)
+}
+
+fn lease(mut section: Section<'_>) -> Lease {
+    let kinds = [("memcache", LeaseKind::Memcache), ("local", LeaseKind::Local)];
+    let kind = section.optional("kind", rules::one_of(&kinds)).unwrap_or(LeaseKind::Memcache);
+    let advice =
+        "give the host:port of every Memcache server, or kind = \"local\" where no other program takes part";
+    let servers = match kind {
+        LeaseKind::Memcache => section.required_list("servers", "host:port texts", advice, rules::host_port),
+        LeaseKind::Local => {
+            section.refuse("servers", "must not be given with kind = \"local\"");
+            None
+        }
+    };
+    // Below three seconds the margin above Memcache's one-second clock leaves nothing to write in.
+    let expiry = section.optional("expiry", rules::duration(3 * SECOND..=10 * MINUTE));
+    if expiry.is_some_and(|expiry| expiry.subsec_millis() != 0) {
+        section.fault("expiry", "must be whole seconds, which is Memcache's resolution".to_owned());
+    }
+    let losses = [("degrade", OnLoss::Degrade), ("wait", OnLoss::Wait)];
+    let on_loss = section.optional("on_loss", rules::one_of(&losses));
+    section.close();
+    Lease {
+        kind,
+        servers: servers.unwrap_or_default(),
+        expiry: expiry.unwrap_or(10 * SECOND),
+        on_loss: on_loss.unwrap_or(OnLoss::Degrade),
+    }
+}
+
+fn hbase(mut section: Section<'_>) -> Hbase {
+    let advice = "give the host:port of every Thrift gateway";
+    let gateways = section.required_list("gateways", "host:port texts", advice, rules::host_port);
+    let kind = section.optional("kind", gateway_kind);
+    let transports = [("buffered", Transport::Buffered), ("framed", Transport::Framed)];
+    let transport = section.optional("transport", rules::one_of(&transports));
+    let connections = section.optional("connections", rules::integer(1..=256));
+    let operation_timeout = section.optional("operation_timeout", rules::duration(SECOND..=HOUR));
+    let retry_for = section.optional("retry_for", rules::duration(SECOND..=7 * DAY));
+    let purge_deletes = section.optional("purge_deletes", rules::duration(HOUR..=365 * DAY));
+    section.close();
+    Hbase {
+        gateways: gateways.unwrap_or_default(),
+        kind: kind.unwrap_or(GatewayKind::Thrift2),
+        transport: transport.unwrap_or(Transport::Buffered),
+        connections: connections.unwrap_or(4),
+        operation_timeout: operation_timeout.unwrap_or(45 * SECOND),
+        retry_for: retry_for.unwrap_or(10 * MINUTE),
+        purge_deletes: purge_deletes.unwrap_or(14 * DAY),
+    }
+}
+
+fn gateway_kind(value: &toml::de::DeValue<'_>) -> Result<GatewayKind, String> {
+    if value.as_str() == Some("thrift1") {
+        return Err(
+            "is not supported yet: start a Thrift2 gateway (`hbase thrift2 start`) and say \"thrift2\""
+                .to_owned(),
+        );
+    }
+    rules::one_of(&[("thrift2", GatewayKind::Thrift2)])(value)
+}
+
+fn admin(mut section: Section<'_>) -> Admin {
+    let listen = section.optional("listen", |value| {
+        let address = value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
+        address.filter(|address| address.ip().is_loopback()).ok_or_else(|| {
+            "must be a loopback address and a port (0: any), like \"127.0.0.1:7878\"; reach it from elsewhere \
+             through a tunnel"
+                .to_owned()
+        })
+    });
+    section.close();
+    Admin { listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))) }
+}
+
+fn tail(mut section: Section<'_>) -> Tail {
+    let batch_rows = section.optional("batch_rows", rules::integer(1..=100_000)).unwrap_or(2_000);
+    let batch_wait = section.optional("batch_wait", rules::duration(Duration::ZERO..=10 * SECOND));
+    let window_rows = section.optional("window_rows", rules::integer(1..=1_000_000)).unwrap_or(16_384);
+    let queue_rows = section.optional("queue_rows", rules::integer(1..=10_000_000)).unwrap_or(65_536);
+    let bounds = [
+        ("window_rows", window_rows, "batch_rows", batch_rows),
+        ("queue_rows", queue_rows, "window_rows", window_rows),
+    ];
+    for (larger, larger_rows, smaller, smaller_rows) in bounds {
+        if larger_rows < smaller_rows {
+            let blamed = if section.has(larger) { larger } else { smaller };
+            let rule =
+                format!("{larger} ({larger_rows}) must not be smaller than {smaller} ({smaller_rows})");
+            section.fault(blamed, rule);
+        }
+    }
+    section.close();
+    let batch_wait = batch_wait.unwrap_or(Duration::from_millis(5));
+    Tail { batch_rows, batch_wait, window_rows, queue_rows }
+}
+
+fn backfill(mut section: Section<'_>) -> Backfill {
+    let workers = section.optional("workers", rules::integer(1..=256));
+    let chunk_rows = section.optional("chunk_rows", rules::integer(1..=100_000));
+    section.close();
+    Backfill { workers: workers.unwrap_or(4), chunk_rows: chunk_rows.unwrap_or(2_000) }
+}

@@ -1,0 +1,194 @@
+//! `[[mapping]]`, with its targets and queries.
+
+use super::super::checked::{Mapping, Order, Query, QueryKind, Target};
+use super::super::raw::Section;
+use super::super::rules;
+use crate::model::{Layout, TableName, ValueEncoding};
+use std::collections::BTreeSet;
+
+/// The values of a target that only later versions write, and what they are for.
+const LATER: &str = "comes with a later version, together with layout = \"wide\"";
+
+/// What must be unique over all mappings.
+#[derive(Default)]
+struct Seen {
+    names: BTreeSet<String>,
+    families: BTreeSet<(String, String)>,
+}
+
+/// Reads all mappings. `database` completes tables that are given without a schema.
+pub fn mappings(file: &mut Section<'_>, database: Option<&str>) -> Vec<Mapping> {
+    let mut seen = Seen::default();
+    let sections = file.sections("mapping");
+    if sections.is_empty() && !file.has("mapping") {
+        file.fault("mapping", "is missing: give at least one [[mapping]]".to_owned());
+    }
+    sections.into_iter().map(|section| mapping(section, database, &mut seen)).collect()
+}
+
+fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) -> Mapping {
+    let name = section.required("name", "give the mapping a name of its own", rules::mapping_name);
+    if let Some(name) = &name
+        && !seen.names.insert(name.clone())
+    {
+        section.fault("name", "is the name of another mapping too".to_owned());
+    }
+    let table = section.required("table", "give the MySQL table as schema.table", |value| {
+        table_name(&rules::text(value)?, database)
+    });
+    let key = columns(&mut section, "key", "the columns that name a list");
+    let item = columns(&mut section, "item", "the columns that name an item in its list");
+    for (index, column) in item.iter().enumerate() {
+        if contains(&key, column) {
+            section.fault_in("item", index, "must not be a column of `key` too".to_owned());
+        }
+    }
+    let order = order(section.section("order"), &key);
+    let targets = targets(&mut section, order.is_some(), seen);
+    let queries = queries(&mut section, order.is_some());
+    section.close();
+    Mapping {
+        name: name.unwrap_or_default(),
+        table: table.unwrap_or_else(|| TableName { schema: String::new(), table: String::new() }),
+        key,
+        item,
+        order,
+        targets,
+        queries,
+    }
+}
+
+/// `schema.table`, or `table` in the URL's database.
+fn table_name(text: &str, database: Option<&str>) -> Result<TableName, String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let (schema, table) = match (parts.as_slice(), database) {
+        ([schema, table], _) => (*schema, *table),
+        ([table], Some(database)) => (database, *table),
+        ([_], None) => return Err("must be schema.table, as source.url names no database".to_owned()),
+        _ => return Err("must be schema.table, without quotes of its own".to_owned()),
+    };
+    if schema.is_empty() || table.is_empty() || text.contains('`') {
+        return Err("must be schema.table, without quotes of its own".to_owned());
+    }
+    Ok(TableName { schema: schema.to_owned(), table: table.to_owned() })
+}
+
+/// A required list of different columns.
+fn columns(section: &mut Section<'_>, key: &'static str, advice: &str) -> Vec<String> {
+    let advice = format!("give {advice}");
+    let columns = section.required_list(key, "column names", &advice, rules::text).unwrap_or_default();
+    refuse_repeated(section, key, &columns);
+    columns
+}
+
+fn refuse_repeated(section: &Section<'_>, key: &str, columns: &[String]) {
+    for (index, column) in columns.iter().enumerate() {
+        if contains(&columns[..index], column) {
+            section.fault_in(key, index, "must not be named twice".to_owned());
+        }
+    }
+}
+
+/// Whether `columns` has `column` (MySQL compares column names without case).
+fn contains(columns: &[String], column: &str) -> bool {
+    columns.iter().any(|other| other.eq_ignore_ascii_case(column))
+}
+
+fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
+    if !section.is_given() {
+        return None;
+    }
+    let by = section.required("by", "give the column that orders a list", rules::text).unwrap_or_default();
+    if contains(key, &by) {
+        section.fault("by", "must not be a column of `key`, which is the same for a whole list".to_owned());
+    }
+    let descending = section.optional("descending", rules::boolean).unwrap_or(false);
+    section.close();
+    Some(Order { by, descending })
+}
+
+fn targets(mapping: &mut Section<'_>, has_order: bool, seen: &mut Seen) -> Vec<Target> {
+    let sections = mapping.sections("target");
+    if sections.is_empty() && !mapping.has("target") {
+        mapping.fault("target", "is missing: give at least one [[mapping.target]]".to_owned());
+    }
+    sections.into_iter().map(|section| target(section, has_order, seen)).collect()
+}
+
+fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target {
+    let table = section.required("table", "give the HBase table", rules::hbase_table);
+    let layout = section.optional("layout", |value| match value.as_str() {
+        Some("wide") => Err("comes with a later version: say \"tall\"".to_owned()),
+        _ => rules::one_of(&[("tall", Layout::Tall)])(value),
+    });
+    let family = section.optional("family", rules::family).unwrap_or_else(|| "f".to_owned());
+    if let Some(table) = &table {
+        let plain = table.strip_prefix("default:").unwrap_or(table).to_owned();
+        if !seen.families.insert((plain, family.clone())) {
+            let rule = format!(
+                "is written to by another target in the family \"{family}\" too: give one of them another table or family"
+            );
+            section.fault("table", rule);
+        }
+    }
+    let columns = section.list("columns", "column names", rules::text);
+    refuse_repeated(&section, "columns", columns.as_deref().unwrap_or_default());
+    let encodings = [("utf8", ValueEncoding::Utf8), ("bytes", ValueEncoding::Bytes)];
+    let values = section.optional("values", rules::one_of(&encodings));
+    let salt_buckets = section.optional("salt_buckets", rules::integer(1..=256));
+    let ordered = section.optional("ordered", rules::boolean);
+    if ordered == Some(true) && !has_order {
+        section.fault("ordered", "must not be true in a mapping without `order`".to_owned());
+    }
+    for later in ["value", "value_column", "segment", "count"] {
+        section.refuse(later, LATER);
+    }
+    section.close();
+    Target {
+        table: table.unwrap_or_default(),
+        layout: layout.unwrap_or(Layout::Tall),
+        family,
+        columns,
+        values: values.unwrap_or(ValueEncoding::Utf8),
+        salt_buckets: salt_buckets.unwrap_or(16),
+        ordered: ordered.unwrap_or(has_order),
+    }
+}
+
+fn queries(mapping: &mut Section<'_>, has_order: bool) -> Vec<Query> {
+    let mut names = BTreeSet::new();
+    let sections = mapping.sections("query");
+    sections.into_iter().filter_map(|section| query(section, has_order, &mut names)).collect()
+}
+
+fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>) -> Option<Query> {
+    let name = section.required("name", "give the query a name of its own", rules::text);
+    if let Some(name) = &name
+        && !names.insert(name.clone())
+    {
+        section.fault("name", "is the name of another query of this mapping too".to_owned());
+    }
+    let kinds = [
+        ("latest", QueryKind::Latest),
+        ("first", QueryKind::First),
+        ("page", QueryKind::Page),
+        ("has", QueryKind::Has),
+        ("count", QueryKind::Count),
+    ];
+    let kind = section.required("kind", "say what is asked", rules::one_of(&kinds));
+    let limit = section.optional("limit", rules::integer(1..=1_000_000));
+    match kind {
+        Some(kind) if kind.returns_items() && !section.has("limit") => {
+            section.fault("limit", "is missing: say how many items are asked for at most".to_owned());
+        }
+        Some(kind) if !kind.returns_items() && section.has("limit") => {
+            section.fault("limit", "must not be given for a query that returns no items".to_owned());
+        }
+        _ => {}
+    }
+    if kind == Some(QueryKind::Latest) && !has_order {
+        section.fault("kind", "must not be \"latest\" in a mapping without `order`".to_owned());
+    }
+    section.close();
+    Some(Query { name: name?, kind: kind?, limit })
+}

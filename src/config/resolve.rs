@@ -1,0 +1,314 @@
+//! From names to columns: a checked configuration matched with the source's tables.
+
+use super::checked::{Config, Mapping, Target};
+use super::fault::{Fault, Faults, likely};
+use crate::model::{self, ColumnType, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Config {
+    /// The mappings with their columns found: [`TableId`] is the table's place in
+    /// [`Config::tables`], [`MappingId`] the mapping's place in the file, [`TargetId`] rises over
+    /// the targets of all mappings.
+    ///
+    /// # Errors
+    /// Every fault at once: a table or column that is not there; a virtual generated column; a
+    /// column of key, item or order that is nullable or of a type that has no key encoding
+    /// (DESIGN section 5).
+    pub fn resolve(
+        &self,
+        schemas: &BTreeMap<TableName, Arc<TableSchema>>,
+    ) -> Result<Vec<model::Mapping>, Faults> {
+        let mut faults = Vec::new();
+        let mut next_target = 0;
+        let mut resolved = Vec::new();
+        for (index, mapping) in self.mappings.iter().enumerate() {
+            let path = format!("mapping[{index}]");
+            let Some(schema) = schemas.get(&mapping.table) else {
+                faults.push(missing_table(&path, mapping, schemas));
+                continue;
+            };
+            let mut columns = Columns { schema, path, faults: &mut faults };
+            let mut found = columns.mapping(mapping, &mut next_target);
+            found.id = MappingId(small(index));
+            let place = self.tables().iter().position(|table| *table == mapping.table);
+            found.table = TableId(small(place.unwrap_or_default()));
+            resolved.push(found);
+        }
+        if faults.is_empty() { Ok(resolved) } else { Err(Faults(faults)) }
+    }
+}
+
+/// A place in a list of the configuration, which is far shorter than 65,536.
+fn small(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+fn missing_table(path: &str, mapping: &Mapping, schemas: &BTreeMap<TableName, Arc<TableSchema>>) -> Fault {
+    let given = mapping.table.to_string();
+    let names: Vec<String> = schemas.keys().map(TableName::to_string).collect();
+    let hint = likely(&given, names.iter().map(String::as_str));
+    let hint = hint.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    let rule = format!("is not a table of the source, or not one that its user may see{hint}");
+    Fault { line: None, path: format!("{path}.table"), given: Some(format!("{given:?}")), rule }
+}
+
+/// Looks columns of one mapping up, and collects what is wrong with them.
+struct Columns<'a> {
+    schema: &'a Arc<TableSchema>,
+    path: String,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Columns<'_> {
+    fn mapping(&mut self, mapping: &Mapping, next_target: &mut usize) -> model::Mapping {
+        let key = self.key_columns("key", &mapping.key);
+        let item = self.key_columns("item", &mapping.item);
+        let order = mapping.order.as_ref().and_then(|order| {
+            let column = self.key_column("order.by", &order.by)?;
+            Some(OrderKey { column, descending: order.descending })
+        });
+        let mut targets = Vec::new();
+        for (index, target) in mapping.targets.iter().enumerate() {
+            let columns = self.cells(index, target, &key, &item);
+            targets.push(model::Target {
+                id: TargetId(small(*next_target)),
+                table: target.table.clone(),
+                family: target.family.clone(),
+                layout: target.layout,
+                columns,
+                values: target.values,
+                salt_buckets: target.salt_buckets,
+                ordered: target.ordered,
+            });
+            *next_target += 1;
+        }
+        model::Mapping {
+            id: MappingId(0),
+            name: mapping.name.clone(),
+            table: TableId(0),
+            schema: Arc::clone(self.schema),
+            key,
+            item,
+            order,
+            targets,
+        }
+    }
+
+    fn key_columns(&mut self, key: &str, names: &[String]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            found.extend(self.key_column(&format!("{key}[{index}]"), name));
+        }
+        found
+    }
+
+    /// A column that can be a part of a row key.
+    fn key_column(&mut self, key: &str, name: &str) -> Option<usize> {
+        let index = self.column(key, name)?;
+        let column = &self.schema.columns[index];
+        let declared = &column.declared;
+        if !has_key_encoding(&column.column_type) {
+            let rule = format!(
+                "cannot be part of a key: its type {declared} has no key encoding (integers, strings, binary \
+                 strings, DATE, DATETIME and TIMESTAMP have)"
+            );
+            self.fault(key, name, rule);
+        }
+        if column.nullable {
+            let rule = format!("cannot be part of a key: it can be NULL ({declared}); declare it NOT NULL");
+            self.fault(key, name, rule);
+        }
+        Some(index)
+    }
+
+    /// The columns that become cells of a target.
+    fn cells(&mut self, index: usize, target: &Target, key: &[usize], item: &[usize]) -> Vec<usize> {
+        let Some(names) = &target.columns else {
+            let all = 0..self.schema.columns.len();
+            let cells: Vec<usize> =
+                all.filter(|column| !key.contains(column) && !item.contains(column)).collect();
+            for name in cells.iter().map(|cell| &self.schema.columns[*cell]).filter(|c| c.virtual_generated) {
+                let rule = "is a virtual generated column, which the binlog may lack: name the others here"
+                    .to_owned();
+                let path = format!("{}.target[{index}].columns", self.path);
+                let given = Some(format!("{:?}", name.name));
+                self.faults.push(Fault { line: None, path, given, rule });
+            }
+            return cells;
+        };
+        let mut found = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            found.extend(self.column(&format!("target[{index}].columns[{place}]"), name));
+        }
+        found
+    }
+
+    /// A column that is there and in every row image.
+    fn column(&mut self, key: &str, name: &str) -> Option<usize> {
+        let Some(index) = self.schema.column_index(name) else {
+            let names = self.schema.columns.iter().map(|column| column.name.as_str());
+            let rule = match likely(name, names.clone()) {
+                Some(likely) => format!("is not a column of {}; did you mean `{likely}`?", self.schema.name),
+                None => {
+                    let names: Vec<&str> = names.collect();
+                    format!("is not a column of {} (its columns: {})", self.schema.name, names.join(", "))
+                }
+            };
+            self.fault(key, name, rule);
+            return None;
+        };
+        if self.schema.columns[index].virtual_generated {
+            self.fault(key, name, "is a virtual generated column, which the binlog may lack".to_owned());
+        }
+        Some(index)
+    }
+
+    fn fault(&mut self, key: &str, name: &str, rule: String) {
+        let path = format!("{}.{key}", self.path);
+        self.faults.push(Fault { line: None, path, given: Some(format!("{name:?}")), rule });
+    }
+}
+
+/// Whether values of a type can be parts of a row key (DESIGN section 5, "Parts").
+fn has_key_encoding(column_type: &ColumnType) -> bool {
+    match column_type {
+        ColumnType::Integer { .. }
+        | ColumnType::Year
+        | ColumnType::Date
+        | ColumnType::DateTime { .. }
+        | ColumnType::Timestamp { .. }
+        | ColumnType::Text { .. }
+        | ColumnType::Binary { .. }
+        | ColumnType::VarBinary => true,
+        ColumnType::Decimal { .. }
+        | ColumnType::Float
+        | ColumnType::Double
+        | ColumnType::Bit { .. }
+        | ColumnType::Time { .. }
+        | ColumnType::Enum { .. }
+        | ColumnType::Set { .. }
+        | ColumnType::Json
+        | ColumnType::Geometry
+        | ColumnType::Vector => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Column;
+    use std::path::Path;
+
+    const CONFIG: &str = r#"
+[source]
+url = "mysql://u@h"
+server_id = 1
+[lease]
+kind = "local"
+[hbase]
+gateways = ["h:1"]
+[[mapping]]
+name = "followers"
+table = "social.follows"
+key = ["followee_id"]
+item = ["FOLLOWER_id"]
+order = { by = "created_at" }
+[[mapping.target]]
+table = "followers"
+[[mapping.target]]
+table = "members"
+columns = []
+ordered = false
+[[mapping]]
+name = "followees"
+table = "social.follows"
+key = ["follower_id"]
+item = ["followee_id"]
+[[mapping.target]]
+table = "followees"
+columns = ["note", "created_at"]
+"#;
+
+    fn column(name: &str, column_type: ColumnType, declared: &str) -> Column {
+        let declared = declared.to_owned();
+        Column { name: name.to_owned(), column_type, nullable: false, declared, virtual_generated: false }
+    }
+
+    fn schemas() -> BTreeMap<TableName, Arc<TableSchema>> {
+        let id = ColumnType::Integer { bytes: 8, unsigned: true };
+        let text = ColumnType::Text { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned() };
+        let double = Column {
+            nullable: true,
+            virtual_generated: true,
+            ..column("score", ColumnType::Double, "double")
+        };
+        let name = TableName { schema: "social".to_owned(), table: "follows".to_owned() };
+        let columns = vec![
+            column("follower_id", id.clone(), "bigint unsigned"),
+            column("followee_id", id, "bigint unsigned"),
+            column("created_at", ColumnType::DateTime { fraction: 3 }, "datetime(3)"),
+            Column { nullable: true, ..column("note", text, "varchar(20)") },
+            double,
+        ];
+        let schema =
+            TableSchema { name: name.clone(), columns, primary_key: vec![1, 0], unique_keys: vec![] };
+        BTreeMap::from([(name, Arc::new(schema))])
+    }
+
+    fn resolve(text: &str) -> Result<Vec<model::Mapping>, Faults> {
+        let config = crate::config::parse(text, Path::new(""), &|_| None).expect("a configuration");
+        config.resolve(&schemas())
+    }
+
+    #[test]
+    fn names_become_indexes_and_ids_rise_over_all_mappings() {
+        let text =
+            CONFIG.replacen("table = \"followers\"\n", "table = \"followers\"\ncolumns = [\"note\"]\n", 1);
+        let mappings = resolve(&text).expect("mappings");
+        let [followers, followees] = mappings.as_slice() else { panic!("two mappings") };
+        assert_eq!((followers.id, followees.id), (MappingId(0), MappingId(1)));
+        assert_eq!((followers.table, followees.table), (TableId(0), TableId(0)));
+        assert_eq!((&followers.key, &followers.item), (&vec![1], &vec![0]));
+        assert_eq!(followers.order, Some(OrderKey { column: 2, descending: false }));
+        let targets: Vec<_> = mappings.iter().flat_map(|m| &m.targets).collect();
+        assert_eq!(targets.iter().map(|t| t.id.0).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(targets.iter().map(|t| t.ordered).collect::<Vec<_>>(), [true, false, false]);
+        let columns: Vec<_> = targets.iter().map(|t| t.columns.as_slice()).collect();
+        assert_eq!(columns, [&[3][..], &[], &[3, 2]]);
+    }
+
+    #[test]
+    fn default_columns_are_all_but_those_of_key_and_item_and_must_be_in_the_binlog() {
+        let faults = resolve(CONFIG).unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "mapping[0].target[0].columns = \"score\": is a virtual generated column, which the binlog may lack: \
+             name the others here"
+        );
+    }
+
+    #[test]
+    fn everything_that_does_not_fit_the_table_is_said_at_once() {
+        let text = CONFIG
+            .replacen("\"followee_id\"", "\"followeeid\"", 1)
+            .replacen("FOLLOWER_id", "note", 1)
+            .replacen("\"created_at\"", "\"score\"", 1)
+            .replacen("columns = []", "columns = [\"zebra\"]", 1)
+            .replacen("social.follows\"\nkey = [\"follower_id", "social.folows\"\nkey = [\"follower_id", 1)
+            .replacen("table = \"followers\"\n", "table = \"followers\"\ncolumns = [\"note\"]\n", 1);
+        assert_eq!(
+            resolve(&text).unwrap_err().to_string(),
+            "mapping[0].key[0] = \"followeeid\": is not a column of social.follows; did you mean `followee_id`?\n\
+             mapping[0].item[0] = \"note\": cannot be part of a key: it can be NULL (varchar(20)); declare it NOT NULL\n\
+             mapping[0].order.by = \"score\": is a virtual generated column, which the binlog may lack\n\
+             mapping[0].order.by = \"score\": cannot be part of a key: its type double has no key encoding (integers, \
+             strings, binary strings, DATE, DATETIME and TIMESTAMP have)\n\
+             mapping[0].order.by = \"score\": cannot be part of a key: it can be NULL (double); declare it NOT NULL\n\
+             mapping[0].target[1].columns[0] = \"zebra\": is not a column of social.follows (its columns: follower_id, \
+             followee_id, created_at, note, score)\n\
+             mapping[1].table = \"social.folows\": is not a table of the source, or not one that its user may see; did \
+             you mean social.follows?"
+        );
+    }
+}
