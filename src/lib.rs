@@ -9,6 +9,7 @@ pub mod error;
 pub mod failpoints;
 pub mod lock;
 pub mod model;
+pub mod pipeline;
 pub mod protocol;
 pub mod sink;
 pub mod source;

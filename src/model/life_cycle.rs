@@ -123,8 +123,19 @@ mod tests {
     fn events() -> Vec<LifeEvent> {
         use LifeEvent::*;
         vec![
-            TailStarted, BackfillStarted, CaughtUp, VerifiedEqual, DifferencesFound, SwitchStarted,
-            SwitchCompleted, RolledBack, Finished, Paused, Resumed, Parked { reason: "x".into() }, Unparked,
+            TailStarted,
+            BackfillStarted,
+            CaughtUp,
+            VerifiedEqual,
+            DifferencesFound,
+            SwitchStarted,
+            SwitchCompleted,
+            RolledBack,
+            Finished,
+            Paused,
+            Resumed,
+            Parked { reason: "x".into() },
+            Unparked,
         ]
     }
 

@@ -22,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub enum Sealed {
     Batch(SealedBatch),
-    Mark { mark: UnprovenMark, reply: oneshot::Sender<Journaled<UnprovenMark>> },
+    Mark {
+        mark: UnprovenMark,
+        reply: oneshot::Sender<Journaled<UnprovenMark>>,
+    },
     /// The source moved on without a change of a mapped table.
     Advance(Boundary),
 }

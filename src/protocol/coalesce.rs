@@ -10,8 +10,8 @@
 //!   of the address but an insert;
 //! - no row gets a family marker and a put: at equal timestamps the marker would win.
 
-use super::{Journaled, ProtocolError, SafeMark};
 use super::plan::{Plan, list_of};
+use super::{Journaled, ProtocolError, SafeMark};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
 use crate::model::{Mapping, Row, RowChange, Target, TargetId, Tick};
@@ -108,7 +108,8 @@ impl Coalescer {
 
     fn delete(&mut self, target: TargetId, address: Bytes, list: ListId) {
         let key = (target, address);
-        if self.failpoints.insert_delete_cancels() && self.entries.get(&key).is_some_and(|e| e.inserted_only) {
+        if self.failpoints.insert_delete_cancels() && self.entries.get(&key).is_some_and(|e| e.inserted_only)
+        {
             self.entries.remove(&key);
             return;
         }

@@ -60,7 +60,9 @@ impl ProtocolError {
             ProtocolError::Store(StoreError::Locked { .. }) => {
                 Some("stop the other run, or use another state_dir")
             }
-            ProtocolError::Store(StoreError::Io { .. }) => Some("is the disk full, or state_dir not writable?"),
+            ProtocolError::Store(StoreError::Io { .. }) => {
+                Some("is the disk full, or state_dir not writable?")
+            }
             ProtocolError::Store(StoreError::Record { .. }) => {
                 Some("restore state_dir from a copy, or copy into fresh tables with a new state_dir")
             }

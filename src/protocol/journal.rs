@@ -182,7 +182,11 @@ impl Journal {
             match &item.entry {
                 Some(Entry::Mark { .. }) if Some(index) != newest_mark => {}
                 Some(entry) => {
-                    commit.put.push((Space::Journal, records::journal_key(item.tick), records::encode(entry)?));
+                    commit.put.push((
+                        Space::Journal,
+                        records::journal_key(item.tick),
+                        records::encode(entry)?,
+                    ));
                 }
                 None => {}
             }
@@ -212,9 +216,7 @@ impl Journal {
     async fn make(&self, commit: Commit) -> Result<(), StoreError> {
         match self.store.commit(commit).await? {
             Outcome::Committed => Ok(()),
-            Outcome::Refused => {
-                Err(StoreError::Record { reason: "another owner changed the state".into() })
-            }
+            Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
         }
     }
 }

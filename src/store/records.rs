@@ -81,7 +81,8 @@ pub fn journal_key(tick: Tick) -> Vec<u8> {
 
 /// The tick of a journal key.
 pub fn journal_tick(key: &[u8]) -> Result<Tick, StoreError> {
-    let bytes = key.try_into().map_err(|_| StoreError::Record { reason: "a journal key is not 8 bytes".into() })?;
+    let bytes =
+        key.try_into().map_err(|_| StoreError::Record { reason: "a journal key is not 8 bytes".into() })?;
     Ok(Tick(u64::from_be_bytes(bytes)))
 }
 
@@ -112,7 +113,9 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     let damaged = |error: serde_json::Error| StoreError::Record { reason: error.to_string() };
     let version: VersionOnly = serde_json::from_slice(bytes).map_err(damaged)?;
     if version.v != VERSION {
-        return Err(StoreError::Record { reason: format!("version {}, this program knows {VERSION}", version.v) });
+        return Err(StoreError::Record {
+            reason: format!("version {}, this program knows {VERSION}", version.v),
+        });
     }
     let read: Read<T> = serde_json::from_slice(bytes).map_err(damaged)?;
     Ok(read.record)

@@ -1,0 +1,189 @@
+//! The chunks of one copy: which are planned, done, under way (I8).
+//!
+//! Bounds are found by MySQL one after the other and stored before a chunk is worked on, so that a
+//! restart goes on with the same chunks. They cover the key space without gaps: each begins where the one
+//! before it ends, and the first and last are unbounded.
+
+use crate::model::{Mapping, Target, Value};
+use crate::protocol::{Plan, plan::Cohort};
+use crate::source::KeyRange;
+use crate::store::records::{self, ChunkRecord, CopyKey};
+use crate::store::{Commit, Outcome, Space, Store, StoreError};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A unit of backfill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    pub number: u64,
+    pub what: ChunkRange,
+}
+
+/// What a chunk copies.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChunkRange {
+    /// A range of primary keys, of all lists.
+    Keys(KeyRange),
+    /// One list of a pilot cohort, by its key values.
+    List(Vec<Value>),
+}
+
+/// The chunks of one (mapping, target), as far as they are known.
+pub struct Chunks {
+    store: Arc<dyn Store>,
+    key: CopyKey,
+    /// Planned and not given out.
+    waiting: VecDeque<Chunk>,
+    /// Where the next chunk to be planned begins; `None` at the table's beginning.
+    planned_to: Option<Vec<Value>>,
+    next_number: u64,
+    all_planned: bool,
+    under_way: u64,
+    done: u64,
+    rows_done: u64,
+}
+
+impl Chunks {
+    /// The key of a copy in the store.
+    pub fn copy_key(source: &str, plan: &Plan, mapping: &Mapping, target: &Target) -> CopyKey {
+        CopyKey {
+            source: source.to_owned(),
+            mapping: mapping.name.clone(),
+            cohort: plan.cohort().name(),
+            target: format!("{}/{}", target.table, target.family),
+        }
+    }
+
+    /// Reads what is stored.
+    pub async fn load(store: Arc<dyn Store>, key: CopyKey, cohort: &Cohort) -> Result<Chunks, StoreError> {
+        let mut chunks = Chunks {
+            key,
+            waiting: VecDeque::new(),
+            planned_to: None,
+            next_number: 0,
+            all_planned: false,
+            under_way: 0,
+            done: 0,
+            rows_done: 0,
+            store,
+        };
+        let stored = chunks.store.list(Space::Chunk, &chunks.key.prefix()).await?;
+        match cohort {
+            Cohort::All => {
+                for (_, value) in stored {
+                    chunks.take_in(records::decode(&value)?)?;
+                }
+            }
+            Cohort::Only(lists) => chunks.plan_lists(lists.values(), &stored)?,
+        }
+        Ok(chunks)
+    }
+
+    fn take_in(&mut self, record: ChunkRecord) -> Result<(), StoreError> {
+        if self.all_planned || record.after != self.planned_to {
+            let reason = format!("chunk {} does not begin where the one before it ends", self.next_number);
+            return Err(StoreError::Record { reason });
+        }
+        let range = KeyRange { after: record.after, up_to: record.up_to.clone() };
+        if record.done {
+            (self.done, self.rows_done) = (self.done + 1, self.rows_done + record.rows);
+        } else {
+            self.waiting.push_back(Chunk { number: self.next_number, what: ChunkRange::Keys(range) });
+        }
+        self.all_planned = record.up_to.is_none();
+        self.planned_to = record.up_to;
+        self.next_number += 1;
+        Ok(())
+    }
+
+    /// A pilot's chunks are its lists, numbered in the order of their encoded keys.
+    fn plan_lists<'a>(
+        &mut self,
+        lists: impl Iterator<Item = &'a Vec<Value>>,
+        stored: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        for (number, list) in (0..).zip(lists) {
+            let record = stored.iter().find(|(key, _)| *key == self.key.chunk(number));
+            match record.map(|(_, value)| records::decode::<ChunkRecord>(value)).transpose()? {
+                Some(record) if record.done => {
+                    (self.done, self.rows_done) = (self.done + 1, self.rows_done + record.rows);
+                }
+                _ => self.waiting.push_back(Chunk { number, what: ChunkRange::List(list.clone()) }),
+            }
+            self.next_number = number + 1;
+        }
+        self.all_planned = true;
+        Ok(())
+    }
+
+    /// A planned chunk to work on.
+    pub fn take(&mut self) -> Option<Chunk> {
+        let chunk = self.waiting.pop_front()?;
+        self.under_way += 1;
+        Some(chunk)
+    }
+
+    /// Gives a chunk back that was not copied.
+    pub fn give_back(&mut self, chunk: Chunk) {
+        self.under_way -= 1;
+        self.waiting.push_back(chunk);
+    }
+
+    /// Where the next chunk to plan begins, unless all are planned.
+    pub fn to_plan(&self) -> Option<Option<&[Value]>> {
+        (!self.all_planned).then_some(self.planned_to.as_deref())
+    }
+
+    /// Stores the next chunk, which ends with `up_to` (`None`: the last one).
+    pub async fn plan(&mut self, up_to: Option<Vec<Value>>) -> Result<(), StoreError> {
+        let after = self.planned_to.clone();
+        let record = ChunkRecord { after: after.clone(), up_to: up_to.clone(), done: false, rows: 0 };
+        put(&self.store, self.key.chunk(self.next_number), &record).await?;
+        let range = KeyRange { after, up_to: up_to.clone() };
+        self.waiting.push_back(Chunk { number: self.next_number, what: ChunkRange::Keys(range) });
+        self.next_number += 1;
+        self.all_planned = up_to.is_none();
+        self.planned_to = up_to;
+        Ok(())
+    }
+
+    /// What makes a chunk's end durable; call [`Chunks::note_done`] once that is made.
+    pub fn done_record(&self, chunk: &Chunk, rows: u64) -> (Vec<u8>, ChunkRecord) {
+        let (after, up_to) = match &chunk.what {
+            ChunkRange::Keys(range) => (range.after.clone(), range.up_to.clone()),
+            ChunkRange::List(_) => (None, None),
+        };
+        (self.key.chunk(chunk.number), ChunkRecord { after, up_to, done: true, rows })
+    }
+
+    pub fn note_done(&mut self, rows: u64) {
+        self.under_way -= 1;
+        self.done += 1;
+        self.rows_done += rows;
+    }
+
+    pub fn complete(&self) -> bool {
+        self.all_planned && self.waiting.is_empty() && self.under_way == 0
+    }
+
+    pub fn all_planned(&self) -> bool {
+        self.all_planned
+    }
+
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.done, self.next_number, self.rows_done)
+    }
+
+    pub fn key(&self) -> &CopyKey {
+        &self.key
+    }
+}
+
+/// Stores one chunk record, durably.
+pub async fn put(store: &Arc<dyn Store>, key: Vec<u8>, record: &ChunkRecord) -> Result<(), StoreError> {
+    let put = vec![(Space::Chunk, key, records::encode(record)?)];
+    match store.commit(Commit { put, ..Commit::default() }).await? {
+        Outcome::Committed => Ok(()),
+        Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
+    }
+}

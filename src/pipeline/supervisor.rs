@@ -1,0 +1,414 @@
+//! The supervisor: opens the tail, owns the tasks of a run, and ends them.
+
+use super::backfill::{self, Copy};
+use super::progress::{Phase, Place, Waiter};
+use super::settings::Parts;
+use super::{journaling, marks, seal, tail, writer};
+use crate::error::Disposition;
+use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, life_cycle};
+use crate::protocol::{Journal, ProtocolError, Recovered};
+use crate::source::StreamEvent;
+use crate::store::records::{self, LifeRecord};
+use crate::store::{Commit, Space, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Events read and not yet taken in, of up to some hundred changes each.
+const EVENTS_QUEUED: usize = 32;
+/// Batches sealed and not yet journaled, and journaled and not yet with the writer.
+const BATCHES_QUEUED: usize = 64;
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    pub tail: bool,
+    pub backfill: bool,
+    /// Start (again) from here instead of the checkpoint.
+    pub from: Option<Position>,
+    /// End once everything is copied and the checkpoint has reached the source's position of that moment.
+    pub until_caught_up: bool,
+}
+
+/// How a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    CaughtUp,
+    /// Only the backfill was asked for, and it is complete.
+    Copied,
+    /// Stopped from outside, drained and checkpointed.
+    Stopped,
+}
+
+/// Runs until it is done, `stop` is cancelled, or an error needs a person.
+pub async fn run(
+    parts: Parts,
+    options: RunOptions,
+    stop: CancellationToken,
+) -> Result<Finished, ProtocolError> {
+    let recovered = tokio::select! { biased;
+        () = stop.cancelled() => return Ok(Finished::Stopped),
+        recovered = open(&parts, &options) => recovered?,
+    };
+    let copies = backfill::load_copies(&parts).await?;
+    start_life_cycles(&parts, &copies, &options).await?;
+    let intake = stop.child_token();
+    let mut tasks = Tasks::start(&parts, &options, recovered, &copies, &intake, &stop);
+    let ended = tasks.first_end(&stop).await;
+    parts.progress.set_phase(Phase::Draining);
+    intake.cancel();
+    tasks.stop.cancel();
+    let drained = tasks.drain(&parts).await;
+    parts.progress.set_phase(Phase::Ended);
+    let finished = ended?;
+    drained?;
+    if finished == Finished::CaughtUp && options.backfill {
+        for copy in &copies {
+            life(&parts, copy, LifeEvent::CaughtUp).await?;
+        }
+    }
+    Ok(finished)
+}
+
+/// Where the run continues from, made durable.
+async fn open(parts: &Parts, options: &RunOptions) -> Result<Recovered, ProtocolError> {
+    let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
+    let journal = &journal;
+    let recovered = retried(parts, || async move {
+        match journal.recover().await? {
+            None => open_first(parts, journal, options).await,
+            Some(found) => open_again(parts, journal, options, found).await,
+        }
+    })
+    .await?;
+    show_opened(parts, &recovered).await?;
+    Ok(recovered)
+}
+
+/// The first start: from the executed set, or from the position asked for.
+async fn open_first(
+    parts: &Parts,
+    journal: &Journal,
+    options: &RunOptions,
+) -> Result<Recovered, ProtocolError> {
+    refuse_prepared_xa(parts).await?;
+    let (position, replaying_until) = match &options.from {
+        Some(position) => {
+            // everything from there to here is tailed with new ticks: older states may show until then
+            (position.clone(), parts.source.executed().await?)
+        }
+        None if parts.settings.failpoints.start_from_binlog_status() => {
+            (parts.source.head().await?, GtidSet::default())
+        }
+        None => (parts.source.start().await?, GtidSet::default()),
+    };
+    tracing::info!(%position, "starting for the first time");
+    let last_tick = crate::model::Tick(0);
+    open_at(parts, journal, position, last_tick, replaying_until).await
+}
+
+async fn open_again(
+    parts: &Parts,
+    journal: &Journal,
+    options: &RunOptions,
+    found: Recovered,
+) -> Result<Recovered, ProtocolError> {
+    let cohort = journal.cohort().await?;
+    refuse_narrower_cohort(parts, cohort.as_deref())?;
+    if let Some(position) = &options.from {
+        if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
+            return Err(ProtocolError::Refused {
+                reason: format!(
+                    "--from would pass over {}, which is not written yet",
+                    position.gtids.minus(&found.checkpoint.position.gtids)
+                ),
+                advice: "leave --from away to continue from the checkpoint".into(),
+            });
+        }
+        tracing::info!(%position, "replaying with new ticks from an older position");
+        return open_at(parts, journal, position.clone(), found.last_tick, found.sealed).await;
+    }
+    if journal.fingerprint().await?.as_deref() != Some(&parts.plan.fingerprint()) {
+        tracing::info!(
+            "the mappings, their tables or the lists that take part changed: replaying with new ticks"
+        );
+        let position = found.checkpoint.position.clone();
+        return open_at(parts, journal, position, found.last_tick, found.sealed).await;
+    }
+    tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
+    Ok(found)
+}
+
+async fn open_at(
+    parts: &Parts,
+    journal: &Journal,
+    position: Position,
+    last_tick: crate::model::Tick,
+    replaying_until: GtidSet,
+) -> Result<Recovered, ProtocolError> {
+    let replaying_until = replaying_until.minus(&position.gtids);
+    let (fingerprint, cohort) = (parts.plan.fingerprint(), parts.plan.cohort().name());
+    Ok(journal.open(position, last_tick, replaying_until, &fingerprint, &cohort).await?)
+}
+
+/// Lists that were tailed and are left out now would miss changes without anybody noticing.
+fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), ProtocolError> {
+    let now = parts.plan.cohort().name();
+    match before {
+        Some("all") if now != "all" => Err(ProtocolError::Refused {
+            reason: "--only after a run with all lists would miss changes of the others".into(),
+            advice: "run without --only, or use another state_dir and other tables for a pilot".into(),
+        }),
+        Some(before) if before != "all" && now != "all" && before != now => Err(ProtocolError::Refused {
+            reason: "--only names other lists than the run before".into(),
+            advice: "name the same lists again, or leave --only away to go on with all of them".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
+async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
+    let prepared = parts.source.prepared_xa().await?;
+    if prepared.is_empty() {
+        return Ok(());
+    }
+    Err(ProtocolError::Refused {
+        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
+        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
+    })
+}
+
+async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
+    let server_uuid = retried(parts, || async move { Ok(parts.source.server_uuid().await?) }).await?;
+    let place = Place::of(&recovered.checkpoint.position);
+    let mut positions = parts.progress.positions();
+    positions.server_uuid = server_uuid;
+    positions.received = place.clone();
+    positions.written = place.clone();
+    positions.sealed = Place { gtids: recovered.sealed.clone(), at: place.at };
+    drop(positions);
+    parts.progress.set_checkpointed(&recovered.checkpoint.position);
+    let replaying = !recovered.checkpoint.replaying_until.is_empty();
+    parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
+    Ok(())
+}
+
+/// Repeats something whose errors may pass, within the stated bound.
+async fn retried<T, F>(parts: &Parts, attempt: impl Fn() -> F) -> Result<T, ProtocolError>
+where
+    F: Future<Output = Result<T, ProtocolError>>,
+{
+    let begin = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => {
+                parts.progress.go_on(Waiter::Source);
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        if error.disposition() != Disposition::Retry {
+            return Err(error);
+        }
+        if begin.elapsed() >= parts.settings.source_wait.min(parts.settings.retry_for) {
+            return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause: Box::new(error) });
+        }
+        parts.progress.wait_for(Waiter::Source, error.to_string());
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+async fn start_life_cycles(
+    parts: &Parts,
+    copies: &[Arc<Copy>],
+    options: &RunOptions,
+) -> Result<(), ProtocolError> {
+    for copy in copies {
+        if options.tail {
+            life(parts, copy, LifeEvent::TailStarted).await?;
+        }
+        if options.backfill {
+            life(parts, copy, LifeEvent::BackfillStarted).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one step in the life of a copy, durably.
+pub async fn life(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
+    let key = copy.chunks.lock().await.key().prefix();
+    let stored: Option<LifeRecord> = records::read(&*parts.store, Space::LifeCycle, &key).await?;
+    let state = stored.map_or(LifeCycle::New, |record| record.state);
+    let next = life_cycle::step(&state, event).map_err(|illegal| ProtocolError::Refused {
+        reason: format!("{}: {illegal}", copy.mapping.name),
+        advice: "see `tailfill status`".into(),
+    })?;
+    if next != state {
+        let put = vec![(Space::LifeCycle, key, records::encode(&LifeRecord { state: next.clone() })?)];
+        parts.store.commit(Commit { put, ..Commit::default() }).await?;
+    }
+    Ok(next)
+}
+
+/// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
+async fn read(
+    parts: Parts,
+    tail: bool,
+    position: Position,
+    journaled: GtidSet,
+    events: mpsc::Sender<StreamEvent>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    if tail {
+        return tail::read(&parts, position, journaled, events, stop).await;
+    }
+    stop.cancelled().await;
+    drop(events);
+    Ok(())
+}
+
+/// The tasks of a run.
+struct Tasks {
+    set: JoinSet<Result<Ended, ProtocolError>>,
+    /// Ends the tasks that never end by themselves.
+    stop: CancellationToken,
+}
+
+/// What a task's end means for the run.
+enum Ended {
+    /// The run is done.
+    Run(Finished),
+    /// The task is done; the others go on.
+    Task,
+}
+
+impl Tasks {
+    fn start(
+        parts: &Parts,
+        options: &RunOptions,
+        recovered: Recovered,
+        copies: &[Arc<Copy>],
+        intake: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Tasks {
+        let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
+        let (sealed_in, sealed) = mpsc::channel(BATCHES_QUEUED);
+        let (ready_in, ready) = mpsc::channel(BATCHES_QUEUED);
+        let (mark_requests, mark_requested) = mpsc::channel(1);
+        let (newest_in, newest) = watch::channel(None);
+        let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
+        let position = recovered.checkpoint.position.clone();
+        let journaled = recovered.sealed.minus(&recovered.checkpoint.replaying_until);
+        tasks.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
+        let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
+        tasks.task(async move { seal::seal(&own, start, events, mark_requested, sealed_in, stopped).await });
+        let own = parts.clone();
+        tasks.task(async move { journaling::journal(&own, sealed, ready_in).await });
+        let (own, stopped) = (parts.clone(), intake.clone());
+        tasks.task(async move { writer::write(&own, &recovered, ready, stopped).await });
+        let (own, stopped) = (parts.clone(), intake.clone());
+        tasks.task(async move { marks::renew(&own, mark_requests, newest_in, stopped).await });
+        if options.backfill {
+            for number in 0..parts.settings.backfill_workers {
+                let (own, stopped) = (parts.clone(), intake.clone());
+                let (copies, newest) = (copies.to_vec(), newest.clone());
+                tasks.task(async move { backfill::work(&own, number, copies, newest, stopped).await });
+            }
+        }
+        tasks.watch_for_end(parts, options, copies);
+        tasks
+    }
+
+    fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
+        self.set.spawn(async move { work.await.map(|()| Ended::Task) });
+    }
+
+    fn watch_for_end(&mut self, parts: &Parts, options: &RunOptions, copies: &[Arc<Copy>]) {
+        let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
+        let stop = self.stop.clone();
+        self.set.spawn(async move {
+            tokio::select! { biased;
+                () = stop.cancelled() => Ok(Ended::Task),
+                finished = until_done(&parts, &options, &copies) => finished.map(Ended::Run),
+            }
+        });
+    }
+
+    /// The first thing that ends the run: it is done, it is stopped, or a task fails.
+    async fn first_end(&mut self, stop: &CancellationToken) -> Result<Finished, ProtocolError> {
+        loop {
+            tokio::select! { biased;
+                joined = self.set.join_next() => match joined {
+                    Some(Ok(Ok(Ended::Run(finished)))) => return Ok(finished),
+                    Some(Ok(Ok(Ended::Task))) => {}
+                    Some(Ok(Err(error))) => return Err(error),
+                    Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+                    None => return Ok(Finished::Stopped),
+                },
+                () = stop.cancelled() => return Ok(Finished::Stopped),
+            }
+        }
+    }
+
+    /// Waits for all tasks: what is sealed gets written, within the drain time.
+    async fn drain(&mut self, parts: &Parts) -> Result<(), ProtocolError> {
+        let limit = parts.settings.drain_for + Duration::from_secs(1);
+        let all = async {
+            let mut first_error = Ok(());
+            while let Some(joined) = self.set.join_next().await {
+                if let Ok(Err(error)) = joined
+                    && first_error.is_ok()
+                {
+                    first_error = Err(error);
+                }
+            }
+            first_error
+        };
+        match tokio::time::timeout(limit, all).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                tracing::warn!("some tasks did not end in time; the checkpoint stands where it was");
+                self.set.shutdown().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Ends when the run's purpose is reached; never for a run without end.
+async fn until_done(
+    parts: &Parts,
+    options: &RunOptions,
+    copies: &[Arc<Copy>],
+) -> Result<Finished, ProtocolError> {
+    if options.backfill {
+        for copy in copies {
+            while !copy.complete().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        if !options.tail {
+            return Ok(Finished::Copied);
+        }
+    }
+    if !options.until_caught_up {
+        return std::future::pending().await;
+    }
+    // the position that the source has now, when the copy is complete
+    let wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+    let mut checkpoint = parts.progress.watch_checkpoint();
+    parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
+    let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await;
+    if reached.is_err() {
+        let reason = "the checkpoint is not watched any more".into();
+        return Err(StoreError::Record { reason }.into());
+    }
+    parts.progress.go_on(Waiter::End);
+    Ok(Finished::CaughtUp)
+}

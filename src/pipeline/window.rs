@@ -1,0 +1,78 @@
+//! A window: rows of several lists, batches and ticks, leased and written together.
+//!
+//! Runs as one task. It takes whatever lists are free, writes them, and gives the leases back; lists that
+//! are busy, or whose write was not completed before the deadline, come back to the writer.
+
+use super::settings::Parts;
+use crate::lock::{Held, ListId, Ticket};
+use crate::protocol::write::{NotWritten, send};
+use crate::protocol::{Journaled, ListWrites};
+use crate::sink::SinkError;
+use std::collections::BTreeSet;
+
+/// Writes of one list, in the order of ticks, each with the batch that it belongs to.
+#[derive(Debug)]
+pub struct ListWindow {
+    pub list: ListId,
+    pub ticket: Ticket,
+    pub writes: Vec<(u64, Journaled<ListWrites>)>,
+}
+
+/// Where the lists of a window ended up.
+#[derive(Debug, Default)]
+pub struct WindowDone {
+    pub written: Vec<ListWindow>,
+    /// Held by this process; a change of the in-process locks says when to ask again.
+    pub busy: Vec<ListWindow>,
+    /// Held by another program.
+    pub busy_elsewhere: Vec<ListWindow>,
+    /// The deadline came first; to be sent again.
+    pub unwritten: Vec<ListWindow>,
+    pub rows_written: u64,
+    /// The last passing error, when something is unwritten.
+    pub trouble: Option<SinkError>,
+    pub fatal: Option<SinkError>,
+}
+
+/// Leases, writes and releases.
+pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
+    let wanted: Vec<(ListId, Ticket)> = lists.iter().map(|window| (window.list, window.ticket)).collect();
+    let grant = parts.leases.acquire_any(&wanted).await;
+    let mut done = WindowDone::default();
+    let mut granted = Vec::new();
+    let busy: BTreeSet<ListId> = grant.busy.into_iter().collect();
+    let elsewhere: BTreeSet<ListId> = grant.busy_elsewhere.into_iter().collect();
+    for window in lists {
+        if busy.contains(&window.list) {
+            done.busy.push(window);
+        } else if elsewhere.contains(&window.list) {
+            done.busy_elsewhere.push(window);
+        } else {
+            granted.push(window);
+        }
+    }
+    if let Some(held) = grant.held {
+        write_granted(parts, held, granted, &mut done).await;
+    }
+    done
+}
+
+async fn write_granted(parts: &Parts, held: Held, granted: Vec<ListWindow>, done: &mut WindowDone) {
+    let writes: Vec<&Journaled<ListWrites>> =
+        granted.iter().flat_map(|window| window.writes.iter().map(|(_, writes)| writes)).collect();
+    match send(&*parts.sink, &held, &writes).await {
+        Ok(rows) => {
+            done.rows_written = rows;
+            done.written = granted;
+        }
+        Err(NotWritten::Deadline(trouble)) => {
+            done.trouble = trouble;
+            done.unwritten = granted;
+        }
+        Err(NotWritten::Fatal(error)) => {
+            done.fatal = Some(error);
+            done.unwritten = granted;
+        }
+    }
+    held.release().await;
+}

@@ -1,0 +1,397 @@
+//! The writer: owns what is journaled and not yet written, forms windows of it, and moves the positions
+//! `written` and `checkpointed`.
+//!
+//! One list's writes go out in the order of their batches; different lists do not wait for each other.
+//! `written` is the end of the longest run of batches without a gap (I5).
+
+use super::journaling::{Ready, ReadyBatch};
+use super::progress::{Phase, Place, Waiter};
+use super::seal::Boundary;
+use super::settings::Parts;
+use super::window::{ListWindow, WindowDone, write_window};
+use crate::lock::{Claim, ListId};
+use crate::model::{GtidSet, Position, Tick};
+use crate::protocol::{Journal, Journaled, ListWrites, ProtocolError, Recovered};
+use crate::source::BinlogPlace;
+use crate::store::records::CheckpointRecord;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How soon a list that another program holds is asked for again.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
+/// How soon a list of this process is asked for again at the latest.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// How soon a list whose write failed is sent again.
+const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
+/// Batches taken from the queue before windows are formed again.
+const TAKE_TOGETHER: usize = 64;
+
+/// Writes until the journaling task is gone and all is written, or `stop` and the drain time are over.
+pub async fn write(
+    parts: &Parts,
+    recovered: &Recovered,
+    ready: mpsc::Receiver<Ready>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let mut writer = Writer::new(parts.clone(), recovered);
+    let outcome = writer.run(ready, stop).await;
+    writer.windows.shutdown().await;
+    match outcome {
+        Ok(()) => writer.checkpoint().await,
+        // what is written stays written: keep it, but report the first error
+        Err(error) => {
+            let _ = writer.checkpoint().await;
+            Err(error)
+        }
+    }
+}
+
+struct Writer {
+    parts: Parts,
+    journal: Journal,
+    lists: FxHashMap<ListId, ListQueue>,
+    /// Lists with writes that may be asked for now, in order of arrival.
+    ready: VecDeque<ListId>,
+    /// Lists that were busy, with the time to ask again.
+    aside: Vec<(Instant, ListId)>,
+    windows: JoinSet<WindowDone>,
+    /// Batches that are not written to the end, the first of them numbered `first_batch`.
+    batches: VecDeque<BatchState>,
+    first_batch: u64,
+    /// The last boundary that all before is written: what a checkpoint holds.
+    written: CheckpointRecord,
+    /// The highest tick of the batches in front that are written, beyond the last boundary too.
+    written_tick: Tick,
+    checkpoint_is_stale: bool,
+    trouble_since: Option<Instant>,
+}
+
+#[derive(Default)]
+struct ListQueue {
+    writes: VecDeque<(u64, Journaled<ListWrites>)>,
+    /// Its place in the queue for the list, kept while it is refused.
+    claim: Option<Claim>,
+    in_flight: bool,
+}
+
+struct BatchState {
+    /// Lists still to be written.
+    left: usize,
+    tick: Option<Tick>,
+    boundary: Option<Boundary>,
+    committed_micros: Vec<u64>,
+    changes: u64,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Writer {
+    fn new(parts: Parts, recovered: &Recovered) -> Writer {
+        Writer {
+            journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
+            parts,
+            lists: FxHashMap::default(),
+            ready: VecDeque::new(),
+            aside: Vec::new(),
+            windows: JoinSet::new(),
+            batches: VecDeque::new(),
+            first_batch: 0,
+            written: recovered.checkpoint.clone(),
+            written_tick: recovered.checkpoint.tick_high,
+            checkpoint_is_stale: false,
+            trouble_since: None,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        mut ready: mpsc::Receiver<Ready>,
+        stop: CancellationToken,
+    ) -> Result<(), ProtocolError> {
+        let mut locks = self.parts.leases.subscribe();
+        let mut next_checkpoint = Instant::now() + self.parts.settings.checkpoint_every;
+        let (mut open, mut drain_until) = (true, None);
+        loop {
+            self.form_windows();
+            if !open && self.batches.is_empty() {
+                return Ok(());
+            }
+            let ask_again = self.aside.iter().map(|(at, _)| *at).min();
+            tokio::select! { biased;
+                Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
+                    self.settle(done.expect("a window does not panic"))?;
+                }
+                () = stop.cancelled(), if drain_until.is_none() => {
+                    drain_until = Some(Instant::now() + self.parts.settings.drain_for);
+                }
+                () = sleep_until(drain_until.unwrap_or_else(Instant::now)), if drain_until.is_some() => {
+                    tracing::info!(batches = self.batches.len(), "not everything sealed is written; it is after a restart");
+                    return Ok(());
+                }
+                () = sleep_until(next_checkpoint) => {
+                    self.checkpoint().await?;
+                    next_checkpoint = Instant::now() + self.parts.settings.checkpoint_every;
+                }
+                item = ready.recv(), if open => match item {
+                    Some(item) => {
+                        self.take_in(item);
+                        for _ in 1..TAKE_TOGETHER {
+                            match ready.try_recv() {
+                                Ok(item) => self.take_in(item),
+                                Err(_) => break,
+                            }
+                        }
+                    }
+                    None => open = false,
+                },
+                Ok(()) = locks.changed(), if !self.aside.is_empty() => self.ask_again(None),
+                () = sleep_until(ask_again.unwrap_or_else(Instant::now)), if ask_again.is_some() => {
+                    self.ask_again(Some(Instant::now()));
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, item: Ready) {
+        match item {
+            Ready::Batch(batch) => self.take_in_batch(batch),
+            Ready::Advance(boundary) => self.batches.push_back(BatchState {
+                left: 0,
+                tick: None,
+                boundary: Some(boundary),
+                committed_micros: Vec::new(),
+                changes: 0,
+                permit: None,
+            }),
+        }
+        self.move_written();
+    }
+
+    fn take_in_batch(&mut self, batch: ReadyBatch) {
+        let number = self.first_batch + self.batches.len() as u64;
+        self.batches.push_back(BatchState {
+            left: batch.writes.len(),
+            tick: Some(batch.tick),
+            boundary: batch.boundary,
+            committed_micros: batch.committed_micros,
+            changes: batch.changes,
+            permit: batch.permit,
+        });
+        if batch.writes.is_empty() {
+            self.finish_one(number, 0);
+        }
+        for writes in batch.writes {
+            let list = writes.get().list;
+            let queue = self.lists.entry(list).or_default();
+            let was_idle = queue.writes.is_empty() && !queue.in_flight;
+            queue.writes.push_back((number, writes));
+            if was_idle {
+                self.ready.push_back(list);
+            }
+        }
+    }
+
+    /// Starts windows while there is room and something to write.
+    fn form_windows(&mut self) {
+        while self.windows.len() < self.parts.settings.writes_at_once {
+            let mut rows = 0;
+            let mut lists = Vec::new();
+            while rows < self.parts.settings.window_rows
+                && let Some(list) = self.ready.pop_front()
+            {
+                let Some(window) = self.take_list(list, self.parts.settings.window_rows - rows) else {
+                    continue;
+                };
+                rows += rows_of(&window);
+                lists.push(window);
+            }
+            if lists.is_empty() {
+                return;
+            }
+            self.parts.progress.counts.windows.fetch_add(1, Relaxed);
+            let parts = self.parts.clone();
+            self.windows.spawn(async move { write_window(&parts, lists).await });
+        }
+    }
+
+    /// Takes the writes of a list out of its queue: at least one, and about `rows_max` rows.
+    fn take_list(&mut self, list: ListId, rows_max: usize) -> Option<ListWindow> {
+        let leases = &self.parts.leases;
+        let queue = self.lists.get_mut(&list)?;
+        let mut writes = Vec::new();
+        let mut rows = 0;
+        while rows < rows_max.max(1)
+            && let Some((number, write)) = queue.writes.pop_front()
+        {
+            rows += write.get().rows.len();
+            writes.push((number, write));
+        }
+        if writes.is_empty() {
+            return None;
+        }
+        queue.in_flight = true;
+        let ticket = queue.claim.get_or_insert_with(|| leases.claim()).ticket();
+        Some(ListWindow { list, ticket, writes })
+    }
+
+    fn settle(&mut self, done: WindowDone) -> Result<(), ProtocolError> {
+        let counts = &self.parts.progress.counts;
+        counts.rows_written.fetch_add(done.rows_written, Relaxed);
+        counts.lists_put_aside.fetch_add((done.busy.len() + done.busy_elsewhere.len()) as u64, Relaxed);
+        self.note_trouble(&done)?;
+        for window in done.written {
+            self.list_written(window);
+        }
+        let now = Instant::now();
+        self.put_aside(done.busy, now + BUSY_PAUSE);
+        self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE);
+        self.put_aside(done.unwritten, now + TROUBLE_PAUSE);
+        self.say_what_waits();
+        match done.fatal {
+            Some(error) => Err(error.into()),
+            None => {
+                self.move_written();
+                Ok(())
+            }
+        }
+    }
+
+    fn list_written(&mut self, window: ListWindow) {
+        let mut all_taken = false;
+        if let Some(queue) = self.lists.get_mut(&window.list) {
+            queue.in_flight = false;
+            queue.claim = None;
+            all_taken = queue.writes.is_empty();
+        }
+        if all_taken {
+            self.lists.remove(&window.list);
+        } else {
+            self.ready.push_back(window.list);
+        }
+        for (number, _) in window.writes {
+            self.finish_one(number, 1);
+        }
+    }
+
+    /// Puts writes back in front of their lists, so that the order of batches stays.
+    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant) {
+        for window in windows {
+            let queue = self.lists.entry(window.list).or_default();
+            queue.in_flight = false;
+            for write in window.writes.into_iter().rev() {
+                queue.writes.push_front(write);
+            }
+            self.aside.push((ask_again, window.list));
+        }
+    }
+
+    /// Makes lists ready that are due at `now`, or all when the locks changed.
+    fn ask_again(&mut self, now: Option<Instant>) {
+        let due = |at: &Instant| now.is_none_or(|now| *at <= now);
+        let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(|(at, _)| due(at));
+        self.aside = later;
+        self.ready.extend(ready.into_iter().map(|(_, list)| list));
+    }
+
+    fn note_trouble(&mut self, done: &WindowDone) -> Result<(), ProtocolError> {
+        if done.rows_written > 0 {
+            self.trouble_since = None;
+            self.parts.progress.go_on(Waiter::Sink);
+        }
+        if done.unwritten.is_empty() || done.fatal.is_some() {
+            return Ok(());
+        }
+        self.parts.progress.counts.sink_retries.fetch_add(1, Relaxed);
+        let Some(error) = &done.trouble else { return Ok(()) };
+        let since = *self.trouble_since.get_or_insert_with(Instant::now);
+        self.parts.progress.wait_for(Waiter::Sink, format!("{error}; sent again with the same ticks"));
+        tracing::warn!(%error, "writes are sent again with the same ticks");
+        if since.elapsed() >= self.parts.settings.retry_for {
+            let error =
+                crate::sink::SinkError::Unavailable { gateway: String::new(), reason: error.to_string() };
+            let cause = Box::new(ProtocolError::Sink(error));
+            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
+        }
+        Ok(())
+    }
+
+    fn say_what_waits(&self) {
+        match self.aside.len() {
+            0 => self.parts.progress.go_on(Waiter::Lists),
+            lists => {
+                self.parts.progress.wait_for(Waiter::Lists, format!("tail: {lists} lists that others hold"))
+            }
+        }
+    }
+
+    fn finish_one(&mut self, number: u64, lists: usize) {
+        let index = (number - self.first_batch) as usize;
+        let Some(batch) = self.batches.get_mut(index) else { return };
+        batch.left -= lists;
+        if batch.left == 0 {
+            batch.permit = None;
+            self.parts.progress.counts.queued_rows.fetch_sub(batch.changes, Relaxed);
+            let now = self.parts.clock.now_micros();
+            self.parts.progress.written_at(now, &batch.committed_micros);
+        }
+    }
+
+    /// Moves `written` over every batch in front that is written (I5).
+    fn move_written(&mut self) {
+        while self.batches.front().is_some_and(|batch| batch.left == 0) {
+            let Some(batch) = self.batches.pop_front() else { return };
+            self.first_batch += 1;
+            self.pass_batch(batch);
+        }
+    }
+
+    fn pass_batch(&mut self, batch: BatchState) {
+        self.written_tick = self.written_tick.max(batch.tick.unwrap_or(Tick(0)));
+        let Some(boundary) = batch.boundary else { return };
+        let position = &mut self.written.position;
+        position.gtids.union_with(&boundary.gtids);
+        place(position, &boundary.at);
+        self.written.tick_high = self.written.tick_high.max(self.written_tick);
+        let replayed = &mut self.written.replaying_until;
+        if !replayed.is_empty() && position.gtids.contains_set(replayed) {
+            *replayed = GtidSet::default();
+            self.parts.progress.set_phase(Phase::Running);
+        }
+        self.checkpoint_is_stale = true;
+        self.note_written(&boundary);
+    }
+
+    fn note_written(&self, boundary: &Boundary) {
+        let mut positions = self.parts.progress.positions();
+        let written: &mut Place = &mut positions.written;
+        written.gtids.union_with(&boundary.gtids);
+        written.at = boundary.at.clone();
+    }
+
+    async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
+        if !self.checkpoint_is_stale {
+            return Ok(());
+        }
+        self.journal.advance(&self.written).await?;
+        self.checkpoint_is_stale = false;
+        self.parts.progress.counts.checkpoints.fetch_add(1, Relaxed);
+        self.parts.progress.set_checkpointed(&self.written.position);
+        Ok(())
+    }
+}
+
+fn place(position: &mut Position, at: &BinlogPlace) {
+    if !at.file.is_empty() {
+        position.file = at.file.to_string();
+        position.offset = at.offset;
+    }
+}
+
+fn rows_of(window: &ListWindow) -> usize {
+    window.writes.iter().map(|(_, writes)| writes.get().rows.len()).sum()
+}
