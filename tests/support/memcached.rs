@@ -36,11 +36,12 @@ pub struct Gate {
 
 impl Gate {
     pub async fn open() -> Gate {
+        let server = address();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let pass = Arc::new(AtomicU8::new(Pass::Through as u8));
         let (cut, cuts) = watch::channel(());
-        tokio::spawn(relay(listener, pass.clone(), cuts));
+        tokio::spawn(relay(listener, server, pass.clone(), cuts));
         Gate { address, pass, cut }
     }
 
@@ -51,20 +52,20 @@ impl Gate {
     }
 }
 
-async fn relay(listener: TcpListener, pass: Arc<AtomicU8>, cuts: watch::Receiver<()>) {
+async fn relay(listener: TcpListener, server: String, pass: Arc<AtomicU8>, cuts: watch::Receiver<()>) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let (pass, mut cuts) = (pass.load(SeqCst), cuts.clone());
+        let (server, pass, mut cuts) = (server.clone(), pass.load(SeqCst), cuts.clone());
         cuts.mark_unchanged();
         tokio::spawn(async move {
             tokio::select! {
                 _ = cuts.changed() => (),
-                () = serve(&mut stream, pass) => (),
+                () = serve(&mut stream, &server, pass) => (),
             }
         });
     }
 }
 
-async fn serve(stream: &mut TcpStream, pass: u8) {
+async fn serve(stream: &mut TcpStream, server: &str, pass: u8) {
     if pass == Pass::Silent as u8 {
         std::future::pending::<()>().await;
     } else if pass == Pass::Garbage as u8 {
@@ -73,7 +74,7 @@ async fn serve(stream: &mut TcpStream, pass: u8) {
         let _ = stream.write_all(&garbage).await;
         std::future::pending::<()>().await;
     } else if pass == Pass::Through as u8 {
-        let mut server = TcpStream::connect(address()).await.expect("memcached is up");
+        let mut server = TcpStream::connect(server).await.expect("memcached is up");
         let _ = copy_bidirectional(stream, &mut server).await;
     }
 }
