@@ -130,7 +130,10 @@ impl FairLocks {
     /// Takes the ticket out of the queues of these lists. What it holds stays held.
     pub fn withdraw(&self, ticket: Ticket, lists: &[ListId]) {
         let mut state = self.state();
-        let someone_waits = lists.iter().fold(false, |any, list| state.dequeue(ticket, *list) || any);
+        let mut someone_waits = false;
+        for list in lists {
+            someone_waits |= state.dequeue(ticket, *list);
+        }
         drop(state);
         self.notify_if(someone_waits);
     }

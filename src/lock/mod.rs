@@ -11,13 +11,23 @@ use std::time::Duration;
 pub mod held;
 pub mod key;
 pub mod lease;
+#[cfg(test)]
+mod lease_tests;
 pub mod local;
+#[cfg(test)]
+mod local_properties;
+pub mod memcache;
+pub mod memory;
+pub mod probe;
 mod reach;
 
 pub use held::Held;
 pub use key::{LeaseKey, ListId};
 pub use lease::{Busy, Grant, LeaseCounts, LeaseOptions, Leases, OnLoss};
 pub use local::{Claim, FairLocks, LocalCounts, Ticket};
+pub use memcache::MemcacheLeases;
+pub use memory::MemoryLeases;
+pub use probe::ServerFacts;
 pub use reach::Outage;
 
 /// The unique text that names one holding of leases; a release compares it.
@@ -43,4 +53,27 @@ pub trait LeaseServer: Send + Sync {
     /// CAS. Keys that vanished or belong to others are left alone; says for each whether it was
     /// still held and is deleted. Two pipelined round trips.
     async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError>;
+}
+
+/// An expiry as Memcache takes it: whole seconds, rounded up so that a lease never ends before its
+/// holder thinks, at least 1 (0 means never) and at most 30 days (more means a date; memcached's
+/// doc/protocol.txt, "Expiration times").
+fn expiry_seconds(expiry: Duration) -> u32 {
+    const THIRTY_DAYS: u64 = 30 * 24 * 60 * 60;
+    let rounded_up = expiry.as_secs().saturating_add(u64::from(expiry.subsec_nanos() > 0));
+    rounded_up.clamp(1, THIRTY_DAYS) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expiries_are_whole_seconds_rounded_up_and_never_mean_forever_or_a_date() {
+        assert_eq!(expiry_seconds(Duration::ZERO), 1);
+        assert_eq!(expiry_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(expiry_seconds(Duration::from_secs(10)), 10);
+        assert_eq!(expiry_seconds(Duration::from_millis(10_001)), 11);
+        assert_eq!(expiry_seconds(Duration::MAX), 2_592_000);
+    }
 }

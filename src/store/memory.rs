@@ -152,3 +152,79 @@ impl Snapshot {
         self.0.entry(space).or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep, timeout};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct Always(Fate);
+
+    #[async_trait]
+    impl CommitHook for Always {
+        async fn before(&self, _commit: &Commit) -> Fate {
+            sleep(SECOND).await;
+            self.0
+        }
+
+        async fn after(&self, _commit: &Commit) {
+            sleep(SECOND).await;
+        }
+    }
+
+    fn put(key: &[u8]) -> Commit {
+        Commit { put: vec![(Space::Meta, key.to_vec(), vec![])], ..Commit::default() }
+    }
+
+    async fn has(store: &MemoryStore, key: &[u8]) -> bool {
+        store.get(Space::Meta, key).await.expect("reads do not fail").is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hook_delays_and_fails_commits_before_or_after_they_are_made() {
+        for (fate, fails, made) in
+            [(Fate::Make, false, true), (Fate::FailBefore, true, false), (Fate::MakeThenFail, true, true)]
+        {
+            let (store, start) = (MemoryStore::new(), Instant::now());
+            store.set_hook(Some(Arc::new(Always(fate))));
+            assert_eq!(store.commit(put(b"key")).await.is_err(), fails, "{fate:?}");
+            assert!(start.elapsed() >= SECOND);
+            assert_eq!(has(&store, b"key").await, made, "{fate:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_cancelled_before_it_is_made_is_not_made_and_after_it_is() {
+        let store = MemoryStore::new();
+        store.set_hook(Some(Arc::new(Always(Fate::Make))));
+        timeout(SECOND / 2, store.commit(put(b"early"))).await.expect_err("it takes two seconds");
+        timeout(SECOND * 3 / 2, store.commit(put(b"late"))).await.expect_err("it takes two seconds");
+        assert!(!has(&store, b"early").await && has(&store, b"late").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_successor_locks_its_predecessor_out_even_in_the_middle_of_a_commit() {
+        let old = MemoryStore::new();
+        old.commit(put(b"before")).await.expect("it is the owner");
+        old.set_hook(Some(Arc::new(Always(Fate::Make))));
+        let late = old.commit(put(b"late"));
+        let (late, new) = tokio::join!(late, async { old.take_over() });
+        assert!(matches!(late, Err(StoreError::Locked { .. })));
+        assert!(matches!(old.get(Space::Meta, b"before").await, Err(StoreError::Locked { .. })));
+        assert!(has(&new, b"before").await && !has(&new, b"late").await);
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_puts_everything_back() {
+        let store = MemoryStore::new();
+        store.commit(put(b"one")).await.expect("no hook");
+        let snapshot = store.snapshot();
+        store.commit(put(b"two")).await.expect("no hook");
+        store.restore(snapshot.clone());
+        assert!(has(&store, b"one").await && !has(&store, b"two").await);
+        assert_eq!(store.snapshot(), snapshot);
+    }
+}

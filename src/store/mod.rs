@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 pub mod memory;
 pub mod records;
+pub mod redb;
 
 /// The rooms of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,164 @@
+//! A lease server in memory: the double that tests and the simulation run on.
+
+use super::{LeaseKey, LeaseServer, LockError, Token, expiry_seconds};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How the server answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    #[default]
+    Yes,
+    /// Fails at once and does nothing: nobody listens.
+    Refuses,
+    /// Does nothing and never answers.
+    Never,
+    /// Does the work; the answer never comes.
+    WorkDoneReplyLost,
+}
+
+/// Leases with Memcache's rules: whole seconds, and anything can vanish at any time. Clones share
+/// the leases. Time is tokio's.
+#[derive(Clone, Default)]
+pub struct MemoryLeases {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    leases: BTreeMap<String, Lease>,
+    answers: Answers,
+    delay: Duration,
+    calls: u64,
+}
+
+struct Lease {
+    token: Token,
+    expires: Instant,
+}
+
+impl MemoryLeases {
+    pub fn new() -> MemoryLeases {
+        MemoryLeases::default()
+    }
+
+    pub fn set_answers(&self, answers: Answers) {
+        self.state().answers = answers;
+    }
+
+    /// How long each call takes before it does anything.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// One lease goes, as by eviction.
+    pub fn vanish(&self, key: &LeaseKey) {
+        self.state().leases.remove(&key.0);
+    }
+
+    /// All leases go, as by a restart.
+    pub fn clear(&self) {
+        self.state().leases.clear();
+    }
+
+    /// Who holds a lease now.
+    pub fn holder(&self, key: &LeaseKey) -> Option<Token> {
+        let mut state = self.state();
+        state.expire();
+        state.leases.get(&key.0).map(|lease| lease.token.clone())
+    }
+
+    /// How many leases stand now.
+    pub fn len(&self) -> usize {
+        let mut state = self.state();
+        state.expire();
+        state.leases.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls ever made, answered or not.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    async fn answer(
+        &self,
+        work: impl FnOnce(&mut State) -> Vec<bool> + Send,
+    ) -> Result<Vec<bool>, LockError> {
+        let delay = {
+            let mut state = self.state();
+            state.calls += 1;
+            state.delay
+        };
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        let answers = self.state().answers;
+        match answers {
+            Answers::Yes => Ok(self.work(work)),
+            Answers::Refuses => {
+                Err(LockError { server: "memory".to_owned(), reason: "connection refused".to_owned() })
+            }
+            Answers::Never => std::future::pending().await,
+            Answers::WorkDoneReplyLost => {
+                self.work(work);
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn work(&self, work: impl FnOnce(&mut State) -> Vec<bool>) -> Vec<bool> {
+        let mut state = self.state();
+        state.expire();
+        work(&mut state)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn expire(&mut self) {
+        let now = Instant::now();
+        self.leases.retain(|_, lease| lease.expires > now);
+    }
+}
+
+#[async_trait]
+impl LeaseServer for MemoryLeases {
+    async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError> {
+        self.answer(|state| {
+            let expires = Instant::now() + Duration::from_secs(expiry_seconds(expiry).into());
+            let mut add = |key: &LeaseKey| {
+                let free = !state.leases.contains_key(&key.0);
+                if free {
+                    state.leases.insert(key.0.clone(), Lease { token: token.clone(), expires });
+                }
+                free
+            };
+            keys.iter().map(&mut add).collect()
+        })
+        .await
+    }
+
+    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError> {
+        self.answer(|state| {
+            let mut delete = |key: &LeaseKey| {
+                let ours = state.leases.get(&key.0).is_some_and(|lease| lease.token == *token);
+                if ours {
+                    state.leases.remove(&key.0);
+                }
+                ours
+            };
+            keys.iter().map(&mut delete).collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,317 @@
+//! The embedded store: one redb file in the state directory.
+//!
+//! redb's commits are copy-on-write with checksummed roots: after a crash the file opens at the last
+//! durable commit (redb's docs/design.md). The file is locked by the process that has it open.
+
+use super::{Commit, Outcome, Space, Store, StoreError};
+use ::redb::{
+    Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
+use async_trait::async_trait;
+use std::fmt::Display;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The file in the state directory.
+pub const FILE_NAME: &str = "state.redb";
+
+/// The version of the tables below; other versions are refused.
+const SCHEMA_VERSION: u64 = 1;
+
+/// What redb may cache; the state is a few megabytes.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+const SCHEMA: TableDefinition<&str, u64> = TableDefinition::new("schema");
+
+type Bytes = &'static [u8];
+
+fn table(space: Space) -> TableDefinition<'static, Bytes, Bytes> {
+    TableDefinition::new(space.name())
+}
+
+/// A store in a file of its own, with one redb table per [`Space`].
+///
+/// Commits are durable (fdatasync) when they return, one after the other in the order of asking. A
+/// commit that is cancelled while it waits for its turn is not made; one that is under way is. After an
+/// I/O error (a full disk) every later call fails too: the process must be started again, and finds the
+/// last durable commit.
+#[derive(Clone)]
+pub struct RedbStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    place: String,
+    database: Opened,
+    /// Commits wait here for their turn and not in threads.
+    turn: Arc<Mutex<()>>,
+}
+
+enum Opened {
+    ReadWrite(Database),
+    ReadOnly(ReadOnlyDatabase),
+}
+
+impl RedbStore {
+    /// Opens the store of `state_dir`, and creates both when missing (the directory with mode 0700, the
+    /// file with 0600). A file that was not closed properly is repaired, and every page is checked.
+    ///
+    /// # Errors
+    /// `Locked` when another process has it open; `Io` when it cannot be read or is damaged; `Record`
+    /// when it is of another version, or not tailfill's.
+    pub async fn open(state_dir: &Path) -> Result<RedbStore, StoreError> {
+        RedbStore::open_by(state_dir, |path, place| {
+            if !path.try_exists().map_err(|error| io(place, error))? {
+                create(path, place)?;
+            }
+            let database = builder().open(path).map_err(|error| open_error(place, error))?;
+            Ok(Opened::ReadWrite(database))
+        })
+        .await
+    }
+
+    /// Opens an existing store to look at it, while no run is active; commits are refused with `Io`.
+    /// A run cannot start as long as it is open, so drop it soon.
+    ///
+    /// # Errors
+    /// As for [`RedbStore::open`], and `Io` when there is no state yet. `Locked` means that a run is
+    /// active: ask its admin address.
+    pub async fn open_read_only(state_dir: &Path) -> Result<RedbStore, StoreError> {
+        RedbStore::open_by(state_dir, |path, place| match builder().open_read_only(path) {
+            Ok(database) => Ok(Opened::ReadOnly(database)),
+            // The last run was killed. Only an open for writing repairs.
+            Err(DatabaseError::RepairAborted) => {
+                let database = builder().open(path).map_err(|error| open_error(place, error))?;
+                drop(database);
+                let database = builder().open_read_only(path).map_err(|error| open_error(place, error))?;
+                Ok(Opened::ReadOnly(database))
+            }
+            Err(_) if !path.exists() => Err(io(place, "there is none yet; `tailfill init` creates it")),
+            Err(error) => Err(open_error(place, error)),
+        })
+        .await
+    }
+
+    async fn open_by(
+        state_dir: &Path,
+        open: impl FnOnce(&Path, &str) -> Result<Opened, StoreError> + Send + 'static,
+    ) -> Result<RedbStore, StoreError> {
+        let path = state_dir.join(FILE_NAME);
+        let place = path.display().to_string();
+        blocking(place.clone(), move || {
+            let database = open(&path, &place)?;
+            let shared = Shared { place, database, turn: Arc::default() };
+            shared.check_schema()?;
+            Ok(RedbStore { shared: Arc::new(shared) })
+        })
+        .await
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.shared.clone();
+        blocking(self.shared.place.clone(), move || work(&shared)).await
+    }
+}
+
+#[async_trait]
+impl Store for RedbStore {
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.to_vec();
+        self.with(move |shared| {
+            let Some(records) = shared.records(space)? else { return Ok(None) };
+            let found = records.get(key.as_slice()).map_err(|error| shared.io(error))?;
+            Ok(found.map(|value| value.value().to_vec()))
+        })
+        .await
+    }
+
+    async fn list(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let prefix = prefix.to_vec();
+        self.with(move |shared| {
+            let mut found = Vec::new();
+            let Some(records) = shared.records(space)? else { return Ok(found) };
+            for record in records.range(prefix.as_slice()..).map_err(|error| shared.io(error))? {
+                let (key, value) = record.map_err(|error| shared.io(error))?;
+                if !key.value().starts_with(&prefix) {
+                    break;
+                }
+                found.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        let turn = self.shared.turn.clone().lock_owned().await;
+        self.with(move |shared| {
+            // Held until the commit is made, also when nobody waits for it any more.
+            let _turn = turn;
+            shared.commit(&commit)
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn io(&self, error: impl Display) -> StoreError {
+        io(&self.place, error)
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        match &self.database {
+            Opened::ReadWrite(database) => database.begin_read(),
+            Opened::ReadOnly(database) => database.begin_read(),
+        }
+        .map_err(|error| self.io(error))
+    }
+
+    /// `None`: nothing was ever written to the space.
+    fn records(&self, space: Space) -> Result<Option<ReadOnlyTable<Bytes, Bytes>>, StoreError> {
+        match self.begin_read()?.open_table(table(space)) {
+            Ok(records) => Ok(Some(records)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    fn check_schema(&self) -> Result<(), StoreError> {
+        let foreign = |reason: String| StoreError::Record { reason: format!("{}: {reason}", self.place) };
+        let schema = match self.begin_read()?.open_table(SCHEMA) {
+            Ok(schema) => schema,
+            Err(TableError::Storage(error)) => return Err(self.io(error)),
+            Err(_) => return Err(foreign("it was not written by tailfill".to_owned())),
+        };
+        let version = schema.get("version").map_err(|error| self.io(error))?.map(|version| version.value());
+        match version {
+            Some(SCHEMA_VERSION) => Ok(()),
+            Some(other) => Err(foreign(format!(
+                "its schema version is {other}, this tailfill uses {SCHEMA_VERSION}; use the version that wrote it"
+            ))),
+            None => Err(foreign("it has no schema version".to_owned())),
+        }
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<Outcome, StoreError> {
+        let Opened::ReadWrite(database) = &self.database else {
+            return Err(self.io("it is open for reading only"));
+        };
+        let transaction = begin_durable(database).map_err(|error| self.io(error))?;
+        if !expected(&transaction, commit).map_err(|error| self.io(error))? {
+            transaction.abort().map_err(|error| self.io(error))?;
+            return Ok(Outcome::Refused);
+        }
+        apply(&transaction, commit).map_err(|error| self.io(error))?;
+        transaction.commit().map_err(|error| self.io(error))?;
+        Ok(Outcome::Committed)
+    }
+}
+
+fn begin_durable(database: &Database) -> Result<WriteTransaction, ::redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    Ok(transaction)
+}
+
+fn expected(transaction: &WriteTransaction, commit: &Commit) -> Result<bool, ::redb::Error> {
+    for (space, key, value) in &commit.expect {
+        let records = transaction.open_table(table(*space))?;
+        let found = records.get(key.as_slice())?;
+        if found.as_ref().map(|found| found.value()) != value.as_deref() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn apply(transaction: &WriteTransaction, commit: &Commit) -> Result<(), ::redb::Error> {
+    for (space, key) in &commit.delete {
+        transaction.open_table(table(*space))?.remove(key.as_slice())?;
+    }
+    for (space, first, last) in &commit.delete_range {
+        if first <= last {
+            let mut records = transaction.open_table(table(*space))?;
+            records.retain_in(first.as_slice()..=last.as_slice(), |_, _| false)?;
+        }
+    }
+    for (space, key, value) in &commit.put {
+        transaction.open_table(table(*space))?.insert(key.as_slice(), value.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Makes a whole new file beside, and puts it in place at once: an unfinished one is never found
+/// under the name, so an empty or torn file there is always damage. If another process is faster,
+/// its file stays.
+fn create(path: &Path, place: &str) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| io(place, error);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    let unfinished = Unfinished(dir.join(format!("{FILE_NAME}.{:016x}", rand::random::<u64>())));
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.0).map_err(failed)?;
+    let database = builder().create(&unfinished.0).map_err(|error| open_error(place, error))?;
+    write_schema(&database).map_err(|error| io(place, error))?;
+    drop(database);
+    match fs::hard_link(&unfinished.0, path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => (),
+    }
+    drop(unfinished);
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+fn write_schema(database: &Database) -> Result<(), ::redb::Error> {
+    let transaction = begin_durable(database)?;
+    transaction.open_table(SCHEMA)?.insert("version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Left behind it would only take room.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn builder() -> ::redb::Builder {
+    let mut builder = Database::builder();
+    // A plain open trusts a damaged file, and may panic later.
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder
+}
+
+fn open_error(place: &str, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Locked { place: place.to_owned() }
+        }
+        DatabaseError::UpgradeRequired(_) => {
+            StoreError::Record { reason: format!("{place}: {error}; use the version that wrote it") }
+        }
+        error => io(place, error),
+    }
+}
+
+fn io(place: &str, error: impl Display) -> StoreError {
+    StoreError::Io { place: place.to_owned(), reason: error.to_string() }
+}
+
+/// Runs work that waits for the disk off the async threads. redb may panic on a file that was damaged
+/// while open; that is an error here like any other.
+async fn blocking<T: Send + 'static>(
+    place: String,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(io(&place, "the file is damaged: reading or writing it failed unexpectedly")))
+}

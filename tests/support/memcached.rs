@@ -1,0 +1,80 @@
+//! The real memcached, and a gate in front of it that can be shut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// `host:port` of the server that `scripts/services` started.
+pub fn address() -> String {
+    let port = std::env::var("TAILFILL_MEMCACHED_PORT").expect(
+        "this test needs a real memcached: run `scripts/services up` and set TAILFILL_MEMCACHED_PORT as it says",
+    );
+    format!("127.0.0.1:{port}")
+}
+
+/// What the gate does with connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Pass {
+    Through,
+    /// Accepts and closes.
+    Closed,
+    /// Accepts, and neither reads nor answers.
+    Silent,
+    /// Answers with bytes that are no protocol.
+    Garbage,
+}
+
+/// A TCP relay to memcached.
+pub struct Gate {
+    pub address: String,
+    pass: Arc<AtomicU8>,
+    cut: watch::Sender<()>,
+}
+
+impl Gate {
+    pub async fn open() -> Gate {
+        let server = address();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let pass = Arc::new(AtomicU8::new(Pass::Through as u8));
+        let (cut, cuts) = watch::channel(());
+        tokio::spawn(relay(listener, server, pass.clone(), cuts));
+        Gate { address, pass, cut }
+    }
+
+    /// Changes what happens to connections, and closes the present ones.
+    pub fn set(&self, pass: Pass) {
+        self.pass.store(pass as u8, SeqCst);
+        self.cut.send_modify(|()| ());
+    }
+}
+
+async fn relay(listener: TcpListener, server: String, pass: Arc<AtomicU8>, cuts: watch::Receiver<()>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let (server, pass, mut cuts) = (server.clone(), pass.load(SeqCst), cuts.clone());
+        cuts.mark_unchanged();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = cuts.changed() => (),
+                () = serve(&mut stream, &server, pass) => (),
+            }
+        });
+    }
+}
+
+async fn serve(stream: &mut TcpStream, server: &str, pass: u8) {
+    if pass == Pass::Silent as u8 {
+        std::future::pending::<()>().await;
+    } else if pass == Pass::Garbage as u8 {
+        let garbage: Vec<u8> = (0..=255u8).cycle().take(4096).collect();
+        // The client may close first, which is what it should do.
+        let _ = stream.write_all(&garbage).await;
+        std::future::pending::<()>().await;
+    } else if pass == Pass::Through as u8 {
+        let mut server = TcpStream::connect(server).await.expect("memcached is up");
+        let _ = copy_bidirectional(stream, &mut server).await;
+    }
+}
