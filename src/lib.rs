@@ -3,10 +3,13 @@
 //! The map (ARCHITECTURE.md has the longer one); arrows point to what a room may use:
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod failpoints;
+pub mod failure;
 pub mod lock;
 pub mod model;
 pub mod pipeline;

@@ -2,7 +2,8 @@
 
 use super::checked::{Config, Mapping, Target};
 use super::fault::{Fault, Faults, likely};
-use crate::model::{self, ColumnType, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
+use crate::model::{self, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
+use crate::sink::encode::can_be_key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,7 +109,7 @@ impl Columns<'_> {
         let index = self.column(key, name)?;
         let column = &self.schema.columns[index];
         let declared = &column.declared;
-        if !has_key_encoding(&column.column_type) {
+        if !can_be_key(&column.column_type) {
             let rule = format!(
                 "cannot be part of a key: its type {declared} has no key encoding (integers, strings, binary \
                  strings, DATE, DATETIME and TIMESTAMP have)"
@@ -170,34 +171,10 @@ impl Columns<'_> {
     }
 }
 
-/// Whether values of a type can be parts of a row key (DESIGN section 5, "Parts").
-fn has_key_encoding(column_type: &ColumnType) -> bool {
-    match column_type {
-        ColumnType::Integer { .. }
-        | ColumnType::Year
-        | ColumnType::Date
-        | ColumnType::DateTime { .. }
-        | ColumnType::Timestamp { .. }
-        | ColumnType::Text { .. }
-        | ColumnType::Binary { .. }
-        | ColumnType::VarBinary => true,
-        ColumnType::Decimal { .. }
-        | ColumnType::Float
-        | ColumnType::Double
-        | ColumnType::Bit { .. }
-        | ColumnType::Time { .. }
-        | ColumnType::Enum { .. }
-        | ColumnType::Set { .. }
-        | ColumnType::Json
-        | ColumnType::Geometry
-        | ColumnType::Vector => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Column;
+    use crate::model::{Column, ColumnType};
     use std::path::Path;
 
     const CONFIG: &str = r#"

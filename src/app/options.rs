@@ -1,0 +1,93 @@
+//! What a command was asked to do, typed; the command line makes these.
+
+use crate::model::{GtidSet, Value};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckOptions {
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InitOptions {
+    /// Take over tables that another run created.
+    pub adopt: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunOptions {
+    pub parts: Parts,
+    /// Where the tail begins; `None`: at the checkpoint, or now when there is none.
+    pub from: Option<StartAt>,
+    /// End once every chunk is copied and the checkpoint has reached the source's position of
+    /// that moment.
+    pub until_caught_up: bool,
+    /// Move these lists only; all when empty.
+    pub only: Vec<ListSelection>,
+    /// Read and count, write nothing.
+    pub dry_run: bool,
+}
+
+/// Which sides of a run work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parts {
+    #[default]
+    TailAndBackfill,
+    TailOnly,
+    BackfillOnly,
+}
+
+/// POSITION of `--from`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// `FILE:OFFSET` in the source's binlog.
+    FileOffset { file: String, offset: u64 },
+    /// A GTID set: everything in it counts as read.
+    Gtids(GtidSet),
+    /// What the source has committed now.
+    Now,
+    /// The beginning of the oldest binlog that the source has.
+    Earliest,
+}
+
+/// One list of a mapping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListSelection {
+    /// The mapping's name.
+    pub mapping: String,
+    /// Values of its key columns, in key order.
+    pub key: Vec<Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerifyOptions {
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetOptions {
+    /// Values of the mapping's key columns, in key order.
+    pub key: Vec<Value>,
+    pub what: GetWhat,
+    pub from: GetSide,
+    pub json: bool,
+}
+
+/// What is asked of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GetWhat {
+    First(u32),
+    Latest(u32),
+    Count,
+    /// Values of the mapping's item columns, in key order.
+    Has(Vec<Value>),
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GetSide {
+    Mysql,
+    Hbase,
+    /// Both, and whether they agree.
+    #[default]
+    Both,
+}

@@ -1,0 +1,11 @@
+//! `tailfill check`.
+
+use super::args::CheckArgs;
+use crate::app::{self, CheckOptions};
+use crate::config::Config;
+use crate::error::Exit;
+use crate::failure::Failure;
+
+pub async fn check(config: &Config, args: CheckArgs) -> Result<Exit, Failure> {
+    app::check(config, CheckOptions { json: args.json }).await
+}

@@ -1,0 +1,29 @@
+//! Logs: lines on standard error.
+
+use super::usage;
+use crate::failure::Failure;
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+const VARIABLE: &str = "TAILFILL_LOG";
+
+/// What is logged unless TAILFILL_LOG says otherwise: our own events, and the warnings of libraries.
+const DEFAULT: &str = "warn,tailfill=info";
+
+/// Starts logging. Colours only where a person reads, and NO_COLOR is not set.
+///
+/// # Errors
+/// TAILFILL_LOG is not a filter.
+pub fn start() -> Result<(), Failure> {
+    let directives = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let filter = EnvFilter::try_new(directives.as_deref().unwrap_or(DEFAULT)).map_err(|reason| {
+        usage(format!("{VARIABLE} is not a log filter: {reason}"))
+            .with_help("say error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
+    })?;
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A second start, in a test, leaves the first one in place.
+    let _ = logs.try_init();
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! The command line: arguments, one file per command, and the one place where a failure is printed.
+//!
+//! Promises: exit codes as DESIGN section 8; answers on standard output, logs and failures on
+//! standard error; a failure is printed once, says what happened and what to do, and reads the same
+//! with and without colours.
+//! Refuses to know: how anything is done.
+
+mod args;
+mod check;
+mod get;
+mod init;
+mod key;
+mod keys;
+mod log;
+mod position;
+mod run;
+mod verify;
+
+use crate::config;
+use crate::error::Exit;
+use crate::failure::Failure;
+use crate::model::Mapping;
+use args::{Arguments, Command};
+use clap::Parser as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Parses the arguments, runs the command, prints its failure if it fails. Usage errors are printed
+/// by clap, with exit code 2.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = match execute(arguments) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // Nothing is left to do when standard error is closed.
+            let _ = std::io::stderr().write_all(failure.render().as_bytes());
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn execute(arguments: Arguments) -> Result<Exit, Failure> {
+    log::start()?;
+    let config = config::load(&arguments.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Check(args) => check::check(&config, args).await,
+            Command::Init(args) => init::init(&config, args).await,
+            Command::Run(args) => run::run(&config, args).await,
+            Command::Verify(args) => verify::verify(&config, args).await,
+            Command::Get(args) => get::get(&config, args).await,
+            Command::Key(args) => key::key(&config, args).await,
+        }
+    })
+}
+
+/// Prints an answer. A reader that went away (`tailfill get ... | head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A mistake in what was typed.
+fn usage(sentence: impl Into<String>) -> Failure {
+    Failure::new(Exit::Usage, sentence.into())
+}
+
+/// The mapping that a command names, without asking the source.
+fn known_mapping(config: &config::Config, name: &str) -> Result<(), Failure> {
+    if config.mapping(name).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = config.mappings.iter().map(|mapping| mapping.name.as_str()).collect();
+    let help = match config::fault::likely(name, names.iter().copied()) {
+        Some(likely) => format!("did you mean {likely}?"),
+        None => format!("the configuration has: {}", names.join(", ")),
+    };
+    Err(usage(format!("{name:?} is not a mapping of the configuration")).with_help(help))
+}
+
+/// The mapping that a command names, with the types that the source has now.
+async fn mapping(config: &config::Config, name: &str) -> Result<Mapping, Failure> {
+    known_mapping(config, name)?;
+    let mappings = crate::app::mappings(config).await?;
+    let found = mappings.into_iter().find(|mapping| mapping.name == name);
+    found.ok_or_else(|| usage(format!("{name:?} is not a mapping of the configuration")))
+}

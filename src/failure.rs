@@ -1,0 +1,152 @@
+//! What a command ends with when it fails: an exit code, what happened, and what to do.
+
+use crate::config::{ConfigError, Faults};
+use crate::error::{Disposition, Exit};
+use crate::lock::LockError;
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// The end of a command that failed. Printed once, at the edge, by [`Failure::render`].
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// What happened, and its chain of causes.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// More than one thing that is wrong, each a line.
+    pub details: Vec<String>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure with an error (or a plain text) and nothing more.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+        Failure { exit, error: error.into(), details: Vec::new(), help: None }
+    }
+
+    pub fn with_help(mut self, help: impl Into<String>) -> Failure {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The failure as lines of plain text: `error:`, the causes, the details, `help:`.
+    pub fn render(&self) -> String {
+        let mut text = format!("error: {}\n", self.error);
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let _ = writeln!(text, "  caused by: {error}");
+            cause = error.source();
+        }
+        for detail in &self.details {
+            let _ = writeln!(text, "  {detail}");
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "help: {help}");
+        }
+        text
+    }
+
+    fn by_disposition(
+        disposition: Disposition,
+        help: Option<String>,
+        error: Box<dyn Error + Send + Sync>,
+    ) -> Failure {
+        let exit = match disposition {
+            // It was repeated within its bound, and that bound is over.
+            Disposition::Retry => Exit::Failed,
+            Disposition::Halt(exit) => exit,
+        };
+        Failure { exit, error, details: Vec::new(), help }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        let (details, help) = match &error {
+            ConfigError::Unreadable { .. } => {
+                (Vec::new(), "name the file with -c FILE; config/example.toml explains every key")
+            }
+            ConfigError::Faulty { faults, .. } => {
+                (faults.0.iter().map(ToString::to_string).collect(), "config/example.toml explains every key")
+            }
+        };
+        Failure { exit: Exit::Usage, error: error.into(), details, help: Some(help.to_owned()) }
+    }
+}
+
+/// Faults found by matching a configuration with the source's tables: refused, not misspelled TOML.
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Failure {
+        let headline = format!("the configuration does not fit the source's tables: {}", faults.headline());
+        let details = faults.0.iter().map(ToString::to_string).collect();
+        let help = Some("change these keys of the configuration, or the tables".to_owned());
+        Failure { exit: Exit::Refused, error: headline.into(), details, help }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        let help = error.advice().map(str::to_owned);
+        Failure::by_disposition(error.disposition(), help, error.into())
+    }
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Failure {
+        let help = error.advice().map(str::to_owned);
+        Failure::by_disposition(error.disposition(), help, error.into())
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Failure {
+        Failure::new(Exit::Failed, error).with_help("is Memcache up, and lease.servers right?")
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let help = match &error {
+            StoreError::Locked { .. } => {
+                "one tailfill runs with a state_dir at a time; stop the other, or ask it with `tailfill status`"
+            }
+            StoreError::Io { .. } => "is the disk of state_dir full, or not writable?",
+            StoreError::Record { .. } => {
+                "run the version of tailfill that wrote the state, or restore state_dir"
+            }
+        };
+        Failure::new(Exit::Failed, error).with_help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the outer thing failed")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_failure_prints_the_chain_the_details_and_the_help_in_plain_lines() {
+        let mut failure =
+            Failure::new(Exit::Failed, Outer(std::io::Error::other("the inner thing"))).with_help("mend it");
+        failure.details = vec!["first".to_owned(), "second".to_owned()];
+        assert_eq!(
+            failure.render(),
+            "error: the outer thing failed\n  caused by: the inner thing\n  first\n  second\nhelp: mend it\n"
+        );
+    }
+
+    #[test]
+    fn an_error_of_the_source_keeps_its_exit_code_and_its_advice() {
+        let lost = SourceError::PositionLost { reason: "purged".to_owned(), advice: "copy again".to_owned() };
+        let failure = Failure::from(lost);
+        assert_eq!((failure.exit, failure.help.as_deref()), (Exit::Position, Some("copy again")));
+        let away = SourceError::Unavailable { address: "h:1".to_owned(), reason: "refused".to_owned() };
+        assert_eq!(Failure::from(away).exit, Exit::Failed);
+    }
+}
