@@ -132,8 +132,8 @@ async fn five_thousand_lists_are_leased_and_released_in_one_go(subject: &dyn Sub
 }
 
 async fn no_keys_need_no_answer(subject: &dyn Subject) {
-    assert_eq!(subject.leases().add(&[], &token("ours"), LONG).await.expect("up"), []);
-    assert_eq!(subject.leases().release(&[], &token("ours")).await.expect("up"), []);
+    assert!(subject.leases().add(&[], &token("ours"), LONG).await.expect("up").is_empty());
+    assert!(subject.leases().release(&[], &token("ours")).await.expect("up").is_empty());
 }
 
 macro_rules! suite {
