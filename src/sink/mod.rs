@@ -15,6 +15,7 @@ pub mod error;
 mod fixtures;
 pub mod layout;
 pub mod memory;
+pub mod null;
 pub mod number;
 pub mod tall;
 

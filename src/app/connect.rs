@@ -1,0 +1,141 @@
+//! From a configuration to the rooms: source, sink, leases, store.
+
+use crate::clock::{Entropy, SystemEntropy};
+use crate::config::Config;
+use crate::config::checked::{self, HostPort, LeaseKind, Tls};
+use crate::failpoints::Failpoints;
+use crate::failure::Failure;
+use crate::lock::memcache::MemcacheLeases;
+use crate::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
+use crate::model::{Mapping, TableSchema, Target};
+use crate::pipeline::Settings;
+use crate::sink::hbase::{HbaseOptions, HbaseSink, Transport};
+use crate::source::mysql::MysqlSource;
+use crate::source::options::{MysqlOptions, TlsFiles, TlsMode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one answer of Memcache is waited for.
+const LEASE_REPLY: Duration = Duration::from_secs(1);
+/// What a lease's deadline is earlier than its expiry: Memcache's clock has steps of one second.
+const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// The source with the mappings' tables registered, and the mappings with their columns resolved.
+pub struct Resolved {
+    pub source: Arc<MysqlSource>,
+    pub mappings: Vec<Mapping>,
+}
+
+/// Connects to the source and matches the configuration with its tables.
+pub async fn resolve(config: &Config) -> Result<Resolved, Failure> {
+    let source = MysqlSource::connect(mysql_options(config)).await?;
+    let mut schemas = BTreeMap::new();
+    for table in config.tables() {
+        let schema = Arc::new(source.schema(&table).await?);
+        schemas.insert(table, schema);
+    }
+    let mappings = config.resolve(&schemas)?;
+    source.register(tables_in_use(&mappings))?;
+    Ok(Resolved { source: Arc::new(source), mappings })
+}
+
+/// Each table with the columns that some mapping uses, by table id.
+fn tables_in_use(
+    mappings: &[Mapping],
+) -> Vec<(Arc<TableSchema>, Vec<usize>)> {
+    let mut tables: BTreeMap<u16, (Arc<TableSchema>, BTreeSet<usize>)> = BTreeMap::new();
+    for mapping in mappings {
+        let (_, used) = tables.entry(mapping.table.0).or_insert_with(|| (mapping.schema.clone(), BTreeSet::new()));
+        used.extend(&mapping.key);
+        used.extend(&mapping.item);
+        used.extend(mapping.order.map(|order| order.column));
+        used.extend(mapping.targets.iter().flat_map(|target| &target.columns));
+    }
+    tables.into_values().map(|(schema, used)| (schema, used.into_iter().collect())).collect()
+}
+
+pub fn mysql_options(config: &Config) -> MysqlOptions {
+    let source = &config.source;
+    let files =
+        || TlsFiles { ca: source.ca.clone(), cert: source.cert.clone(), key: source.key.clone() };
+    let mut options = MysqlOptions::new(source.address.host.clone(), source.address.port, source.user.clone());
+    options.password = source.password.as_ref().map(|password| password.reveal().to_owned());
+    options.database = source.database.clone();
+    options.server_id = source.server_id;
+    options.tls = match source.tls {
+        Tls::Disabled => TlsMode::Disabled,
+        Tls::Preferred => TlsMode::Preferred,
+        Tls::Required => TlsMode::Required(files()),
+        Tls::VerifyCa => TlsMode::VerifyCa(files()),
+        Tls::VerifyIdentity => TlsMode::VerifyIdentity(files()),
+    };
+    options
+}
+
+/// Connects to the gateways; `mappings` name the targets.
+pub async fn sink(config: &Config, mappings: &[Mapping]) -> Result<HbaseSink, Failure> {
+    let targets: Vec<Target> = mappings.iter().flat_map(|mapping| mapping.targets.clone()).collect();
+    let hbase = &config.hbase;
+    let mut options = HbaseOptions::new(hbase.gateways.iter().map(HostPort::to_string).collect());
+    options.transport = match hbase.transport {
+        checked::Transport::Buffered => Transport::Buffered,
+        checked::Transport::Framed => Transport::Framed,
+    };
+    options.connections = usize::from(hbase.connections);
+    options.operation_timeout = hbase.operation_timeout;
+    Ok(HbaseSink::connect(options, targets).await?)
+}
+
+/// Memcache's client, unless leases stay in this process.
+pub fn lease_server(config: &Config) -> Option<Arc<MemcacheLeases>> {
+    let servers = || config.lease.servers.iter().map(HostPort::to_string).collect();
+    match config.lease.kind {
+        LeaseKind::Memcache => Some(Arc::new(MemcacheLeases::new(servers(), LEASE_REPLY))),
+        LeaseKind::Local => None,
+    }
+}
+
+/// Leases for the lists of `mappings`, owned by the run `run_id`.
+pub fn leases(
+    config: &Config,
+    server: Option<Arc<dyn LeaseServer>>,
+    mappings: &[Mapping],
+    run_id: &str,
+) -> Leases {
+    let options = LeaseOptions {
+        expiry: config.lease.expiry,
+        margin: LEASE_MARGIN.min(config.lease.expiry / 2),
+        on_loss: match config.lease.on_loss {
+            checked::OnLoss::Degrade => OnLoss::Degrade,
+            checked::OnLoss::Wait => OnLoss::Wait,
+        },
+        reply_timeout: LEASE_REPLY,
+    };
+    let names = mappings.iter().map(|mapping| mapping.name.clone()).collect();
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    Leases::new(server, names, options, entropy, run_id.to_owned())
+}
+
+/// The numbers of a run.
+pub fn settings(config: &Config) -> Settings {
+    let gateways = config.hbase.gateways.len();
+    Settings {
+        batch_rows: config.tail.batch_rows as u64,
+        batch_wait: config.tail.batch_wait,
+        window_rows: config.tail.window_rows,
+        queue_rows: u32::try_from(config.tail.queue_rows).unwrap_or(u32::MAX),
+        writes_at_once: (usize::from(config.hbase.connections) * gateways).max(1),
+        retry_for: config.hbase.retry_for,
+        mark_age_max: config.hbase.purge_deletes / 2,
+        backfill_workers: config.backfill.workers,
+        chunk_rows: config.backfill.chunk_rows,
+        failpoints: Failpoints::from_env(),
+        ..Settings::default()
+    }
+}
+
+/// A random id: of a state, of a run.
+pub fn random_id(entropy: &dyn Entropy) -> String {
+    format!("{:016x}", entropy.next_u64())
+}

@@ -1,0 +1,166 @@
+//! The live display of a run: a bar for each copy, a line for the tail, and always why it waits.
+//!
+//! On a terminal it redraws in place and logs go above it; elsewhere it prints a line now and then.
+
+use crate::model::Mapping;
+use crate::pipeline::Progress;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+const REDRAW: Duration = Duration::from_millis(200);
+const PLAIN_LINE: Duration = Duration::from_secs(2);
+
+/// The bars that are on the terminal now, so that logs can be printed above them.
+static ON_SCREEN: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Writes to standard error without tearing the bars.
+pub fn above_bars(bytes: &[u8]) -> std::io::Result<()> {
+    match ON_SCREEN.get() {
+        Some(bars) => bars.suspend(|| std::io::stderr().write_all(bytes)),
+        None => std::io::stderr().write_all(bytes),
+    }
+}
+
+/// Shows `progress` until the future is dropped.
+pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool) {
+    let mut reading = Reading::new(progress, &mappings, copying);
+    if std::io::stderr().is_terminal() {
+        let mut bars = Bars::new(&reading);
+        loop {
+            bars.draw(&mut reading);
+            tokio::time::sleep(REDRAW).await;
+        }
+    }
+    loop {
+        tokio::time::sleep(PLAIN_LINE).await;
+        let line = reading.line();
+        let _ = writeln!(std::io::stderr(), "{line}"); // nobody reads: nothing to do about it
+    }
+}
+
+/// What the display knows between two drawings.
+struct Reading {
+    progress: Arc<Progress>,
+    /// Label of each copy, by target id.
+    labels: Vec<(crate::model::TargetId, String)>,
+    copying: bool,
+    last: (Instant, u64, u64),
+    rates: (f64, f64),
+}
+
+impl Reading {
+    fn new(progress: Arc<Progress>, mappings: &[Mapping], copying: bool) -> Reading {
+        let label = |mapping: &Mapping, table: &str| format!("{} -> {table}", mapping.name);
+        let labels = mappings
+            .iter()
+            .flat_map(|mapping| mapping.targets.iter().map(move |t| (t.id, label(mapping, &t.table))))
+            .collect();
+        Reading { progress, labels, copying, last: (Instant::now(), 0, 0), rates: (0.0, 0.0) }
+    }
+
+    /// Rows copied and changes tailed a second, over the last seconds.
+    fn measure(&mut self) {
+        let copied: u64 = self.progress.copies().values().map(|copy| copy.rows_here).sum();
+        let changes = self.progress.counts.changes();
+        let seconds = self.last.0.elapsed().as_secs_f64();
+        if seconds < 0.05 {
+            return;
+        }
+        let smooth = |rate: f64, now: u64, before: u64| {
+            let current = now.saturating_sub(before) as f64 / seconds;
+            let weight = (seconds / 2.0).min(1.0);
+            rate * (1.0 - weight) + current * weight
+        };
+        self.rates = (smooth(self.rates.0, copied, self.last.1), smooth(self.rates.1, changes, self.last.2));
+        self.last = (Instant::now(), copied, changes);
+    }
+
+    fn tail_line(&self) -> String {
+        let counts = &self.progress.counts;
+        let lag = self.progress.lag();
+        let mut line = format!(
+            "tail: {} changes, {:.0}/s, {} queued, lag {}",
+            counts.changes(),
+            self.rates.1,
+            counts.queued_rows.load(Relaxed),
+            if lag.transactions == 0 {
+                "-".to_owned()
+            } else {
+                format!("{:.0} ms (p50 {:.1}, p99 {:.1})", lag.newest_ms, lag.p50_ms, lag.p99_ms)
+            }
+        );
+        if let Some(wait) = self.progress.waits().first() {
+            line.push_str(&format!(" | waits for {wait}"));
+        }
+        line
+    }
+
+    fn line(&mut self) -> String {
+        self.measure();
+        let copies = self.progress.copies();
+        let mut parts = vec![self.progress.phase().name().to_owned()];
+        for (target, label) in self.labels.iter().filter(|_| self.copying) {
+            let copy = copies.get(target).cloned().unwrap_or_default();
+            let state = if copy.complete { "complete".to_owned() } else { percent(&copy) };
+            parts.push(format!("{label}: {} rows, {state}", copy.rows_done));
+        }
+        parts.push(format!("copy {:.0} rows/s", self.rates.0));
+        parts.push(self.tail_line());
+        parts.join(" | ")
+    }
+}
+
+fn percent(copy: &crate::pipeline::progress::CopyProgress) -> String {
+    let total = copy.rows_estimated.max(copy.rows_done).max(1);
+    format!("{:.0} %", copy.rows_done as f64 * 100.0 / total as f64)
+}
+
+struct Bars {
+    copies: Vec<(crate::model::TargetId, ProgressBar)>,
+    tail: ProgressBar,
+}
+
+impl Bars {
+    fn new(reading: &Reading) -> Bars {
+        let all = ON_SCREEN.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        let style = "{msg:<28} {wide_bar} {pos:>9}/{len} rows  {per_sec:>12}  ETA {eta}";
+        let style = ProgressStyle::with_template(style).expect("the template is valid");
+        let labels = reading.labels.iter().filter(|_| reading.copying);
+        let copies = labels
+            .map(|(target, label)| {
+                let bar = all.add(ProgressBar::new(0).with_style(style.clone()).with_message(label.clone()));
+                (*target, bar)
+            })
+            .collect();
+        let plain = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");
+        Bars { copies, tail: all.add(ProgressBar::new_spinner().with_style(plain)) }
+    }
+
+    fn draw(&mut self, reading: &mut Reading) {
+        reading.measure();
+        let copies = reading.progress.copies();
+        for (target, bar) in &self.copies {
+            let Some(copy) = copies.get(target) else { continue };
+            bar.set_length(copy.rows_estimated.max(copy.rows_done));
+            bar.set_position(copy.rows_done);
+            if copy.complete && !bar.is_finished() {
+                bar.set_length(copy.rows_done);
+                bar.abandon();
+            }
+        }
+        self.tail.set_message(reading.tail_line());
+        self.tail.tick();
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        for (_, bar) in &self.copies {
+            bar.abandon();
+        }
+        self.tail.abandon();
+    }
+}

@@ -1,0 +1,254 @@
+//! `tailfill run`: composes the parts, minds the signals, shows the progress, says how it ended.
+
+use super::{RunOptions, StartAt, connect, display};
+use crate::clock::{SteadyClock, SystemEntropy};
+use crate::config::Config;
+use crate::error::Exit;
+use crate::failure::Failure;
+use crate::lock::LeaseServer;
+use crate::model::{Mapping, Position};
+use crate::pipeline::{self, Finished, Parts, Progress};
+use crate::protocol::{Plan, plan::Cohort};
+use crate::sink::null::NullSink;
+use crate::sink::{Sink, layout};
+use crate::source::Source;
+use crate::source::mysql::MysqlSource;
+use crate::store::memory::MemoryStore;
+use crate::store::redb::RedbStore;
+use crate::store::{Commit, Outcome, Space, Store, records};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The source's name in the store; one configuration has one source.
+pub const SOURCE: &str = "default";
+const RUN_ID: &[u8] = b"run_id";
+
+pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> {
+    let begin = Instant::now();
+    let stop = stop_on_signals()?;
+    let composed = tokio::select! { biased;
+        () = stop.cancelled() => return Ok(Exit::Interrupted),
+        composed = compose(config, &options) => composed?,
+    };
+    let Composed { parts, pipeline_options, null, admin } = composed;
+    let copying = pipeline_options.backfill;
+    let display = tokio::spawn(display::show(parts.progress.clone(), parts.plan.mappings().to_vec(), copying));
+    let ended = pipeline::run(parts.clone(), pipeline_options, stop.clone()).await;
+    display.abort();
+    let _ = display.await; // it was aborted
+    if let Some(admin) = admin {
+        admin.close().await;
+    }
+    let summary = Summary::of(&parts.progress, begin);
+    if let Some(path) = &options.summary {
+        summary.write(path)?;
+    }
+    let finished = ended?;
+    println!("{}", summary.sentence(finished));
+    if let Some(null) = null {
+        println!("dry run: {} rows and {} bytes would have been written; nothing was", null.rows(), null.bytes());
+    }
+    Ok(match finished {
+        Finished::CaughtUp | Finished::Copied => Exit::Done,
+        Finished::Stopped => Exit::Interrupted,
+    })
+}
+
+struct Composed {
+    parts: Parts,
+    pipeline_options: pipeline::RunOptions,
+    null: Option<Arc<NullSink>>,
+    admin: Option<crate::admin::Running>,
+}
+
+async fn compose(config: &Config, options: &RunOptions) -> Result<Composed, Failure> {
+    // the state first: a second run with it is refused before anything else happens
+    let store: Arc<dyn Store> = match options.dry_run {
+        true => Arc::new(MemoryStore::new()),
+        false => Arc::new(RedbStore::open(&config.state_dir).await?),
+    };
+    let resolved = connect::resolve(config).await?;
+    let run_id = run_id(&*store).await?;
+    let cohort = cohort(&resolved.mappings, options)?;
+    let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
+    let null = options.dry_run.then(|| Arc::new(NullSink::default()));
+    let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
+        Some(null) => (null.clone(), None),
+        None => {
+            let sink = Arc::new(connect::sink(config, &resolved.mappings).await?);
+            let server = connect::lease_server(config);
+            super::check::gate(config, &resolved, &sink, server.as_deref(), &*store).await?;
+            (sink, server.map(|server| server as Arc<dyn LeaseServer>))
+        }
+    };
+    let from = match &options.from {
+        Some(start) => Some(position(&resolved.source, start).await?),
+        None => None,
+    };
+    let parts = Parts {
+        source_name: SOURCE.to_owned(),
+        source: resolved.source.clone(),
+        sink,
+        leases: connect::leases(config, server, &resolved.mappings, &run_id),
+        store,
+        clock: Arc::new(SteadyClock::start()),
+        plan,
+        settings: Arc::new(connect::settings(config)),
+        progress: Arc::new(Progress::default()),
+    };
+    estimate(&parts).await?;
+    let (tail, backfill) = options.parts.sides();
+    let pipeline_options =
+        pipeline::RunOptions { tail, backfill, from, until_caught_up: options.until_caught_up };
+    let admin = match options.dry_run {
+        true => None,
+        false => Some(super::status::serve(config, &parts).await?),
+    };
+    Ok(Composed { parts, pipeline_options, null, admin })
+}
+
+/// The id of the state, made at its first use: it marks HBase tables and lease tokens as ours.
+pub async fn run_id(store: &dyn Store) -> Result<String, Failure> {
+    let stored: Option<records::MetaRecord> = records::read(store, Space::Meta, RUN_ID).await?;
+    if let Some(record) = stored {
+        return Ok(record.value);
+    }
+    let record = records::MetaRecord { value: connect::random_id(&SystemEntropy) };
+    let put = vec![(Space::Meta, RUN_ID.to_vec(), records::encode(&record)?)];
+    let expect = vec![(Space::Meta, RUN_ID.to_vec(), None)];
+    match store.commit(Commit { expect, put, ..Commit::default() }).await? {
+        Outcome::Committed => Ok(record.value),
+        Outcome::Refused => Err(Failure::new(Exit::Failed, "another process made the state's id just now")),
+    }
+}
+
+fn cohort(mappings: &[Mapping], options: &RunOptions) -> Result<Cohort, Failure> {
+    if options.only.is_empty() {
+        return Ok(Cohort::All);
+    }
+    if mappings.len() > 1 {
+        let text = "--only works with one mapping in the configuration";
+        return Err(Failure::new(Exit::Usage, text).with_help("put the pilot's mapping into a file of its own"));
+    }
+    let mut lists = BTreeMap::new();
+    for selection in &options.only {
+        let mapping = mappings.iter().find(|mapping| mapping.name == selection.mapping);
+        let Some(mapping) = mapping else { continue };
+        lists.insert(layout::list_key_of(mapping, &selection.key)?, selection.key.clone());
+    }
+    Ok(Cohort::Only(lists))
+}
+
+async fn position(source: &MysqlSource, start: &StartAt) -> Result<Position, Failure> {
+    Ok(match start {
+        StartAt::FileOffset { file, offset } => source.position_at(file, *offset).await?,
+        StartAt::Gtids(gtids) => source.position_of(gtids.clone()).await?,
+        StartAt::Now => source.start().await?,
+        StartAt::Earliest => source.earliest().await?,
+    })
+}
+
+/// Row estimates of the tables, for the bars.
+async fn estimate(parts: &Parts) -> Result<(), Failure> {
+    let mut snapshot = parts.source.snapshot().await?;
+    for mapping in parts.plan.mappings() {
+        let rows = snapshot.estimated_rows(mapping.table).await?;
+        for target in &mapping.targets {
+            parts.progress.copy(target.id, mapping.id, |copy| copy.rows_estimated = rows);
+        }
+    }
+    Ok(())
+}
+
+/// The first SIGINT or SIGTERM drains; a second one ends the process at once.
+fn stop_on_signals() -> Result<CancellationToken, Failure> {
+    let hear = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failed, error));
+    let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        either(&mut interrupt, &mut terminate).await;
+        tracing::info!("stopping: what is sealed is written and checkpointed; once more ends at once");
+        token.cancel();
+        either(&mut interrupt, &mut terminate).await;
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    Ok(stop)
+}
+
+async fn either(a: &mut Signal, b: &mut Signal) {
+    tokio::select! {
+        _ = a.recv() => {}
+        _ = b.recv() => {}
+    }
+}
+
+/// What a run did, as one flat JSON object.
+#[derive(Debug, Serialize)]
+struct Summary {
+    rows_copied: u64,
+    changes_tailed: u64,
+    inserts: u64,
+    updates: u64,
+    deletes: u64,
+    deletes_while_copying: u64,
+    transactions: u64,
+    batches: u64,
+    lag_p50_ms: f64,
+    lag_p99_ms: f64,
+    seconds: f64,
+}
+
+impl Summary {
+    fn of(progress: &Progress, begin: Instant) -> Summary {
+        let counts = &progress.counts;
+        let lag = progress.lag();
+        Summary {
+            rows_copied: progress.copies().values().map(|copy| copy.rows_here).sum(),
+            changes_tailed: counts.changes(),
+            inserts: counts.inserts.load(Relaxed),
+            updates: counts.updates.load(Relaxed),
+            deletes: counts.deletes.load(Relaxed),
+            deletes_while_copying: counts.deletes_while_copying.load(Relaxed),
+            transactions: counts.transactions.load(Relaxed),
+            batches: counts.batches.load(Relaxed),
+            lag_p50_ms: lag.p50_ms,
+            lag_p99_ms: lag.p99_ms,
+            seconds: begin.elapsed().as_secs_f64(),
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure::new(Exit::Failed, error))?;
+        std::fs::write(path, text + "\n").map_err(|error| {
+            Failure::new(Exit::Failed, format!("the summary cannot be written to {}: {error}", path.display()))
+        })
+    }
+
+    fn sentence(&self, finished: Finished) -> String {
+        let how = match finished {
+            Finished::CaughtUp => "caught up",
+            Finished::Copied => "copied",
+            Finished::Stopped => "stopped and checkpointed",
+        };
+        format!(
+            "{how} after {:.1} s: {} rows copied; {} changes tailed ({} inserts, {} updates, {} deletes, \
+             {} of these while copying); lag p50 {:.1} ms, p99 {:.1} ms",
+            self.seconds,
+            self.rows_copied,
+            self.changes_tailed,
+            self.inserts,
+            self.updates,
+            self.deletes,
+            self.deletes_while_copying,
+            self.lag_p50_ms,
+            self.lag_p99_ms
+        )
+    }
+}

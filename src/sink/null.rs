@@ -1,0 +1,63 @@
+//! A sink that keeps nothing and counts: for `run --dry-run`.
+
+use super::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use crate::model::{Target, TargetId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Takes every write and forgets it.
+#[derive(Debug, Default)]
+pub struct NullSink {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl NullSink {
+    /// Rows that would have been written.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Relaxed)
+    }
+
+    /// Bytes of row keys, qualifiers and values that would have been sent.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
+
+fn nothing_here(what: &str) -> SinkError {
+    SinkError::Refused { gateway: "none (dry run)".into(), what: what.into(), reason: "nothing is kept".into() }
+}
+
+#[async_trait]
+impl Sink for NullSink {
+    async fn write(&self, _target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+        let bytes = |row: &RowWrite| {
+            let puts: usize = row.puts.iter().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
+            row.row.len() + puts + row.delete_columns.iter().map(Bytes::len).sum::<usize>()
+        };
+        self.rows.fetch_add(rows.len() as u64, Relaxed);
+        self.bytes.fetch_add(rows.iter().map(bytes).sum::<usize>() as u64, Relaxed);
+        Ok(())
+    }
+
+    async fn read(&self, _target: TargetId, _keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        Err(nothing_here("a read"))
+    }
+
+    async fn scan(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        Err(nothing_here("a scan"))
+    }
+
+    async fn describe(&self, _target: TargetId) -> Result<TableState, SinkError> {
+        Err(nothing_here("a table description"))
+    }
+
+    async fn create(&self, _target: &Target, _run_id: &str, _purge_ms: u64) -> Result<(), SinkError> {
+        Err(nothing_here("a table creation"))
+    }
+
+    async fn server_clock_ms(&self, _target: TargetId) -> Result<u64, SinkError> {
+        Err(nothing_here("a clock"))
+    }
+}
