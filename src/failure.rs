@@ -1,5 +1,6 @@
 //! What a command ends with when it fails: an exit code, what happened, and what to do.
 
+use crate::admin::{AdminError, ClientError};
 use crate::config::{ConfigError, Faults};
 use crate::error::{Disposition, Exit};
 use crate::lock::LockError;
@@ -104,6 +105,25 @@ impl From<SinkError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         Failure::new(Exit::Failed, error).with_help("is Memcache up, and lease.servers right?")
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Failure {
+        let help = error.advice();
+        Failure::new(Exit::Failed, error).with_help(help)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        let help = match &error {
+            ClientError::NotRunning { .. } => "start it with `tailfill run`",
+            ClientError::File { .. } => "ask as the user that runs tailfill",
+            ClientError::Unanswered { .. } => "look at its log; it may be overloaded or suspended",
+            ClientError::NotUnderstood { .. } => "ask with the version that runs",
+        };
+        Failure::new(Exit::Failed, error).with_help(help)
     }
 }
 

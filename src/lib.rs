@@ -3,6 +3,7 @@
 //! The map (ARCHITECTURE.md has the longer one); arrows point to what a room may use:
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -16,4 +17,5 @@ pub mod pipeline;
 pub mod protocol;
 pub mod sink;
 pub mod source;
+pub mod status;
 pub mod store;

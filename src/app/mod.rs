@@ -7,10 +7,12 @@ pub use options::{
     VerifyOptions,
 };
 
+use crate::admin::Client;
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
+use crate::status::Status;
 
 /// The mappings with the columns and types that the source has now.
 ///
@@ -33,6 +35,14 @@ pub async fn init(_config: &Config, _options: InitOptions) -> Result<Exit, Failu
 /// `tailfill run`: until it is stopped, has caught up, or halts.
 pub async fn run(_config: &Config, _options: RunOptions) -> Result<Exit, Failure> {
     Err(not_wired("run"))
+}
+
+/// The status of the tailfill that runs with this configuration's state.
+///
+/// # Errors
+/// None runs.
+pub async fn status(config: &Config) -> Result<Status, Failure> {
+    Ok(Client::open(&config.state_dir)?.status().await?)
 }
 
 /// `tailfill verify`: compares MySQL and HBase, prints the differences.

@@ -32,6 +32,8 @@ pub enum Command {
     Init(InitArgs),
     /// Tails the binlog and copies history, until stopped
     Run(RunArgs),
+    /// Shows what a running tailfill does, how far it is, and why it waits
+    Status(StatusArgs),
     /// Compares MySQL and HBase while both are written to
     Verify(VerifyArgs),
     /// Reads a list, or what is asked of it, from MySQL, HBase or both
@@ -80,6 +82,16 @@ pub struct RunArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Until {
     CaughtUp,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// One JSON document instead of text; with --watch one a line
+    #[arg(long)]
+    pub json: bool,
+    /// Every second, until the run ends or Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[derive(Debug, Args)]

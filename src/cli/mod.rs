@@ -14,6 +14,7 @@ mod keys;
 mod log;
 mod position;
 mod run;
+mod status;
 mod verify;
 
 use crate::config;
@@ -52,6 +53,7 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Check(args) => check::check(&config, args).await,
             Command::Init(args) => init::init(&config, args).await,
             Command::Run(args) => run::run(&config, args).await,
+            Command::Status(args) => status::status(&config, args).await,
             Command::Verify(args) => verify::verify(&config, args).await,
             Command::Get(args) => get::get(&config, args).await,
             Command::Key(args) => key::key(&config, args).await,
@@ -59,14 +61,14 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Prints an answer. A reader that went away (`tailfill get ... | head`) is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+/// Prints an answer; whether somebody still reads. A reader that went away (`tailfill get ... | head`)
+/// is no failure.
+fn print(text: &str) -> Result<bool, Failure> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failed, error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(Exit::Failed, error)),
     }
 }
 

@@ -1,0 +1,118 @@
+//! Asking a running tailfill, which is found by the files in its `state_dir`.
+
+use super::{ADDRESS_FILE, TOKEN_FILE};
+use crate::status::Status;
+use reqwest::{Method, Response};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An answer comes from memory; one that takes longer than this does not come.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Why a running tailfill does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no address, or nobody listens at it (a run that was killed leaves it).
+    #[error("no tailfill runs with the state in {}", state_dir.display())]
+    NotRunning { state_dir: PathBuf },
+    #[error("{} cannot be read", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        reason: std::io::Error,
+    },
+    #[error("the tailfill at {address} does not answer")]
+    Unanswered {
+        address: SocketAddr,
+        #[source]
+        reason: reqwest::Error,
+    },
+    /// Somebody else listens there, or another version.
+    #[error("what answers at {address} is not this version of tailfill: {reason}")]
+    NotUnderstood { address: SocketAddr, reason: String },
+}
+
+/// A client of the admin server of one `state_dir`.
+#[derive(Debug)]
+pub struct Client {
+    state_dir: PathBuf,
+    address: SocketAddr,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Finds the server. It is not asked yet.
+    ///
+    /// # Errors
+    /// `NotRunning` when there is no address file.
+    pub fn open(state_dir: &Path) -> Result<Client, ClientError> {
+        let not_running = || ClientError::NotRunning { state_dir: state_dir.to_owned() };
+        let text = read(state_dir, ADDRESS_FILE)?.ok_or_else(not_running)?;
+        let address: SocketAddr = text.trim().parse().map_err(|_| not_running())?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(|reason| ClientError::Unanswered { address, reason })?;
+        Ok(Client { state_dir: state_dir.to_owned(), address, http })
+    }
+
+    /// The status of now.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        let answer = self.ask(Method::GET, "status", None).await?;
+        let body = self.body(answer).await?;
+        serde_json::from_slice(&body).map_err(|error| self.not_understood(error.to_string()))
+    }
+
+    /// Asks the run to drain and end; does not wait for it.
+    pub async fn stop(&self) -> Result<(), ClientError> {
+        let token = read(&self.state_dir, TOKEN_FILE)?.unwrap_or_default();
+        self.ask(Method::POST, "stop", Some(token.trim())).await.map(drop)
+    }
+
+    async fn ask(&self, method: Method, route: &str, token: Option<&str>) -> Result<Response, ClientError> {
+        let mut request = self.http.request(method, format!("http://{}/{route}", self.address));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.map_err(|reason| match reason.is_connect() {
+            true => ClientError::NotRunning { state_dir: self.state_dir.clone() },
+            false => ClientError::Unanswered { address: self.address, reason },
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(self.not_understood(format!("it answered /{route} with {}", answer.status())))
+    }
+
+    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, ClientError> {
+        let mut body = Vec::new();
+        let fail = |reason| ClientError::Unanswered { address: self.address, reason };
+        while let Some(part) = answer.chunk().await.map_err(fail)? {
+            if body.len() + part.len() > ANSWER_BYTES_MAX {
+                return Err(self.not_understood("its answer is too long".to_owned()));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body)
+    }
+
+    fn not_understood(&self, reason: String) -> ClientError {
+        ClientError::NotUnderstood { address: self.address, reason }
+    }
+}
+
+/// A file of `state_dir`; `None` when it is not there.
+fn read(state_dir: &Path, name: &str) -> Result<Option<String>, ClientError> {
+    let path = state_dir.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(reason) => Err(ClientError::File { path, reason }),
+    }
+}

@@ -1,0 +1,209 @@
+//! `GET /metrics`: a status in OpenMetrics text.
+//!
+//! Every name is in this file, with its unit; the encoder puts `tailfill_` before each and `_total`
+//! behind each counter.
+
+use crate::status::{Phase, Status};
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+
+/// What OpenMetrics text calls itself.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const INFO: Name = ("info", "Version of this tailfill; always 1");
+const STARTED: Name = ("started_timestamp_seconds", "When this process started, seconds since 1970");
+const PHASE: Name = ("run_phase", "What the run does: 1 for the phase it is in");
+const WAITS: Name = ("waits", "Things that somebody waits for now");
+const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
+const LAG_SECONDS: Name = ("lag_seconds", "How far written is behind the source");
+const LAG_BYTES: Name = ("lag_bytes", "How far written is behind the source, in bytes of binlog");
+const WRITE_LAG: Name =
+    ("commit_to_written_seconds", "From commit in MySQL to written in HBase, quantiles over the run");
+const MARK_AGE: Name = ("mark_age_seconds", "Age of the newest safe mark");
+const TICK_LEAD: Name = ("tick_lead_seconds", "How far ticks are ahead of the clock");
+const QUEUED: Name = ("queued_rows", "Changes read and not written yet");
+const CHANGES: Name = ("changes", "Row changes tailed");
+const BATCHES: Name = ("batches", "Batches sealed");
+const LEASES: Name = ("leases_acquired", "Leases acquired");
+const LEASE_WAITS: Name = ("lease_waits", "Lists put aside because they were held, by holder");
+const DEGRADED: Name = ("leases_degraded", "1 while Memcache is away and leases are of this process only");
+const RETRIES: Name = ("retries", "Calls that failed and were repeated");
+const LIFE_CYCLE: Name = ("target_life_cycle", "Life cycle of each target: 1 for the state it is in");
+const CHUNKS: Name = ("target_chunks", "Chunks of each target, by what is known of them");
+const ROWS_COPIED: Name = ("target_rows_copied", "Rows copied of each target");
+const ROW_RATE: Name = ("target_rows_per_second", "Rows copied per second now");
+
+/// A metric's name and its help.
+type Name = (&'static str, &'static str);
+type Labels = Vec<(&'static str, String)>;
+
+/// The metrics of a status.
+pub fn render(status: &Status) -> String {
+    let mut page = Page { registry: Registry::with_prefix("tailfill") };
+    page.run(status);
+    page.tail(status);
+    page.targets(status);
+    let mut text = String::new();
+    // Writing to a String cannot fail; an empty page would be noticed by every scraper.
+    if text::encode(&mut text, &page.registry).is_err() {
+        text.clear();
+    }
+    text
+}
+
+struct Page {
+    registry: Registry,
+}
+
+/// Values without labels stand alone, others are one family.
+impl Page {
+    fn run(&mut self, status: &Status) {
+        self.gauge(INFO, [(vec![("version", status.version.clone())], 1.0)]);
+        self.gauge(STARTED, [(vec![], from_ms(status.started_at_ms))]);
+        let phases = Phase::ALL.map(|phase| (label("phase", phase.name()), truth(phase == status.phase)));
+        self.gauge(PHASE, phases);
+        self.gauge(WAITS, [(vec![], status.waits.len() as f64)]);
+        let leases = &status.leases;
+        self.counter(LEASES, [(vec![], leases.acquired)]);
+        let waits =
+            [(label("holder", "here"), leases.waits), (label("holder", "elsewhere"), leases.elsewhere)];
+        self.counter(LEASE_WAITS, waits);
+        self.gauge(DEGRADED, [(vec![], truth(leases.degraded))]);
+        let retries = &status.retries;
+        self.counter(RETRIES, [(label("of", "source"), retries.source), (label("of", "sink"), retries.sink)]);
+    }
+
+    fn tail(&mut self, status: &Status) {
+        let places =
+            status.positions.named().map(|(name, place)| (label("position", name), place.offset as f64));
+        self.gauge(OFFSET, places);
+        // A lag that is not known is absent, and never looks like none.
+        self.gauge(LAG_SECONDS, status.lag.seconds.map(|seconds| (vec![], seconds)));
+        self.gauge(LAG_BYTES, status.lag.bytes.map(|bytes| (vec![], bytes as f64)));
+        let quantiles = [("0.5", status.lag.p50_ms), ("0.99", status.lag.p99_ms)];
+        self.gauge(WRITE_LAG, quantiles.map(|(quantile, ms)| (label("quantile", quantile), ms / 1_000.0)));
+        self.gauge(MARK_AGE, status.mark.map(|mark| (vec![], from_ms(mark.age_ms))));
+        self.gauge(TICK_LEAD, [(vec![], from_ms(status.tick_lead_ms))]);
+        let tail = &status.tail;
+        self.gauge(QUEUED, [(vec![], tail.queued_rows as f64)]);
+        let kinds = [("insert", tail.inserts), ("update", tail.updates), ("delete", tail.deletes)];
+        self.counter(CHANGES, kinds.map(|(kind, count)| (label("kind", kind), count)));
+        self.counter(BATCHES, [(vec![], tail.batches)]);
+    }
+
+    fn targets(&mut self, status: &Status) {
+        let labels = |index: usize, more: Labels| -> Labels {
+            let target = &status.targets[index];
+            let mut labels = label("mapping", &target.mapping);
+            labels.push(("table", target.table.clone()));
+            labels.push(("family", target.family.clone()));
+            labels.extend(more);
+            labels
+        };
+        let targets = || status.targets.iter().enumerate();
+        let states = targets().map(|(index, target)| {
+            // The state's first word: a parked one's reason is for people.
+            let state = target.life_cycle.split(' ').next().unwrap_or_default();
+            (labels(index, label("state", state)), 1.0)
+        });
+        self.gauge(LIFE_CYCLE, states);
+        let chunks = targets().flat_map(|(index, target)| {
+            let counts = [
+                ("done", target.chunks_done),
+                ("to_do", target.chunks_to_do),
+                ("estimated", target.chunks_total_estimate),
+            ];
+            counts.map(|(known, count)| (labels(index, label("chunks", known)), count as f64))
+        });
+        self.gauge(CHUNKS, chunks);
+        self.counter(
+            ROWS_COPIED,
+            targets().map(|(index, target)| (labels(index, vec![]), target.rows_copied)),
+        );
+        self.gauge(
+            ROW_RATE,
+            targets().map(|(index, target)| (labels(index, vec![]), target.rows_per_second)),
+        );
+    }
+
+    fn gauge(&mut self, (name, help): Name, values: impl IntoIterator<Item = (Labels, f64)>) {
+        let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        for (labels, value) in values {
+            if labels.is_empty() {
+                let gauge = Gauge::<f64, AtomicU64>::default();
+                gauge.set(value);
+                return self.registry.register(name, help, gauge);
+            }
+            family.get_or_create(&labels).set(value);
+        }
+        self.registry.register(name, help, family);
+    }
+
+    fn counter(&mut self, (name, help): Name, values: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Family::<Labels, Counter>::default();
+        for (labels, value) in values {
+            if labels.is_empty() {
+                let counter: Counter = Counter::default();
+                counter.inc_by(value);
+                return self.registry.register(name, help, counter);
+            }
+            family.get_or_create(&labels).inc_by(value);
+        }
+        self.registry.register(name, help, family);
+    }
+}
+
+fn label(name: &'static str, value: &str) -> Labels {
+    vec![(name, value.to_owned())]
+}
+
+fn truth(fact: bool) -> f64 {
+    if fact { 1.0 } else { 0.0 }
+}
+
+fn from_ms(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Lag, TailTotals, TargetStatus};
+
+    #[test]
+    fn a_status_becomes_open_metrics_text() {
+        let target = TargetStatus {
+            mapping: "m".to_owned(),
+            table: "t".to_owned(),
+            family: "f".to_owned(),
+            life_cycle: "parked (the table was altered)".to_owned(),
+            chunks_done: 3,
+            rows_copied: 42,
+            ..TargetStatus::default()
+        };
+        let status = Status {
+            lag: Lag { seconds: Some(1.5), ..Lag::default() },
+            tail: TailTotals { deletes: 7, ..TailTotals::default() },
+            targets: vec![target],
+            ..Status::default()
+        };
+        let text = render(&status);
+        for line in [
+            "tailfill_lag_seconds 1.5",
+            "tailfill_changes_total{kind=\"delete\"} 7",
+            "tailfill_run_phase{phase=\"starting\"} 1.0",
+            "tailfill_run_phase{phase=\"tailing\"} 0.0",
+            "tailfill_target_rows_copied_total{mapping=\"m\",table=\"t\",family=\"f\"} 42",
+            "tailfill_target_chunks{mapping=\"m\",table=\"t\",family=\"f\",chunks=\"done\"} 3.0",
+            "tailfill_target_life_cycle{mapping=\"m\",table=\"t\",family=\"f\",state=\"parked\"} 1.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("\ntailfill_lag_bytes"), "a lag that is not known is absent\n{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

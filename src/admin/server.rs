@@ -1,0 +1,215 @@
+//! The server and its routes.
+//!
+//! | route | answers | needs the token |
+//! |---|---|---|
+//! | `GET /status` | the [`Status`](crate::status::Status) as JSON | |
+//! | `GET /metrics` | the same as OpenMetrics text | |
+//! | `GET /health` | 200 while the run is up, 503 once it has ended | |
+//! | `POST /stop` | 202; the run drains and ends | yes |
+
+use super::auth::{self, Token};
+use super::files::Files;
+use super::{AdminError, metrics};
+use crate::status::{Phase, StatusSource};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long open connections may take to end once the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// A running admin server. Dropping it removes its files and ends it abruptly; [`AdminServer::stop`]
+/// lets answers finish.
+#[derive(Debug)]
+pub struct AdminServer {
+    address: SocketAddr,
+    stopping: CancellationToken,
+    task: JoinHandle<()>,
+    _files: Files,
+}
+
+impl AdminServer {
+    /// Listens on `listen` (port 0: any), and writes the address and a fresh token into `state_dir`,
+    /// which must be there and be locked by this process. `POST /stop` cancels `drain`.
+    ///
+    /// # Errors
+    /// The port is taken, or `state_dir` is not writable.
+    pub async fn start(
+        listen: SocketAddr,
+        state_dir: &Path,
+        status: StatusSource,
+        drain: CancellationToken,
+    ) -> Result<AdminServer, AdminError> {
+        let fail = |reason| AdminError::Listen { address: listen, reason };
+        let listener = TcpListener::bind(listen).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let token = Token::random();
+        let files = Files::write(state_dir, address, token.text())?;
+        let stopping = CancellationToken::new();
+        let stopped = stopping.clone().cancelled_owned();
+        let routes = routes(status, token, drain);
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the admin server ended");
+            }
+        });
+        tracing::info!(%address, "the admin server listens");
+        Ok(AdminServer { address, stopping, task, _files: files })
+    }
+
+    /// The bound address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the server after its open answers, within two seconds, and removes its files.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        // Past that, dropping ends it abruptly.
+        let _ = tokio::time::timeout(STOP_WITHIN, &mut self.task).await;
+    }
+}
+
+impl Drop for AdminServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn routes(status: StatusSource, token: Token, drain: CancellationToken) -> Router {
+    let changing = Router::new()
+        .route("/stop", post(stop))
+        .with_state(drain)
+        .route_layer(middleware::from_fn_with_state(token, auth::require_token));
+    Router::new()
+        .route("/status", get(show_status))
+        .route("/metrics", get(show_metrics))
+        .route("/health", get(show_health))
+        .with_state(status)
+        .merge(changing)
+        .layer(middleware::from_fn(auth::require_loopback_host))
+}
+
+async fn show_status(State(status): State<StatusSource>) -> Response {
+    Json(status()).into_response()
+}
+
+async fn show_metrics(State(status): State<StatusSource>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&status())).into_response()
+}
+
+async fn show_health(State(status): State<StatusSource>) -> Response {
+    match status().phase {
+        Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "ended\n").into_response(),
+        phase => (StatusCode::OK, format!("{}\n", phase.name())).into_response(),
+    }
+}
+
+async fn stop(State(drain): State<CancellationToken>) -> Response {
+    tracing::info!("asked to stop: draining");
+    drain.cancel();
+    (StatusCode::ACCEPTED, "draining\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
+    use super::*;
+    use crate::status::Status;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    struct Running {
+        server: AdminServer,
+        drain: CancellationToken,
+        state_dir: tempfile::TempDir,
+        base: String,
+        http: reqwest::Client,
+    }
+
+    async fn start() -> Running {
+        let state_dir = tempfile::tempdir().expect("a folder");
+        let drain = CancellationToken::new();
+        let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let server =
+            AdminServer::start(listen, state_dir.path(), status, drain.clone()).await.expect("a server");
+        let base = format!("http://{}", server.address());
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Running { server, drain, state_dir, base, http }
+    }
+
+    #[tokio::test]
+    async fn the_client_finds_the_server_by_its_files_and_reads_the_status() {
+        let run = start().await;
+        let client = Client::open(run.state_dir.path()).expect("a client");
+        assert_eq!(client.status().await.expect("a status").pid, 4242);
+        let metrics = run.http.get(format!("{}/metrics", run.base)).send().await.expect("metrics");
+        assert_eq!(metrics.headers()["content-type"], metrics::CONTENT_TYPE);
+        let health = run.http.get(format!("{}/health", run.base)).send().await.expect("health");
+        assert_eq!(health.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn stopping_the_run_needs_the_token() {
+        let run = start().await;
+        let stop = || run.http.post(format!("{}/stop", run.base));
+        assert_eq!(stop().send().await.expect("an answer").status(), 401);
+        assert_eq!(stop().bearer_auth("0".repeat(64)).send().await.expect("an answer").status(), 401);
+        assert!(!run.drain.is_cancelled());
+        Client::open(run.state_dir.path()).expect("a client").stop().await.expect("a stop");
+        assert!(run.drain.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_request_under_a_foreign_host_name_is_refused() {
+        let run = start().await;
+        let request = run.http.get(format!("{}/status", run.base)).header("Host", "evil.example");
+        assert_eq!(request.send().await.expect("an answer").status(), 403);
+    }
+
+    #[tokio::test]
+    async fn the_token_is_private_and_both_files_are_gone_at_the_end() {
+        let run = start().await;
+        let [address, token] = [ADDRESS_FILE, TOKEN_FILE].map(|name| run.state_dir.path().join(name));
+        assert_eq!(
+            std::fs::read_to_string(&address).expect("the address"),
+            format!("{}\n", run.server.address())
+        );
+        assert_eq!(std::fs::metadata(&token).expect("the token").permissions().mode() & 0o777, 0o600);
+        run.server.stop().await;
+        assert!(!address.exists() && !token.exists());
+        assert!(matches!(Client::open(run.state_dir.path()), Err(ClientError::NotRunning { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_killed_leaves_files_and_counts_as_not_running() {
+        let run = start().await;
+        let copy = tempfile::tempdir().expect("a folder");
+        for name in [ADDRESS_FILE, TOKEN_FILE] {
+            std::fs::copy(run.state_dir.path().join(name), copy.path().join(name)).expect("a copy");
+        }
+        run.server.stop().await;
+        let client = Client::open(copy.path()).expect("a client");
+        assert!(matches!(client.status().await, Err(ClientError::NotRunning { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_an_error_with_advice() {
+        let run = start().await;
+        let state_dir = tempfile::tempdir().expect("a folder");
+        let status: StatusSource = Arc::new(Status::default);
+        let second =
+            AdminServer::start(run.server.address(), state_dir.path(), status, CancellationToken::new())
+                .await;
+        assert!(second.expect_err("a taken port").advice().contains("admin.listen"));
+    }
+}

@@ -1,0 +1,169 @@
+//! What a run says of itself: the answer of `GET /status`, and what `tailfill status` prints.
+//!
+//! A snapshot, without references into the run. Field names are the JSON's; a field may be added,
+//! none changes its meaning.
+
+mod text;
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Makes a [`Status`] of now; called for every request, so it must be quick and never wait.
+pub type StatusSource = Arc<dyn Fn() -> Status + Send + Sync>;
+
+/// The state of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    /// Milliseconds since 1970.
+    pub started_at_ms: u64,
+    pub uptime_seconds: u64,
+    pub phase: Phase,
+    /// Everything that somebody waits for now, each with its reason; empty: nobody waits.
+    pub waits: Vec<String>,
+    pub positions: Positions,
+    pub lag: Lag,
+    /// The newest safe mark; `None` until there is one.
+    pub mark: Option<Mark>,
+    /// How far the newest tick is ahead of the clock (I6).
+    pub tick_lead_ms: u64,
+    pub tail: TailTotals,
+    pub leases: LeaseTotals,
+    pub retries: Retries,
+    /// One for each target of each mapping, in the order of the configuration.
+    pub targets: Vec<TargetStatus>,
+}
+
+/// What the run does as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    #[default]
+    Starting,
+    /// The history is copied, nothing is tailed (`--backfill-only`).
+    Copying,
+    /// The binlog is tailed; history may be copied beside it.
+    Tailing,
+    /// Batches are sent again: HBase may show older states until the old head is passed.
+    Replaying,
+    /// Asked to stop: what is under way is finished and checkpointed.
+    Draining,
+    /// Over; the process is about to end.
+    Ended,
+}
+
+impl Phase {
+    pub const ALL: [Phase; 6] =
+        [Phase::Starting, Phase::Copying, Phase::Tailing, Phase::Replaying, Phase::Draining, Phase::Ended];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Copying => "copying",
+            Phase::Tailing => "tailing",
+            Phase::Replaying => "replaying",
+            Phase::Draining => "draining",
+            Phase::Ended => "ended",
+        }
+    }
+}
+
+/// The four positions, never mixed (DESIGN section 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Positions {
+    pub received: Place,
+    pub sealed: Place,
+    pub written: Place,
+    pub checkpointed: Place,
+}
+
+impl Positions {
+    /// All four with their names, in the order in which a change passes them.
+    pub fn named(&self) -> [(&'static str, &Place); 4] {
+        [
+            ("received", &self.received),
+            ("sealed", &self.sealed),
+            ("written", &self.written),
+            ("checkpointed", &self.checkpointed),
+        ]
+    }
+}
+
+/// A position in the source's binlog.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// A GTID set, in MySQL's text form.
+    pub gtids: String,
+    /// Empty when it is not known yet.
+    pub file: String,
+    pub offset: u64,
+}
+
+/// How far `written` is behind the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// 0 when everything is written; `None` when it is not known.
+    pub seconds: Option<f64>,
+    /// Bytes of binlog; `None` when it is not known.
+    pub bytes: Option<u64>,
+    /// From commit in MySQL to written in HBase, over the run: median and 99th percentile.
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub tick: u64,
+    pub age_ms: u64,
+}
+
+/// What was tailed since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TailTotals {
+    pub inserts: u64,
+    pub updates: u64,
+    pub deletes: u64,
+    pub batches: u64,
+    /// Changes that are read and not written yet.
+    pub queued_rows: u64,
+}
+
+/// Leases since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseTotals {
+    pub acquired: u64,
+    /// Times a list was put aside because this process held it.
+    pub waits: u64,
+    /// Times a list was put aside because another program held it.
+    pub elsewhere: u64,
+    /// Whether Memcache is away, so that leases come from this process alone.
+    pub degraded: bool,
+}
+
+/// Calls that failed and were repeated, since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retries {
+    pub source: u64,
+    pub sink: u64,
+}
+
+/// One target of one mapping.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetStatus {
+    pub mapping: String,
+    /// HBase table and family.
+    pub table: String,
+    pub family: String,
+    /// The life cycle's state as it prints itself; `parked` holds its reason.
+    pub life_cycle: String,
+    pub chunks_done: u64,
+    /// Chunks whose bounds are known and that are not copied yet.
+    pub chunks_to_do: u64,
+    /// How many there will be, about.
+    pub chunks_total_estimate: u64,
+    pub rows_copied: u64,
+    pub rows_per_second: f64,
+    /// Until the copy is complete; `None` when it is, or when nothing can be said.
+    pub eta_seconds: Option<u64>,
+}

@@ -1,0 +1,284 @@
+//! A status as a calm block of plain text, aligned, that always says why it waits.
+
+use super::{Phase, Place, Status, TargetStatus};
+use crate::model::DateTime;
+use std::fmt;
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let started = moment(self.started_at_ms);
+        let uptime = seconds(self.uptime_seconds);
+        writeln!(f, "tailfill {}, pid {}, since {started} ({uptime})\n", self.version, self.pid)?;
+        line(f, "run", &self.phase_text())?;
+        self.fmt_waits(f)?;
+        writeln!(f)?;
+        for (name, place) in self.positions.named() {
+            line(f, name, &place_text(place))?;
+        }
+        line(f, "lag", &self.lag_text())?;
+        line(f, "mark", &self.mark_text())?;
+        writeln!(f)?;
+        line(f, "changes", &self.changes_text())?;
+        line(f, "leases", &self.leases_text())?;
+        let retries = format!("{} source, {} sink", count(self.retries.source), count(self.retries.sink));
+        line(f, "retries", &retries)?;
+        if self.targets.is_empty() { Ok(()) } else { fmt_targets(f, &self.targets) }
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+    writeln!(f, "{name:<14}{text}")
+}
+
+impl Status {
+    fn phase_text(&self) -> String {
+        let meaning = match self.phase {
+            Phase::Starting => "",
+            Phase::Copying => " history only (nothing is tailed)",
+            Phase::Tailing => "",
+            Phase::Replaying => ": older states may show until the old head is passed",
+            Phase::Draining => ": finishing and checkpointing what is under way",
+            Phase::Ended => "",
+        };
+        format!("{}{meaning}", self.phase.name())
+    }
+
+    fn fmt_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.waits.split_first() else {
+            return line(f, "waits for", "nothing");
+        };
+        line(f, "waits for", first)?;
+        others.iter().try_for_each(|reason| line(f, "", reason))
+    }
+
+    fn lag_text(&self) -> String {
+        let behind = match self.lag.seconds {
+            Some(seconds) => format!("{seconds:.1} s"),
+            None => "not known yet".to_owned(),
+        };
+        let bytes = self.lag.bytes.map(|b| format!(", {} of binlog", bytes(b))).unwrap_or_default();
+        let [p50, p99] = [self.lag.p50_ms, self.lag.p99_ms];
+        format!("{behind}{bytes}; commit to written p50 {p50:.1} ms, p99 {p99:.1} ms")
+    }
+
+    fn mark_text(&self) -> String {
+        let lead = match self.tick_lead_ms {
+            0 => String::new(),
+            lead => format!("; ticks are {} ms ahead of the clock", count(lead)),
+        };
+        match self.mark {
+            Some(mark) => format!("tick {}, {} ms old{lead}", mark.tick, count(mark.age_ms)),
+            None => format!("none yet{lead}"),
+        }
+    }
+
+    fn changes_text(&self) -> String {
+        let t = &self.tail;
+        let [inserts, updates, deletes] = [t.inserts, t.updates, t.deletes].map(count);
+        let (batches, queued) = (count(t.batches), count(t.queued_rows));
+        format!(
+            "{inserts} inserts, {updates} updates, {deletes} deletes in {batches} batches; {queued} queued"
+        )
+    }
+
+    fn leases_text(&self) -> String {
+        let l = &self.leases;
+        let [acquired, waits, elsewhere] = [l.acquired, l.waits, l.elsewhere].map(count);
+        let degraded = if l.degraded { "; degraded: Memcache is away, this process locks alone" } else { "" };
+        format!("{acquired} acquired, {waits} waited for, {elsewhere} held elsewhere{degraded}")
+    }
+}
+
+fn place_text(place: &Place) -> String {
+    if place.file.is_empty() && place.gtids.is_empty() {
+        return "nothing yet".to_owned();
+    }
+    // A set of many servers can be long; the JSON has all of it.
+    let gtids: String = place.gtids.chars().take(80).collect();
+    let more = if gtids.len() < place.gtids.len() { "..." } else { "" };
+    format!("{}:{}  {gtids}{more}", place.file, place.offset)
+}
+
+/// A table: names and states to the left, numbers to the right.
+fn fmt_targets(f: &mut fmt::Formatter<'_>, targets: &[TargetStatus]) -> fmt::Result {
+    let mut rows =
+        vec![["mapping", "target", "chunks", "rows copied", "rows/s", "left", "state"].map(str::to_owned)];
+    rows.extend(targets.iter().map(target_cells));
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    writeln!(f)?;
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(place, (cell, width))| match place {
+                2..=5 => format!("{cell:>width$}"),
+                _ => format!("{cell:<width$}"),
+            })
+            .collect();
+        writeln!(f, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn target_cells(target: &TargetStatus) -> [String; 7] {
+    let known = target.chunks_done + target.chunks_to_do;
+    let about = if target.chunks_total_estimate > known { "~" } else { "" };
+    let total = count(target.chunks_total_estimate.max(known));
+    [
+        target.mapping.clone(),
+        format!("{}:{}", target.table, target.family),
+        format!("{} of {about}{total}", count(target.chunks_done)),
+        count(target.rows_copied),
+        count(target.rows_per_second.max(0.0).round() as u64),
+        target.eta_seconds.map_or_else(|| "-".to_owned(), seconds),
+        target.life_cycle.clone(),
+    ]
+}
+
+/// `1,234,567`.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The two largest units: `2d 3h`, `5m 10s`, `7s`.
+fn seconds(total: u64) -> String {
+    match (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60) {
+        (0, 0, 0, seconds) => format!("{seconds}s"),
+        (0, 0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (0, hours, minutes, _) => format!("{hours}h {minutes}m"),
+        (days, hours, _, _) => format!("{days}d {hours}h"),
+    }
+}
+
+fn bytes(total: u64) -> String {
+    const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match UNITS.iter().find(|(shift, _)| total >> shift > 0) {
+        Some((shift, unit)) => format!("{:.1} {unit}", total as f64 / (1_u64 << shift) as f64),
+        None => format!("{total} B"),
+    }
+}
+
+/// `2024-01-31 10:00:00 UTC`.
+fn moment(ms: u64) -> String {
+    let t = DateTime::from_micros_since_epoch(i64::try_from(ms).unwrap_or(0).saturating_mul(1_000));
+    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", t.year, t.month, t.day, t.hour, t.minute, t.second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+
+    fn busy() -> Status {
+        let place = |offset| Place {
+            gtids: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77".to_owned(),
+            file: "binlog.000042".to_owned(),
+            offset,
+        };
+        Status {
+            version: "0.1.0".to_owned(),
+            pid: 4242,
+            started_at_ms: 1_706_695_200_000,
+            uptime_seconds: 7_985,
+            phase: Phase::Tailing,
+            waits: vec![
+                "gateway 127.0.0.1:9090 is away: attempt 3".to_owned(),
+                "list busy elsewhere".to_owned(),
+            ],
+            positions: Positions {
+                received: place(9_000),
+                sealed: place(8_500),
+                written: place(8_000),
+                checkpointed: Place::default(),
+            },
+            lag: Lag { seconds: Some(0.42), bytes: Some(12_800), p50_ms: 3.0, p99_ms: 21.5 },
+            mark: Some(Mark { tick: 1_706_703_185_000, age_ms: 1_120 }),
+            tick_lead_ms: 3,
+            tail: TailTotals { inserts: 1_234_567, updates: 3, deletes: 7, batches: 812, queued_rows: 96 },
+            leases: LeaseTotals { acquired: 12_345, waits: 12, elsewhere: 1, degraded: true },
+            retries: Retries { source: 0, sink: 3 },
+            targets: vec![
+                TargetStatus {
+                    mapping: "followers".to_owned(),
+                    table: "followers".to_owned(),
+                    family: "f".to_owned(),
+                    life_cycle: "backfilling".to_owned(),
+                    chunks_done: 12,
+                    chunks_to_do: 4,
+                    chunks_total_estimate: 1_040,
+                    rows_copied: 24_000,
+                    rows_per_second: 50_000.4,
+                    eta_seconds: Some(190),
+                },
+                TargetStatus {
+                    mapping: "m".to_owned(),
+                    table: "ns:members".to_owned(),
+                    family: "f".to_owned(),
+                    life_cycle: "parked (the table was altered)".to_owned(),
+                    ..TargetStatus::default()
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_busy_run_is_an_aligned_block_that_says_why_it_waits() {
+        let expected = "\
+tailfill 0.1.0, pid 4242, since 2024-01-31 10:00:00 UTC (2h 13m)
+
+run           tailing
+waits for     gateway 127.0.0.1:9090 is away: attempt 3
+              list busy elsewhere
+
+received      binlog.000042:9000  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
+sealed        binlog.000042:8500  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
+written       binlog.000042:8000  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
+checkpointed  nothing yet
+lag           0.4 s, 12.5 KiB of binlog; commit to written p50 3.0 ms, p99 21.5 ms
+mark          tick 1706703185000, 1,120 ms old; ticks are 3 ms ahead of the clock
+
+changes       1,234,567 inserts, 3 updates, 7 deletes in 812 batches; 96 queued
+leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache is away, this process locks alone
+retries       0 source, 3 sink
+
+mapping    target              chunks  rows copied  rows/s    left  state
+followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling
+m          ns:members:f        0 of 0            0       0       -  parked (the table was altered)
+";
+        assert_eq!(busy().to_string(), expected);
+    }
+
+    #[test]
+    fn a_status_reads_back_from_its_json() {
+        let status = busy();
+        let json = serde_json::to_string(&status).expect("json");
+        assert_eq!(serde_json::from_str::<Status>(&json).expect("a status"), status);
+        assert!(json.contains("\"phase\":\"tailing\""), "{json}");
+    }
+
+    #[test]
+    fn a_run_that_just_began_says_so() {
+        let text = Status::default().to_string();
+        for line in [
+            "run           starting",
+            "waits for     nothing",
+            "mark          none yet",
+            "lag           not known yet; ",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}
