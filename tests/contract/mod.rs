@@ -1,0 +1,3 @@
+pub mod hbase;
+pub mod sink;
+pub mod thrift1;
