@@ -1,4 +1,6 @@
 //! The tests that need more than one room, real servers or real processes, as one binary.
+//!
+//! Tests of real servers find them by environment variables (`scripts/services env`) and fail without.
 
 mod contract;
 mod support;

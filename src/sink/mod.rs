@@ -13,6 +13,7 @@ pub mod encode;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod hbase;
 pub mod layout;
 pub mod memory;
 pub mod null;

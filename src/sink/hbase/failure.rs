@@ -1,0 +1,169 @@
+//! What a gateway's errors mean, and how to name them without showing row values.
+
+use super::thrift;
+use crate::sink::SinkError;
+use volo_thrift::ClientError;
+
+/// What a call is about, for its errors.
+pub struct Subject<'a> {
+    pub what: &'static str,
+    pub table: &'a str,
+    pub family: &'a str,
+}
+
+/// Exceptions that repeating does not mend, by their Java class. Everything else may pass:
+/// `canRetry` says nothing, it is true for a missing table too.
+const LASTING: [&str; 7] = [
+    "DoNotRetryIOException",
+    "AccessDeniedException",
+    "IllegalArgumentException",
+    "InvalidFamilyOperationException",
+    "TableExistsException",
+    "TableNotDisabledException",
+    "TableNotEnabledException",
+];
+
+/// The meaning of a TIOError.
+pub fn refusal(gateway: &str, subject: &Subject<'_>, message: &str) -> SinkError {
+    if let Some(reason) = missing(subject, message) {
+        let (table, family) = (subject.table.to_owned(), subject.family.to_owned());
+        return SinkError::Missing { table, family, reason: reason.into() };
+    }
+    let reason = summary(message);
+    let what = format!("{} (table {})", subject.what, subject.table);
+    if LASTING.iter().any(|class| message.contains(class)) {
+        return SinkError::Refused { gateway: gateway.into(), what, reason };
+    }
+    unavailable(gateway, format!("{what}: {reason}"))
+}
+
+/// The meaning of an error below HBase: of the connection, or of the Thrift library on either side.
+pub fn broken(gateway: &str, subject: &Subject<'_>, error: &ClientError) -> SinkError {
+    match error {
+        ClientError::Application(error) if is_unknown_method(error) => SinkError::WrongProtocol {
+            gateway: gateway.into(),
+            reason: format!("it does not know the call for {}", subject.what),
+        },
+        error => unavailable(gateway, format!("{}: {}", subject.what, brief(error))),
+    }
+}
+
+pub fn unavailable(gateway: &str, reason: impl Into<String>) -> SinkError {
+    SinkError::Unavailable { gateway: gateway.into(), reason: reason.into() }
+}
+
+/// A client error without volo's dump of the call.
+pub fn brief(error: &ClientError) -> String {
+    let text = error.to_string();
+    let end = text.find(", rpc_info").or_else(|| text.find("rpcinfo")).unwrap_or(text.len());
+    text[..end].trim_end().chars().take(200).collect()
+}
+
+fn is_unknown_method(error: &volo_thrift::ApplicationException) -> bool {
+    error.kind() == volo_thrift::ApplicationExceptionKind::UNKNOWN_METHOD
+}
+
+fn missing(subject: &Subject<'_>, message: &str) -> Option<&'static str> {
+    if message.contains("NamespaceNotFoundException") {
+        return Some("the namespace does not exist");
+    }
+    if message.contains("NoSuchColumnFamilyException") {
+        return Some("the table has no such family");
+    }
+    // A batch names its table where the exception's class should be: "TABLE: 2 times, servers with
+    // issues: null"; other calls have nothing but the table's name for a message.
+    let named =
+        message.contains(&format!(" {}: ", subject.table)) && message.contains("servers with issues: null");
+    let is_missing = named || message == subject.table || message.contains("TableNotFoundException");
+    is_missing.then_some("the table does not exist")
+}
+
+/// The classes of the exceptions in a message, and its sizes where it is about a limit. The text itself can
+/// hold row keys (of rows, and of region names), so it is not repeated.
+fn summary(message: &str) -> String {
+    let mut classes: Vec<&str> = Vec::new();
+    for word in message.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.')) {
+        let class = word.rsplit('.').find(|part| !part.is_empty()).unwrap_or("");
+        let is_class = class.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && (class.ends_with("Exception") || class.ends_with("Error"));
+        if is_class && !classes.contains(&class) && classes.len() < 4 {
+            classes.push(class);
+        }
+    }
+    let limit = message.find("Cell with size ").and_then(|start| message[start..].lines().next());
+    match (classes.is_empty(), limit) {
+        (true, _) => "an error that names no exception; the gateway's log has it".into(),
+        (false, None) => classes.join(", "),
+        (false, Some(limit)) => {
+            format!("{} ({})", classes.join(", "), limit.chars().take(80).collect::<String>())
+        }
+    }
+}
+
+/// Every call declares the same exception, in a type of its own.
+macro_rules! io_errors {
+    ($($exception:ident),* $(,)?) => {
+        $(impl From<thrift::$exception> for thrift::TioError {
+            fn from(error: thrift::$exception) -> thrift::TioError {
+                match error {
+                    thrift::$exception::Io(error) => error,
+                }
+            }
+        })*
+    };
+}
+
+io_errors!(
+    ThBaseServiceGetMultipleException,
+    ThBaseServicePutMultipleException,
+    ThBaseServiceDeleteMultipleException,
+    ThBaseServiceGetScannerResultsException,
+    ThBaseServiceGetTableDescriptorException,
+    ThBaseServiceTableExistsException,
+    ThBaseServiceCreateTableException,
+    ThBaseServiceDisableTableException,
+    ThBaseServiceDeleteTableException,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: Subject<'static> = Subject { what: "puts", table: "followers", family: "f" };
+
+    #[test]
+    fn a_missing_table_or_family_is_told_from_a_region_that_is_away() {
+        let missing = [
+            "Failed 2 actions: followers: 2 times, servers with issues: null",
+            "Failed 1 action: followers: 1 time, servers with issues: null",
+            "followers",
+            "org.apache.hadoop.hbase.TableNotFoundException: followers",
+            "Failed 1 action: org.apache.hadoop.hbase.regionserver.NoSuchColumnFamilyException: Column family f",
+            "org.apache.hadoop.hbase.NamespaceNotFoundException: n",
+        ];
+        for message in missing {
+            let error = refusal("g", &SUBJECT, message);
+            assert!(matches!(error, SinkError::Missing { .. }), "{error}");
+        }
+        let away = "Failed 2 actions: followers: 2 times, servers with issues: host,1,2";
+        assert!(matches!(refusal("g", &SUBJECT, away), SinkError::Unavailable { .. }));
+        let away = "org.apache.hadoop.hbase.NotServingRegionException: followers,secret,1.abc. is not online";
+        assert!(matches!(refusal("g", &SUBJECT, away), SinkError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn errors_name_exceptions_and_never_repeat_row_keys() {
+        let message = "org.apache.hadoop.hbase.NotServingRegionException: followers,secret,1.abc. is not online \
+                       for row 'secret' java.net.ConnectException";
+        let error = refusal("g", &SUBJECT, message).to_string();
+        assert_eq!(
+            error,
+            "hbase gateway g: puts (table followers): NotServingRegionException, ConnectException"
+        );
+        let error =
+            refusal("g", &SUBJECT, "DoNotRetryIOException: Cell with size 12 exceeds limit of 10 bytes");
+        assert!(matches!(error, SinkError::Refused { .. }));
+        assert!(error.to_string().ends_with("(Cell with size 12 exceeds limit of 10 bytes)"), "{error}");
+        assert!(refusal("g", &SUBJECT, "row secret").to_string().contains("names no exception"));
+    }
+}

@@ -1,0 +1,319 @@
+//! HBase through its Thrift2 gateways.
+//!
+//! Promises: every call has a time-out and goes to a gateway that was asked which protocol it
+//! speaks; at most `connections` calls are under way on each gateway; requests stay below the gateway's frame
+//! limit. Dropping the future of a call stops everything that was not sent yet.
+//! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
+
+use super::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use crate::model::{Target, TargetId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+mod clock;
+mod failure;
+mod gateway;
+mod pool;
+mod request;
+mod schema;
+
+pub use clock::PROBE_ROW;
+pub use schema::shell_statement;
+
+use failure::Subject;
+use pool::Pool;
+
+/// What build.rs generates from idl/hbase_thrift2.thrift.
+#[allow(warnings, clippy::all)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/hbase_thrift2.rs"));
+}
+
+/// The generated types and client.
+mod thrift {
+    pub use super::generated::hbase_thrift2::hbase_thrift2::*;
+}
+
+/// How messages are put on the wire; the protocol is binary with both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Unframed: what a gateway started without options speaks.
+    Buffered,
+    /// Each message behind its length (gateway options `-f`, `-threadedselector`, `-nonblocking`, `-hsha`).
+    Framed,
+}
+
+/// How to reach HBase.
+#[derive(Clone, Debug)]
+pub struct HbaseOptions {
+    /// `host:port` each; used side by side.
+    pub gateways: Vec<String>,
+    pub transport: Transport,
+    /// Calls under way on one gateway at most, and idle connections kept to it.
+    pub connections: usize,
+    pub connect_timeout: Duration,
+    /// Bound of a read or write call. A call given up on may still land.
+    pub operation_timeout: Duration,
+    /// Bound of creating or dropping a table.
+    pub admin_timeout: Duration,
+    /// The gateway's `hbase.regionserver.thrift.framed.max_frame_size_in_mb`, in bytes.
+    pub frame_bytes_max: usize,
+    /// HBase's `hbase.client.keyvalue.maxsize` and `hbase.server.keyvalue.maxsize`: a larger cell is refused
+    /// here, because a gateway says no more of it than "internal error".
+    pub cell_bytes_max: usize,
+    /// A new table has at most this many regions (and at most one for each salt bucket).
+    pub regions_max: u16,
+}
+
+impl HbaseOptions {
+    /// The defaults for these gateways: buffered, 4 connections each, 3 s to connect, 60 s a call.
+    pub fn new(gateways: Vec<String>) -> HbaseOptions {
+        HbaseOptions {
+            gateways,
+            transport: Transport::Buffered,
+            connections: 4,
+            connect_timeout: Duration::from_secs(3),
+            operation_timeout: Duration::from_secs(60),
+            admin_timeout: Duration::from_secs(180),
+            frame_bytes_max: 2 << 20,
+            cell_bytes_max: 10 << 20,
+            regions_max: 16,
+        }
+    }
+}
+
+/// Rows of one putMultiple, deleteMultiple or getMultiple at most: calls of 2,000 rows on few connections
+/// were fastest, and larger ones only make a lost reply dearer.
+const CALL_ROWS_MAX: usize = 2_000;
+
+/// A [`Sink`] on Thrift2 gateways.
+pub struct HbaseSink {
+    options: HbaseOptions,
+    pool: Pool,
+    targets: BTreeMap<TargetId, Place>,
+}
+
+/// A target and its names as they go on the wire.
+struct Place {
+    target: Target,
+    table: Bytes,
+    family: Bytes,
+}
+
+impl Place {
+    fn new(target: &Target) -> Place {
+        Place {
+            target: target.clone(),
+            table: Bytes::copy_from_slice(target.table.as_bytes()),
+            family: Bytes::copy_from_slice(target.family.as_bytes()),
+        }
+    }
+
+    fn subject(&self, what: &'static str) -> Subject<'_> {
+        Subject { what, table: &self.target.table, family: &self.target.family }
+    }
+}
+
+impl HbaseSink {
+    /// Asks every gateway which protocol it speaks; one that is away is put aside for later.
+    ///
+    /// # Errors
+    /// `WrongProtocol` as soon as one gateway speaks another protocol than `options` says,
+    /// `Unavailable` when none answers. Takes at most 3 s a gateway for each of both.
+    pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
+        let pool = Pool::open(&options).await?;
+        let targets = targets.iter().map(|target| (target.id, Place::new(target))).collect();
+        Ok(HbaseSink { options, pool, targets })
+    }
+
+    /// Disables and deletes a table, if it is there.
+    pub async fn drop_table(&self, table: &str) -> Result<(), SinkError> {
+        let subject = Subject { what: "dropping a table", table, family: "" };
+        let limit = self.options.admin_timeout;
+        if !self.table_exists(&subject).await? {
+            return Ok(());
+        }
+        let name = schema::table_name(table);
+        // It fails on a table that an earlier attempt disabled; whether it can be deleted is what counts.
+        let disabling = |client: gateway::Client| async move { client.disable_table(name).await };
+        let _ = self.pool.call(&subject, limit, disabling).await;
+        let name = schema::table_name(table);
+        self.pool.call(&subject, limit, |client| async move { client.delete_table(name).await }).await
+    }
+
+    fn place(&self, target: TargetId) -> Result<&Place, SinkError> {
+        self.targets.get(&target).ok_or_else(|| SinkError::Refused {
+            gateway: self.options.gateways.join(","),
+            what: format!("target {}", target.0),
+            reason: "it was not registered".into(),
+        })
+    }
+
+    /// What one call may hold: rows, and bytes on the wire.
+    fn call_bounds(&self) -> request::Bounds {
+        let bytes = match self.options.transport {
+            Transport::Buffered => request::CALL_BYTES_MAX,
+            Transport::Framed => request::CALL_BYTES_MAX.min(self.options.frame_bytes_max),
+        };
+        let hard = self.options.transport == Transport::Framed;
+        request::Bounds { rows: CALL_ROWS_MAX, bytes, hard, cell_bytes: self.options.cell_bytes_max }
+    }
+
+    fn calls_at_once(&self) -> usize {
+        (self.options.connections * self.options.gateways.len()).max(1)
+    }
+
+    async fn delete(&self, place: &Place, deletes: Vec<thrift::TDelete>) -> Result<(), SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let call = |client: gateway::Client| async move { client.delete_multiple(table, deletes).await };
+        self.pool.call(&place.subject("deletes"), limit, call).await.map(|_| ())
+    }
+
+    async fn put(&self, place: &Place, puts: Vec<thrift::TPut>) -> Result<(), SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let call = |client: gateway::Client| async move { client.put_multiple(table, puts).await };
+        self.pool.call(&place.subject("puts"), limit, call).await
+    }
+
+    async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let gets = keys.iter().map(|key| request::get(key, &place.family)).collect();
+        let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
+        let results = self.pool.call(&place.subject("a read"), limit, call).await?;
+        if results.len() != keys.len() {
+            let reason = format!("{} rows were answered for {} keys", results.len(), keys.len());
+            return Err(self.nonsense("a read", reason));
+        }
+        results.into_iter().map(|result| self.stored(result)).collect()
+    }
+
+    async fn scan_page(
+        &self,
+        place: &Place,
+        range: &ScanRange,
+        rows: usize,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let rows = i32::try_from(rows).unwrap_or(i32::MAX);
+        let scan = request::scan(range, &place.family, rows);
+        let call =
+            |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
+        let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
+        results.into_iter().filter_map(|result| self.stored(result).transpose()).collect()
+    }
+
+    fn stored(&self, result: thrift::TResult) -> Result<Option<StoredRow>, SinkError> {
+        request::stored_row(result).map_err(|reason| self.nonsense("a read", reason.into()))
+    }
+
+    fn nonsense(&self, what: &str, reason: String) -> SinkError {
+        SinkError::Refused { gateway: self.options.gateways.join(","), what: what.into(), reason }
+    }
+}
+
+#[async_trait]
+impl Sink for HbaseSink {
+    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+        let place = self.place(target)?;
+        let (deletes, puts) = request::mutations(rows, &place.family, self.call_bounds())
+            .map_err(|reason| self.nonsense("a write", reason))?;
+        let calls = stream::iter(deletes).map(|call| self.delete(place, call));
+        calls.buffer_unordered(self.calls_at_once()).try_collect::<()>().await?;
+        let calls = stream::iter(puts).map(|call| self.put(place, call));
+        calls.buffer_unordered(self.calls_at_once()).try_collect::<()>().await
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let place = self.place(target)?;
+        let calls: Vec<_> =
+            request::split_keys(keys, self.call_bounds()).map(|keys| self.get(place, keys)).collect();
+        stream::iter(calls).buffered(self.calls_at_once()).try_concat().await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.place(target)?;
+        let mut rest = range.clone();
+        let mut rows: Vec<StoredRow> = Vec::new();
+        let mut page = request::Page::default();
+        while !rest.is_empty() {
+            let wanted = page.rows().min(rest.limit);
+            let found = self.scan_page(place, &rest, wanted).await?;
+            let is_last = found.len() < wanted;
+            page.learn(&found);
+            rows.extend(found);
+            match rows.last() {
+                Some(last) if !is_last => rest = rest.after(&last.row),
+                _ => break,
+            }
+            rest.limit = rest.limit.min(range.limit.saturating_sub(rows.len()));
+        }
+        Ok(rows)
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        let place = self.place(target)?;
+        let descriptor = self.descriptor(place).await?;
+        let family = &place.target.family;
+        Ok(descriptor.map_or(TableState::Missing, |descriptor| schema::table_state(&descriptor, family)))
+    }
+
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        let place = Place::new(target);
+        let registered = self.targets.values().map(|place| &place.target);
+        let sharing = schema::sharing(target, registered);
+        if let Some(families) = self.families(&place).await? {
+            return super::require_family(target, families.iter());
+        }
+        if self.options.transport == Transport::Framed {
+            // A framed gateway takes the whole frame for a split key (SERVICES.md).
+            let statement =
+                schema::shell_statement(&sharing, run_id, purge_deletes_ms, self.options.regions_max);
+            let reason = format!("a framed gateway cannot create tables; in the HBase shell: {statement}");
+            return Err(self.nonsense("creating a table", reason));
+        }
+        let descriptor = schema::descriptor(&sharing, run_id, purge_deletes_ms);
+        let splits = schema::split_keys(&sharing, self.options.regions_max);
+        let call =
+            |client: gateway::Client| async move { client.create_table(descriptor, Some(splits)).await };
+        let subject = place.subject("creating a table");
+        let Err(error) = self.pool.call(&subject, self.options.admin_timeout, call).await else {
+            return Ok(());
+        };
+        // Somebody else may have been faster, or the reply was lost.
+        match self.families(&place).await {
+            Ok(Some(families)) => super::require_family(target, families.iter()),
+            _ => Err(error),
+        }
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.read_clock(self.place(target)?).await
+    }
+}
+
+impl HbaseSink {
+    /// Asked beforehand where it matters, because the error for a missing table may be its bare name.
+    async fn table_exists(&self, subject: &Subject<'_>) -> Result<bool, SinkError> {
+        let name = schema::table_name(subject.table);
+        let call = |client: gateway::Client| async move { client.table_exists(name).await };
+        self.pool.call(subject, self.options.operation_timeout, call).await
+    }
+
+    /// `None` when the table does not exist.
+    async fn descriptor(&self, place: &Place) -> Result<Option<thrift::TTableDescriptor>, SinkError> {
+        let subject = place.subject("describing a table");
+        if !self.table_exists(&subject).await? {
+            return Ok(None);
+        }
+        let name = schema::table_name(subject.table);
+        let call = |client: gateway::Client| async move { client.get_table_descriptor(name).await };
+        self.pool.call(&subject, self.options.operation_timeout, call).await.map(Some)
+    }
+
+    async fn families(&self, place: &Place) -> Result<Option<Vec<String>>, SinkError> {
+        Ok(self.descriptor(place).await?.map(|descriptor| schema::families(&descriptor)))
+    }
+}

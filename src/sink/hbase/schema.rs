@@ -1,0 +1,167 @@
+//! Tables: how they are created, and what the gateway says of them.
+
+use super::thrift::{
+    TBloomFilterType, TColumnFamilyDescriptor, TDataBlockEncoding, TTableDescriptor, TTableName,
+};
+use crate::model::Target;
+use crate::sink::{RUN_ATTRIBUTE, TableState};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+const PURGE_DELETES: &str = "hbase.hstore.time.to.purge.deletes";
+
+/// `namespace:table` or `table`.
+pub fn table_name(table: &str) -> TTableName {
+    let (ns, qualifier) = match table.split_once(':') {
+        Some((namespace, name)) => (Some(copied(namespace)), copied(name)),
+        None => (None, copied(table)),
+    };
+    TTableName { ns, qualifier }
+}
+
+/// The targets that a table is created for: `target`, and every other registered one with the same
+/// table, each family once.
+pub fn sharing<'a>(target: &'a Target, registered: impl Iterator<Item = &'a Target>) -> Vec<&'a Target> {
+    let mut sharing = vec![target];
+    for other in registered.filter(|other| other.table == target.table) {
+        if sharing.iter().all(|known| known.family != other.family) {
+            sharing.push(other);
+        }
+    }
+    sharing
+}
+
+/// The table of `targets` (never empty, all of one table).
+pub fn descriptor(targets: &[&Target], run_id: &str, purge_deletes_ms: u64) -> TTableDescriptor {
+    let columns = targets.iter().map(|target| family(&target.family, purge_deletes_ms)).collect();
+    TTableDescriptor {
+        table_name: table_name(targets.first().map_or("", |target| &target.table)),
+        columns: Some(columns),
+        attributes: Some([(copied(RUN_ATTRIBUTE), copied(run_id))].into_iter().collect()),
+    }
+}
+
+fn family(name: &str, purge_deletes_ms: u64) -> TColumnFamilyDescriptor {
+    let configuration = [(PURGE_DELETES.into(), purge_deletes_ms.to_string().into())];
+    TColumnFamilyDescriptor {
+        name: copied(name),
+        // With the new version behaviour the order of arrival would win over timestamps.
+        attributes: Some([(copied("NEW_VERSION_BEHAVIOR"), copied("false"))].into_iter().collect()),
+        configuration: Some(configuration.into_iter().collect()),
+        bloomn_filter_type: Some(TBloomFilterType::ROW),
+        data_block_encoding: Some(TDataBlockEncoding::FAST_DIFF),
+        max_versions: Some(1),
+        ..TColumnFamilyDescriptor::default()
+    }
+}
+
+/// Where the regions of a new table begin (but the first): single salt bytes, evenly spread over
+/// the buckets.
+pub fn split_keys(targets: &[&Target], regions_max: u16) -> Vec<Bytes> {
+    salts(targets, regions_max).map(|salt| Bytes::copy_from_slice(&[salt])).collect()
+}
+
+fn salts(targets: &[&Target], regions_max: u16) -> impl Iterator<Item = u8> {
+    let buckets = targets.iter().map(|target| target.salt_buckets).max().unwrap_or(1).clamp(1, 256);
+    let regions = buckets.min(regions_max).max(1);
+    (1..regions).map(move |region| (u32::from(region) * u32::from(buckets) / u32::from(regions)) as u8)
+}
+
+/// The HBase shell's statement that creates the table of `targets` as [`Sink::create`](crate::sink::Sink::create)
+/// does.
+pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64, regions_max: u16) -> String {
+    let table = targets.first().map_or("", |target| &target.table);
+    let mut statement = format!("create '{table}'");
+    for target in targets {
+        statement += &format!(
+            ", {{NAME => '{}', VERSIONS => 1, BLOOMFILTER => 'ROW', DATA_BLOCK_ENCODING => 'FAST_DIFF', \
+             NEW_VERSION_BEHAVIOR => 'false', CONFIGURATION => {{'{PURGE_DELETES}' => '{purge_deletes_ms}'}}}}",
+            target.family
+        );
+    }
+    let splits: Vec<String> = salts(targets, regions_max).map(|salt| format!("\"\\x{salt:02x}\"")).collect();
+    if !splits.is_empty() {
+        statement += &format!(", SPLITS => [{}]", splits.join(", "));
+    }
+    statement + &format!(", METADATA => {{'{RUN_ATTRIBUTE}' => '{run_id}'}}")
+}
+
+/// The names of a table's families.
+pub fn families(descriptor: &TTableDescriptor) -> Vec<String> {
+    descriptor.columns.iter().flatten().map(|family| text(&family.name)).collect()
+}
+
+/// What is known of a table and of one of its families: settings and configuration in one map.
+pub fn table_state(descriptor: &TTableDescriptor, family: &str) -> TableState {
+    let found = descriptor.columns.iter().flatten().find(|column| column.name == family.as_bytes());
+    TableState::Present {
+        family: found.map(settings),
+        attributes: texts(descriptor.attributes.iter().flatten()),
+        families: families(descriptor),
+    }
+}
+
+fn settings(family: &TColumnFamilyDescriptor) -> BTreeMap<String, String> {
+    let mut settings = texts(family.attributes.iter().flatten());
+    for (name, value) in family.configuration.iter().flatten() {
+        settings.insert(name.to_string(), value.to_string());
+    }
+    settings
+}
+
+fn texts<'a>(pairs: impl Iterator<Item = (&'a Bytes, &'a Bytes)>) -> BTreeMap<String, String> {
+    pairs.map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn copied(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::fixtures::target;
+
+    #[test]
+    fn regions_are_spread_evenly_over_the_salt() {
+        let with = |buckets| Target { salt_buckets: buckets, ..target(0, "t", true) };
+        let splits = |buckets, regions| {
+            split_keys(&[&with(buckets)], regions).iter().map(|key| key[0]).collect::<Vec<u8>>()
+        };
+        assert_eq!(splits(16, 4), [4, 8, 12]);
+        assert_eq!(splits(4, 16), [1, 2, 3]);
+        assert_eq!(splits(256, 4), [64, 128, 192]);
+        assert!(splits(1, 16).is_empty());
+    }
+
+    #[test]
+    fn the_shell_statement_says_what_create_does() {
+        let target = Target { salt_buckets: 3, ..target(0, "ns:t", true) };
+        assert_eq!(
+            shell_statement(&[&target], "run-1", 1_209_600_000, 16),
+            "create 'ns:t', {NAME => 'f', VERSIONS => 1, BLOOMFILTER => 'ROW', DATA_BLOCK_ENCODING => \
+             'FAST_DIFF', NEW_VERSION_BEHAVIOR => 'false', CONFIGURATION => \
+             {'hbase.hstore.time.to.purge.deletes' => '1209600000'}}, SPLITS => [\"\\x01\", \"\\x02\"], \
+             METADATA => {'tailfill.run' => 'run-1'}"
+        );
+    }
+
+    #[test]
+    fn targets_that_share_a_table_are_created_together() {
+        let [a, b, c] = [target(0, "t", true), target(1, "t", true), target(2, "u", true)];
+        let b = Target { family: "g".into(), ..b };
+        let families: Vec<&str> =
+            sharing(&a, [&a, &b, &c].into_iter()).iter().map(|target| target.family.as_str()).collect();
+        assert_eq!(families, ["f", "g"]);
+    }
+
+    #[test]
+    fn a_namespace_is_split_from_the_table_name() {
+        assert_eq!(table_name("ns:t"), TTableName { ns: Some("ns".into()), qualifier: "t".into() });
+        assert_eq!(table_name("t"), TTableName { ns: None, qualifier: "t".into() });
+    }
+}
