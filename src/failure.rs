@@ -4,6 +4,7 @@ use crate::admin::{AdminError, ClientError};
 use crate::config::{ConfigError, Faults};
 use crate::error::{Disposition, Exit};
 use crate::lock::LockError;
+use crate::protocol::ProtocolError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -97,6 +98,13 @@ impl From<SourceError> for Failure {
 
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Failure {
+        let help = error.advice().map(str::to_owned);
+        Failure::by_disposition(error.disposition(), help, error.into())
+    }
+}
+
+impl From<ProtocolError> for Failure {
+    fn from(error: ProtocolError) -> Failure {
         let help = error.advice().map(str::to_owned);
         Failure::by_disposition(error.disposition(), help, error.into())
     }

@@ -51,11 +51,20 @@ pub enum Phase {
     Draining,
     /// Over; the process is about to end.
     Ended,
+    /// No process runs: this was read from the state.
+    Stopped,
 }
 
 impl Phase {
-    pub const ALL: [Phase; 6] =
-        [Phase::Starting, Phase::Copying, Phase::Tailing, Phase::Replaying, Phase::Draining, Phase::Ended];
+    pub const ALL: [Phase; 7] = [
+        Phase::Starting,
+        Phase::Copying,
+        Phase::Tailing,
+        Phase::Replaying,
+        Phase::Draining,
+        Phase::Ended,
+        Phase::Stopped,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -65,6 +74,7 @@ impl Phase {
             Phase::Replaying => "replaying",
             Phase::Draining => "draining",
             Phase::Ended => "ended",
+            Phase::Stopped => "stopped",
         }
     }
 }

@@ -41,12 +41,11 @@ pub async fn resolve(config: &Config) -> Result<Resolved, Failure> {
 }
 
 /// Each table with the columns that some mapping uses, by table id.
-fn tables_in_use(
-    mappings: &[Mapping],
-) -> Vec<(Arc<TableSchema>, Vec<usize>)> {
+fn tables_in_use(mappings: &[Mapping]) -> Vec<(Arc<TableSchema>, Vec<usize>)> {
     let mut tables: BTreeMap<u16, (Arc<TableSchema>, BTreeSet<usize>)> = BTreeMap::new();
     for mapping in mappings {
-        let (_, used) = tables.entry(mapping.table.0).or_insert_with(|| (mapping.schema.clone(), BTreeSet::new()));
+        let (_, used) =
+            tables.entry(mapping.table.0).or_insert_with(|| (mapping.schema.clone(), BTreeSet::new()));
         used.extend(&mapping.key);
         used.extend(&mapping.item);
         used.extend(mapping.order.map(|order| order.column));
@@ -57,9 +56,9 @@ fn tables_in_use(
 
 pub fn mysql_options(config: &Config) -> MysqlOptions {
     let source = &config.source;
-    let files =
-        || TlsFiles { ca: source.ca.clone(), cert: source.cert.clone(), key: source.key.clone() };
-    let mut options = MysqlOptions::new(source.address.host.clone(), source.address.port, source.user.clone());
+    let files = || TlsFiles { ca: source.ca.clone(), cert: source.cert.clone(), key: source.key.clone() };
+    let mut options =
+        MysqlOptions::new(source.address.host.clone(), source.address.port, source.user.clone());
     options.password = source.password.as_ref().map(|password| password.reveal().to_owned());
     options.database = source.database.clone();
     options.server_id = source.server_id;

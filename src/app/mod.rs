@@ -1,25 +1,31 @@
 //! The composition root: builds the parts that a command needs, and does no work itself.
 
+mod check;
+mod connect;
+mod display;
 mod options;
+mod run;
+mod status;
 
+pub use display::above_bars;
 pub use options::{
     CheckOptions, GetOptions, GetSide, GetWhat, InitOptions, ListSelection, Parts, RunOptions, StartAt,
     VerifyOptions,
 };
+pub use run::run;
+pub use status::status;
 
-use crate::admin::Client;
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
-use crate::status::Status;
 
 /// The mappings with the columns and types that the source has now.
 ///
 /// # Errors
 /// The source is away or refuses the login; a mapping does not fit its table.
-pub async fn mappings(_config: &Config) -> Result<Vec<Mapping>, Failure> {
-    Err(not_wired("the schema of the source"))
+pub async fn mappings(config: &Config) -> Result<Vec<Mapping>, Failure> {
+    Ok(connect::resolve(config).await?.mappings)
 }
 
 /// `tailfill check`: prints every setting, grant and assumption.
@@ -28,21 +34,19 @@ pub async fn check(_config: &Config, _options: CheckOptions) -> Result<Exit, Fai
 }
 
 /// `tailfill init`: creates or checks the HBase tables and the state.
-pub async fn init(_config: &Config, _options: InitOptions) -> Result<Exit, Failure> {
-    Err(not_wired("init"))
-}
-
-/// `tailfill run`: until it is stopped, has caught up, or halts.
-pub async fn run(_config: &Config, _options: RunOptions) -> Result<Exit, Failure> {
-    Err(not_wired("run"))
-}
-
-/// The status of the tailfill that runs with this configuration's state.
-///
-/// # Errors
-/// None runs.
-pub async fn status(config: &Config) -> Result<Status, Failure> {
-    Ok(Client::open(&config.state_dir)?.status().await?)
+pub async fn init(config: &Config, _options: InitOptions) -> Result<Exit, Failure> {
+    let resolved = connect::resolve(config).await?;
+    let sink = connect::sink(config, &resolved.mappings).await?;
+    let store = crate::store::redb::RedbStore::open(&config.state_dir).await?;
+    let run_id = run::run_id(&store).await?;
+    for mapping in &resolved.mappings {
+        for target in &mapping.targets {
+            let purge = config.hbase.purge_deletes.as_millis() as u64;
+            crate::sink::Sink::create(&sink, target, &run_id, purge).await?;
+            println!("{}: ready", target.table);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// `tailfill verify`: compares MySQL and HBase, prints the differences.

@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub only: Vec<ListSelection>,
     /// Read and count, write nothing.
     pub dry_run: bool,
+    /// Where to write what the run did, as one flat JSON object.
+    pub summary: Option<std::path::PathBuf>,
 }
 
 /// Which sides of a run work.
@@ -34,6 +36,17 @@ pub enum Parts {
     TailAndBackfill,
     TailOnly,
     BackfillOnly,
+}
+
+impl Parts {
+    /// Whether it tails, whether it copies.
+    pub fn sides(self) -> (bool, bool) {
+        match self {
+            Parts::TailAndBackfill => (true, true),
+            Parts::TailOnly => (true, false),
+            Parts::BackfillOnly => (false, true),
+        }
+    }
 }
 
 /// POSITION of `--from`.

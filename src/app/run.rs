@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::lock::LeaseServer;
 use crate::model::{Mapping, Position};
 use crate::pipeline::{self, Finished, Parts, Progress};
-use crate::protocol::{Plan, plan::Cohort};
+use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::sink::null::NullSink;
 use crate::sink::{Sink, layout};
 use crate::source::Source;
@@ -34,11 +34,12 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let stop = stop_on_signals()?;
     let composed = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Exit::Interrupted),
-        composed = compose(config, &options) => composed?,
+        composed = compose(config, &options, &stop) => composed?,
     };
     let Composed { parts, pipeline_options, null, admin } = composed;
     let copying = pipeline_options.backfill;
-    let display = tokio::spawn(display::show(parts.progress.clone(), parts.plan.mappings().to_vec(), copying));
+    let display =
+        tokio::spawn(display::show(parts.progress.clone(), parts.plan.mappings().to_vec(), copying));
     let ended = pipeline::run(parts.clone(), pipeline_options, stop.clone()).await;
     display.abort();
     let _ = display.await; // it was aborted
@@ -52,7 +53,11 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let finished = ended?;
     println!("{}", summary.sentence(finished));
     if let Some(null) = null {
-        println!("dry run: {} rows and {} bytes would have been written; nothing was", null.rows(), null.bytes());
+        println!(
+            "dry run: {} rows and {} bytes would have been written; nothing was",
+            null.rows(),
+            null.bytes()
+        );
     }
     Ok(match finished {
         Finished::CaughtUp | Finished::Copied => Exit::Done,
@@ -64,10 +69,14 @@ struct Composed {
     parts: Parts,
     pipeline_options: pipeline::RunOptions,
     null: Option<Arc<NullSink>>,
-    admin: Option<crate::admin::Running>,
+    admin: Option<super::status::Serving>,
 }
 
-async fn compose(config: &Config, options: &RunOptions) -> Result<Composed, Failure> {
+async fn compose(
+    config: &Config,
+    options: &RunOptions,
+    stop: &CancellationToken,
+) -> Result<Composed, Failure> {
     // the state first: a second run with it is refused before anything else happens
     let store: Arc<dyn Store> = match options.dry_run {
         true => Arc::new(MemoryStore::new()),
@@ -108,7 +117,7 @@ async fn compose(config: &Config, options: &RunOptions) -> Result<Composed, Fail
         pipeline::RunOptions { tail, backfill, from, until_caught_up: options.until_caught_up };
     let admin = match options.dry_run {
         true => None,
-        false => Some(super::status::serve(config, &parts).await?),
+        false => Some(super::status::serve(config, &parts, stop).await?),
     };
     Ok(Composed { parts, pipeline_options, null, admin })
 }
@@ -134,7 +143,9 @@ fn cohort(mappings: &[Mapping], options: &RunOptions) -> Result<Cohort, Failure>
     }
     if mappings.len() > 1 {
         let text = "--only works with one mapping in the configuration";
-        return Err(Failure::new(Exit::Usage, text).with_help("put the pilot's mapping into a file of its own"));
+        return Err(
+            Failure::new(Exit::Usage, text).with_help("put the pilot's mapping into a file of its own")
+        );
     }
     let mut lists = BTreeMap::new();
     for selection in &options.only {
@@ -227,7 +238,10 @@ impl Summary {
     fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(|error| Failure::new(Exit::Failed, error))?;
         std::fs::write(path, text + "\n").map_err(|error| {
-            Failure::new(Exit::Failed, format!("the summary cannot be written to {}: {error}", path.display()))
+            Failure::new(
+                Exit::Failed,
+                format!("the summary cannot be written to {}: {error}", path.display()),
+            )
         })
     }
 
@@ -251,4 +265,9 @@ impl Summary {
             self.lag_p99_ms
         )
     }
+}
+
+/// The name of the cohort that the state belongs to.
+pub async fn stored_cohort(journal: &Journal) -> Result<String, Failure> {
+    Ok(journal.cohort().await?.unwrap_or_else(|| Cohort::All.name()))
 }

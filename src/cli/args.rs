@@ -77,6 +77,9 @@ pub struct RunArgs {
     /// Read and count, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write what the run did to this file, as one flat JSON object
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -21,9 +21,21 @@ pub fn start() -> Result<(), Failure> {
             .with_help("say error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars).with_ansi(colours);
     // A second start, in a test, leaves the first one in place.
     let _ = logs.try_init();
     Ok(())
+}
+
+/// Standard error, without tearing the bars of a run.
+struct AboveBars;
+
+impl std::io::Write for AboveBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        crate::app::above_bars(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }

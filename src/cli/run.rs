@@ -21,7 +21,11 @@ pub async fn run(config: &Config, args: RunArgs) -> Result<Exit, Failure> {
     } else {
         selections(&args.only, &app::mappings(config).await?)?
     };
-    app::run(config, RunOptions { parts, from, until_caught_up, only, dry_run: args.dry_run }).await
+    app::run(
+        config,
+        RunOptions { parts, from, until_caught_up, only, dry_run: args.dry_run, summary: args.summary },
+    )
+    .await
 }
 
 /// The lists that `--only` names. KEY alone names a list of the only mapping.

@@ -96,6 +96,10 @@ impl Journal {
         Journal { store, source: source.into() }
     }
 
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
     /// The checkpoint, if the source was ever started.
     pub async fn checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
         records::read(&*self.store, Space::Checkpoint, self.source.as_bytes()).await

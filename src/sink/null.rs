@@ -26,7 +26,11 @@ impl NullSink {
 }
 
 fn nothing_here(what: &str) -> SinkError {
-    SinkError::Refused { gateway: "none (dry run)".into(), what: what.into(), reason: "nothing is kept".into() }
+    SinkError::Refused {
+        gateway: "none (dry run)".into(),
+        what: what.into(),
+        reason: "nothing is kept".into(),
+    }
 }
 
 #[async_trait]

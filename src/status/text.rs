@@ -6,9 +6,13 @@ use std::fmt;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let started = moment(self.started_at_ms);
-        let uptime = seconds(self.uptime_seconds);
-        writeln!(f, "tailfill {}, pid {}, since {started} ({uptime})\n", self.version, self.pid)?;
+        if self.phase == Phase::Stopped {
+            writeln!(f, "tailfill {}, not running\n", self.version)?;
+        } else {
+            let started = moment(self.started_at_ms);
+            let uptime = seconds(self.uptime_seconds);
+            writeln!(f, "tailfill {}, pid {}, since {started} ({uptime})\n", self.version, self.pid)?;
+        }
         line(f, "run", &self.phase_text())?;
         self.fmt_waits(f)?;
         writeln!(f)?;
@@ -39,6 +43,7 @@ impl Status {
             Phase::Replaying => ": older states may show until the old head is passed",
             Phase::Draining => ": finishing and checkpointing what is under way",
             Phase::Ended => "",
+            Phase::Stopped => ": no tailfill runs with this state",
         };
         format!("{}{meaning}", self.phase.name())
     }

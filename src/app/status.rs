@@ -1,0 +1,278 @@
+//! What a run says of itself, made of its progress; and what a stopped one left in its state.
+
+use super::run::SOURCE;
+use super::{connect, run};
+use crate::admin::{AdminServer, Client, ClientError};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::model::{LifeCycle, Mapping, Target};
+use crate::pipeline::chunks::Chunks;
+use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
+use crate::pipeline::{Parts, Progress};
+use crate::protocol::{Journal, Plan, plan::Cohort};
+use crate::source::Source;
+use crate::status::{
+    Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, TailTotals, TargetStatus,
+};
+use crate::store::records::{self, CopyKey, LifeRecord};
+use crate::store::redb::RedbStore;
+use crate::store::{Space, Store};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often the head of the binlog is read for the byte lag, and life cycles for the status.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The admin server of a run, with what it reads beside the progress.
+pub struct Serving {
+    server: AdminServer,
+    looking: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    pub async fn close(self) {
+        self.looking.abort();
+        self.server.stop().await;
+    }
+}
+
+/// What status shows and no task of the run counts.
+#[derive(Default)]
+struct Looked {
+    /// Where the binlog ends: its file, and the offset in it.
+    head: Mutex<Option<(String, u64)>>,
+    life_cycles: Mutex<Vec<String>>,
+    /// Rows copied per second over the last look, for each target in order.
+    rates: Mutex<Vec<f64>>,
+    looks: AtomicU64,
+}
+
+/// Starts the admin server of a run. `stop` is cancelled by `POST /stop`.
+pub async fn serve(config: &Config, parts: &Parts, stop: &CancellationToken) -> Result<Serving, Failure> {
+    let looked = Arc::new(Looked::default());
+    let looking = tokio::spawn(look(parts.clone(), looked.clone()));
+    let (parts, begin) = (parts.clone(), Instant::now());
+    let started_at_ms = parts.clock.now_ms();
+    let source: StatusSource = Arc::new(move || {
+        let mut status = live(&parts, &looked);
+        status.started_at_ms = started_at_ms;
+        status.uptime_seconds = begin.elapsed().as_secs();
+        status
+    });
+    let server = AdminServer::start(config.admin.listen, &config.state_dir, source, stop.clone()).await?;
+    Ok(Serving { server, looking })
+}
+
+async fn look(parts: Parts, looked: Arc<Looked>) {
+    let mut rows_before: Vec<u64> = Vec::new();
+    loop {
+        if let Ok(head) = parts.source.head().await {
+            *looked.head.lock().unwrap_or_else(|p| p.into_inner()) = Some((head.file, head.offset));
+        }
+        let mut life_cycles = Vec::new();
+        for (mapping, target) in parts.plan.targets() {
+            let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
+            life_cycles.push(life_cycle(&*parts.store, &key).await.to_string());
+        }
+        *looked.life_cycles.lock().unwrap_or_else(|p| p.into_inner()) = life_cycles;
+        let copies = parts.progress.copies();
+        let rows: Vec<u64> =
+            parts.plan.targets().map(|(_, t)| copies.get(&t.id).map_or(0, |copy| copy.rows_here)).collect();
+        let seconds = LOOK_EVERY.as_secs_f64();
+        let before = |index: usize| rows_before.get(index).copied().unwrap_or(0);
+        let rates = rows.iter().enumerate().map(|(i, r)| r.saturating_sub(before(i)) as f64 / seconds);
+        *looked.rates.lock().unwrap_or_else(|p| p.into_inner()) = rates.collect();
+        rows_before = rows;
+        looked.looks.fetch_add(1, Relaxed);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
+    let record: Result<Option<LifeRecord>, _> = records::read(store, Space::LifeCycle, &key.prefix()).await;
+    record.ok().flatten().map_or(LifeCycle::New, |record| record.state)
+}
+
+fn live(parts: &Parts, looked: &Looked) -> Status {
+    let progress = &parts.progress;
+    let counts = &progress.counts;
+    let leases = parts.leases.counts();
+    let mut waits = progress.waits();
+    if let Some(outage) = parts.leases.degraded() {
+        waits.push(format!("leases are degraded to this process: {}", outage.reason));
+    }
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        phase: phase(progress),
+        waits,
+        positions: positions(progress),
+        lag: lag(parts, looked),
+        mark: progress.mark().map(|mark| Mark {
+            tick: mark.tick.0,
+            age_ms: parts.clock.now_ms().saturating_sub(mark.taken_ms),
+        }),
+        tick_lead_ms: counts.tick_lead_ms.load(Relaxed),
+        tail: TailTotals {
+            inserts: counts.inserts.load(Relaxed),
+            updates: counts.updates.load(Relaxed),
+            deletes: counts.deletes.load(Relaxed),
+            batches: counts.batches.load(Relaxed),
+            queued_rows: counts.queued_rows.load(Relaxed),
+        },
+        leases: LeaseTotals {
+            acquired: leases.acquired_total,
+            waits: leases.busy_local_total,
+            elsewhere: leases.busy_elsewhere_total,
+            degraded: parts.leases.degraded().is_some(),
+        },
+        retries: Retries {
+            source: counts.source_reconnects.load(Relaxed),
+            sink: counts.sink_retries.load(Relaxed),
+        },
+        targets: live_targets(parts, looked),
+        ..Status::default()
+    }
+}
+
+fn phase(progress: &Progress) -> Phase {
+    match progress.phase() {
+        RunPhase::Starting => Phase::Starting,
+        RunPhase::Replaying => Phase::Replaying,
+        RunPhase::Running => Phase::Tailing,
+        RunPhase::Draining => Phase::Draining,
+        RunPhase::Ended => Phase::Ended,
+    }
+}
+
+fn positions(progress: &Progress) -> Positions {
+    let positions = progress.positions();
+    let place = |place: &ProgressPlace| Place {
+        gtids: place.gtids.to_string(),
+        file: place.at.file.to_string(),
+        offset: place.at.offset,
+    };
+    Positions {
+        received: place(&positions.received),
+        sealed: place(&positions.sealed),
+        written: place(&positions.written),
+        checkpointed: place(&positions.checkpointed),
+    }
+}
+
+/// Seconds from commit to written of the newest transaction, 0 once everything received is written; bytes
+/// of binlog between `written` and the head, when both are in one file.
+fn lag(parts: &Parts, looked: &Looked) -> Lag {
+    let reading = parts.progress.lag();
+    let (written, head) = {
+        let positions = parts.progress.positions();
+        let head = looked.head.lock().unwrap_or_else(|p| p.into_inner()).clone();
+        (positions.written.at.clone(), head)
+    };
+    let bytes = head
+        .and_then(|(file, offset)| (*written.file == *file).then(|| offset.saturating_sub(written.offset)));
+    let queued = parts.progress.counts.queued_rows.load(Relaxed) > 0;
+    let seconds = match (bytes, reading.newest_committed_micros) {
+        (Some(0), _) => Some(0.0),
+        (Some(_), _) if !queued => Some(0.0),
+        (_, 0) => None,
+        (_, committed) => Some(parts.clock.now_micros().saturating_sub(committed) as f64 / 1e6),
+    };
+    Lag { seconds, bytes, p50_ms: reading.p50_ms, p99_ms: reading.p99_ms }
+}
+
+fn live_targets(parts: &Parts, looked: &Looked) -> Vec<TargetStatus> {
+    let copies = parts.progress.copies();
+    let life_cycles = looked.life_cycles.lock().unwrap_or_else(|p| p.into_inner()).clone();
+    let rates = looked.rates.lock().unwrap_or_else(|p| p.into_inner()).clone();
+    let targets = parts.plan.targets().enumerate();
+    targets
+        .map(|(index, (mapping, target))| {
+            let copy = copies.get(&target.id).cloned().unwrap_or_default();
+            let life = life_cycles.get(index).cloned().unwrap_or_default();
+            let rate = rates.get(index).copied().unwrap_or(0.0);
+            target_status(mapping, target, &copy, life, rate)
+        })
+        .collect()
+}
+
+fn target_status(
+    mapping: &Mapping,
+    target: &Target,
+    copy: &CopyProgress,
+    life_cycle: String,
+    rows_per_second: f64,
+) -> TargetStatus {
+    let rows_left = copy.rows_estimated.saturating_sub(copy.rows_done);
+    let rows_a_chunk = copy.rows_done.checked_div(copy.chunks_done).unwrap_or(0).max(1);
+    let chunks_total = match copy.all_known {
+        true => copy.chunks_known,
+        false => copy.chunks_known.max(copy.chunks_done + rows_left / rows_a_chunk),
+    };
+    let eta = (!copy.complete && rows_per_second > 1.0).then(|| (rows_left as f64 / rows_per_second) as u64);
+    TargetStatus {
+        mapping: mapping.name.clone(),
+        table: target.table.clone(),
+        family: target.family.clone(),
+        life_cycle,
+        chunks_done: copy.chunks_done,
+        chunks_to_do: copy.chunks_known - copy.chunks_done,
+        chunks_total_estimate: chunks_total,
+        rows_copied: copy.rows_done,
+        rows_per_second,
+        eta_seconds: eta,
+    }
+}
+
+/// The status of the tailfill that runs with this configuration's state; when none runs, what the state
+/// says.
+pub async fn status(config: &Config) -> Result<Status, Failure> {
+    match running(config).await {
+        Err(ClientError::NotRunning { .. }) => stored(config).await,
+        answer => Ok(answer?),
+    }
+}
+
+async fn running(config: &Config) -> Result<Status, ClientError> {
+    Client::open(&config.state_dir)?.status().await
+}
+
+async fn stored(config: &Config) -> Result<Status, Failure> {
+    let store = RedbStore::open_read_only(&config.state_dir).await?;
+    let journal = Journal::new(Arc::new(store), SOURCE);
+    let mut status = Status { phase: Phase::Stopped, ..Status::default() };
+    status.version = env!("CARGO_PKG_VERSION").to_owned();
+    if let Some(recovered) = journal.recover().await? {
+        let position = &recovered.checkpoint.position;
+        status.positions.checkpointed =
+            Place { gtids: position.gtids.to_string(), file: position.file.clone(), offset: position.offset };
+        status.positions.sealed.gtids = recovered.sealed.to_string();
+        if !recovered.checkpoint.replaying_until.is_empty() {
+            status.waits.push("the next run goes on replaying with new ticks".to_owned());
+        }
+    }
+    let store = journal.store();
+    let resolved = connect::resolve(config).await?;
+    let cohort = run::stored_cohort(&journal).await?;
+    let plan = Plan::new(resolved.mappings, Cohort::All);
+    for (mapping, target) in plan.targets() {
+        let mut key = Chunks::copy_key(SOURCE, &plan, mapping, target);
+        key.cohort = cohort.clone();
+        let chunks = Chunks::load(store.clone(), key.clone(), &Cohort::All).await?;
+        let (chunks_done, chunks_known, rows_done) = chunks.counts();
+        let copy = CopyProgress {
+            chunks_done,
+            chunks_known,
+            rows_done,
+            all_known: chunks.all_planned(),
+            complete: chunks.complete(),
+            rows_estimated: resolved.source.snapshot().await?.estimated_rows(mapping.table).await?,
+            ..CopyProgress::default()
+        };
+        let life = life_cycle(&*store, &key).await.to_string();
+        status.targets.push(target_status(mapping, target, &copy, life, 0.0));
+    }
+    Ok(status)
+}
