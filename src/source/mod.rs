@@ -9,9 +9,20 @@ use crate::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Va
 use async_trait::async_trait;
 use std::sync::Arc;
 
+pub mod binlog;
+mod connection;
 pub mod error;
+pub mod json;
+pub mod mysql;
+pub mod options;
+mod registry;
+pub mod schema;
+pub mod snapshot;
+pub mod text;
 
 pub use error::SourceError;
+pub use mysql::MysqlSource;
+pub use options::{MysqlOptions, TlsFiles, TlsMode};
 
 /// One source server. [`mysql`] is the real one; the simulation has its own.
 #[async_trait]
