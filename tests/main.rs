@@ -1,1 +1,4 @@
+//! The tests that need more than one room, real servers or real processes, as one binary.
 
+mod live;
+mod support;
