@@ -3,4 +3,5 @@
 //! Tests of real servers find them by environment variables (`scripts/services env`) and fail without.
 
 mod contract;
+mod live;
 mod support;

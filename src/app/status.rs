@@ -10,7 +10,7 @@ use crate::pipeline::chunks::Chunks;
 use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
 use crate::pipeline::{Parts, Progress};
 use crate::protocol::{Journal, Plan, plan::Cohort};
-use crate::source::Source;
+use crate::source::{BinlogPlace, Source};
 use crate::status::{
     Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, TailTotals, TargetStatus,
 };
@@ -41,8 +41,8 @@ impl Serving {
 /// What status shows and no task of the run counts.
 #[derive(Default)]
 struct Looked {
-    /// Where the binlog ends: its file, and the offset in it.
-    head: Mutex<Option<(String, u64)>>,
+    /// Where the binlog ends.
+    head: Mutex<Option<BinlogPlace>>,
     life_cycles: Mutex<Vec<String>>,
     /// Rows copied per second over the last look, for each target in order.
     rates: Mutex<Vec<f64>>,
@@ -68,8 +68,8 @@ pub async fn serve(config: &Config, parts: &Parts, stop: &CancellationToken) -> 
 async fn look(parts: Parts, looked: Arc<Looked>) {
     let mut rows_before: Vec<u64> = Vec::new();
     loop {
-        if let Ok(head) = parts.source.head().await {
-            *looked.head.lock().unwrap_or_else(|p| p.into_inner()) = Some((head.file, head.offset));
+        if let Ok(end) = parts.source.binlog_end().await {
+            *looked.head.lock().unwrap_or_else(|p| p.into_inner()) = Some(end);
         }
         let mut life_cycles = Vec::new();
         for (mapping, target) in parts.plan.targets() {
@@ -171,8 +171,8 @@ fn lag(parts: &Parts, looked: &Looked) -> Lag {
         let head = looked.head.lock().unwrap_or_else(|p| p.into_inner()).clone();
         (positions.written.at.clone(), head)
     };
-    let bytes = head
-        .and_then(|(file, offset)| (*written.file == *file).then(|| offset.saturating_sub(written.offset)));
+    let bytes =
+        head.and_then(|end| (end.file == written.file).then(|| end.offset.saturating_sub(written.offset)));
     let queued = parts.progress.counts.queued_rows.load(Relaxed) > 0;
     let seconds = match (bytes, reading.newest_committed_micros) {
         (Some(0), _) => Some(0.0),

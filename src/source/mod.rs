@@ -9,9 +9,20 @@ use crate::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Va
 use async_trait::async_trait;
 use std::sync::Arc;
 
+pub mod binlog;
+mod connection;
 pub mod error;
+pub mod json;
+pub mod mysql;
+pub mod options;
+mod registry;
+pub mod schema;
+pub mod snapshot;
+pub mod text;
 
 pub use error::SourceError;
+pub use mysql::MysqlSource;
+pub use options::{MysqlOptions, TlsFiles, TlsMode};
 
 /// One source server. [`mysql`] is the real one; the simulation has its own.
 #[async_trait]
@@ -26,6 +37,9 @@ pub trait Source: Send + Sync {
     /// A position to start from: [`executed`](Source::executed), read again until it has no hole
     /// against the binlog it was read from.
     async fn start(&self) -> Result<Position, SourceError>;
+
+    /// Where the binlog ends, for the byte lag. Cheap.
+    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError>;
 
     /// The binlog's head: everything that was written to the binlog, which runs ahead of
     /// [`executed`](Source::executed). Never a start; for the byte lag, and to know what may be under way.

@@ -1,0 +1,18 @@
+//! The binlog: from the bytes of one server's replication stream to the changes of mapped tables.
+//!
+//! `stream` asks for it and bounds every wait; `transaction` is the pure state machine that turns
+//! events into transactions and refuses what it does not know (I9); `table_map`, `plan` and `decode`
+//! read row images; `ddl` reads statements; `crc` proves that an event arrived whole.
+
+pub mod crc;
+pub mod cursor;
+pub mod ddl;
+pub mod decode;
+pub mod guard;
+pub mod lexer;
+pub mod plan;
+pub mod redefine;
+pub mod scan;
+pub mod stream;
+pub mod table_map;
+pub mod transaction;

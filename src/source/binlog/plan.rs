@@ -1,0 +1,166 @@
+//! How the row images of one table are read: built once for a TABLE_MAP, checked against the schema.
+
+use super::cursor::{Cursor, Truncated};
+use super::decode::{DecodeError, Decoder};
+use super::table_map::{TableMap, WireColumn};
+use crate::model::{ColumnType, Row, RowChange, TableId, TableSchema, Value};
+use crate::source::text::{Charset, SingleByteTables};
+
+/// Decodes row images of one table id.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    pub table: TableId,
+    /// Columns of a [`Row`]: those of the schema that the run was registered with.
+    width: usize,
+    columns: Vec<Planned>,
+}
+
+#[derive(Clone, Debug)]
+struct Planned {
+    wire: WireColumn,
+    /// Where the value goes in the row, when the column is in use.
+    target: Option<(usize, Decoder)>,
+}
+
+/// Why a TABLE_MAP and a schema do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    #[error("a row in the binlog has {binlog} columns, the table has {schema}")]
+    ColumnCount { binlog: usize, schema: usize },
+    #[error("column {0} is not there, or changed its type")]
+    Column(String),
+    #[error("column {column} has the character set {charset}, which is not supported")]
+    Charset { column: String, charset: String },
+}
+
+/// What a plan is made for.
+pub struct PlanInput<'a> {
+    pub table: TableId,
+    /// The schema that rows are indexed by.
+    pub registered: &'a TableSchema,
+    /// The schema that the TABLE_MAP should agree with; usually the same.
+    pub present: &'a TableSchema,
+    /// Indexes into `registered.columns`.
+    pub used: &'a [usize],
+    pub charsets: &'a SingleByteTables,
+}
+
+impl TablePlan {
+    /// Matches a TABLE_MAP with the schema: by name when the server logs names, else by place,
+    /// which needs the same number of columns.
+    pub fn new(map: &TableMap, input: &PlanInput<'_>) -> Result<TablePlan, Mismatch> {
+        if map.names.is_none() && map.columns.len() != input.present.columns.len() {
+            return Err(Mismatch::ColumnCount {
+                binlog: map.columns.len(),
+                schema: input.present.columns.len(),
+            });
+        }
+        let mut columns: Vec<Planned> =
+            map.columns.iter().map(|wire| Planned { wire: *wire, target: None }).collect();
+        for used in input.used {
+            let decoder_at = decoder_for(map, input, *used)?;
+            columns[decoder_at.0].target = Some((*used, decoder_at.1));
+        }
+        Ok(TablePlan { table: input.table, width: input.registered.columns.len(), columns })
+    }
+
+    pub fn column_count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Decodes one row image: a NULL bit per column, then the values that are not NULL.
+    pub fn row(&self, cursor: &mut Cursor<'_>) -> Result<Row, DecodeError> {
+        let nulls = cursor.take(self.columns.len().div_ceil(8))?;
+        let mut row = vec![Value::Null; self.width];
+        for (i, column) in self.columns.iter().enumerate() {
+            if nulls[i / 8] >> (i % 8) & 1 == 1 {
+                continue;
+            }
+            match &column.target {
+                Some((target, decoder)) => row[*target] = decoder.decode(cursor)?,
+                None => column.wire.skip(cursor)?,
+            }
+        }
+        Ok(row)
+    }
+}
+
+fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(usize, Decoder), Mismatch> {
+    let wanted = &input.registered.columns[used];
+    let gone = || Mismatch::Column(wanted.name.clone());
+    let at = match &map.names {
+        Some(names) => names.iter().position(|name| name.eq_ignore_ascii_case(&wanted.name)),
+        None => input.present.column_index(&wanted.name),
+    };
+    let at = at.ok_or_else(gone)?;
+    let wire = *map.columns.get(at).ok_or_else(gone)?;
+    let present = input.present.column_index(&wanted.name).map(|i| &input.present.columns[i]);
+    let column_type = present.map_or(&wanted.column_type, |column| &column.column_type);
+    let charset = match column_type {
+        ColumnType::Text { charset, .. } => Some(
+            Charset::find(charset, input.charsets)
+                .ok_or_else(|| Mismatch::Charset { column: wanted.name.clone(), charset: charset.clone() })?,
+        ),
+        _ => None,
+    };
+    let decoder = Decoder::new(wire, column_type, charset).ok_or_else(gone)?;
+    Ok((at, decoder))
+}
+
+/// The kinds of rows events, by event type: WRITE, UPDATE, DELETE, in version 1 and 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsKind {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// The head of a rows event.
+///
+/// Layout (MySQL source, libs/mysql/binlog/event/rows_event.h): table id (6), flags (2), in version
+/// 2 the length of extra data (2, itself included) and the data, column count (lenenc), a bitmap of
+/// the columns present (two for an update), then the row images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowsHead {
+    pub table_id: u64,
+    pub column_count: usize,
+    /// Every image has every column (`binlog_row_image = FULL`).
+    pub full_images: bool,
+    /// Where the row images begin in the event's data.
+    pub rows_at: usize,
+}
+
+/// The id of a rows event that only ends a statement and has no table.
+pub const DUMMY_TABLE_ID: u64 = 0x00FF_FFFF;
+
+impl RowsHead {
+    pub fn parse(data: &[u8], kind: RowsKind, version: u8) -> Result<RowsHead, Truncated> {
+        let mut cursor = Cursor::new(data);
+        let table_id = cursor.uint(6)?;
+        cursor.take(2)?;
+        if version == 2 {
+            let extra = usize::from(cursor.u16()?);
+            cursor.take(extra.saturating_sub(2))?;
+        }
+        let count = usize::try_from(cursor.lenenc()?).map_err(|_| Truncated)?;
+        let bitmaps = if kind == RowsKind::Update { 2 } else { 1 };
+        let mut full_images = true;
+        for _ in 0..bitmaps {
+            let bitmap = cursor.take(count.div_ceil(8))?;
+            full_images &= (0..count).all(|i| bitmap[i / 8] >> (i % 8) & 1 == 1);
+        }
+        let rows_at = data.len() - cursor.rest().len();
+        Ok(RowsHead { table_id, column_count: count, full_images, rows_at })
+    }
+}
+
+/// Reads the next change of a rows event.
+pub fn next_change(
+    plan: &TablePlan,
+    kind: RowsKind,
+    cursor: &mut Cursor<'_>,
+) -> Result<RowChange, DecodeError> {
+    let before = if kind == RowsKind::Insert { None } else { Some(plan.row(cursor)?) };
+    let after = if kind == RowsKind::Delete { None } else { Some(plan.row(cursor)?) };
+    Ok(RowChange { table: plan.table, before, after })
+}

@@ -1,0 +1,254 @@
+//! Positions found by reading the binlog up to its end: where to start, and what `FILE:OFFSET` means.
+
+use super::cursor::Cursor;
+use super::guard::guarded;
+use super::stream::{Dump, Events};
+use crate::model::gtid::{Interval, Origin};
+use crate::model::{Gtid, GtidSet, Position};
+use crate::source::SourceError;
+use crate::source::connection::text_at;
+use crate::source::mysql::Session;
+use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
+use std::time::Duration;
+use uuid::Uuid;
+
+const ROTATE: u8 = 4;
+const STOP: u8 = 3;
+const GTID: u8 = 33;
+const ANONYMOUS_GTID: u8 = 34;
+const PREVIOUS_GTIDS: u8 = 35;
+const GTID_TAGGED: u8 = 42;
+/// The offset of a file's first event, behind the magic number.
+const FILE_BEGIN: u64 = 4;
+/// How long `start` waits for holes to be filled that the binlog says are being filled.
+const HOLES_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// `gtid_executed` without a hole that a transaction in the binlog is about to fill.
+///
+/// A transaction enters `gtid_executed` when the engine commits it, and without
+/// `binlog_order_commits` that may be out of order; so a hole may be a transaction whose rows a
+/// SELECT does not see yet. It is in the binlog then, which tells it from a hole that stays.
+pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
+    let deadline = tokio::time::Instant::now() + HOLES_TIMEOUT;
+    loop {
+        let (file, offset) = session.binlog_end().await?;
+        let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
+        let holes = executed.holes();
+        if holes.is_empty() || !in_flight(session, &executed, &holes).await? {
+            return Ok(session.position(executed, file, offset));
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(SourceError::Unavailable {
+                address: session.options.address(),
+                reason: "transactions in the binlog are not committed in the engine; is semi-sync waiting?"
+                    .into(),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Whether the binlog holds a transaction that lies in a hole of `executed`.
+async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Result<bool, SourceError> {
+    // Up to the end as it is after `executed` was read: what comes later is no business of ours.
+    let (end_file, end_offset) = session.binlog_end().await?;
+    let connection = session.open().await?;
+    let mut events =
+        Events::request(connection, &session.options, &side_uuid(), Dump::UpToEnd(executed)).await?;
+    let mut file = String::new();
+    while let Some(event) = events.next(&file).await? {
+        match event.header().event_type_raw() {
+            ROTATE => file = rotate_target(&event),
+            GTID | GTID_TAGGED => {
+                if holes.contains(&gtid(&event)?) {
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+        if file == end_file && u64::from(event.header().log_pos()) >= end_offset {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+/// The set of everything before `offset` in `file`.
+pub(crate) async fn position_at(session: &Session, file: &str, offset: u64) -> Result<Position, SourceError> {
+    let mut scan = Scan::open(session, file).await?;
+    loop {
+        match scan.step().await? {
+            Step::Boundary(at) if at == offset || (offset == FILE_BEGIN && at == scan.begin) => {
+                return Ok(session.position(scan.gtids, file.to_owned(), offset));
+            }
+            Step::Boundary(at) if at > offset => {
+                return Err(not_a_boundary(file, offset, scan.last, Some(at)));
+            }
+            Step::Boundary(at) => scan.last = at,
+            Step::Inside => {}
+            Step::End => return Err(not_a_boundary(file, offset, scan.last, None)),
+        }
+    }
+}
+
+/// Everything that the binlog holds.
+pub(crate) async fn head(session: &Session) -> Result<Position, SourceError> {
+    let logs = session.query("the list of binlog files", "SHOW BINARY LOGS").await?;
+    let file = logs.last().map(|row| text_at(row, 0)).unwrap_or_default();
+    let mut scan = Scan::open(session, &file).await?;
+    loop {
+        match scan.step().await? {
+            Step::Boundary(at) => scan.last = at,
+            Step::Inside => {}
+            Step::End => return Ok(session.position(scan.gtids, file, scan.last)),
+        }
+    }
+}
+
+fn not_a_boundary(file: &str, offset: u64, before: u64, after: Option<u64>) -> SourceError {
+    let reason = match after {
+        Some(_) => format!("{file}:{offset} is not between two transactions"),
+        None => format!("{file}:{offset} is beyond the end of the file"),
+    };
+    let after = after.map(|at| format!(" or {file}:{at}")).unwrap_or_default();
+    SourceError::PositionLost { reason, advice: format!("use {file}:{before}{after}") }
+}
+
+enum Step {
+    /// Everything before this offset is in `gtids`.
+    Boundary(u64),
+    Inside,
+    /// The file has no more.
+    End,
+}
+
+/// Reads one file, transaction by transaction.
+struct Scan {
+    events: Events,
+    gtids: GtidSet,
+    /// The transaction being read; it counts once the next boundary is reached.
+    open: Option<Gtid>,
+    offset: u64,
+    /// The newest boundary.
+    last: u64,
+    /// Where the first transaction begins.
+    begin: u64,
+    rotated: bool,
+    ended: bool,
+}
+
+impl Scan {
+    async fn open(session: &Session, file: &str) -> Result<Scan, SourceError> {
+        let connection = session.open().await?;
+        let events = Events::request(connection, &session.options, &side_uuid(), Dump::File(file)).await?;
+        Ok(Scan {
+            events,
+            gtids: GtidSet::default(),
+            open: None,
+            offset: FILE_BEGIN,
+            last: FILE_BEGIN,
+            begin: FILE_BEGIN,
+            rotated: false,
+            ended: false,
+        })
+    }
+
+    async fn step(&mut self) -> Result<Step, SourceError> {
+        if self.ended {
+            return Ok(Step::End);
+        }
+        let place = format!("offset {}", self.offset);
+        let Some(event) = self.events.next(&place).await? else { return Ok(self.finish()) };
+        let header = event.header();
+        if !event.footer().get_checksum_enabled() {
+            return Ok(Step::Inside);
+        }
+        let kind = header.event_type_raw();
+        let artificial = header.log_pos() == 0;
+        if kind == ROTATE && artificial {
+            // The server says first which file it reads, and again when it goes to the next.
+            return Ok(if std::mem::replace(&mut self.rotated, true) { self.finish() } else { Step::Inside });
+        }
+        if artificial {
+            return Ok(Step::Inside);
+        }
+        let begins_at = self.offset;
+        self.offset = (self.offset & !0xFFFF_FFFF) | u64::from(header.log_pos());
+        if self.offset < begins_at {
+            self.offset += 1 << 32;
+        }
+        match kind {
+            PREVIOUS_GTIDS => {
+                self.gtids = previous_gtids(&event)?;
+                self.begin = self.offset;
+                Ok(Step::Boundary(self.offset))
+            }
+            GTID | GTID_TAGGED => {
+                self.close();
+                self.open = Some(gtid(&event)?);
+                Ok(Step::Boundary(begins_at))
+            }
+            ANONYMOUS_GTID | ROTATE | STOP => {
+                self.close();
+                Ok(Step::Boundary(begins_at))
+            }
+            _ => Ok(Step::Inside),
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(gtid) = self.open.take() {
+            self.gtids.insert(&gtid);
+        }
+    }
+
+    fn finish(&mut self) -> Step {
+        self.close();
+        self.ended = true;
+        Step::Boundary(self.offset)
+    }
+}
+
+/// Side dumps have a name of their own, so that they do not end the tail's.
+fn side_uuid() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
+fn rotate_target(event: &Event) -> String {
+    let mut cursor = Cursor::new(event.data());
+    let _ = cursor.u64();
+    String::from_utf8_lossy(cursor.rest()).into_owned()
+}
+
+fn not_understood(what: &str, reason: String) -> SourceError {
+    SourceError::NotUnderstood {
+        position: what.to_owned(),
+        reason,
+        advice: "report it with the server's version".into(),
+    }
+}
+
+fn gtid(event: &Event) -> Result<Gtid, SourceError> {
+    let read = guarded(|| event.read_event::<GtidEvent>().map_err(|error| error.to_string()))
+        .map_err(|reason| not_understood("a GTID event", reason))?;
+    let tag = read.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
+    Ok(Gtid { origin: Origin { uuid: Uuid::from_bytes(read.sid()), tag }, number: read.gno() })
+}
+
+fn previous_gtids(event: &Event) -> Result<GtidSet, SourceError> {
+    let read = guarded(|| event.read_event::<PreviousGtidsEvent<'_>>().map_err(|error| error.to_string()))
+        .map_err(|reason| not_understood("a previous GTIDs event", reason))?;
+    let mut set = GtidSet::default();
+    for sid in read.sids() {
+        let tag = sid.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
+        let origin = Origin { uuid: Uuid::from_bytes(sid.uuid()), tag };
+        for interval in sid.intervals() {
+            let (first, end) = (interval.start(), interval.end());
+            if first == 0 || end <= first {
+                return Err(not_understood("a previous GTIDs event", "an interval is empty".into()));
+            }
+            set.insert_interval(&origin, Interval { first, last: end - 1 });
+        }
+    }
+    Ok(set)
+}

@@ -1,0 +1,274 @@
+//! Asking a server for its binlog, and reading it with every wait bounded.
+
+use super::crc::{self, Integrity};
+use super::transaction::{Fault, Next, Transactions};
+use crate::model::{GtidSet, Position};
+use crate::source::connection::Connection;
+use crate::source::mysql::Session;
+use crate::source::options::MysqlOptions;
+use crate::source::{ChangeStream, SourceError, StreamEvent, schema};
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use mysql_async::{BinlogStream, BinlogStreamRequest, Error, GnoInterval, IoError, Sid};
+use mysql_common::binlog::events::Event;
+use mysql_common::packets::Tag;
+use std::io::ErrorKind;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Heartbeats that may be missing before the connection counts as lost.
+const HEARTBEATS_MISSED_MAX: u32 = 4;
+/// A dump that stops at the binlog's end gets this long between two events.
+const SIDE_DUMP_STALL: Duration = Duration::from_secs(60);
+
+/// What part of the binlog is asked for.
+pub(crate) enum Dump<'a> {
+    /// Everything not in the set, and then whatever comes.
+    Follow(&'a GtidSet),
+    /// Everything not in the set, up to the present end.
+    UpToEnd(&'a GtidSet),
+    /// A file from its beginning, and those after it, up to the present end.
+    File(&'a str),
+}
+
+/// Raw events of one dump, each checked against its CRC.
+pub(crate) struct Events {
+    stream: BinlogStream,
+    stall: Duration,
+    address: String,
+}
+
+impl Events {
+    /// Turns a connection into a dump. `replica_uuid` is what the server knows us by: a second dump
+    /// with the same one ends the first.
+    pub async fn request(
+        mut connection: Connection,
+        options: &MysqlOptions,
+        replica_uuid: &str,
+        dump: Dump<'_>,
+    ) -> Result<Events, SourceError> {
+        let heartbeat = u64::from(options.heartbeat_seconds.max(1));
+        let nanoseconds = heartbeat * 1_000_000_000;
+        connection
+            .run(
+                "the settings of a replica",
+                &format!(
+                    "SET @source_heartbeat_period = {nanoseconds}, @master_heartbeat_period = {nanoseconds}, \
+                     @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'CRC32', \
+                     @replica_uuid = '{replica_uuid}', @slave_uuid = '{replica_uuid}'"
+                ),
+            )
+            .await?;
+        let file;
+        let mut request = BinlogStreamRequest::new(options.server_id);
+        let mut stall = SIDE_DUMP_STALL;
+        match dump {
+            Dump::Follow(set) => {
+                stall = Duration::from_secs(heartbeat) * HEARTBEATS_MISSED_MAX;
+                request = request.with_gtid().with_gtid_set(sids(set));
+            }
+            Dump::UpToEnd(set) => {
+                request = request.with_gtid().with_gtid_set(sids(set)).with_non_blocking();
+            }
+            Dump::File(name) => {
+                file = name.as_bytes().to_vec();
+                request = request.with_filename(&file).with_pos(4).with_non_blocking();
+            }
+        }
+        let address = options.address();
+        let requested = connection.conn.get_binlog_stream(request).await;
+        match requested {
+            Ok(stream) => Ok(Events { stream, stall, address }),
+            Err(error) => Err(lost_or_away(&address, "", error)),
+        }
+    }
+
+    /// The next event; `None` at the end of a dump that does not follow.
+    ///
+    /// # Errors
+    /// `Unavailable` when nothing comes in time; `PositionLost` when the server refuses to go on;
+    /// `NotUnderstood` when bytes are damaged. `place` is for messages.
+    pub async fn next(&mut self, place: &str) -> Result<Option<Event>, SourceError> {
+        let read = AssertUnwindSafe(self.stream.next()).catch_unwind();
+        let event = match tokio::time::timeout(self.stall, read).await {
+            Err(_) => {
+                return Err(SourceError::Unavailable {
+                    address: self.address.clone(),
+                    reason: format!("no event and no heartbeat for {} s", self.stall.as_secs()),
+                });
+            }
+            Ok(Err(_panic)) => {
+                return Err(damaged(place, "an event is shorter than it says"));
+            }
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(Err(error)))) => return Err(lost_or_away(&self.address, place, error)),
+            Ok(Ok(Some(Ok(event)))) => event,
+        };
+        match crc::check(&event) {
+            Integrity::Verified | Integrity::Unchecked => Ok(Some(event)),
+            Integrity::Corrupt => Err(damaged(place, "an event does not match its CRC-32")),
+        }
+    }
+}
+
+fn damaged(place: &str, reason: &str) -> SourceError {
+    SourceError::NotUnderstood {
+        position: place.to_owned(),
+        reason: reason.to_owned(),
+        advice: "restart; if it happens again at the same place, look at the binlog file with mysqlbinlog \
+                 --verify-binlog-checksum"
+            .into(),
+    }
+}
+
+/// The sets as the dump command wants them: interval ends are exclusive there.
+fn sids(set: &GtidSet) -> Vec<Sid<'static>> {
+    set.iter()
+        .map(|(origin, intervals)| {
+            let intervals = intervals.iter().map(|i| GnoInterval::new(i.first, i.last.saturating_add(1)));
+            let sid = Sid::new(*origin.uuid.as_bytes()).with_intervals(intervals.collect());
+            match Tag::new(origin.tag.clone()) {
+                Ok(tag) => sid.with_tag(tag),
+                Err(_) => sid,
+            }
+        })
+        .collect()
+}
+
+/// What a dump's error means. 1236 is ER_SOURCE_FATAL_ERROR_READING_BINLOG, whose text decides.
+fn lost_or_away(address: &str, place: &str, error: Error) -> SourceError {
+    let unavailable = |reason: String| SourceError::Unavailable { address: address.to_owned(), reason };
+    match error {
+        Error::Server(error) if error.code == 1236 || error.code == 1789 => {
+            let text = error.message.to_lowercase();
+            if text.contains("same server_uuid") || text.contains("same server_id") {
+                return unavailable(format!("another replica took our place: {}", error.message));
+            }
+            if text.contains("checksum") || text.contains("corrupt") || text.contains("bogus data") {
+                return damaged(place, &error.message);
+            }
+            let advice = if text.contains("purged") {
+                "the server no longer has the binlog files: copy again (recopy), or use a server that has them"
+            } else {
+                "copy again (recopy), or use a server that has this position"
+            };
+            SourceError::PositionLost { reason: error.message, advice: advice.into() }
+        }
+        Error::Server(error) if matches!(error.code, 1045 | 1142 | 1227) => SourceError::Refused {
+            what: "the binlog".into(),
+            reason: format!(
+                "{} (error {}); GRANT REPLICATION SLAVE ON *.* to this user",
+                error.message, error.code
+            ),
+        },
+        Error::Io(IoError::Io(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::Other | ErrorKind::InvalidInput
+            ) =>
+        {
+            damaged(place, &format!("an event does not decode: {error}"))
+        }
+        Error::Driver(mysql_async::DriverError::UnexpectedPacket { payload }) => {
+            unavailable(format!("an unexpected packet of {} bytes", payload.len()))
+        }
+        other => unavailable(format!("the binlog stream broke: {other}")),
+    }
+}
+
+/// A [`ChangeStream`] over one MySQL connection.
+pub(crate) struct MysqlStream {
+    session: Arc<Session>,
+    events: Events,
+    transactions: Transactions,
+}
+
+impl MysqlStream {
+    /// Checks that the server can continue from `from`, and asks it to.
+    pub async fn open(session: Arc<Session>, from: &Position) -> Result<MysqlStream, SourceError> {
+        await_executed(&session, &from.gtids).await?;
+        let purged = session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
+        if !from.gtids.contains_set(&purged) {
+            let missing = purged.minus(&from.gtids);
+            return Err(SourceError::PositionLost {
+                reason: format!(
+                    "the server has purged {} transactions after it ({missing})",
+                    missing.count()
+                ),
+                advice: "copy again (recopy), use a server that still has them, or start from `earliest`; \
+                         binlog_expire_logs_seconds says how long they are kept"
+                    .into(),
+            });
+        }
+        let mut connection = session.open().await?;
+        let charsets = session.charsets(&mut connection).await?;
+        let events =
+            Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.gtids))
+                .await?;
+        let transactions = Transactions::new(session.registry(), charsets);
+        Ok(MysqlStream { session, events, transactions })
+    }
+
+    fn place(&self) -> String {
+        let place = self.transactions.place();
+        format!("{}:{}", place.file, place.offset)
+    }
+
+    fn fault(&self, fault: Fault) -> SourceError {
+        SourceError::NotUnderstood { position: self.place(), reason: fault.reason, advice: fault.advice }
+    }
+
+    async fn advance(&mut self) -> Result<Option<StreamEvent>, SourceError> {
+        if let Some(changes) = self.transactions.pending_changes().map_err(|fault| self.fault(fault))? {
+            return Ok(Some(changes));
+        }
+        let place = self.place();
+        let Some(event) = self.events.next(&place).await? else {
+            let address = self.session.options.address();
+            return Err(SourceError::Unavailable { address, reason: "the server ended the stream".into() });
+        };
+        match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
+            Next::Nothing => Ok(None),
+            Next::Report(event) => Ok(Some(event)),
+            Next::Reread(reread) => {
+                let mut connection = self.session.open().await?;
+                let fresh = schema::read(&mut connection, &reread.table).await?;
+                self.transactions.reread(*reread, fresh).map_err(|fault| self.fault(fault))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ChangeStream for MysqlStream {
+    async fn next(&mut self) -> Result<StreamEvent, SourceError> {
+        loop {
+            if let Some(event) = self.advance().await? {
+                return Ok(event);
+            }
+        }
+    }
+}
+
+/// Waits until the server has committed `wanted` in its engine: a transaction that we read may be
+/// in the binlog only (semi-sync AFTER_SYNC), and a dump that is ahead is refused.
+async fn await_executed(session: &Session, wanted: &GtidSet) -> Result<(), SourceError> {
+    let deadline = tokio::time::Instant::now() + session.options.catch_up_timeout;
+    loop {
+        let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
+        if executed.contains_set(wanted) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            let lost = wanted.minus(&executed);
+            return Err(SourceError::PositionLost {
+                reason: format!("the source lost transactions that were read ({lost})"),
+                advice: "it was restored, or a replica took over that had not received them: copy again \
+                         (recopy), or go back to the server that has them"
+                    .into(),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,661 @@
+//! From events to transactions: the state machine that decides what every event means.
+//!
+//! Pure: it gets whole events and gives back what to report; connections and waiting are the
+//! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
+//! does not know is a [`Fault`], never skipped.
+
+use super::cursor::{Cursor, Truncated};
+use super::ddl::{self, ColumnClause, Effect, Statement};
+use super::guard::guarded;
+use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan, next_change};
+use super::redefine;
+use super::table_map::{TableMap, TableMapHead};
+use crate::model::gtid::Origin;
+use crate::model::{Gtid, RowChange, TableName, TableSchema};
+use crate::source::registry::{Registered, Registry};
+use crate::source::text::SingleByteTables;
+use crate::source::{BinlogPlace, StreamEvent};
+use mysql_common::binlog::events::{Event, ExecuteLoadQueryEvent, GtidEvent};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Bounds of one [`StreamEvent::Changes`]: rows, and bytes of row images.
+const CHANGES_MAX: usize = 256;
+const CHANGE_BYTES_MAX: usize = 4 << 20;
+/// Table ids remembered between transactions, and undecided XA transactions of other tables.
+const PLANS_MAX: usize = 4_096;
+const PREPARED_MAX: usize = 100_000;
+
+/// Something that must not be skipped. `reason` and `advice` become
+/// [`SourceError::NotUnderstood`](crate::source::SourceError::NotUnderstood) with the position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub reason: String,
+    pub advice: String,
+}
+
+impl Fault {
+    pub fn new(reason: impl Into<String>, advice: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), advice: advice.into() }
+    }
+}
+
+impl From<Truncated> for Fault {
+    fn from(_: Truncated) -> Fault {
+        Fault::new("an event ends before its content does", DAMAGED)
+    }
+}
+
+const DAMAGED: &str = "the binlog may be damaged: look at it with mysqlbinlog; report it if that reads it";
+const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
+const REPORT: &str = "report it with the server's version; it must not be skipped";
+
+/// What the stream has to do after an event.
+#[derive(Debug)]
+pub enum Next {
+    /// Go on with the next event.
+    Nothing,
+    Report(StreamEvent),
+    /// Read the table's definition again and hand it to [`Transactions::reread`].
+    Reread(Box<Reread>),
+}
+
+/// Why a definition is needed again, and what waits for it.
+#[derive(Debug)]
+pub struct Reread {
+    pub table: TableName,
+    index: usize,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Altered { clauses: Vec<ColumnClause>, then: Option<StreamEvent> },
+    Map { map: TableMap, raw: Vec<u8>, mismatch: Mismatch },
+}
+
+#[derive(Debug)]
+enum State {
+    Between,
+    /// The GTID was read, its first statement was not.
+    Opened(Gtid),
+    Inside(Transaction),
+}
+
+#[derive(Debug)]
+struct Transaction {
+    gtid: Gtid,
+    /// Rows of registered tables came.
+    has_rows: bool,
+    /// The xid of an XA transaction.
+    xa: Option<String>,
+}
+
+/// What a table id stands for.
+enum Known {
+    Other,
+    Ours { raw: Vec<u8>, plan: Arc<TablePlan> },
+}
+
+/// A rows event that is being reported piece by piece.
+struct Pending {
+    event: Event,
+    at: usize,
+    kind: RowsKind,
+    plan: Arc<TablePlan>,
+}
+
+/// The state of one stream.
+pub struct Transactions {
+    registry: Arc<Registry>,
+    charsets: Arc<SingleByteTables>,
+    /// The newest known definition of each registered table.
+    present: Vec<Arc<TableSchema>>,
+    known: FxHashMap<u64, Known>,
+    state: State,
+    place: BinlogPlace,
+    /// Bytes of a compressed payload that have not come out of it yet.
+    payload_left: u64,
+    /// XA transactions that were prepared in this stream without rows of ours.
+    prepared: FxHashSet<String>,
+    pending: Option<Pending>,
+}
+
+impl Transactions {
+    pub fn new(registry: Arc<Registry>, charsets: Arc<SingleByteTables>) -> Transactions {
+        let present = registry.tables().iter().map(|table| table.schema.clone()).collect();
+        Transactions {
+            registry,
+            charsets,
+            present,
+            known: FxHashMap::default(),
+            state: State::Between,
+            place: BinlogPlace::default(),
+            payload_left: 0,
+            prepared: FxHashSet::default(),
+            pending: None,
+        }
+    }
+
+    /// Up to where events were applied.
+    pub fn place(&self) -> &BinlogPlace {
+        &self.place
+    }
+
+    /// Whether the events now come out of a compressed payload.
+    pub fn in_payload(&self) -> bool {
+        self.payload_left > 0
+    }
+
+    /// The next changes of a rows event that was applied but is not used up.
+    pub fn pending_changes(&mut self) -> Result<Option<StreamEvent>, Fault> {
+        let Some(pending) = &mut self.pending else { return Ok(None) };
+        let rows = pending.event.data().get(pending.at..).unwrap_or_default();
+        let mut cursor = Cursor::new(rows);
+        let mut changes: Vec<RowChange> = Vec::new();
+        while !cursor.is_empty()
+            && changes.len() < CHANGES_MAX
+            && rows.len() - cursor.rest().len() < CHANGE_BYTES_MAX
+        {
+            let change = next_change(&pending.plan, pending.kind, &mut cursor).map_err(|error| {
+                let table = self.registry.get(pending.plan.table).map(|t| t.schema.name.to_string());
+                Fault::new(
+                    format!("a row of {} does not decode: {error}", table.unwrap_or_default()),
+                    "was the table altered before this position? then start from a later one and copy again",
+                )
+            })?;
+            changes.push(change);
+        }
+        pending.at += rows.len() - cursor.rest().len();
+        if cursor.is_empty() {
+            self.pending = None;
+        }
+        Ok(if changes.is_empty() { None } else { Some(StreamEvent::Changes(changes)) })
+    }
+
+    /// Applies one event; call [`pending_changes`](Transactions::pending_changes) until it is empty
+    /// before the next.
+    pub fn apply(&mut self, event: Event) -> Result<Next, Fault> {
+        let kind = event.header().event_type_raw();
+        self.account(&event, kind)?;
+        match kind {
+            QUERY => self.query(&event),
+            EXECUTE_LOAD_QUERY => self.load_query(&event),
+            XID => self.end(),
+            GTID | GTID_TAGGED => self.gtid(&event),
+            TABLE_MAP => self.table_map(&event),
+            WRITE_ROWS_V1 => self.rows(event, RowsKind::Insert, 1),
+            UPDATE_ROWS_V1 => self.rows(event, RowsKind::Update, 1),
+            DELETE_ROWS_V1 => self.rows(event, RowsKind::Delete, 1),
+            WRITE_ROWS => self.rows(event, RowsKind::Insert, 2),
+            UPDATE_ROWS => self.rows(event, RowsKind::Update, 2),
+            DELETE_ROWS => self.rows(event, RowsKind::Delete, 2),
+            PARTIAL_UPDATE_ROWS => self.partial_rows(&event),
+            XA_PREPARE => self.xa_prepare(&event),
+            ROTATE => self.rotate(&event),
+            HEARTBEAT | HEARTBEAT_V2 => {
+                Ok(Next::Report(StreamEvent::Heartbeat { place: self.place.clone() }))
+            }
+            TRANSACTION_PAYLOAD => self.payload(&event),
+            FORMAT_DESCRIPTION => {
+                self.known.clear();
+                Ok(Next::Nothing)
+            }
+            STOP | PREVIOUS_GTIDS | ROWS_QUERY | IGNORABLE | VIEW_CHANGE | TRANSACTION_CONTEXT | INTVAR
+            | RAND | USER_VAR | BEGIN_LOAD_QUERY | APPEND_BLOCK => Ok(Next::Nothing),
+            ANONYMOUS_GTID => Err(Fault::new(
+                "a transaction has no GTID",
+                "set gtid_mode = ON at the source; the tail cannot continue over such transactions",
+            )),
+            INCIDENT => Err(Fault::new(
+                "the source reports an incident: changes may be missing from its binlog",
+                RECOPY,
+            )),
+            other => Err(Fault::new(format!("event type {other} is unknown"), REPORT)),
+        }
+    }
+
+    /// Counts an event against the payload it came from, or moves the place to its end.
+    fn account(&mut self, event: &Event, kind: u8) -> Result<(), Fault> {
+        let header = event.header();
+        if !event.footer().get_checksum_enabled() {
+            let size = u64::from(header.event_size());
+            self.payload_left = self
+                .payload_left
+                .checked_sub(size)
+                .ok_or_else(|| Fault::new("a compressed transaction is longer than it says", DAMAGED))?;
+            return Ok(());
+        }
+        if self.payload_left > 0 {
+            return Err(Fault::new("a compressed transaction did not inflate to its stated size", DAMAGED));
+        }
+        if kind != ROTATE && header.log_pos() != 0 {
+            self.place.offset = widen(self.place.offset, header.log_pos());
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self, event: &Event) -> Result<Next, Fault> {
+        let mut cursor = Cursor::new(event.data());
+        let offset = cursor.u64()?;
+        self.place = BinlogPlace { file: String::from_utf8_lossy(cursor.rest()).into(), offset };
+        match &self.state {
+            State::Between => Ok(Next::Nothing),
+            State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => {
+                Err(Fault::new(format!("the binlog file ends inside transaction {gtid}"), DAMAGED))
+            }
+        }
+    }
+
+    fn gtid(&mut self, event: &Event) -> Result<Next, Fault> {
+        let read = guarded(|| event.read_event::<GtidEvent>().map_err(|error| error.to_string()))
+            .map_err(|error| Fault::new(format!("a GTID event does not decode: {error}"), REPORT))?;
+        if let State::Opened(open) | State::Inside(Transaction { gtid: open, .. }) = &self.state {
+            return Err(Fault::new(format!("transaction {open} has no end"), REPORT));
+        }
+        let tag = read.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
+        let origin = Origin { uuid: Uuid::from_bytes(read.sid()), tag };
+        let gtid = Gtid { origin, number: read.gno() };
+        self.state = State::Opened(gtid.clone());
+        if self.known.len() > PLANS_MAX {
+            self.known.clear();
+        }
+        Ok(Next::Report(StreamEvent::Begin { gtid, committed_micros: read.immediate_commit_timestamp() }))
+    }
+
+    fn payload(&mut self, event: &Event) -> Result<Next, Fault> {
+        let size = payload_size(event.data())?;
+        self.payload_left = size;
+        Ok(Next::Nothing)
+    }
+
+    fn query(&mut self, event: &Event) -> Result<Next, Fault> {
+        let (schema, text) = query_text(event.data())?;
+        let ends = matches!(self.state, State::Opened(_));
+        match ddl::parse(&text, &schema) {
+            Ok(statement) => self.statement(statement, ends),
+            Err(unterminated) => {
+                Err(Fault::new(format!("a statement does not parse: {unterminated}"), REPORT))
+            }
+        }
+    }
+
+    fn load_query(&mut self, event: &Event) -> Result<Next, Fault> {
+        let read = guarded(|| {
+            let read = event.read_event::<ExecuteLoadQueryEvent<'_>>().map_err(|error| error.to_string())?;
+            Ok((read.schema().into_owned(), read.query().into_owned()))
+        });
+        let (schema, text) =
+            read.map_err(|error| Fault::new(format!("a LOAD event does not decode: {error}"), REPORT))?;
+        match ddl::parse(&text, &schema) {
+            Ok(statement) => self.statement(statement, false),
+            Err(unterminated) => {
+                Err(Fault::new(format!("a statement does not parse: {unterminated}"), REPORT))
+            }
+        }
+    }
+
+    /// `first`: the statement follows its GTID at once, so that it may be a transaction by itself.
+    fn statement(&mut self, statement: Statement, first: bool) -> Result<Next, Fault> {
+        match statement {
+            Statement::Begin => self.open(None),
+            Statement::XaStart(xid) => self.open(Some(xid)),
+            Statement::Commit => self.end(),
+            Statement::Savepoint | Statement::XaEnd => Ok(Next::Nothing),
+            Statement::Rollback | Statement::RollbackTo if self.has_rows() => Err(Fault::new(
+                "rows of a mapped table were rolled back inside a logged transaction",
+                "a transaction mixes InnoDB with a table that cannot roll back; copy its lists again",
+            )),
+            Statement::Rollback => self.end(),
+            Statement::RollbackTo => Ok(Next::Nothing),
+            Statement::XaRollback(xid) => {
+                self.prepared.remove(&xid);
+                self.end()
+            }
+            Statement::XaCommit(xid) => self.xa_commit(&xid),
+            Statement::Other(definition) if first && definition.opens_transaction() => self.open(None),
+            Statement::Other(definition) => self.definition(&definition, first),
+        }
+    }
+
+    fn open(&mut self, xa: Option<String>) -> Result<Next, Fault> {
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Opened(gtid) => {
+                self.state = State::Inside(Transaction { gtid, has_rows: false, xa });
+                Ok(Next::Nothing)
+            }
+            State::Between => Err(no_gtid()),
+            State::Inside(open) => Err(Fault::new(format!("transaction {} begins twice", open.gtid), REPORT)),
+        }
+    }
+
+    fn definition(&mut self, definition: &ddl::Definition, ends: bool) -> Result<Next, Fault> {
+        let mut altered = None;
+        for (index, table) in self.registry.tables().iter().enumerate() {
+            match definition.effect_on(&table.schema.name) {
+                Effect::None => {}
+                Effect::Redefines { clauses } => altered = Some((index, clauses)),
+                effect => return Err(refused(&effect, table)),
+            }
+        }
+        let then = if ends { Some(self.take_end()?) } else { None };
+        if let Some((index, clauses)) = altered {
+            self.known.clear();
+            let table = self.registry.tables()[index].schema.name.clone();
+            return Ok(Next::Reread(Box::new(Reread {
+                table,
+                index,
+                cause: Cause::Altered { clauses, then },
+            })));
+        }
+        Ok(then.map_or(Next::Nothing, Next::Report))
+    }
+
+    fn xa_prepare(&mut self, event: &Event) -> Result<Next, Fault> {
+        let one_phase = Cursor::new(event.data()).u8()? != 0;
+        if let State::Inside(Transaction { xa: Some(xid), .. }) = &self.state
+            && !one_phase
+        {
+            if self.prepared.len() >= PREPARED_MAX {
+                return Err(Fault::new("too many undecided XA transactions", "see XA RECOVER at the source"));
+            }
+            self.prepared.insert(xid.clone());
+        }
+        self.end()
+    }
+
+    fn xa_commit(&mut self, xid: &str) -> Result<Next, Fault> {
+        if self.prepared.remove(xid) {
+            return self.end();
+        }
+        Err(Fault::new(
+            "an XA transaction commits whose prepare was not read: it may hold rows of a mapped table",
+            "start from a position before its XA PREPARE; before a first start, let XA RECOVER be empty",
+        ))
+    }
+
+    fn has_rows(&self) -> bool {
+        matches!(&self.state, State::Inside(transaction) if transaction.has_rows)
+    }
+
+    fn end(&mut self) -> Result<Next, Fault> {
+        Ok(Next::Report(self.take_end()?))
+    }
+
+    fn take_end(&mut self) -> Result<StreamEvent, Fault> {
+        if self.payload_left > 0 {
+            return Err(Fault::new("a compressed transaction goes on after its end", DAMAGED));
+        }
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => {
+                Ok(StreamEvent::End { gtid, place: self.place.clone() })
+            }
+            State::Between => Err(no_gtid()),
+        }
+    }
+
+    fn table_map(&mut self, event: &Event) -> Result<Next, Fault> {
+        let head = TableMapHead::parse(event.data())?;
+        let id = head.id;
+        let Some(registered) = self.registry.find(head.schema, head.table) else {
+            self.known.insert(id, Known::Other);
+            return Ok(Next::Nothing);
+        };
+        if matches!(self.known.get(&id), Some(Known::Ours { raw, .. }) if raw == event.data()) {
+            return Ok(Next::Nothing);
+        }
+        let map = head.complete().map_err(|error| {
+            Fault::new(
+                format!("the table map of {} does not decode: {error}", registered.schema.name),
+                REPORT,
+            )
+        })?;
+        let index = usize::from(registered.id.0);
+        match self.plan(&map, index) {
+            Ok(plan) => {
+                self.remember(id, event.data().to_vec(), plan);
+                Ok(Next::Nothing)
+            }
+            Err(mismatch) => {
+                let table = registered.schema.name.clone();
+                let cause = Cause::Map { map, raw: event.data().to_vec(), mismatch };
+                Ok(Next::Reread(Box::new(Reread { table, index, cause })))
+            }
+        }
+    }
+
+    fn plan(&self, map: &TableMap, index: usize) -> Result<TablePlan, Mismatch> {
+        let registered = &self.registry.tables()[index];
+        TablePlan::new(
+            map,
+            &PlanInput {
+                table: registered.id,
+                registered: &registered.schema,
+                present: &self.present[index],
+                used: &registered.used,
+                charsets: &self.charsets,
+            },
+        )
+    }
+
+    fn remember(&mut self, id: u64, raw: Vec<u8>, plan: TablePlan) {
+        self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan) });
+    }
+
+    /// Goes on after [`Next::Reread`] with the table's present definition.
+    pub fn reread(&mut self, reread: Reread, fresh: TableSchema) -> Result<Option<StreamEvent>, Fault> {
+        let registered = &self.registry.tables()[reread.index];
+        let advice = format!(
+            "park the mapping of {}, then start from a position after the change and copy its lists again",
+            reread.table
+        );
+        let no_clauses = Vec::new();
+        let clauses = match &reread.cause {
+            Cause::Altered { clauses, .. } => clauses,
+            Cause::Map { .. } => &no_clauses,
+        };
+        redefine::still_readable(registered, &fresh, clauses).map_err(|reason| {
+            Fault::new(format!("{} was altered: {reason}", reread.table), advice.clone())
+        })?;
+        self.present[reread.index] = Arc::new(fresh);
+        match reread.cause {
+            Cause::Altered { then, .. } => Ok(then),
+            Cause::Map { map, raw, mismatch } => {
+                let plan = self.plan(&map, reread.index).map_err(|_| {
+                    Fault::new(
+                        format!("{}: {mismatch}", reread.table),
+                        format!(
+                            "{advice}; binlog_row_metadata = FULL lets a tail read rows from before a change"
+                        ),
+                    )
+                })?;
+                self.remember(map.id, raw, plan);
+                Ok(None)
+            }
+        }
+    }
+
+    fn rows(&mut self, event: Event, kind: RowsKind, version: u8) -> Result<Next, Fault> {
+        let head = RowsHead::parse(event.data(), kind, version)?;
+        let plan = match self.known.get(&head.table_id) {
+            Some(Known::Other) => return Ok(Next::Nothing),
+            None if head.table_id == DUMMY_TABLE_ID => return Ok(Next::Nothing),
+            None => return Err(Fault::new("rows of a table whose map was not read", REPORT)),
+            Some(Known::Ours { plan, .. }) => plan.clone(),
+        };
+        if !head.full_images {
+            return Err(Fault::new(
+                "a row image has not all columns",
+                "set binlog_row_image = FULL at the source, globally and in every session",
+            ));
+        }
+        if head.column_count != plan.column_count() {
+            return Err(Fault::new("a rows event and its table map differ in columns", DAMAGED));
+        }
+        self.note_rows(&plan)?;
+        self.pending = Some(Pending { event, at: head.rows_at, kind, plan });
+        Ok(Next::Nothing)
+    }
+
+    fn partial_rows(&mut self, event: &Event) -> Result<Next, Fault> {
+        let head = RowsHead::parse(event.data(), RowsKind::Update, 2)?;
+        match self.known.get(&head.table_id) {
+            Some(Known::Other) => Ok(Next::Nothing),
+            _ => Err(Fault::new(
+                "an update of a mapped table is logged as a JSON difference",
+                "set binlog_row_value_options = '' at the source, globally and in every session",
+            )),
+        }
+    }
+
+    fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {
+        let State::Inside(transaction) = &mut self.state else { return Err(no_gtid()) };
+        transaction.has_rows = true;
+        if transaction.xa.is_none() {
+            return Ok(());
+        }
+        let table = self.registry.get(plan.table).map(|t| t.schema.name.to_string()).unwrap_or_default();
+        Err(Fault::new(
+            format!("an XA transaction writes to {table}"),
+            "XA on mapped tables is not supported yet: let the application use plain transactions",
+        ))
+    }
+}
+
+fn no_gtid() -> Fault {
+    Fault::new("an event stands outside any transaction", "is gtid_mode ON at the source?")
+}
+
+fn refused(effect: &Effect, table: &Registered) -> Fault {
+    let name = &table.schema.name;
+    match effect {
+        Effect::Destroys { what } => {
+            Fault::new(format!("{what} on {name}: rows changed without row events"), RECOPY)
+        }
+        Effect::StatementFormat { what } => Fault::new(
+            format!("{what} on {name} is logged in statement format: its rows cannot be known"),
+            format!("set binlog_format = ROW in every session; then {RECOPY}"),
+        ),
+        Effect::Unknown { what } => Fault::new(format!("{what} names {name} and is not understood"), REPORT),
+        Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
+    }
+}
+
+/// The 64-bit offset that ends in the 32 bits of an event's header: files may grow beyond 4 GiB.
+fn widen(before: u64, log_pos: u32) -> u64 {
+    let candidate = before & !0xFFFF_FFFF | u64::from(log_pos);
+    // Positions rise within a file; a small step back is a heartbeat that repeats one.
+    if candidate + (1 << 31) < before { candidate + (1 << 32) } else { candidate }
+}
+
+/// Default schema and text of a QUERY event.
+///
+/// Layout: thread id (4), seconds (4), schema length (1), error (2), status variables' length (2),
+/// status variables, schema, 0, statement.
+fn query_text(data: &[u8]) -> Result<(String, String), Truncated> {
+    let mut cursor = Cursor::new(data);
+    cursor.take(8)?;
+    let schema_length = usize::from(cursor.u8()?);
+    cursor.take(2)?;
+    let status_length = usize::from(cursor.u16()?);
+    cursor.take(status_length)?;
+    let schema = String::from_utf8_lossy(cursor.take(schema_length)?).into_owned();
+    cursor.take(1)?;
+    Ok((schema, String::from_utf8_lossy(cursor.rest()).into_owned()))
+}
+
+/// The size that a TRANSACTION_PAYLOAD event says its content has when inflated: fields of (type
+/// lenenc, length lenenc, value lenenc) up to the end mark 0 (WL#3549).
+fn payload_size(data: &[u8]) -> Result<u64, Fault> {
+    const PAYLOAD_SIZE: u64 = 1;
+    const COMPRESSION_TYPE: u64 = 2;
+    const UNCOMPRESSED_SIZE: u64 = 3;
+    let (mut stored, mut inflated, mut compression) = (0, None, None);
+    let mut cursor = Cursor::new(data);
+    loop {
+        let field = cursor.lenenc()?;
+        if field == 0 {
+            break;
+        }
+        let length = cursor.length()?;
+        let value = Cursor::new(cursor.take(length)?).lenenc()?;
+        match field {
+            PAYLOAD_SIZE => stored = value,
+            COMPRESSION_TYPE => compression = Some(value),
+            UNCOMPRESSED_SIZE => inflated = Some(value),
+            _ => {}
+        }
+    }
+    match (compression, inflated) {
+        // ZSTD; 255 is "not compressed".
+        (Some(0), Some(size)) => Ok(size),
+        (Some(255), size) => Ok(size.unwrap_or(stored)),
+        _ => Err(Fault::new("a transaction is compressed in an unknown way", REPORT)),
+    }
+}
+
+const QUERY: u8 = 2;
+const STOP: u8 = 3;
+const ROTATE: u8 = 4;
+const INTVAR: u8 = 5;
+const APPEND_BLOCK: u8 = 9;
+const RAND: u8 = 13;
+const USER_VAR: u8 = 14;
+const FORMAT_DESCRIPTION: u8 = 15;
+const XID: u8 = 16;
+const BEGIN_LOAD_QUERY: u8 = 17;
+const EXECUTE_LOAD_QUERY: u8 = 18;
+const TABLE_MAP: u8 = 19;
+const WRITE_ROWS_V1: u8 = 23;
+const UPDATE_ROWS_V1: u8 = 24;
+const DELETE_ROWS_V1: u8 = 25;
+const INCIDENT: u8 = 26;
+const HEARTBEAT: u8 = 27;
+const IGNORABLE: u8 = 28;
+const ROWS_QUERY: u8 = 29;
+const WRITE_ROWS: u8 = 30;
+const UPDATE_ROWS: u8 = 31;
+const DELETE_ROWS: u8 = 32;
+const GTID: u8 = 33;
+const ANONYMOUS_GTID: u8 = 34;
+const PREVIOUS_GTIDS: u8 = 35;
+const TRANSACTION_CONTEXT: u8 = 36;
+const VIEW_CHANGE: u8 = 37;
+const XA_PREPARE: u8 = 38;
+const PARTIAL_UPDATE_ROWS: u8 = 39;
+const TRANSACTION_PAYLOAD: u8 = 40;
+const HEARTBEAT_V2: u8 = 41;
+const GTID_TAGGED: u8 = 42;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_beyond_four_gibibytes_are_widened() {
+        assert_eq!(widen(4, 200), 200);
+        assert_eq!(widen(0xFFFF_FF00, 0x10), 0x1_0000_0010);
+        assert_eq!(widen(0x1_0000_0010, 0x20), 0x1_0000_0020);
+        assert_eq!(widen(500, 400), 400);
+    }
+
+    #[test]
+    fn the_stated_size_of_a_payload_is_read() {
+        let data = [2, 1, 0, 3, 3, 0xFC, 0, 1, 1, 1, 40, 0, 9, 9];
+        assert_eq!(payload_size(&data).unwrap(), 256);
+        assert!(payload_size(&[2, 1, 7, 0]).is_err());
+        assert!(payload_size(&[2, 1]).is_err());
+    }
+
+    #[test]
+    fn a_query_event_is_split_into_schema_and_text() {
+        let mut data = vec![0; 8];
+        data.extend([1, 0, 0, 2, 0, 9, 9, b's', 0]);
+        data.extend(b"BEGIN");
+        assert_eq!(query_text(&data).unwrap(), ("s".into(), "BEGIN".into()));
+        for end in 0..16 {
+            let _ = query_text(&data[..end]);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The real source: a MySQL server (8.0 to 9.x) with GTIDs.
+
+use super::binlog::scan;
+use super::binlog::stream::MysqlStream;
+use super::connection::{Connection, text_at};
+use super::options::MysqlOptions;
+use super::registry::Registry;
+use super::snapshot::reader::MysqlSnapshot;
+use super::text::{SINGLE_BYTE_QUERY, SingleByteTables, single_byte_table, single_byte_table_query};
+use super::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, schema};
+use crate::model::{GtidSet, Position, TableId, TableName, TableSchema};
+use async_trait::async_trait;
+use mysql_async::Row;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, OnceCell};
+
+/// A MySQL server whose binlog is tailed and whose tables are read.
+pub struct MysqlSource {
+    session: Arc<Session>,
+}
+
+/// What all connections of one source share.
+pub(crate) struct Session {
+    pub options: MysqlOptions,
+    pub server_uuid: String,
+    /// `@@version`, as `(major, minor, patch)`.
+    pub version: (u16, u16, u16),
+    /// What the server knows our dumps by; new in each process.
+    pub replica_uuid: String,
+    ignore_case: bool,
+    registry: RwLock<Arc<Registry>>,
+    charsets: OnceCell<Arc<SingleByteTables>>,
+    /// The connection for small queries. Taken out while in use, so that a query that is
+    /// cancelled half-way loses the connection instead of leaving it out of step.
+    control: Mutex<Option<Connection>>,
+}
+
+impl MysqlSource {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// `LoginRefused` (user, password), `Refused` (unknown database, TLS, MariaDB), `Unavailable`.
+    pub async fn connect(options: MysqlOptions) -> Result<MysqlSource, SourceError> {
+        let mut connection = Connection::open(&options).await?;
+        let rows =
+            connection.rows("the server's identity", "SELECT @@version, @@lower_case_table_names").await?;
+        let row = rows.first().ok_or_else(|| connection.unavailable("it does not say its version"))?;
+        let (version, lower_case) = (text_at(row, 0), text_at(row, 1));
+        if version.to_ascii_lowercase().contains("mariadb") {
+            return Err(SourceError::Refused {
+                what: "this server".into(),
+                reason: format!("{version}: only MySQL 8.0 and later is supported yet"),
+            });
+        }
+        let server_uuid = connection.text("the server's identity", "SELECT @@server_uuid").await?;
+        let session = Session {
+            server_uuid,
+            version: parse_version(&version),
+            replica_uuid: random_uuid(),
+            ignore_case: lower_case != "0",
+            registry: RwLock::default(),
+            charsets: OnceCell::new(),
+            control: Mutex::new(Some(connection)),
+            options,
+        };
+        Ok(MysqlSource { session: Arc::new(session) })
+    }
+
+    /// A table's present definition.
+    ///
+    /// # Errors
+    /// `Schema` when the database or table is not there.
+    pub async fn schema(&self, table: &TableName) -> Result<TableSchema, SourceError> {
+        let mut connection = self.session.take().await?;
+        let schema = schema::read(&mut connection, table).await?;
+        self.session.give_back(connection).await;
+        Ok(schema)
+    }
+
+    /// Says which tables the run maps, and which of their columns (indexes) it needs; the others come
+    /// as [`Value::Null`](crate::model::Value::Null). The primary key is always needed. Ids go by
+    /// order. Streams and snapshots that are open keep what was registered when they were opened.
+    ///
+    /// # Errors
+    /// `Schema` when an index is out of range.
+    pub fn register(&self, tables: Vec<(Arc<TableSchema>, Vec<usize>)>) -> Result<Vec<TableId>, SourceError> {
+        let registry = Registry::new(tables, self.session.ignore_case)?;
+        let ids = registry.tables().iter().map(|table| table.id).collect();
+        *self.session.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+        Ok(ids)
+    }
+
+    /// The position before the oldest transaction that the server still has.
+    pub async fn earliest(&self) -> Result<Position, SourceError> {
+        let gtids = self.session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
+        let logs = self.session.query("the list of binlog files", "SHOW BINARY LOGS").await?;
+        let file = logs.first().map(|row| text_at(row, 0)).unwrap_or_default();
+        Ok(self.session.position(gtids, file, 4))
+    }
+
+    /// The position `FILE:OFFSET`, which must lie between two transactions.
+    ///
+    /// # Errors
+    /// `PositionLost` when the file is not there, or the offset not between two transactions.
+    pub async fn position_at(&self, file: &str, offset: u64) -> Result<Position, SourceError> {
+        scan::position_at(&self.session, file, offset).await
+    }
+
+    /// The end of the binlog: **ahead** of what SELECTs see, so never a place to start a backfill
+    /// from; for the byte lag, and for showing what goes wrong when it is started from.
+    pub async fn binlog_head(&self) -> Result<Position, SourceError> {
+        scan::head(&self.session).await
+    }
+
+    /// The position after the transactions of `gtids`.
+    pub fn position_of(&self, gtids: GtidSet) -> Position {
+        self.session.position(gtids, String::new(), 0)
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+#[async_trait]
+impl Source for MysqlSource {
+    async fn server_uuid(&self) -> Result<String, SourceError> {
+        Ok(self.session.server_uuid.clone())
+    }
+
+    async fn executed(&self) -> Result<GtidSet, SourceError> {
+        self.session.gtid_set("SELECT @@GLOBAL.gtid_executed").await
+    }
+
+    async fn start(&self) -> Result<Position, SourceError> {
+        scan::start(&self.session).await
+    }
+
+    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
+        let (file, offset) = self.session.binlog_end().await?;
+        Ok(BinlogPlace { file: file.into(), offset })
+    }
+
+    async fn head(&self) -> Result<Position, SourceError> {
+        self.binlog_head().await
+    }
+
+    async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
+        Ok(Box::new(MysqlStream::open(self.session.clone(), from).await?))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
+        Ok(Box::new(MysqlSnapshot::open(&self.session).await?))
+    }
+
+    async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
+        // formatID, gtrid_length, bqual_length, data (hex with CONVERT XID)
+        let rows = self.session.query("XA RECOVER", "XA RECOVER CONVERT XID").await?;
+        Ok(rows.iter().map(|row| format!("{}:{}", text_at(row, 3), text_at(row, 0))).collect())
+    }
+}
+
+impl Session {
+    /// A new connection to the same server.
+    ///
+    /// # Errors
+    /// `PositionLost` when another server answers at the address.
+    pub async fn open(&self) -> Result<Connection, SourceError> {
+        let mut connection = Connection::open(&self.options).await?;
+        let found = connection.text("the server's identity", "SELECT @@server_uuid").await?;
+        if found == self.server_uuid {
+            return Ok(connection);
+        }
+        Err(SourceError::PositionLost {
+            reason: format!("another server answers: its server_uuid is {found}, not {}", self.server_uuid),
+            advice: "if this is a failover, restart: the position is compared with the new server's GTIDs"
+                .into(),
+        })
+    }
+
+    async fn take(&self) -> Result<Connection, SourceError> {
+        match self.control.lock().await.take() {
+            Some(connection) => Ok(connection),
+            None => self.open().await,
+        }
+    }
+
+    async fn give_back(&self, connection: Connection) {
+        *self.control.lock().await = Some(connection);
+    }
+
+    /// A small query on the control connection; tried again once on a new one, since an idle
+    /// connection may have been closed.
+    pub async fn query(&self, what: &str, statement: &str) -> Result<Vec<Row>, SourceError> {
+        let mut connection = self.take().await?;
+        let mut done = connection.rows(what, statement).await;
+        if matches!(done, Err(SourceError::Unavailable { .. })) {
+            connection = self.open().await?;
+            done = connection.rows(what, statement).await;
+        }
+        if !matches!(done, Err(SourceError::Unavailable { .. })) {
+            self.give_back(connection).await;
+        }
+        done
+    }
+
+    /// The GTID set that a query of one column answers.
+    pub async fn gtid_set(&self, statement: &str) -> Result<GtidSet, SourceError> {
+        let rows = self.query("a GTID set", statement).await?;
+        let text = rows.first().map(|row| text_at(row, 0)).unwrap_or_default();
+        text.parse().map_err(|error: crate::model::gtid::GtidParseError| SourceError::Refused {
+            what: "a GTID set".into(),
+            reason: error.to_string(),
+        })
+    }
+
+    pub fn position(&self, gtids: GtidSet, file: String, offset: u64) -> Position {
+        Position {
+            kind: crate::model::position::PositionKind::MysqlGtid,
+            server_uuid: self.server_uuid.clone(),
+            gtids,
+            file,
+            offset,
+        }
+    }
+
+    /// File and offset of the binlog's end, for people. The statement's name changed with 8.2.
+    pub async fn binlog_end(&self) -> Result<(String, u64), SourceError> {
+        let statement =
+            if self.version >= (8, 2, 0) { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+        let rows = self.query("the binlog's end", statement).await?;
+        let row = rows.first().ok_or_else(|| SourceError::Refused {
+            what: "the binlog's end".into(),
+            reason: "the server writes no binlog: set log_bin".into(),
+        })?;
+        Ok((text_at(row, 0), super::connection::number_at(row, 1).unwrap_or(4)))
+    }
+
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The server's single-byte character sets, read once.
+    pub async fn charsets(&self, connection: &mut Connection) -> Result<Arc<SingleByteTables>, SourceError> {
+        self.charsets.get_or_try_init(|| read_charsets(connection)).await.cloned()
+    }
+}
+
+async fn read_charsets(connection: &mut Connection) -> Result<Arc<SingleByteTables>, SourceError> {
+    let mut tables = SingleByteTables::new();
+    for row in connection.rows("the character sets", SINGLE_BYTE_QUERY).await? {
+        let name = text_at(&row, 0);
+        let Some(query) = single_byte_table_query(&name) else { continue };
+        let answer = connection.text("a character set", &query).await?;
+        if let Some(table) = single_byte_table(&answer) {
+            tables.insert(name, table);
+        }
+    }
+    Ok(Arc::new(tables))
+}
+
+fn parse_version(text: &str) -> (u16, u16, u16) {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+fn random_uuid() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert_eq!(parse_version("9.7.4-log"), (9, 7, 4));
+        assert_eq!(parse_version("8.0.36"), (8, 0, 36));
+        assert_eq!(parse_version(""), (0, 0, 0));
+    }
+}

@@ -1,0 +1,67 @@
+//! The tables that a run maps, and which of their columns it needs.
+
+use super::SourceError;
+use crate::model::{TableId, TableName, TableSchema};
+use std::sync::Arc;
+
+/// One registered table.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub id: TableId,
+    pub schema: Arc<TableSchema>,
+    /// Column indexes in rising order, each once; the primary key included.
+    pub used: Vec<usize>,
+}
+
+/// All tables of a run, by [`TableId`].
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    tables: Vec<Registered>,
+    /// `@@lower_case_table_names` is not 0: names differ in case only by spelling.
+    ignore_case: bool,
+}
+
+impl Registry {
+    /// # Errors
+    /// `Schema` for a column index that the table has not, or more than 65,535 tables.
+    pub fn new(
+        tables: Vec<(Arc<TableSchema>, Vec<usize>)>,
+        ignore_case: bool,
+    ) -> Result<Registry, SourceError> {
+        let mut registered = Vec::with_capacity(tables.len());
+        for (place, (schema, mut used)) in tables.into_iter().enumerate() {
+            used.extend(&schema.primary_key);
+            used.sort_unstable();
+            used.dedup();
+            let id = u16::try_from(place).ok().filter(|_| used.iter().all(|i| *i < schema.columns.len()));
+            let id = id.ok_or_else(|| SourceError::Schema {
+                table: schema.name.clone(),
+                reason: "it cannot be registered".into(),
+                advice: "too many tables, or a column that the table has not".into(),
+            })?;
+            registered.push(Registered { id: TableId(id), schema, used });
+        }
+        Ok(Registry { tables: registered, ignore_case })
+    }
+
+    pub fn tables(&self) -> &[Registered] {
+        &self.tables
+    }
+
+    pub fn get(&self, id: TableId) -> Option<&Registered> {
+        self.tables.get(usize::from(id.0))
+    }
+
+    /// The table that a TABLE_MAP names, if it is one of ours.
+    pub fn find(&self, schema: &[u8], table: &[u8]) -> Option<&Registered> {
+        let same = |name: &TableName| {
+            if self.ignore_case {
+                name.schema.as_bytes().eq_ignore_ascii_case(schema)
+                    && name.table.as_bytes().eq_ignore_ascii_case(table)
+            } else {
+                name.schema.as_bytes() == schema && name.table.as_bytes() == table
+            }
+        };
+        self.tables.iter().find(|registered| same(&registered.schema.name))
+    }
+}

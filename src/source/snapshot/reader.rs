@@ -1,0 +1,221 @@
+//! The session that reads snapshots.
+
+use super::chunk::{self, Condition};
+use super::value::CellReader;
+use crate::model::table::quote;
+use crate::model::{Mapping, Row, TableId, TableName, Value};
+use crate::source::connection::{Connection, number_at};
+use crate::source::mysql::Session;
+use crate::source::registry::{Registered, Registry};
+use crate::source::text::SingleByteTables;
+use crate::source::{KeyRange, Snapshot, SourceError};
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bound on one SELECT, at the server; ours is a little longer.
+const SELECT_MAX_MS: u64 = 600_000;
+
+/// UTC, the columns' own bytes, no rounding or padding by mode, and a read view per statement.
+const SESSION: &str = "SET SESSION time_zone = '+00:00', character_set_results = NULL, sql_mode = '', \
+     autocommit = 1, transaction_isolation = 'READ-COMMITTED', max_execution_time = 600000, \
+     sql_select_limit = 18446744073709551615, net_write_timeout = 600";
+
+/// A [`Snapshot`] over one MySQL connection.
+pub(crate) struct MysqlSnapshot {
+    connection: Connection,
+    registry: Arc<Registry>,
+    charsets: Arc<SingleByteTables>,
+}
+
+impl MysqlSnapshot {
+    pub async fn open(session: &Session) -> Result<MysqlSnapshot, SourceError> {
+        let mut connection = session.open().await?;
+        let charsets = session.charsets(&mut connection).await?;
+        connection.run("the settings of the snapshot session", SESSION).await?;
+        Ok(MysqlSnapshot { connection, registry: session.registry(), charsets })
+    }
+
+    fn registered(&self, table: TableId) -> Result<Registered, SourceError> {
+        self.registry.get(table).cloned().ok_or_else(|| SourceError::Refused {
+            what: "a snapshot".into(),
+            reason: format!("table number {} is not registered", table.0),
+        })
+    }
+
+    /// Runs one SELECT and places its columns in rows of the table's width.
+    async fn select(&mut self, select: Select<'_>) -> Result<Vec<Row>, SourceError> {
+        let name = &select.table.schema.name;
+        let schema_error = |reason: String| bad_table(name, reason);
+        let mut readers = Vec::with_capacity(select.columns.len());
+        for index in select.columns {
+            let column = &select.table.schema.columns[*index];
+            let reader = CellReader::new(column, &self.charsets, select.distinct)
+                .map_err(|error| schema_error(format!("column {}: {error}", column.name)))?;
+            readers.push((*index, reader));
+        }
+        let statement = select.statement(&readers);
+        let what = format!("a SELECT of {name}");
+        let limit = Duration::from_millis(SELECT_MAX_MS + 30_000);
+        let run = self
+            .connection
+            .conn
+            .exec::<mysql_async::Row, _, _>(statement, positional(select.condition.params));
+        let results = match tokio::time::timeout(limit, run).await {
+            Ok(done) => done.map_err(|error| self.connection.error(&what, error))?,
+            Err(_) => return Err(self.connection.unavailable(format!("no answer to {what}"))),
+        };
+        let width = select.table.schema.columns.len();
+        let mut rows = Vec::with_capacity(results.len());
+        for result in results {
+            let mut row = vec![Value::Null; width];
+            for ((index, reader), cell) in readers.iter().zip(result.unwrap()) {
+                row[*index] = reader
+                    .read(cell)
+                    .map_err(|error| schema_error(format!("column {}: {error}", reader.column)))?;
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// The rows in which `columns` have exactly these values: MySQL compares under the collation,
+    /// which finds other spellings too.
+    async fn exactly(
+        &mut self,
+        mapping: &Mapping,
+        columns: &[usize],
+        values: &[Value],
+    ) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let condition = chunk::equal(&table.schema, columns, values)
+            .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+        let select =
+            Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+        let mut rows = self.select(select).await?;
+        rows.retain(|row| columns.iter().zip(values).all(|(index, value)| row[*index] == *value));
+        Ok(rows)
+    }
+
+    fn range(&self, table: &Registered, range: &KeyRange) -> Result<Condition, SourceError> {
+        if table.schema.primary_key.is_empty() {
+            return Err(bad_table(&table.schema.name, "it has no primary key".into()));
+        }
+        chunk::range(&table.schema, range).map_err(|error| bad_table(&table.schema.name, error.to_string()))
+    }
+}
+
+/// mysql_async takes an empty list for "no parameters" only in this form.
+fn positional(params: Vec<mysql_async::Value>) -> mysql_async::Params {
+    if params.is_empty() { mysql_async::Params::Empty } else { mysql_async::Params::Positional(params) }
+}
+
+fn bad_table(table: &TableName, reason: String) -> SourceError {
+    SourceError::Schema {
+        table: table.clone(),
+        reason,
+        advice:
+            "run `tailfill check`; a mapped table needs a primary key and may not change its mapped columns"
+                .into(),
+    }
+}
+
+/// One SELECT over a registered table.
+struct Select<'a> {
+    table: &'a Registered,
+    columns: &'a [usize],
+    condition: Condition,
+    distinct: bool,
+    tail: Tail,
+}
+
+enum Tail {
+    None,
+    PrimaryKeyOrder,
+    /// One row, this many behind the first, in primary-key order.
+    Nth(u32),
+}
+
+impl Select<'_> {
+    fn statement(&self, readers: &[(usize, CellReader)]) -> String {
+        let expressions: Vec<&str> = readers.iter().map(|(_, reader)| reader.expression.as_str()).collect();
+        let schema = &self.table.schema;
+        let key: Vec<String> = schema.primary_key.iter().map(|i| quote(&schema.columns[*i].name)).collect();
+        let distinct = if self.distinct { "DISTINCT " } else { "" };
+        let (index, tail) = match self.tail {
+            Tail::None if self.distinct => (" FORCE INDEX (PRIMARY)", String::new()),
+            Tail::None => ("", String::new()),
+            Tail::PrimaryKeyOrder => (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {}", key.join(", "))),
+            Tail::Nth(offset) => {
+                (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {} LIMIT 1 OFFSET {offset}", key.join(", ")))
+            }
+        };
+        format!(
+            "SELECT {distinct}{} FROM {}{index} WHERE {}{tail}",
+            expressions.join(", "),
+            schema.name.quoted(),
+            self.condition.sql
+        )
+    }
+}
+
+#[async_trait]
+impl Snapshot for MysqlSnapshot {
+    async fn chunk_end(
+        &mut self,
+        table: TableId,
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        let table = self.registered(table)?;
+        let condition = self.range(&table, &KeyRange { after: after.map(<[Value]>::to_vec), up_to: None })?;
+        let key = &table.schema.primary_key;
+        let tail = Tail::Nth(rows.saturating_sub(1));
+        let found =
+            self.select(Select { table: &table, columns: key, condition, distinct: false, tail }).await?;
+        Ok(found.into_iter().next().map(|row| key.iter().map(|i| row[*i].clone()).collect()))
+    }
+
+    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let condition = self.range(&table, range)?;
+        let columns = &mapping.key;
+        self.select(Select { table: &table, columns, condition, distinct: true, tail: Tail::None }).await
+    }
+
+    async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let condition = self.range(&table, range)?;
+        let tail = Tail::PrimaryKeyOrder;
+        self.select(Select { table: &table, columns: &table.used, condition, distinct: false, tail }).await
+    }
+
+    async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
+        self.exactly(mapping, &mapping.key, key).await
+    }
+
+    async fn item(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        item: &[Value],
+    ) -> Result<Option<Row>, SourceError> {
+        let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
+        let values: Vec<Value> = key.iter().chain(item).cloned().collect();
+        Ok(self.exactly(mapping, &columns, &values).await?.into_iter().next())
+    }
+
+    async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
+        let name = self.registered(table)?.schema.name.clone();
+        let rows = self
+            .connection
+            .rows_with(
+                "the estimated size of a table",
+                "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
+                (name.schema, name.table),
+            )
+            .await?;
+        Ok(rows.first().and_then(|row| number_at(row, 0)).unwrap_or(0))
+    }
+}
