@@ -13,6 +13,8 @@ pub mod encode;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod formats_tests;
 pub mod hbase;
 pub mod layout;
 pub mod memory;

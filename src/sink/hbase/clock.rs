@@ -1,5 +1,6 @@
 //! HBase's clock, seen through a cell that it stamps itself.
 
+use super::failure;
 use super::thrift::{TColumn, TColumnValue, TDelete, TDeleteType, TPut};
 use super::{HbaseSink, Place};
 use crate::sink::SinkError;
@@ -22,8 +23,13 @@ impl HbaseSink {
         let rows = self.get(place, &[Bytes::from_static(PROBE_ROW)]).await?;
         let cells = rows.into_iter().flatten().flat_map(|row| row.cells);
         let found = cells.into_iter().find(|cell| cell.qualifier == qualifier);
-        let stamp =
-            found.ok_or_else(|| self.nonsense("a probe of its clock", "the probe is gone".into()))?.tick.0;
+        let Some(stamp) = found.map(|cell| cell.tick.0) else {
+            let gateways = self.options.gateways.join(",");
+            return Err(failure::unavailable(
+                &gateways,
+                "the probe of its clock was gone before it was read",
+            ));
+        };
         self.delete(place, vec![removal(place, qualifier, stamp)]).await?;
         Ok(stamp)
     }

@@ -1,4 +1,11 @@
 use super::*;
+use crate::model::{TargetId, Tick};
+use crate::sink::fixtures::target;
+use crate::sink::hbase::HbaseSink;
+use crate::sink::{RowWrite, Sink};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -85,4 +92,65 @@ async fn a_name_that_does_not_resolve_is_unavailable() {
     };
     assert!(error.to_string().contains("cannot connect"), "{error}");
     assert!(matches!(error, SinkError::Unavailable { .. }));
+}
+
+/// A buffered gateway that says it is Thrift2 and answers nothing else; counts the putMultiple calls that
+/// reached it.
+async fn stalled_gateway(puts: Arc<AtomicUsize>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve_stalled(stream, puts.clone()));
+        }
+    });
+    address
+}
+
+async fn serve_stalled(mut stream: TcpStream, puts: Arc<AtomicUsize>) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        let request = &buffer[..length];
+        let holds = |name: &[u8]| request.windows(name.len()).any(|window| window == name);
+        if holds(b"getThriftServerType") {
+            // The request's header as a reply, then field 0, an i32, 2 for TWO.
+            let mut reply = request[..request.len() - 1].to_vec();
+            reply[3] = 2;
+            reply.extend(b"\x08\x00\x00\x00\x00\x00\x02\x00");
+            stream.write_all(&reply).await.unwrap();
+        }
+        if holds(b"putMultiple") {
+            puts.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropping_a_write_stops_what_was_not_sent_yet() {
+    let puts = Arc::new(AtomicUsize::new(0));
+    let gateway = stalled_gateway(puts.clone()).await;
+    let target = target(0, "t", true);
+    let options = HbaseOptions { connections: 1, ..HbaseOptions::new(vec![gateway]) };
+    let sink = HbaseSink::connect(options, vec![target]).await.unwrap();
+    let row = |row: u32| RowWrite {
+        row: Bytes::copy_from_slice(&row.to_be_bytes()),
+        tick: Tick(1),
+        delete_family: false,
+        puts: vec![("q".into(), "v".into())],
+        delete_columns: vec![],
+    };
+    // Three calls' worth; the first one is never answered.
+    let rows: Vec<RowWrite> = (0..6_000).map(row).collect();
+    {
+        let write = sink.write(TargetId(0), &rows);
+        tokio::pin!(write);
+        while puts.load(Ordering::SeqCst) == 0 {
+            assert!(timeout(Duration::from_millis(10), &mut write).await.is_err(), "nothing answers it");
+        }
+    }
+    // The gateway is free for the next call at once: neither the connection nor the permit is kept.
+    let next = timeout(Duration::from_millis(300), sink.write(TargetId(0), &rows[..1])).await;
+    assert!(next.is_err(), "nothing answers it");
+    assert_eq!(puts.load(Ordering::SeqCst), 2);
 }

@@ -268,7 +268,7 @@ impl Sink for HbaseSink {
             return super::require_family(target, families.iter());
         }
         if self.options.transport == Transport::Framed {
-            // A framed gateway takes the whole frame for a split key (SERVICES.md).
+            // A framed gateway takes the whole frame for a split key.
             let statement =
                 schema::shell_statement(&sharing, run_id, purge_deletes_ms, self.options.regions_max);
             let reason = format!("a framed gateway cannot create tables; in the HBase shell: {statement}");
