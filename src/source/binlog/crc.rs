@@ -36,6 +36,27 @@ pub fn check(event: &Event) -> Integrity {
     }
 }
 
+/// The file that a ROTATE names. The one that opens a stream comes before the event that says whether
+/// there are checksums, so its own is still at the end of its data: taken off when it matches.
+pub fn rotated_file(event: &Event) -> String {
+    let name = event.data().get(8..).unwrap_or_default();
+    let name = match name.split_last_chunk::<4>() {
+        Some((name, footer)) if is_own(event, footer) => name,
+        _ => name,
+    };
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// Whether the last four bytes of an event's data are the checksum of all before them.
+fn is_own(event: &Event, footer: &[u8; 4]) -> bool {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut header = Vec::with_capacity(BinlogEventHeader::LEN);
+    event.header().serialize(&mut header);
+    hasher.update(&header);
+    hasher.update(&event.data()[..event.data().len() - footer.len()]);
+    hasher.finalize() == u32::from_le_bytes(*footer)
+}
+
 /// CRC-32 (IEEE) over header and data; a format description event has its algorithm byte too, and
 /// its "in use" flag counts as cleared (the server sets it in a file that it still writes).
 fn checksum(event: &Event) -> u32 {

@@ -4,6 +4,7 @@
 //! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
 //! does not know is a [`Fault`], never skipped.
 
+use super::crc;
 use super::cursor::{Cursor, Truncated};
 use super::ddl::{self, ColumnClause, Effect, Statement};
 use super::guard::guarded;
@@ -239,7 +240,7 @@ impl Transactions {
     fn rotate(&mut self, event: &Event) -> Result<Next, Fault> {
         let mut cursor = Cursor::new(event.data());
         let offset = cursor.u64()?;
-        self.place = BinlogPlace { file: String::from_utf8_lossy(cursor.rest()).into(), offset };
+        self.place = BinlogPlace { file: crc::rotated_file(event).into(), offset };
         match &self.state {
             State::Between => Ok(Next::Nothing),
             State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => {
