@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# The parts of scripts/test: what each runs, in the order of these lists, and how long it may take. Sourced by it.
+
+# Need no build of the tests.
+readonly CHECKS=(format scripts lint dependencies)
+# Need the build.
+readonly TESTS=(unit docs properties simulation rest)
+# Need the servers too.
+readonly LIVE=(contract faults cases live)
+# shellcheck disable=SC2034 # scripts/test reads it
+readonly PARTS=("${CHECKS[@]}" build "${TESTS[@]}" "${LIVE[@]}")
+# The rooms of tests/ that are parts of their own.
+readonly ROOMS=(properties simulation contract faults cases live)
+readonly SERVERS=(mysql memcached hbase thrift2 thrift2-framed thrift1)
+# One set of features for lints and tests, so that dependencies are built once for each.
+readonly FEATURES=(--locked --features "failpoints demo")
+
+# Seconds; the limits on the way of CI stay below 45 minutes for a machine that keeps to its usual times.
+limit_of() {
+  case $1 in
+    build | live) echo 1200 ;;
+    lint | servers) echo 900 ;;
+    simulation) echo 600 ;;
+    *) echo 300 ;;
+  esac
+}
+
+# What must have passed before.
+ground_of() {
+  if [[ " ${LIVE[*]} " == *" $1 "* ]]; then
+    if [ "${CODES[build]:-0}" != 0 ]; then echo build; else echo servers; fi
+  elif [[ " ${TESTS[*]} servers " == *" $1 "* ]]; then
+    echo build
+  fi
+}
+
+any_wanted() {
+  local name
+  for name in "$@"; do if wanted "$name"; then return 0; fi; done
+  return 1
+}
+
+# A minimal toolchain lacks the two.
+need_components() {
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return 0
+  command -v rustup >/dev/null || missing "this machine lacks rustfmt or clippy, and has no rustup to bring them"
+  say "this machine lacks rustfmt or clippy: rustup component add rustfmt clippy"
+  rustup component add rustfmt clippy </dev/null || missing "rustup could not install them"
+}
+
+# Prints the command, then runs it.
+doing() {
+  echo "$ $*"
+  "$@"
+}
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+part_format() { doing cargo fmt --all --check; }
+
+part_scripts() {
+  local files=(.ci/run scripts/demo scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
+  bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
+  doing shellcheck -x "${files[@]}"
+}
+
+# Tests and test switches too, and then what a release is made of.
+part_lint() {
+  doing cargo clippy "${FEATURES[@]}" --all-targets -- -D warnings &&
+    doing cargo clippy --locked --lib --bins -- -D warnings
+}
+
+part_dependencies() {
+  cargo deny --version >/dev/null 2>&1 || { echo "SKIPPED: dependencies: cargo-deny is not installed"; return 0; }
+  doing cargo deny --all-features check
+}
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+part_build() { doing cargo test "${FEATURES[@]}" --no-run; }
+
+part_servers() { doing scripts/services up "${SERVERS[@]}"; }
+
+# run_tests SELECTION... [-- FOR-THE-TESTS...]: what passing tests print is shown, since it may say that they skipped.
+run_tests() {
+  local selection=()
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do selection+=("$1"); shift; done
+  [ $# -eq 0 ] || shift
+  if [ "$LONG" = yes ]; then set -- --include-ignored "$@"; fi
+  RUST_BACKTRACE=1 doing cargo test "${FEATURES[@]}" --no-fail-fast "${selection[@]}" -- --show-output "$@"
+}
+
+part_unit() { run_tests --lib --bins; }
+# Examples that are marked `ignore` are never run, not even with --long.
+part_docs() { LONG=no run_tests --doc; }
+part_properties() { run_tests --test tailfill properties::; }
+part_simulation() { run_tests --test tailfill simulation::; }
+part_contract() { run_tests --test tailfill contract::; }
+part_faults() { run_tests --test tailfill faults::; }
+part_cases() { run_tests --test tailfill cases::; }
+# Each has a table of its own and starts several processes.
+part_live() { run_tests --test tailfill live:: -- --test-threads=2; }
+
+# What stands in tests/ outside the rooms.
+part_rest() {
+  local room skips=()
+  for room in "${ROOMS[@]}"; do skips+=(--skip "$room::"); done
+  run_tests --test tailfill -- "${skips[@]}"
+}
+
+# --- completeness ----------------------------------------------------------------------------------------------------
+
+whole_folder_ran() {
+  local name
+  for name in rest "${ROOMS[@]}"; do [ -n "${RAN[$name]:-}" ] || return 1; done
+}
+
+# The rooms are chosen by their names, so a test could fall between two of them.
+check_that_no_test_was_left_out() {
+  local listed name ran=0
+  listed=$(cargo test -q "${FEATURES[@]}" --test tailfill -- --list 2>/dev/null </dev/null | grep -c ': test$') || true
+  for name in rest "${ROOMS[@]}"; do ran=$((ran + ${RAN[$name]})); done
+  [ "$listed" = "$ran" ] ||
+    add_failure "tests/ has $listed tests and its parts ran $ran: a name is chosen by no part, or by two (see scripts/test.d/parts.sh)"
+}
