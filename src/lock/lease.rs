@@ -2,7 +2,7 @@
 
 use super::local::{Claim, FairLocks, LocalCounts, Ticket};
 use super::reach::{Added, Outage, Reach};
-use super::{Held, LeaseKey, LeaseServer, ListId, Token};
+use super::{Held, LeaseKey, LeaseServer, ListId, Predecessor, Token};
 use crate::clock::Entropy;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -101,7 +101,9 @@ pub(super) struct Inner {
     names: Vec<String>,
     options: LeaseOptions,
     entropy: Arc<dyn Entropy>,
-    owner: String,
+    predecessor: Predecessor,
+    /// When no lease of a predecessor can stand any more.
+    predecessors_until: Instant,
     totals: Totals,
 }
 
@@ -117,7 +119,8 @@ struct Totals {
 impl Leases {
     /// `server`: `None` when no other program takes part (`kind = "local"`). `names`: the mappings'
     /// names by [`ListId::mapping`]; asking for a list of a mapping without a name panics. `owner`: the
-    /// run's id; tokens are `OWNER:RANDOM`, the latter 32 hex digits.
+    /// state's id, of which one process runs at a time; tokens are `OWNER:BOOT:RANDOM`, the latter two 16 hex
+    /// digits each, and what earlier processes of the owner left behind is taken over.
     pub fn new(
         server: Option<Arc<dyn LeaseServer>>,
         names: Vec<String>,
@@ -127,7 +130,10 @@ impl Leases {
     ) -> Leases {
         let reach = server.map(|server| Reach::new(server, options.expiry, options.reply_timeout));
         let (locks, totals) = (FairLocks::new(), Totals::default());
-        Leases { inner: Arc::new(Inner { locks, reach, names, options, entropy, owner, totals }) }
+        let predecessor = Predecessor { owner, boot: format!("{:016x}", entropy.next_u64()) };
+        let predecessors_until = Instant::now() + options.expiry + options.margin;
+        let inner = Inner { locks, reach, names, options, entropy, predecessor, predecessors_until, totals };
+        Leases { inner: Arc::new(inner) }
     }
 
     /// See [`FairLocks::ticket`].
@@ -249,6 +255,7 @@ impl Inner {
             Added::Answered(ours) => {
                 asked.refused =
                     lists.iter().zip(ours).filter(|(_, ours)| !ours).map(|(list, _)| *list).collect();
+                self.take_over(reach, &mut asked.refused, &token).await;
                 asked.token = Some(token);
             }
             Added::Unknown if self.options.on_loss == OnLoss::Degrade => {
@@ -262,6 +269,18 @@ impl Inner {
             Added::NotAsked => asked.refused = lists.iter().copied().collect(),
         }
         asked
+    }
+
+    /// Takes what processes of this state that are dead left behind off `refused`.
+    async fn take_over(&self, reach: &Reach, refused: &mut BTreeSet<ListId>, token: &Token) {
+        if refused.is_empty() || Instant::now() >= self.predecessors_until {
+            return;
+        }
+        let keys = self.keys(&*refused);
+        if let Some(taken) = reach.take_over(&keys, &self.predecessor, token).await {
+            let mut taken = taken.into_iter();
+            refused.retain(|_| !taken.next().unwrap_or(false));
+        }
     }
 
     /// Gives lists back: the leases first, or else the next claimant in this process would take our
@@ -288,8 +307,8 @@ impl Inner {
     }
 
     fn token(&self) -> Token {
-        let (high, low) = (self.entropy.next_u64(), self.entropy.next_u64());
-        Token(format!("{}:{high:016x}{low:016x}", self.owner))
+        let Predecessor { owner, boot } = &self.predecessor;
+        Token(format!("{owner}:{boot}:{:016x}", self.entropy.next_u64()))
     }
 }
 

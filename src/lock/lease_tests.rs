@@ -39,11 +39,35 @@ async fn a_lease_carries_the_owner_and_ends_with_its_release() {
     let held = acquire(&leases, &[list(1), list(2), list(1)]).await;
     assert_eq!(held.lists().len(), 2);
     let token = server.holder(&key(1)).expect("it was added").0;
-    let random = token.strip_prefix("run:").expect("tokens are OWNER:RANDOM");
-    assert!(random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    let (boot, random) = token
+        .strip_prefix("run:")
+        .and_then(|rest| rest.split_once(':'))
+        .expect("tokens are OWNER:BOOT:RANDOM");
+    for part in [boot, random] {
+        assert!(part.len() == 16 && part.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    }
     held.release().await;
     assert!(server.is_empty());
     assert_eq!(leases.counts(), LeaseCounts { acquired_total: 2, ..LeaseCounts::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_process_of_the_same_state_held_is_taken_over_at_once() {
+    let server = MemoryLeases::new();
+    let dead = leases_of("run", &server, OnLoss::Degrade);
+    drop(acquire(&dead, &[list(1), list(2)]).await);
+    let other = leases_of("other", &server, OnLoss::Degrade);
+    let others = acquire(&other, &[list(3)]).await;
+    let entropy = Arc::new(SeededEntropy::new(99));
+    let options = LeaseOptions::default();
+    let leases =
+        Leases::new(Some(Arc::new(server.clone())), vec!["m".to_owned()], options, entropy, "run".to_owned());
+    let held = acquire(&leases, &[list(1), list(2)]).await;
+    let busy = leases.acquire_all(&[list(3)], leases.ticket()).await.expect_err("another program's");
+    assert_eq!(busy.elsewhere, [list(3)]);
+    held.release().await;
+    others.release().await;
+    assert!(server.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

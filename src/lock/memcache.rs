@@ -5,7 +5,7 @@
 //! 1.6 and later). Many keys go in one pipelined round trip per server.
 
 use super::probe::{self, ServerFacts};
-use super::{LeaseKey, LeaseServer, LockError, Token, expiry_seconds};
+use super::{LeaseKey, LeaseServer, LockError, Predecessor, Token, expiry_seconds};
 use ::memcache::exp::{
     AsyncMetaClient, Delete, Error, Get, Meta, MutationResult, MutationStatus, Operation, Router, Set, Ttl,
 };
@@ -73,6 +73,34 @@ impl MemcacheLeases {
         Ok(outputs)
     }
 
+    /// Reads value and CAS of each key, and makes a change where `wanted` holds and nobody changed it since.
+    /// Says for each key whether it was made.
+    async fn change<O>(
+        &self,
+        keys: &[LeaseKey],
+        wanted: impl Fn(&[u8]) -> bool,
+        change: impl Fn(&LeaseKey, u64) -> O,
+    ) -> Result<Vec<bool>, LockError>
+    where
+        O: Operation<Output = MutationResult> + Clone,
+    {
+        let reads = keys.iter().map(|key| Get::new(&key.0).meta(Meta::NONE.cas()));
+        let found = self.run(reads.collect()).await?;
+        let mut made = vec![false; keys.len()];
+        let (mut places, mut changes) = (Vec::new(), Vec::new());
+        for (place, read) in found.into_iter().enumerate() {
+            let Some(cas) = read.item.cas else { continue };
+            if read.value.as_deref().is_some_and(&wanted) {
+                places.push(place);
+                changes.push(change(&keys[place], cas));
+            }
+        }
+        for (place, answer) in places.into_iter().zip(self.run(changes).await?) {
+            made[place] = answer.status == MutationStatus::Applied;
+        }
+        Ok(made)
+    }
+
     async fn client(&self) -> Result<AsyncMetaClient, LockError> {
         if let Some(client) = self.slot().clone() {
             return Ok(client);
@@ -114,23 +142,21 @@ impl LeaseServer for MemcacheLeases {
         Ok(self.run(adds.collect()).await?.iter().map(MutationResult::applied).collect())
     }
 
+    async fn take_over(
+        &self,
+        keys: &[LeaseKey],
+        predecessor: &Predecessor,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError> {
+        let ttl = Ttl::secs(expiry_seconds(expiry));
+        let theirs = |value: &[u8]| predecessor.has(value);
+        self.change(keys, theirs, |key, cas| Set::new(&key.0, &token.0).ttl(ttl).compare_cas(cas)).await
+    }
+
     async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError> {
-        let reads = keys.iter().map(|key| Get::new(&key.0).meta(Meta::NONE.cas()));
-        let found = self.run(reads.collect()).await?;
-        let mut ours = vec![false; keys.len()];
-        let mut deletes = Vec::new();
-        let mut places = Vec::new();
-        for (place, read) in found.into_iter().enumerate() {
-            let Some(cas) = read.item.cas else { continue };
-            if read.value.as_deref() == Some(token.0.as_bytes()) {
-                places.push(place);
-                deletes.push(Delete::new(&keys[place].0).compare_cas(cas));
-            }
-        }
-        for (place, deleted) in places.into_iter().zip(self.run(deletes).await?) {
-            ours[place] = deleted.status == MutationStatus::Applied;
-        }
-        Ok(ours)
+        let ours = |value: &[u8]| value == token.0.as_bytes();
+        self.change(keys, ours, |key, cas| Delete::new(&key.0).compare_cas(cas)).await
     }
 }
 

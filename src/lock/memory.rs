@@ -1,6 +1,6 @@
 //! A lease server in memory: the double that tests and the simulation run on.
 
-use super::{LeaseKey, LeaseServer, LockError, Token, expiry_seconds};
+use super::{LeaseKey, LeaseServer, LockError, Predecessor, Token, expiry_seconds};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -144,6 +144,25 @@ impl LeaseServer for MemoryLeases {
                 free
             };
             keys.iter().map(&mut add).collect()
+        })
+        .await
+    }
+
+    async fn take_over(
+        &self,
+        keys: &[LeaseKey],
+        predecessor: &Predecessor,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError> {
+        self.answer(|state| {
+            let expires = Instant::now() + Duration::from_secs(expiry_seconds(expiry).into());
+            let mut take = |key: &LeaseKey| {
+                let lease = state.leases.get_mut(&key.0);
+                let theirs = lease.filter(|lease| predecessor.has(lease.token.0.as_bytes()));
+                theirs.map(|lease| *lease = Lease { token: token.clone(), expires }).is_some()
+            };
+            keys.iter().map(&mut take).collect()
         })
         .await
     }

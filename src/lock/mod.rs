@@ -34,6 +34,24 @@ pub use reach::Outage;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub String);
 
+/// The earlier processes of a state, whose tokens are `OWNER:BOOT:RANDOM` with the same owner and
+/// another boot. They are known to be dead, or unable to do anything new, because this process has the
+/// state's lock; so their leases need not expire first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predecessor {
+    pub owner: String,
+    /// The boot of this process, whose own tokens are not a predecessor's.
+    pub boot: String,
+}
+
+impl Predecessor {
+    /// Whether `value`, as it stands in a lease, is a predecessor's token.
+    pub fn has(&self, value: &[u8]) -> bool {
+        let rest = value.strip_prefix(self.owner.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+        rest.is_some_and(|rest| !rest.starts_with(self.boot.as_bytes()))
+    }
+}
+
 /// The lease server does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("memcached {server}: {reason}")]
@@ -48,6 +66,17 @@ pub trait LeaseServer: Send + Sync {
     /// `add`s each key with `token` as its value and `expiry`; says for each whether it was added.
     /// All keys in one pipelined round trip (per server).
     async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError>;
+
+    /// Gives each key that a dead predecessor holds to `token`: reads value and CAS, and where the value
+    /// is one of `predecessor`'s, sets it with that CAS. Says for each key whether it was taken over. Two
+    /// pipelined round trips.
+    async fn take_over(
+        &self,
+        keys: &[LeaseKey],
+        predecessor: &Predecessor,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError>;
 
     /// Deletes each key that still holds `token`: reads value and CAS, compares, deletes with that
     /// CAS. Keys that vanished or belong to others are left alone; says for each whether it was

@@ -1,6 +1,6 @@
 //! The way to the lease server: time-outs, the memory of an outage, and leases that nobody owns any more.
 
-use super::{LeaseKey, LeaseServer, LockError, Token};
+use super::{LeaseKey, LeaseServer, LockError, Predecessor, Token};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -79,6 +79,20 @@ impl Reach {
         // From here on the caller knows the token, and what to do with it.
         unanswered.settle();
         answer.map_or(Added::Unknown, Added::Answered)
+    }
+
+    /// Takes over what dead predecessors hold, as [`Reach::add`] takes what is free.
+    pub(super) async fn take_over(
+        &self,
+        keys: &[LeaseKey],
+        predecessor: &Predecessor,
+        token: &Token,
+    ) -> Option<Vec<bool>> {
+        let mut unanswered = Unanswered::new(self, keys.to_vec(), token.clone());
+        let asked = self.server.take_over(keys, predecessor, token, self.expiry);
+        let answer = self.ask(asked, keys.len()).await?;
+        unanswered.settle();
+        Some(answer)
     }
 
     /// Releases leases; `None` when that is not known to have worked, in which case (as after a

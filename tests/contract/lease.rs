@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::clock::SystemEntropy;
 use tailfill::lock::{
-    LeaseKey, LeaseOptions, LeaseServer, Leases, ListId, MemcacheLeases, MemoryLeases, Token,
+    LeaseKey, LeaseOptions, LeaseServer, Leases, ListId, MemcacheLeases, MemoryLeases, Predecessor, Token,
 };
 use tokio::time::{Instant, sleep};
 
@@ -131,6 +131,23 @@ async fn five_thousand_lists_are_leased_and_released_in_one_go(subject: &dyn Sub
     leases.release(&keys, &theirs).await.expect("up");
 }
 
+async fn only_what_a_predecessor_holds_is_taken_over(subject: &dyn Subject) {
+    let keys = keys(4);
+    let leases = subject.leases();
+    let [before, own, other, now] = ["run:a:1", "run:b:1", "runner:a:1", "run:b:2"].map(token);
+    leases.add(&keys[..1], &before, LONG).await.expect("up");
+    leases.add(&keys[1..2], &own, LONG).await.expect("up");
+    leases.add(&keys[2..3], &other, LONG).await.expect("up");
+    let predecessor = Predecessor { owner: "run".to_owned(), boot: "b".to_owned() };
+    let taken = leases.take_over(&keys, &predecessor, &now, LONG).await.expect("up");
+    assert_eq!(taken, [true, false, false, false]);
+    assert_eq!(subject.holder(&keys[0]).await, Some(now.clone()));
+    assert_eq!(subject.holder(&keys[3]).await, None);
+    for (key, token) in keys.iter().zip([&now, &own, &other]) {
+        leases.release(std::slice::from_ref(key), token).await.expect("up");
+    }
+}
+
 async fn no_keys_need_no_answer(subject: &dyn Subject) {
     assert!(subject.leases().add(&[], &token("ours"), LONG).await.expect("up").is_empty());
     assert!(subject.leases().release(&[], &token("ours")).await.expect("up").is_empty());
@@ -160,6 +177,7 @@ suite!(
     a_vanished_lease_is_free_and_a_late_release_leaves_its_next_holder,
     a_lease_expires_at_most_a_second_early,
     five_thousand_lists_are_leased_and_released_in_one_go,
+    only_what_a_predecessor_holds_is_taken_over,
     no_keys_need_no_answer,
 );
 
