@@ -18,29 +18,33 @@ sum_of() { # WHAT LOG
   sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# Prints "name<TAB>reason" for each skip in a log.
-skips_in() {
-  sed -n -e 's/^SKIPPED: \([^ ]*\): \(.*\)/\1\t\2/p' -e 's/^test \(.*\) \.\.\. ignored, \(.*\)/\1\t\2/p' \
-    -e 's/^test \(.*\) \.\.\. ignored$/\1\tno reason is given/p' "$1" | sed 's/ - should panic\t/\t/' | sort -u
+# Prints "name<TAB>reason" for each test of a log that is ignored; with --long, what is ignored as long has run all the same.
+ignored_in() {
+  sed -n -e 's/^test \(.*\) \.\.\. ignored$/\1, no reason is given/p' -e 's/^test \(.*\) \.\.\. ignored, /\1, /p' "$1" |
+    sed 's/, /\t/' | if [ "$LONG" = yes ]; then sed '/\tlong: /d'; else cat; fi | sort -u
 }
 
+# The same for each test or part that said so itself.
+skipped_in() { sed -n 's/^SKIPPED: \([^ ]*\): \(.*\)/\1\t\2/p' "$1" | sort -u; }
+
 take_results() { # PART CODE LOG SECONDS
-  local part=$1 code=$2 log=$3 skips passed failed ignored
+  local part=$1 code=$2 log=$3 ignored skipped passed failed
   CODES[$part]=$code
   TIMES+=("$(printf '%-14s %6s s' "$part" "$4")")
-  mapfile -t skips < <(skips_in "$log")
-  SKIPPED+=("${skips[@]}")
+  mapfile -t ignored < <(ignored_in "$log")
+  mapfile -t skipped < <(skipped_in "$log")
+  SKIPPED+=("${ignored[@]}" "${skipped[@]}")
   if grep -q '^test result: ' "$log"; then
-    passed=$(sum_of passed "$log") failed=$(sum_of failed "$log") ignored=$(sum_of ignored "$log")
-    RAN[$part]=$((passed + failed + ignored))
+    passed=$(sum_of passed "$log") failed=$(sum_of failed "$log")
+    RAN[$part]=$((passed + failed + ${#ignored[@]}))
     # A test that says it is skipped has passed in the eyes of cargo.
-    PASSED=$((PASSED + passed - (${#skips[@]} - ignored)))
+    PASSED=$((PASSED + passed - ${#skipped[@]}))
     FAILED=$((FAILED + failed))
     if [ "$failed" != 0 ]; then FAILURES+=("$part: $failed tests failed (all of its output: $log)"); fi
-    if [ "$code" != 0 ] && [ "$failed" = 0 ]; then add_failure "$part: ended with exit code $code (all of its output: $log)"; fi
+    if [ "$code" != 0 ] && [ "$failed" = 0 ]; then add_failure "$part: $(reason_of "$code") (all of its output: $log)"; fi
   elif [ "$code" != 0 ]; then
     add_failure "$part: $(reason_of "$code") (all of its output: $log)"
-  elif [ ${#skips[@]} = 0 ]; then
+  elif [ ${#skipped[@]} = 0 ]; then
     PASSED=$((PASSED + 1))
   fi
 }
