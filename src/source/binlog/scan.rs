@@ -1,5 +1,6 @@
 //! Positions found by reading the binlog up to its end: where to start, and what `FILE:OFFSET` means.
 
+use super::crc;
 use super::cursor::Cursor;
 use super::guard::guarded;
 use super::stream::{Dump, Events};
@@ -59,11 +60,7 @@ async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Re
     while let Some(event) = events.next(&file).await? {
         match event.header().event_type_raw() {
             ROTATE => file = rotate_target(&event),
-            GTID | GTID_TAGGED => {
-                if holes.contains(&gtid(&event)?) {
-                    return Ok(true);
-                }
-            }
+            GTID | GTID_TAGGED if holes.contains(&gtid(&event)?) => return Ok(true),
             _ => {}
         }
         if file == end_file && u64::from(event.header().log_pos()) >= end_offset {
@@ -215,7 +212,7 @@ fn side_uuid() -> String {
 }
 
 fn rotate_target(event: &Event) -> String {
-    let mut cursor = Cursor::new(event.data());
+    let mut cursor = Cursor::new(crc::body(event));
     let _ = cursor.u64();
     String::from_utf8_lossy(cursor.rest()).into_owned()
 }

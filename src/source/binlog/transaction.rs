@@ -4,6 +4,7 @@
 //! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
 //! does not know is a [`Fault`], never skipped.
 
+use super::crc;
 use super::cursor::{Cursor, Truncated};
 use super::ddl::{self, ColumnClause, Effect, Statement};
 use super::guard::guarded;
@@ -191,7 +192,7 @@ impl Transactions {
             WRITE_ROWS => self.rows(event, RowsKind::Insert, 2),
             UPDATE_ROWS => self.rows(event, RowsKind::Update, 2),
             DELETE_ROWS => self.rows(event, RowsKind::Delete, 2),
-            PARTIAL_UPDATE_ROWS => self.partial_rows(&event),
+            PARTIAL_UPDATE_ROWS => self.rows(event, RowsKind::PartialUpdate, 2),
             XA_PREPARE => self.xa_prepare(&event),
             ROTATE => self.rotate(&event),
             HEARTBEAT | HEARTBEAT_V2 => {
@@ -237,7 +238,7 @@ impl Transactions {
     }
 
     fn rotate(&mut self, event: &Event) -> Result<Next, Fault> {
-        let mut cursor = Cursor::new(event.data());
+        let mut cursor = Cursor::new(crc::body(event));
         let offset = cursor.u64()?;
         self.place = BinlogPlace { file: String::from_utf8_lossy(cursor.rest()).into(), offset };
         match &self.state {
@@ -496,17 +497,6 @@ impl Transactions {
         self.note_rows(&plan)?;
         self.pending = Some(Pending { event, at: head.rows_at, kind, plan });
         Ok(Next::Nothing)
-    }
-
-    fn partial_rows(&mut self, event: &Event) -> Result<Next, Fault> {
-        let head = RowsHead::parse(event.data(), RowsKind::Update, 2)?;
-        match self.known.get(&head.table_id) {
-            Some(Known::Other) => Ok(Next::Nothing),
-            _ => Err(Fault::new(
-                "an update of a mapped table is logged as a JSON difference",
-                "set binlog_row_value_options = '' at the source, globally and in every session",
-            )),
-        }
     }
 
     fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {
