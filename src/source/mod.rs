@@ -13,6 +13,7 @@ pub mod binlog;
 mod connection;
 pub mod error;
 pub mod json;
+pub mod json_diff;
 pub mod mysql;
 pub mod options;
 pub mod preflight;

@@ -206,7 +206,8 @@ fn integer_bytes(wire_type: u8) -> Option<u8> {
     }
 }
 
-fn prefixed<'a>(cursor: &mut Cursor<'a>, length_bytes: usize) -> Result<&'a [u8], Truncated> {
+/// The bytes of a value behind its length.
+pub fn prefixed<'a>(cursor: &mut Cursor<'a>, length_bytes: usize) -> Result<&'a [u8], Truncated> {
     let length = usize::try_from(cursor.uint(length_bytes)?).map_err(|_| Truncated)?;
     cursor.take(length)
 }
@@ -286,7 +287,7 @@ fn time(fraction: u8, cursor: &mut Cursor<'_>) -> Result<Time, Truncated> {
     let magnitude = stored.unsigned_abs();
     let fraction_unit = [0, 10_000, 100, 1][fraction_bytes];
     let fraction_part = magnitude & ((1 << (8 * fraction_bytes)) - 1);
-    let packed = (magnitude >> (8 * fraction_bytes)) << 24 | fraction_part * fraction_unit;
+    let packed = ((magnitude >> (8 * fraction_bytes)) << 24) | (fraction_part * fraction_unit);
     Ok(Time { negative: stored < 0, ..packed_time(packed as i64) })
 }
 

@@ -1,6 +1,7 @@
 //! Positions found by reading the binlog up to its end: where to start, and what `FILE:OFFSET` means.
 
 use super::crc;
+use super::cursor::Cursor;
 use super::guard::guarded;
 use super::stream::{Dump, Events};
 use crate::model::gtid::{Interval, Origin};
@@ -58,12 +59,8 @@ async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Re
     let mut file = String::new();
     while let Some(event) = events.next(&file).await? {
         match event.header().event_type_raw() {
-            ROTATE => file = crc::rotated_file(&event),
-            GTID | GTID_TAGGED => {
-                if holes.contains(&gtid(&event)?) {
-                    return Ok(true);
-                }
-            }
+            ROTATE => file = rotate_target(&event),
+            GTID | GTID_TAGGED if holes.contains(&gtid(&event)?) => return Ok(true),
             _ => {}
         }
         if file == end_file && u64::from(event.header().log_pos()) >= end_offset {
@@ -212,6 +209,12 @@ impl Scan {
 /// Side dumps have a name of their own, so that they do not end the tail's.
 fn side_uuid() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
+fn rotate_target(event: &Event) -> String {
+    let mut cursor = Cursor::new(crc::body(event));
+    let _ = cursor.u64();
+    String::from_utf8_lossy(cursor.rest()).into_owned()
 }
 
 fn not_understood(what: &str, reason: String) -> SourceError {

@@ -192,7 +192,7 @@ impl Transactions {
             WRITE_ROWS => self.rows(event, RowsKind::Insert, 2),
             UPDATE_ROWS => self.rows(event, RowsKind::Update, 2),
             DELETE_ROWS => self.rows(event, RowsKind::Delete, 2),
-            PARTIAL_UPDATE_ROWS => self.partial_rows(&event),
+            PARTIAL_UPDATE_ROWS => self.rows(event, RowsKind::PartialUpdate, 2),
             XA_PREPARE => self.xa_prepare(&event),
             ROTATE => self.rotate(&event),
             HEARTBEAT | HEARTBEAT_V2 => {
@@ -238,9 +238,9 @@ impl Transactions {
     }
 
     fn rotate(&mut self, event: &Event) -> Result<Next, Fault> {
-        let mut cursor = Cursor::new(event.data());
+        let mut cursor = Cursor::new(crc::body(event));
         let offset = cursor.u64()?;
-        self.place = BinlogPlace { file: crc::rotated_file(event).into(), offset };
+        self.place = BinlogPlace { file: String::from_utf8_lossy(cursor.rest()).into(), offset };
         match &self.state {
             State::Between => Ok(Next::Nothing),
             State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => {
@@ -497,17 +497,6 @@ impl Transactions {
         self.note_rows(&plan)?;
         self.pending = Some(Pending { event, at: head.rows_at, kind, plan });
         Ok(Next::Nothing)
-    }
-
-    fn partial_rows(&mut self, event: &Event) -> Result<Next, Fault> {
-        let head = RowsHead::parse(event.data(), RowsKind::Update, 2)?;
-        match self.known.get(&head.table_id) {
-            Some(Known::Other) => Ok(Next::Nothing),
-            _ => Err(Fault::new(
-                "an update of a mapped table is logged as a JSON difference",
-                "set binlog_row_value_options = '' at the source, globally and in every session",
-            )),
-        }
     }
 
     fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {
