@@ -129,6 +129,20 @@ pub trait Snapshot: Send {
         item: &[Value],
     ) -> Result<Option<Row>, SourceError>;
 
+    /// The rows with these (list key, item key) pairs, in no particular order, possibly with others whose
+    /// keys only the collation calls equal. For look-ups in bulk: one statement where the source can.
+    async fn items(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        let mut found = Vec::new();
+        for (key, item) in wanted {
+            found.extend(self.item(mapping, key, item).await?);
+        }
+        Ok(found)
+    }
+
     /// The estimated number of rows of a table (`information_schema`), for progress only.
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError>;
 }

@@ -49,6 +49,26 @@ pub fn equal(schema: &TableSchema, columns: &[usize], values: &[Value]) -> Resul
     Ok(condition)
 }
 
+/// `columns` equal to one of several tuples: `(a = ? AND b = ?) OR ...`, which MySQL reads as ranges of an
+/// index over these columns.
+pub fn any_equal<'a>(
+    schema: &TableSchema,
+    columns: &[usize],
+    tuples: impl Iterator<Item = Vec<&'a Value>>,
+) -> Result<Condition, BadBound> {
+    let (mut alternatives, mut params) = (Vec::new(), Vec::new());
+    for tuple in tuples {
+        let mut one = Condition::default();
+        for (index, value) in columns.iter().zip(tuple) {
+            one.append(&equal(schema, &[*index], std::slice::from_ref(value))?);
+        }
+        alternatives.push(format!("({})", one.sql));
+        params.extend(one.params);
+    }
+    let sql = if alternatives.is_empty() { "FALSE".into() } else { alternatives.join(" OR ") };
+    Ok(Condition { sql, params })
+}
+
 impl Condition {
     fn append(&mut self, other: &Condition) {
         if !self.sql.is_empty() {
@@ -217,6 +237,16 @@ mod tests {
             "`a` = CONVERT(? USING latin1) COLLATE latin1_swedish_ci AND `b` = ? AND `c` = CAST(? AS DECIMAL(10,2))"
         );
         assert_eq!(condition.params[1], Param::UInt(2));
+    }
+
+    #[test]
+    fn several_tuples_are_alternatives_and_none_finds_nothing() {
+        let schema = schema(vec![int(), int()]);
+        let pairs = [[Value::Int(1), Value::Int(2)], [Value::Int(3), Value::Int(4)]];
+        let condition = any_equal(&schema, &[0, 1], pairs.iter().map(|pair| pair.iter().collect())).unwrap();
+        assert_eq!(condition.sql, "(`a` = ? AND `b` = ?) OR (`a` = ? AND `b` = ?)");
+        assert_eq!(condition.params, [1, 2, 3, 4].map(Param::Int));
+        assert_eq!(any_equal(&schema, &[0, 1], std::iter::empty()).unwrap().sql, "FALSE");
     }
 
     #[test]

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Bound on one SELECT, at the server; ours is a little longer.
 const SELECT_MAX_MS: u64 = 600_000;
 
+/// Pairs that one SELECT looks up. Far below what `range_optimizer_max_mem_size` (8 MiB) holds, above which
+/// MySQL reads the whole table instead.
+const ITEMS_A_SELECT: usize = 500;
+
 /// UTC, the columns' own bytes, no rounding or padding by mode, and a read view per statement.
 const SESSION: &str = "SET SESSION time_zone = '+00:00', character_set_results = NULL, sql_mode = '', \
      autocommit = 1, transaction_isolation = 'READ-COMMITTED', max_execution_time = 600000, \
@@ -204,6 +208,25 @@ impl Snapshot for MysqlSnapshot {
         let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
         let values: Vec<Value> = key.iter().chain(item).cloned().collect();
         Ok(self.exactly(mapping, &columns, &values).await?.into_iter().next())
+    }
+
+    async fn items(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
+        let mut found = Vec::new();
+        for part in wanted.chunks(ITEMS_A_SELECT) {
+            let tuples = part.iter().map(|(key, item)| key.iter().chain(item).collect());
+            let condition = chunk::any_equal(&table.schema, &columns, tuples)
+                .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+            let select =
+                Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+            found.extend(self.select(select).await?);
+        }
+        Ok(found)
     }
 
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError> {

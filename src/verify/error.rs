@@ -1,0 +1,41 @@
+//! Why a comparison ends without an answer.
+
+use crate::error::{Disposition, Exit};
+use crate::sink::SinkError;
+use crate::source::SourceError;
+
+/// An error of a comparison. Never holds row values.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Whether the two are equal cannot be told: something moves that is not known well enough.
+    #[error("{reason}")]
+    CannotJudge { reason: String },
+    /// No target of the mapping can answer the question.
+    #[error("{reason}")]
+    NoTarget { reason: String },
+}
+
+impl VerifyError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            VerifyError::Source(error) => error.disposition(),
+            VerifyError::Sink(error) => error.disposition(),
+            VerifyError::CannotJudge { .. } => Disposition::Halt(Exit::Refused),
+            VerifyError::NoTarget { .. } => Disposition::Halt(Exit::Usage),
+        }
+    }
+
+    /// What the operator can do.
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            VerifyError::Source(error) => error.advice(),
+            VerifyError::Sink(error) => error.advice(),
+            VerifyError::CannotJudge { .. } => None,
+            VerifyError::NoTarget { .. } => Some("ask with `--from mysql`, or add such a target"),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Verification and look-ups: what MySQL says, what HBase says, and whether that is the same.
+//!
+//! Promises: writes nothing; memory does not grow with the tables; a difference is reported only after it
+//! was confirmed by reading again in an order that rules out changes under way (DESIGN section 3,
+//! "Verification under writes"); where that cannot be ruled out it says so and judges nothing.
+//! Refuses to know: how a difference came about, and how it is mended.
+
+mod compare;
+mod confirm;
+mod digest;
+mod error;
+#[cfg(test)]
+mod fixtures;
+mod full;
+#[cfg(test)]
+mod full_tests;
+mod list;
+#[cfg(test)]
+mod list_tests;
+mod meter;
+mod read;
+mod report;
+mod scan;
+mod show;
+mod tail;
+mod under_way;
+
+pub use compare::{CellDifference, Difference, How, difference};
+pub use error::VerifyError;
+pub use full::{Settings, Verification, full};
+pub use list::{Answers, Pair, Question, Side, StoredItem, ask};
+pub use meter::{Meter, Stage};
+pub use report::{Example, Report, TargetReport};
+pub use show::{answers_json, answers_text};
+pub use tail::{Tail, TailPositions, TailView};

@@ -1,0 +1,142 @@
+//! What is known of the tail while it is compared: a live one that can be asked, or none, when only a source
+//! that stands still can be judged.
+
+use super::VerifyError;
+use crate::model::GtidSet;
+use crate::source::Source;
+use crate::store::records::CheckpointRecord;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// A tail that runs in this process or another one.
+#[async_trait]
+pub trait TailView: Send + Sync {
+    /// Where it is now; `None` when there is no live tail (any more).
+    async fn positions(&self) -> Option<TailPositions>;
+}
+
+/// Where a tail is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TailPositions {
+    /// Read from the source.
+    pub received: GtidSet,
+    /// Durably in every target, without gaps.
+    pub written: GtidSet,
+    /// Older states may show until an old head is passed (DESIGN section 3).
+    pub replaying: bool,
+}
+
+/// Who keeps HBase up with MySQL while it is compared.
+#[derive(Clone)]
+pub enum Tail {
+    Live(Arc<dyn TailView>),
+    /// Nobody. `checkpoint` is what the last run left, `None` when the state was never started.
+    Stopped {
+        checkpoint: Option<CheckpointRecord>,
+    },
+}
+
+const REPLAYING: &str = "a range of the binlog is being replayed, which shows older states: nothing is \
+     judged until the old head is passed (see `tailfill status`)";
+
+const POLL_FIRST: Duration = Duration::from_millis(10);
+const POLL_MAX: Duration = Duration::from_millis(250);
+
+/// A [`Tail`] over one comparison.
+pub struct Watch {
+    tail: Tail,
+    wait_max: Duration,
+    /// What the source had executed at the beginning.
+    before: GtidSet,
+}
+
+impl Watch {
+    /// Begins: a live tail has written all that the source has executed when this returns.
+    ///
+    /// # Errors
+    /// `CannotJudge` while a range is replayed, and when the tail does not catch up in time.
+    pub async fn begin(tail: Tail, source: &dyn Source, wait_max: Duration) -> Result<Watch, VerifyError> {
+        if let Tail::Stopped { checkpoint: Some(checkpoint) } = &tail
+            && !checkpoint.replaying_until.is_empty()
+        {
+            return Err(VerifyError::CannotJudge { reason: REPLAYING.to_owned() });
+        }
+        let before = source.executed().await?;
+        let watch = Watch { tail, wait_max, before };
+        watch.written(&watch.before).await?;
+        Ok(watch)
+    }
+
+    pub fn is_live(&self) -> bool {
+        matches!(self.tail, Tail::Live(_))
+    }
+
+    /// Waits until everything in `wanted` is written; returns at once without a live tail.
+    pub async fn written(&self, wanted: &GtidSet) -> Result<(), VerifyError> {
+        let Tail::Live(tail) = &self.tail else { return Ok(()) };
+        let deadline = Instant::now() + self.wait_max;
+        let mut pause = POLL_FIRST;
+        loop {
+            let positions = tail.positions().await.ok_or_else(|| VerifyError::CannotJudge {
+                reason: "the tail ended, or answers no more".to_owned(),
+            })?;
+            if positions.replaying {
+                return Err(VerifyError::CannotJudge { reason: REPLAYING.to_owned() });
+            }
+            if positions.written.contains_set(wanted) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.too_late(wanted, &positions));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(POLL_MAX);
+        }
+    }
+
+    fn too_late(&self, wanted: &GtidSet, positions: &TailPositions) -> VerifyError {
+        let left = wanted.minus(&positions.written).count();
+        let unread = wanted.minus(&positions.received).count();
+        let seconds = self.wait_max.as_secs();
+        VerifyError::CannotJudge {
+            reason: format!(
+                "the tail has not written what the source had committed within {seconds} s: {left} transactions \
+                 are left, {unread} of them not even read"
+            ),
+        }
+    }
+
+    /// Why what was found without a live tail says nothing, as clauses; empty: the source stood still, where the
+    /// last run left it.
+    pub async fn moved(&self, source: &dyn Source) -> Result<Vec<String>, VerifyError> {
+        let Tail::Stopped { checkpoint } = &self.tail else { return Ok(Vec::new()) };
+        let now = source.executed().await?;
+        let mut moved = Vec::new();
+        let mut say = |what: &str, gtids: GtidSet| {
+            if !gtids.is_empty() {
+                moved.push(format!("{what}: {}", brief(&gtids)));
+            }
+        };
+        say("the source committed while it was compared", now.minus(&self.before));
+        if let Some(checkpoint) = checkpoint {
+            let checkpointed = &checkpoint.position.gtids;
+            say("the source is ahead of the checkpoint", self.before.minus(checkpointed));
+            say("the checkpoint is ahead of the source", checkpointed.minus(&now));
+        }
+        Ok(moved)
+    }
+}
+
+/// A GTID set as far as it fits into a sentence.
+fn brief(gtids: &GtidSet) -> String {
+    const CHARS_MAX: usize = 300;
+    let text = gtids.to_string();
+    let count = gtids.count();
+    let transactions = if count == 1 { "transaction" } else { "transactions" };
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{count} {transactions} ({}...)", &text[..end]),
+        None => format!("{count} {transactions} ({text})"),
+    }
+}
