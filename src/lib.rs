@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod failpoints;
 pub mod failure;
+pub mod invariants;
 pub mod lock;
 pub mod model;
 pub mod pipeline;
