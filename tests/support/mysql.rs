@@ -24,13 +24,24 @@ pub fn options() -> MysqlOptions {
 
 /// A plain connection, for what a test does at the server.
 pub async fn connection() -> Conn {
+    connect(mysql_port(), None).await
+}
+
+/// A plain connection of root to the MySQL at `port`.
+pub async fn connect(port: u16, database: Option<&str>) -> Conn {
+    try_connect(port, database).await.expect("the test server accepts root")
+}
+
+/// The same, `None` when the server does not answer.
+pub async fn try_connect(port: u16, database: Option<&str>) -> Option<Conn> {
     let opts = OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")
-        .tcp_port(mysql_port())
+        .tcp_port(port)
         .user(Some("root"))
+        .db_name(database)
         .max_allowed_packet(Some(64 << 20))
         .prefer_socket(false);
-    Conn::new(opts).await.expect("the test server accepts root")
+    Conn::new(opts).await.ok()
 }
 
 /// A database that is dropped at the end of its test, also when that fails.
