@@ -16,6 +16,7 @@ pub mod lock;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
+pub mod signal;
 pub mod sink;
 pub mod source;
 pub mod status;
