@@ -251,7 +251,7 @@ impl Worker<'_> {
         let reason = if elsewhere > 0 {
             format!("backfill: {elsewhere} lists of a chunk that another program holds")
         } else {
-            format!("backfill: lists of a chunk ({local}) that the tail is writing")
+            format!("backfill: some of the {local} lists of a chunk, which this run is writing")
         };
         self.parts.progress.wait_for(Waiter::Backfill(self.number), reason);
     }
