@@ -5,4 +5,5 @@
 mod contract;
 mod live;
 mod properties;
+mod simulation;
 mod support;
