@@ -61,6 +61,21 @@ impl Connection {
         self.settle(what, done)
     }
 
+    /// The rows of a query that may read a whole table; the server stops it after `limit`.
+    pub async fn rows_within(
+        &mut self,
+        what: &str,
+        statement: &str,
+        limit: Duration,
+    ) -> Result<Vec<Row>, SourceError> {
+        let bound = format!("SET SESSION max_execution_time = {}", limit.as_millis());
+        self.run(what, &bound).await?;
+        match tokio::time::timeout(limit + STATEMENT_TIMEOUT, self.conn.query(statement)).await {
+            Ok(done) => done.map_err(|error| self.error(what, error)),
+            Err(_) => Err(self.unavailable(format!("no answer to {what}"))),
+        }
+    }
+
     /// The rows of a small prepared statement.
     pub async fn rows_with(
         &mut self,

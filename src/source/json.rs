@@ -264,14 +264,16 @@ fn opaque(field_type: u8, bytes: &[u8]) -> Result<Json, JsonError> {
 }
 
 /// A double as MySQL's my_gcvt prints it (strings/dtoa.cc): the shortest digits that read back
-/// equal, plain between 1e-15 and 1e15, else with an exponent; `.0` after a whole number.
+/// equal, with an exponent below 1e-15 and for whole numbers from 1e15 on; `.0` after a whole number.
 fn print_double(value: f64, out: &mut String) {
     if value.is_sign_negative() {
         out.push('-');
     }
     let (digits, point) = shortest_digits(value.abs());
+    // A number with digits behind its point is plain however large it is.
+    let plain = point >= -14 && (point <= 15 || digits.len() as i32 > point);
     match usize::try_from(point) {
-        _ if !(-14..=15).contains(&point) => {
+        _ if !plain => {
             out.push_str(&digits[..1]);
             if digits.len() > 1 {
                 out.push('.');
@@ -360,6 +362,7 @@ mod tests {
             (1e-16, "1e-16"),
             (1.5e-20, "1.5e-20"),
             (f64::MAX, "1.7976931348623157e308"),
+            (-1_388_639_381_052_724.2, "-1388639381052724.2"),
             // Two texts of equal length read back equal, and are equally near.
             (239_134_899_242_656.125, "239134899242656.12"),
         ] {

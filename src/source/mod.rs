@@ -15,6 +15,7 @@ pub mod error;
 pub mod json;
 pub mod mysql;
 pub mod options;
+pub mod preflight;
 mod registry;
 pub mod schema;
 pub mod snapshot;
@@ -23,6 +24,7 @@ pub mod text;
 pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
+pub use preflight::Facts;
 
 /// One source server. [`mysql`] is the real one; the simulation has its own.
 #[async_trait]

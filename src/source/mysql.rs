@@ -178,14 +178,14 @@ impl Session {
         })
     }
 
-    async fn take(&self) -> Result<Connection, SourceError> {
+    pub async fn take(&self) -> Result<Connection, SourceError> {
         match self.control.lock().await.take() {
             Some(connection) => Ok(connection),
             None => self.open().await,
         }
     }
 
-    async fn give_back(&self, connection: Connection) {
+    pub async fn give_back(&self, connection: Connection) {
         *self.control.lock().await = Some(connection);
     }
 
