@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The source's name in the store; one configuration has one source.
 pub const SOURCE: &str = "default";
-const RUN_ID: &[u8] = b"run_id";
+/// Where the store keeps the id of the state.
+pub const RUN_ID: &[u8] = b"run_id";
 
 pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> {
     let begin = Instant::now();

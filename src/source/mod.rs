@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub mod binlog;
 mod connection;
 pub mod error;
+pub mod facts_logging;
+pub mod facts_table;
 pub mod json;
 pub mod mysql;
 pub mod options;
