@@ -14,6 +14,9 @@ mod mysql;
 mod report;
 mod state;
 
+pub use mysql::Start;
+pub use state::start;
+
 use super::connect::{self, Resolved};
 use super::options::CheckOptions;
 use super::run;
@@ -23,13 +26,13 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::model::{ColumnType, Mapping, Target};
-use crate::sink::TableState;
 use crate::sink::hbase::HbaseSink;
+use crate::sink::{Sink, TableState};
 use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
 use finding::{Finding, Group, Rule};
 use hbase::{RunId, Stage};
-use mysql::{Depth, Start};
+use mysql::Depth;
 use report::Report;
 use std::io::{ErrorKind, Write};
 
@@ -62,7 +65,7 @@ pub async fn gate(
     store: &dyn Store,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
-    let start = state::start(store).await?;
+    let start = start(store).await?;
     let run = RunId::Known(run::run_id(store).await?);
     let targets = hbase::targets(config);
     let purge = config.hbase.purge_deletes;
@@ -75,9 +78,8 @@ pub async fn gate(
 }
 
 /// Refuses an `init` for what would refuse the run too, HBase's tables aside.
-pub async fn before_init(config: &Config, resolved: &Resolved, store: &dyn Store) -> Result<(), Failure> {
+pub async fn before_init(config: &Config, resolved: &Resolved, start: Start) -> Result<(), Failure> {
     let clock = SteadyClock::start();
-    let start = state::start(store).await?;
     let leases = connect::lease_server(config);
     let (source, memcached) = tokio::join!(
         look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),
@@ -86,11 +88,22 @@ pub async fn before_init(config: &Config, resolved: &Resolved, store: &dyn Store
     Report::new(source.into_iter().chain(memcached).collect()).pass("init")
 }
 
-/// What refuses a target whose table is there: a sentence each. With `adopt`, whose it is does not matter.
-pub fn refused_table(config: &Config, target: &Target, state: &TableState, run_id: &str) -> Vec<String> {
-    let run = RunId::Known(run_id.to_owned());
-    let findings = hbase::table(target, state, config.hbase.purge_deletes, &run, Stage::Run);
-    findings.iter().filter(|finding| finding.refuses()).map(report::refusal_line).collect()
+/// What refuses a target whose table is there: a sentence each. Without `run_id` it does not matter whose
+/// table it is.
+pub async fn against_table(
+    config: &Config,
+    sink: &HbaseSink,
+    target: &Target,
+    run_id: Option<&str>,
+    start: Start,
+) -> Result<Vec<String>, Failure> {
+    let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
+    let state = sink.describe(target.id).await?;
+    let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
+    if start == Start::First && matches!(state, TableState::Present { family: Some(_), .. }) {
+        findings.push(hbase::look_for_rows(sink, target).await);
+    }
+    Ok(findings.iter().filter(|finding| finding.refuses()).map(report::refusal_line).collect())
 }
 
 async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &SteadyClock) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! `tailfill init`: the HBase tables and the state, created or found to be as they must be.
 
-use super::check;
+use super::check::{self, Start};
 use super::options::InitOptions;
 use super::{connect, run};
 use crate::config::Config;
@@ -8,7 +8,7 @@ use crate::config::checked::Transport;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Target;
-use crate::sink::hbase::{HbaseSink, shell_statement};
+use crate::sink::hbase::{HbaseSink, adopt_statement, shell_statement};
 use crate::sink::{RUN_ATTRIBUTE, Sink, TableState};
 use crate::store::redb::RedbStore;
 use std::time::Duration;
@@ -23,10 +23,11 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
     let store = RedbStore::open(&config.state_dir).await?;
     let resolved = connect::resolve(config).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
-    check::before_init(config, &resolved, &store).await?;
+    let start = check::start(&store).await?;
+    check::before_init(config, &resolved, start).await?;
     let run_id = run::run_id(&store).await?;
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
-    let init = Init { config, sink: &sink, run_id: &run_id, adopt: options.adopt };
+    let init = Init { config, sink: &sink, run_id: &run_id, start, adopt: options.adopt };
     let mut refused = Vec::new();
     for table in by_table(&targets) {
         let (line, reasons) = init.table(&table).await?.said(&table[0].table);
@@ -93,6 +94,7 @@ struct Init<'a> {
     config: &'a Config,
     sink: &'a HbaseSink,
     run_id: &'a str,
+    start: Start,
     adopt: bool,
 }
 
@@ -100,25 +102,26 @@ impl Init<'_> {
     /// The table of `targets`, at least one.
     async fn table(&self, targets: &[&Target]) -> Result<Outcome, Failure> {
         let purge = self.config.hbase.purge_deletes;
-        let mut state = self.sink.describe(targets[0].id).await?;
+        let state = self.sink.describe(targets[0].id).await?;
         if state == TableState::Missing {
             if self.config.hbase.transport == Transport::Framed {
                 return Ok(Outcome::ToCreate(self.statement(targets, purge)));
             }
             let purge_ms = u64::try_from(purge.as_millis()).unwrap_or(u64::MAX);
             self.sink.create(targets[0], self.run_id, purge_ms).await?;
-            return Ok(self.judged(targets).await?.unwrap_or(Outcome::Created));
+            return Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Created));
         }
-        let adopting = self.adopt && !self.is_ours(&state);
-        if adopting {
-            if let Some(reason) = self.take_over(targets[0]).await? {
-                return Ok(Outcome::Refused(vec![reason]));
-            }
-            state = self.sink.describe(targets[0].id).await?;
-            debug_assert!(self.is_ours(&state), "the attribute was written a moment ago");
+        if !self.adopt || self.is_ours(&state) {
+            return Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Ready));
         }
-        let good = if adopting { Outcome::Adopted } else { Outcome::Ready };
-        Ok(self.judged(targets).await?.unwrap_or(good))
+        // Nothing is written to a table that is refused for another reason.
+        if let Some(refused) = self.judged(targets, None).await? {
+            return Ok(refused);
+        }
+        if let Some(reason) = self.take_over(targets[0]).await? {
+            return Ok(Outcome::Refused(vec![reason]));
+        }
+        Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Adopted))
     }
 
     fn statement(&self, targets: &[&Target], purge: Duration) -> String {
@@ -134,20 +137,24 @@ impl Init<'_> {
 
     /// Writes our id to the table; why it cannot be, and what to do.
     async fn take_over(&self, target: &Target) -> Result<Option<String>, Failure> {
-        let alter =
-            format!("alter '{}', METADATA => {{'{RUN_ATTRIBUTE}' => '{}'}}", target.table, self.run_id);
-        Ok(Some(format!(
-            "{} is another run's; to take it over, run this in the HBase shell, then init again: {alter}",
-            target.table
-        )))
+        if self.config.hbase.transport == Transport::Framed {
+            let statement = adopt_statement(&target.table, self.run_id);
+            return Ok(Some(format!(
+                "{} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then \
+                 init again: {statement}",
+                target.table
+            )));
+        }
+        self.sink.adopt(target, self.run_id).await?;
+        Ok(None)
     }
 
-    /// Every reason against a table that is there; `None` when there is none.
-    async fn judged(&self, targets: &[&Target]) -> Result<Option<Outcome>, Failure> {
+    /// Every reason against a table that is there, and whose it is if `run_id` says whose it must be; `None`
+    /// when there is none.
+    async fn judged(&self, targets: &[&Target], run_id: Option<&str>) -> Result<Option<Outcome>, Failure> {
         let mut reasons = Vec::new();
         for target in targets {
-            let state = self.sink.describe(target.id).await?;
-            for reason in check::refused_table(self.config, target, &state, self.run_id) {
+            for reason in check::against_table(self.config, self.sink, target, run_id, self.start).await? {
                 if !reasons.contains(&reason) {
                     reasons.push(reason);
                 }

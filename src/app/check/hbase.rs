@@ -227,7 +227,7 @@ fn purge_delay(place: &str, found: &str, purge: Duration, alter: &dyn Fn(&str) -
 }
 
 /// Nothing was written before the first start, so what is there is not ours.
-async fn look_for_rows(sink: &HbaseSink, target: &Target) -> Finding {
+pub async fn look_for_rows(sink: &HbaseSink, target: &Target) -> Finding {
     let range = ScanRange { limit: 2, ..ScanRange::default() };
     match sink.scan(target.id, &range).await {
         Ok(rows) => empty(target, rows.iter().any(|row| row.row != PROBE_ROW)),
