@@ -230,6 +230,13 @@ fn classify(what: &str, address: &str, user: &str, error: Error) -> SourceError 
             what: "the TLS connection".into(),
             reason: format!("{error}; see source.tls, ca, cert and key"),
         },
+        // rustls hands its verdict over inside an I/O error.
+        Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            SourceError::Refused {
+                what: "the TLS connection".into(),
+                reason: format!("{error}; see source.tls, ca, cert and key"),
+            }
+        }
         Error::Driver(error @ DriverError::NoClientSslFlagFromServer) => {
             SourceError::Refused { what: "a TLS connection".into(), reason: error.to_string() }
         }

@@ -363,8 +363,8 @@ mod tests {
             (1.5e-20, "1.5e-20"),
             (f64::MAX, "1.7976931348623157e308"),
             (-1_388_639_381_052_724.2, "-1388639381052724.2"),
-            // Two texts of equal length read back equal, and are equally near.
-            (239_134_899_242_656.125, "239134899242656.12"),
+            // A tie: ...12 and ...13 read back equal, and are equally near.
+            (1_913_079_193_941_249.0 / 8.0, "239134899242656.12"),
         ] {
             assert_eq!(double(value), text);
         }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod facts_logging;
 pub mod facts_table;
 pub mod json;
+pub mod json_diff;
 pub mod mysql;
 pub mod options;
 pub mod preflight;

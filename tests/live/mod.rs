@@ -1,1 +1,6 @@
+pub mod connect;
+pub mod network;
+pub mod position;
+pub mod snapshot;
+pub mod tail;
 pub mod types;

@@ -3,3 +3,4 @@
 pub mod child;
 pub mod memcached;
 pub mod mysql;
+pub mod proxy;

@@ -22,11 +22,11 @@ pub fn options() -> MysqlOptions {
     MysqlOptions::new("127.0.0.1", mysql_port(), "root")
 }
 
-/// A plain connection, for what a test does at the server.
-pub async fn connection() -> Conn {
+/// A plain connection, for what a test does at a server.
+pub async fn connection(port: u16) -> Conn {
     let opts = OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")
-        .tcp_port(mysql_port())
+        .tcp_port(port)
         .user(Some("root"))
         .max_allowed_packet(Some(64 << 20))
         .prefer_socket(false);
@@ -37,15 +37,21 @@ pub async fn connection() -> Conn {
 pub struct Database {
     pub name: String,
     pub conn: Conn,
+    port: u16,
 }
 
 impl Database {
     pub async fn create(test: &str) -> Database {
+        Database::create_at(mysql_port(), test).await
+    }
+
+    /// On another server than the shared one.
+    pub async fn create_at(port: u16, test: &str) -> Database {
         let name = format!("tf_{test}_{:08x}", rand::random::<u32>());
-        let mut conn = connection().await;
+        let mut conn = connection(port).await;
         conn.query_drop(format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4")).await.expect("create");
         conn.query_drop(format!("USE `{name}`")).await.expect("use");
-        Database { name, conn }
+        Database { name, conn, port }
     }
 
     pub async fn run(&mut self, statement: &str) {
@@ -60,7 +66,8 @@ impl Database {
 
     /// A source with all columns of `tables` registered, in order.
     pub async fn source(&self, tables: &[&str]) -> (MysqlSource, Vec<Arc<TableSchema>>) {
-        let source = MysqlSource::connect(options()).await.expect("connect");
+        let options = MysqlOptions::new("127.0.0.1", self.port, "root");
+        let source = MysqlSource::connect(options).await.expect("connect");
         let mut schemas = Vec::new();
         for table in tables {
             schemas.push(Arc::new(source.schema(&self.table(table)).await.expect("schema")));
@@ -74,11 +81,12 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let statement = format!("DROP DATABASE IF EXISTS `{}`", self.name);
+        let port = self.port;
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
                 runtime.block_on(async {
-                    let _ = connection().await.query_drop(statement).await;
+                    let _ = connection(port).await.query_drop(statement).await;
                 });
             }
         });
@@ -148,4 +156,71 @@ pub async fn read_up_to_now(
         }
     }
     read
+}
+
+/// Reads until the stream fails, and gives the error.
+pub async fn read_until_error(stream: &mut dyn ChangeStream) -> tailfill::source::SourceError {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("in time") {
+            Ok(_) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// A MySQL server of one test's own, for what must not be done to the shared one (purging, semi-sync).
+/// It runs the shared server's program with its options, in a folder that goes away with it.
+pub struct PrivateServer {
+    pub port: u16,
+    process: std::process::Child,
+    _folder: tempfile::TempDir,
+}
+
+impl PrivateServer {
+    /// Starts it, with more options; `TAILFILL_PIDS` says where the shared server's process is noted.
+    pub async fn start(options: &[&str]) -> PrivateServer {
+        let pids =
+            std::env::var("TAILFILL_PIDS").expect("TAILFILL_PIDS is not set: start `scripts/services up`");
+        let pid = std::fs::read_to_string(format!("{pids}/mysql.pid")).expect("the shared server's pid");
+        let line = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).expect("its command line");
+        let words: Vec<String> = line
+            .split(|byte| *byte == 0)
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let not_ours = ["--datadir=", "--port=", "--socket=", "--pid-file=", "--tmpdir="];
+        let kept: Vec<&String> =
+            words.iter().filter(|w| !not_ours.iter().any(|n| w.starts_with(n))).collect();
+        let folder = tempfile::tempdir().expect("a folder");
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let command = |more: &[String]| {
+            let mut command = std::process::Command::new(kept[0]);
+            command.args(&kept[1..]).arg(format!("--datadir={}/data", folder.path().display())).args(more);
+            command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+            command.stderr(std::process::Stdio::null());
+            command
+        };
+        let made = command(&["--initialize-insecure".into()]).status().expect("mysqld runs");
+        assert!(made.success(), "mysqld --initialize-insecure failed");
+        let mut more =
+            vec![format!("--port={port}"), "--socket=s.sock".into(), "--innodb-buffer-pool-size=64M".into()];
+        more.extend(options.iter().map(|option| (*option).to_owned()));
+        let process = command(&more).spawn().expect("mysqld runs");
+        let server = PrivateServer { port, process, _folder: folder };
+        for _ in 0..600 {
+            if MysqlSource::connect(MysqlOptions::new("127.0.0.1", port, "root")).await.is_ok() {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the private server does not answer");
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

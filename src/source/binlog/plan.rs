@@ -1,15 +1,19 @@
 //! How the row images of one table are read: built once for a TABLE_MAP, checked against the schema.
 
 use super::cursor::{Cursor, Truncated};
-use super::decode::{DecodeError, Decoder};
-use super::table_map::{TableMap, WireColumn};
+use super::decode::{DecodeError, Decoder, prefixed};
+use super::table_map::{TableMap, WireColumn, wire};
 use crate::model::{ColumnType, Row, RowChange, TableId, TableSchema, Value};
+use crate::source::json::{Json, JsonError};
+use crate::source::json_diff::apply;
 use crate::source::text::{Charset, SingleByteTables};
 
 /// Decodes row images of one table id.
 #[derive(Clone, Debug)]
 pub struct TablePlan {
     pub table: TableId,
+    /// Columns were matched by their names in the binlog, not by their places.
+    pub by_name: bool,
     /// Columns of a [`Row`]: those of the schema that the run was registered with.
     width: usize,
     columns: Vec<Planned>,
@@ -61,7 +65,12 @@ impl TablePlan {
             let decoder_at = decoder_for(map, input, *used)?;
             columns[decoder_at.0].target = Some((*used, decoder_at.1));
         }
-        Ok(TablePlan { table: input.table, width: input.registered.columns.len(), columns })
+        Ok(TablePlan {
+            table: input.table,
+            by_name: map.names.is_some(),
+            width: input.registered.columns.len(),
+            columns,
+        })
     }
 
     pub fn column_count(&self) -> usize {
@@ -70,18 +79,40 @@ impl TablePlan {
 
     /// Decodes one row image: a NULL bit per column, then the values that are not NULL.
     pub fn row(&self, cursor: &mut Cursor<'_>) -> Result<Row, DecodeError> {
+        self.image(cursor, |_, _, _| Ok(None))
+    }
+
+    /// As [`row`](TablePlan::row), but asks `special` before each value that is not NULL (column, how
+    /// many JSON columns stand before it, the bytes from it on): `Some` replaces the value, whose
+    /// bytes are consumed then.
+    fn image<'a>(
+        &self,
+        cursor: &mut Cursor<'a>,
+        mut special: impl FnMut(usize, usize, &mut Cursor<'a>) -> Result<Option<Value>, DecodeError>,
+    ) -> Result<Row, DecodeError> {
         let nulls = cursor.take(self.columns.len().div_ceil(8))?;
         let mut row = vec![Value::Null; self.width];
+        let mut json_columns = 0;
         for (i, column) in self.columns.iter().enumerate() {
+            let json_index = json_columns;
+            json_columns += usize::from(column.is_json());
             if nulls[i / 8] >> (i % 8) & 1 == 1 {
                 continue;
             }
-            match &column.target {
-                Some((target, decoder)) => row[*target] = decoder.decode(cursor)?,
-                None => column.wire.skip(cursor)?,
+            match (special(i, json_index, cursor)?, &column.target) {
+                (Some(value), Some((target, _))) => row[*target] = value,
+                (Some(_), None) => {}
+                (None, Some((target, decoder))) => row[*target] = decoder.decode(cursor)?,
+                (None, None) => column.wire.skip(cursor)?,
             }
         }
         Ok(row)
+    }
+}
+
+impl Planned {
+    fn is_json(&self) -> bool {
+        self.wire.wire_type == wire::JSON
     }
 }
 
@@ -107,11 +138,48 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
     Ok((at, decoder))
 }
 
+/// Reads the next change of a PARTIAL_UPDATE_ROWS event (`binlog_row_value_options = PARTIAL_JSON`):
+/// an update whose after image begins with options (lenenc) and, when bit 0 of them is set, a bit per
+/// JSON column that says whether a difference to the before image stands instead of its value
+/// (WL#2955).
+pub fn next_partial_change(plan: &TablePlan, cursor: &mut Cursor<'_>) -> Result<RowChange, DecodeError> {
+    const PARTIAL_JSON: u64 = 1;
+    let mut documents = vec![None; plan.columns.len()];
+    let before = plan.image(cursor, |column, _, cursor| {
+        if plan.columns[column].is_json() {
+            documents[column] = Some(prefixed(&mut cursor.clone(), JSON_LENGTH_BYTES)?);
+        }
+        Ok(None)
+    })?;
+    let json_columns = plan.columns.iter().filter(|column| column.is_json()).count();
+    let bits = match cursor.lenenc()? & PARTIAL_JSON {
+        0 => &[][..],
+        _ => cursor.take(json_columns.div_ceil(8))?,
+    };
+    let after = plan.image(cursor, |column, json_index, cursor| {
+        let differs = bits.get(json_index / 8).is_some_and(|byte| byte >> (json_index % 8) & 1 == 1);
+        if !differs || !plan.columns[column].is_json() {
+            return Ok(None);
+        }
+        let differences = prefixed(cursor, JSON_LENGTH_BYTES)?;
+        let document = documents[column].ok_or(JsonError::Difference)?;
+        let mut document = Json::from_jsonb(document)?;
+        apply(&mut document, differences)?;
+        Ok(Some(Value::Text(document.to_text())))
+    })?;
+    Ok(RowChange { table: plan.table, before: Some(before), after: Some(after) })
+}
+
+/// JSON values and differences stand behind a length of four bytes.
+const JSON_LENGTH_BYTES: usize = 4;
+
 /// The kinds of rows events, by event type: WRITE, UPDATE, DELETE, in version 1 and 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsKind {
     Insert,
     Update,
+    /// An update whose JSON columns may stand as differences.
+    PartialUpdate,
     Delete,
 }
 
@@ -143,7 +211,7 @@ impl RowsHead {
             cursor.take(extra.saturating_sub(2))?;
         }
         let count = usize::try_from(cursor.lenenc()?).map_err(|_| Truncated)?;
-        let bitmaps = if kind == RowsKind::Update { 2 } else { 1 };
+        let bitmaps = if matches!(kind, RowsKind::Update | RowsKind::PartialUpdate) { 2 } else { 1 };
         let mut full_images = true;
         for _ in 0..bitmaps {
             let bitmap = cursor.take(count.div_ceil(8))?;
@@ -160,6 +228,9 @@ pub fn next_change(
     kind: RowsKind,
     cursor: &mut Cursor<'_>,
 ) -> Result<RowChange, DecodeError> {
+    if kind == RowsKind::PartialUpdate {
+        return next_partial_change(plan, cursor);
+    }
     let before = if kind == RowsKind::Insert { None } else { Some(plan.row(cursor)?) };
     let after = if kind == RowsKind::Delete { None } else { Some(plan.row(cursor)?) };
     Ok(RowChange { table: plan.table, before, after })
