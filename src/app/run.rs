@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The source's name in the store; one configuration has one source.
 pub const SOURCE: &str = "default";
-const RUN_ID: &[u8] = b"run_id";
+/// Where the store keeps the id of the state.
+pub const RUN_ID: &[u8] = b"run_id";
 /// How long the state may be in use before a run is refused.
 const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
