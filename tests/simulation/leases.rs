@@ -4,7 +4,7 @@ use super::world::{Process, World};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tailfill::lock::{LeaseKey, LeaseServer, LockError, Token};
+use tailfill::lock::{LeaseKey, LeaseServer, LockError, Predecessor, Token};
 use tokio::time::Instant;
 
 /// One process's way to the server.
@@ -50,6 +50,26 @@ impl LeaseServer for Leases {
         }
         self.0.world.dice.pause(0, 2).await;
         Ok(added)
+    }
+
+    async fn take_over(
+        &self,
+        keys: &[LeaseKey],
+        predecessor: &Predecessor,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError> {
+        let _call = self.0.call("take over");
+        let asked = Instant::now();
+        let reply_lost = self.reach().await?;
+        let taken = self.0.world.leases.take_over(keys, predecessor, token, expiry).await?;
+        if reply_lost {
+            return Err(self.lost());
+        }
+        for (key, _) in keys.iter().zip(&taken).filter(|(_, taken)| **taken) {
+            self.0.lease_granted(&key.0, asked);
+        }
+        Ok(taken)
     }
 
     async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError> {

@@ -65,6 +65,11 @@ impl Source for Server {
         }
     }
 
+    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
+        let head = self.head().await?;
+        Ok(BinlogPlace { file: head.file.into(), offset: head.offset })
+    }
+
     async fn head(&self) -> Result<Position, SourceError> {
         let _call = self.0.call("head");
         self.reach().await?;
