@@ -146,7 +146,11 @@ impl From<StoreError> for Failure {
                 "run the version of tailfill that wrote the state, or restore state_dir"
             }
         };
-        Failure::new(Exit::Failed, error).with_help(help)
+        let exit = match &error {
+            StoreError::Locked { .. } => Exit::Refused,
+            StoreError::Io { .. } | StoreError::Record { .. } => Exit::Failed,
+        };
+        Failure::new(exit, error).with_help(help)
     }
 }
 

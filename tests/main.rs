@@ -4,4 +4,6 @@
 
 mod contract;
 mod live;
+mod properties;
+mod simulation;
 mod support;

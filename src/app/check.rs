@@ -1,19 +1,178 @@
-//! The checks before a run.
+//! The checks: every setting, grant and assumption that a run rests on.
+//!
+//! Each file looks at one thing: it asks for facts, and judges them with functions that need no server.
+//! `check` looks at everything and prints it; `gate` and `init` look at the same without what reads
+//! whole tables (spellings always; duplicates where a unique index proves that there are none, or where a
+//! run goes on), and without what is proved by the connections that they hold already.
 
-use super::connect::Resolved;
+mod clocks;
+mod finding;
+mod hbase;
+mod mappings;
+mod memcached;
+mod mysql;
+mod report;
+mod state;
+
+pub use mysql::Start;
+pub use state::start;
+
+use super::connect::{self, Resolved};
+use super::options::CheckOptions;
+use super::run;
+use crate::clock::SteadyClock;
 use crate::config::Config;
+use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
+use crate::model::{ColumnType, Mapping, Target};
 use crate::sink::hbase::HbaseSink;
+use crate::sink::{Sink, TableState};
+use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
+use finding::{Finding, Group, Rule};
+use hbase::{RunId, Stage};
+use mysql::Depth;
+use report::Report;
+use std::io::{ErrorKind, Write};
+
+/// `tailfill check`: prints every finding; exits with 3 when a run would be refused, with 1 when a server
+/// is away and nothing else refuses.
+pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failure> {
+    let clock = SteadyClock::start();
+    let (known, mut findings) = state::look(config).await;
+    let leases = connect::lease_server(config);
+    let (source, memcached, hbase) = tokio::join!(
+        look_at_source(config, known.start, &clock),
+        memcached::look(config, leases.as_deref()),
+        look_at_hbase(config, &known.run, known.start, &clock),
+    );
+    findings.extend(source.into_iter().chain(memcached).chain(hbase));
+    let report = Report::new(findings);
+    print(&if options.json { report.json()? } else { report.to_string() })?;
+    Ok(report.exit())
+}
 
 /// Refuses a run that could lose data.
+///
+/// # Errors
+/// Exit 3 with every refusal in its details; 1 when nothing but a server that is away refuses.
 pub async fn gate(
-    _config: &Config,
-    _resolved: &Resolved,
-    _sink: &HbaseSink,
-    _server: Option<&MemcacheLeases>,
-    _store: &dyn Store,
+    config: &Config,
+    resolved: &Resolved,
+    sink: &HbaseSink,
+    server: Option<&MemcacheLeases>,
+    store: &dyn Store,
 ) -> Result<(), Failure> {
-    Ok(())
+    let clock = SteadyClock::start();
+    let start = start(store).await?;
+    let run = RunId::Known(run::run_id(store).await?);
+    let targets = hbase::targets(config);
+    let purge = config.hbase.purge_deletes;
+    let (source, memcached, hbase) = tokio::join!(
+        look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),
+        memcached::look(config, server),
+        hbase::look(sink, &targets, purge, &run, start, Stage::Run, &clock),
+    );
+    Report::new(source.into_iter().chain(memcached).chain(hbase).collect()).pass("run")
+}
+
+/// Refuses an `init` for what would refuse the run too, HBase's tables aside.
+pub async fn before_init(config: &Config, resolved: &Resolved, start: Start) -> Result<(), Failure> {
+    let clock = SteadyClock::start();
+    let leases = connect::lease_server(config);
+    let (source, memcached) = tokio::join!(
+        look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),
+        memcached::look(config, leases.as_deref()),
+    );
+    Report::new(source.into_iter().chain(memcached).collect()).pass("init")
+}
+
+/// What refuses a target whose table is there: a sentence each. Without `run_id` it does not matter whose
+/// table it is.
+pub async fn against_table(
+    config: &Config,
+    sink: &HbaseSink,
+    target: &Target,
+    run_id: Option<&str>,
+    start: Start,
+) -> Result<Vec<String>, Failure> {
+    let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
+    let state = sink.describe(target.id).await?;
+    let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
+    if start == Start::First && matches!(state, TableState::Present { family: Some(_), .. }) {
+        findings.push(hbase::look_for_rows(sink, target).await);
+    }
+    Ok(findings.iter().filter(|finding| finding.refuses()).map(report::refusal_line).collect())
+}
+
+async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &SteadyClock) -> Vec<Finding> {
+    let targets = hbase::targets(config);
+    let (sink, mut findings) = hbase::gateways(config, &targets).await;
+    if let Some(sink) = sink {
+        let purge = config.hbase.purge_deletes;
+        findings.extend(hbase::look(&sink, &targets, purge, run, start, Stage::Check, clock).await);
+    }
+    findings
+}
+
+async fn look_at_source(config: &Config, start: Start, clock: &SteadyClock) -> Vec<Finding> {
+    let (source, mut findings) = connect_to_source(config).await;
+    let Some(source) = source else { return findings };
+    let (schemas, tables) = mappings::schemas(&source, &config.tables()).await;
+    let (fitting, misfits) = mappings::fitting(config, &schemas);
+    findings.extend(tables.into_iter().chain(misfits));
+    findings.extend(look_at_server(config, &source, &fitting, start, Depth::All, clock).await);
+    findings
+}
+
+/// A database that is not there, or may not be used, hides nothing of the server.
+async fn connect_to_source(config: &Config) -> (Option<MysqlSource>, Vec<Finding>) {
+    let options = connect::mysql_options(config);
+    let rule = || Rule::new(Group::Mysql, "connection", "answers, and takes our login");
+    match MysqlSource::connect(options.clone()).await {
+        Ok(source) => (Some(source), vec![rule().ok(options.address())]),
+        Err(error @ SourceError::Refused { .. }) if options.database.is_some() => {
+            let expected = "the database of source.url is there, and may be used";
+            let advice = "create it, or mend source.url; if it is there: GRANT SELECT on the mapped tables to this user";
+            let finding = Rule::new(Group::Mysql, "database", expected).refusal(error.to_string(), advice);
+            let without = crate::source::MysqlOptions { database: None, ..options };
+            (MysqlSource::connect(without).await.ok(), vec![finding])
+        }
+        Err(error) => (None, vec![rule().failed(error)]),
+    }
+}
+
+/// A server that answers, and the mappings that fit it.
+async fn look_at_server(
+    config: &Config,
+    source: &MysqlSource,
+    mappings: &[Mapping],
+    start: Start,
+    depth: Depth,
+    clock: &SteadyClock,
+) -> Vec<Finding> {
+    let tables = config.tables();
+    let has_json = mappings
+        .iter()
+        .any(|mapping| mapping.schema.columns.iter().any(|column| column.column_type == ColumnType::Json));
+    let server_id = config.source.server_id;
+    let (server, mut findings) = mysql::look_at_settings(source, server_id, has_json).await;
+    findings.extend(mysql::look_at_rest(source, server_id, &tables, start, depth).await);
+    let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), start, depth).await;
+    findings.extend(of_mappings);
+    if let (Some(facts), Some(logging)) = (&server.facts, &server.logging) {
+        findings.push(mysql::retention(facts, logging, rows));
+    }
+    findings.push(clocks::mysql(source, clock).await);
+    findings
+}
+
+/// An answer on standard output. A reader that went away is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failed, error)),
+        _ => Ok(()),
+    }
 }

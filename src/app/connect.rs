@@ -75,6 +75,10 @@ pub fn mysql_options(config: &Config) -> MysqlOptions {
 /// Connects to the gateways; `mappings` name the targets.
 pub async fn sink(config: &Config, mappings: &[Mapping]) -> Result<HbaseSink, Failure> {
     let targets: Vec<Target> = mappings.iter().flat_map(|mapping| mapping.targets.clone()).collect();
+    Ok(HbaseSink::connect(hbase_options(config), targets).await?)
+}
+
+pub fn hbase_options(config: &Config) -> HbaseOptions {
     let hbase = &config.hbase;
     let mut options = HbaseOptions::new(hbase.gateways.iter().map(HostPort::to_string).collect());
     options.transport = match hbase.transport {
@@ -83,7 +87,7 @@ pub async fn sink(config: &Config, mappings: &[Mapping]) -> Result<HbaseSink, Fa
     };
     options.connections = usize::from(hbase.connections);
     options.operation_timeout = hbase.operation_timeout;
-    Ok(HbaseSink::connect(options, targets).await?)
+    options
 }
 
 /// Memcache's client, unless leases stay in this process.

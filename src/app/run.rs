@@ -15,19 +15,23 @@ use crate::source::Source;
 use crate::source::mysql::MysqlSource;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
-use crate::store::{Commit, Outcome, Space, Store, records};
+use crate::store::{Commit, Outcome, Space, Store, StoreError, records};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The source's name in the store; one configuration has one source.
 pub const SOURCE: &str = "default";
-const RUN_ID: &[u8] = b"run_id";
+/// Where the store keeps the id of the state.
+pub const RUN_ID: &[u8] = b"run_id";
+/// How long the state may be in use before a run is refused.
+const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> {
     let begin = Instant::now();
@@ -80,7 +84,7 @@ async fn compose(
     // the state first: a second run with it is refused before anything else happens
     let store: Arc<dyn Store> = match options.dry_run {
         true => Arc::new(MemoryStore::new()),
-        false => Arc::new(RedbStore::open(&config.state_dir).await?),
+        false => Arc::new(open_state(&config.state_dir).await?),
     };
     let resolved = connect::resolve(config).await?;
     let run_id = run_id(&*store).await?;
@@ -120,6 +124,20 @@ async fn compose(
         false => Some(super::status::serve(config, &parts, stop).await?),
     };
     Ok(Composed { parts, pipeline_options, null, admin })
+}
+
+/// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;
+/// another run keeps it.
+async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
+    let begin = Instant::now();
+    loop {
+        match RedbStore::open(state_dir).await {
+            Err(StoreError::Locked { .. }) if begin.elapsed() < LOCKED_BY_STATUS => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// The id of the state, made at its first use: it marks HBase tables and lease tokens as ours.

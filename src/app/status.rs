@@ -5,7 +5,7 @@ use super::{connect, run};
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Mapping, Target};
+use crate::model::{LifeCycle, Mapping, TableId, Target};
 use crate::pipeline::chunks::Chunks;
 use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
 use crate::pipeline::{Parts, Progress};
@@ -17,6 +17,7 @@ use crate::status::{
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::redb::RedbStore;
 use crate::store::{Space, Store};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -240,6 +241,8 @@ async fn running(config: &Config) -> Result<Status, ClientError> {
 }
 
 async fn stored(config: &Config) -> Result<Status, Failure> {
+    // The source first: a run cannot start while the state is open.
+    let (resolved, estimates) = estimated(config).await?;
     let store = RedbStore::open_read_only(&config.state_dir).await?;
     let journal = Journal::new(Arc::new(store), SOURCE);
     let mut status = Status { phase: Phase::Stopped, ..Status::default() };
@@ -254,9 +257,8 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         }
     }
     let store = journal.store();
-    let resolved = connect::resolve(config).await?;
     let cohort = run::stored_cohort(&journal).await?;
-    let plan = Plan::new(resolved.mappings, Cohort::All);
+    let plan = Plan::new(resolved, Cohort::All);
     for (mapping, target) in plan.targets() {
         let mut key = Chunks::copy_key(SOURCE, &plan, mapping, target);
         key.cohort = cohort.clone();
@@ -268,11 +270,22 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
             rows_done,
             all_known: chunks.all_planned(),
             complete: chunks.complete(),
-            rows_estimated: resolved.source.snapshot().await?.estimated_rows(mapping.table).await?,
+            rows_estimated: estimates.get(&mapping.table).copied().unwrap_or(0),
             ..CopyProgress::default()
         };
         let life = life_cycle(&*store, &key).await.to_string();
         status.targets.push(target_status(mapping, target, &copy, life, 0.0));
     }
     Ok(status)
+}
+
+/// The mappings, and about how many rows their tables have.
+async fn estimated(config: &Config) -> Result<(Vec<Mapping>, BTreeMap<TableId, u64>), Failure> {
+    let resolved = connect::resolve(config).await?;
+    let mut snapshot = resolved.source.snapshot().await?;
+    let mut estimates = BTreeMap::new();
+    for mapping in &resolved.mappings {
+        estimates.insert(mapping.table, snapshot.estimated_rows(mapping.table).await?);
+    }
+    Ok((resolved.mappings, estimates))
 }

@@ -4,11 +4,11 @@ use super::local::{Claim, FairLocks, LocalCounts, Ticket};
 use super::reach::{Added, Outage, Reach};
 use super::{Held, LeaseKey, LeaseServer, ListId, Predecessor, Token};
 use crate::clock::Entropy;
+use crate::signal::Listener;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What happens while the lease server is away.
@@ -152,7 +152,7 @@ impl Leases {
     }
 
     /// See [`FairLocks::subscribe`].
-    pub fn subscribe(&self) -> watch::Receiver<u64> {
+    pub fn subscribe(&self) -> Listener {
         self.inner.locks.subscribe()
     }
 

@@ -267,6 +267,6 @@ async fn without_other_programs_the_local_locks_are_all() {
     assert!(leases.acquire_all(&[list(1)], ticket).await.is_err());
     let mut changes = leases.subscribe();
     held.release().await;
-    changes.changed().await.expect("the locks are alive");
+    changes.changed().await;
     assert!(leases.acquire_all(&[list(1)], ticket).await.is_ok());
 }

@@ -77,7 +77,7 @@ pub async fn work(
     parts: &Parts,
     number: usize,
     copies: Vec<Arc<Copy>>,
-    mut marks: NewestMark,
+    marks: NewestMark,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
     let waiting = parts.progress.mark().is_none();
@@ -86,7 +86,7 @@ pub async fn work(
     }
     tokio::select! { biased;
         () = stop.cancelled() => return Ok(()),
-        found = marks.wait_for(Option::is_some) => if found.is_err() { return Ok(()) },
+        _ = marks.first() => {}
     }
     parts.progress.go_on(Waiter::Mark);
     let mut worker = Worker { parts, number, marks, snapshot: None, trouble_since: None, pause: IDLE_PAUSE };
@@ -251,13 +251,13 @@ impl Worker<'_> {
         let reason = if elsewhere > 0 {
             format!("backfill: {elsewhere} lists of a chunk that another program holds")
         } else {
-            format!("backfill: lists of a chunk ({local}) that the tail is writing")
+            format!("backfill: some of the {local} lists of a chunk, which this run is writing")
         };
         self.parts.progress.wait_for(Waiter::Backfill(self.number), reason);
     }
 
     fn newest_mark(&self) -> Result<SafeMark, ProtocolError> {
-        let mark = self.marks.borrow().clone();
+        let mark = self.marks.get();
         let Some(mark) = mark else {
             unreachable!("a worker starts once there is a mark, and marks are only replaced")
         };

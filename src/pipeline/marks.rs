@@ -8,14 +8,51 @@ use crate::error::Disposition;
 use crate::model::GtidSet;
 use crate::protocol::mark::prove;
 use crate::protocol::{Journaled, ProtocolError, SafeMark, UnprovenMark};
+use crate::signal::{Listener, Signal};
 use crate::source::SourceError;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// The newest safe mark, once there is one.
-pub type NewestMark = watch::Receiver<Option<SafeMark>>;
+/// The newest safe mark, once there is one. Clones share it.
+#[derive(Clone, Default)]
+pub struct NewestMark {
+    shared: Arc<Published>,
+}
+
+#[derive(Default)]
+struct Published {
+    mark: Mutex<Option<SafeMark>>,
+    published: Signal,
+}
+
+impl NewestMark {
+    pub fn get(&self) -> Option<SafeMark> {
+        self.mark().clone()
+    }
+
+    /// Waits for the first mark; marks are only ever replaced by newer ones.
+    pub async fn first(&self) -> SafeMark {
+        let mut published: Listener = self.shared.published.listen();
+        loop {
+            if let Some(mark) = self.get() {
+                return mark;
+            }
+            published.changed().await;
+        }
+    }
+
+    fn publish(&self, mark: SafeMark) {
+        *self.mark() = Some(mark);
+        self.shared.published.raise();
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Option<SafeMark>> {
+        self.shared.mark.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -24,7 +61,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub async fn renew(
     parts: &Parts,
     requests: mpsc::Sender<MarkRequest>,
-    newest: watch::Sender<Option<SafeMark>>,
+    newest: NewestMark,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
     tokio::select! { biased;
@@ -36,15 +73,15 @@ pub async fn renew(
 async fn renew_for_ever(
     parts: &Parts,
     requests: mpsc::Sender<MarkRequest>,
-    newest: watch::Sender<Option<SafeMark>>,
+    newest: NewestMark,
 ) -> Result<(), ProtocolError> {
     loop {
         let Some(mark) = take(&requests).await else { return Ok(()) };
-        let first = newest.borrow().is_none();
+        let first = newest.get().is_none();
         let safe = wait_until_safe(parts, &mark, first).await?;
         parts.progress.set_mark(MarkSeen { tick: safe.tick(), taken_ms: safe.taken_ms() });
         parts.progress.go_on(Waiter::Mark);
-        newest.send_replace(Some(safe));
+        newest.publish(safe);
         sleep(parts.settings.mark_every).await;
     }
 }

@@ -4,7 +4,7 @@ use crate::model::{GtidSet, MappingId, Position, TargetId, Tick};
 use crate::source::BinlogPlace;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -13,6 +13,8 @@ pub struct Progress {
     pub counts: Counts,
     positions: Mutex<Positions>,
     copies: Mutex<BTreeMap<TargetId, CopyProgress>>,
+    /// Some copy is under way; beside `copies`, so that asking for each row takes no lock.
+    copying: AtomicBool,
     waits: Mutex<BTreeMap<Waiter, String>>,
     lag: Mutex<Lag>,
     phase: Mutex<Phase>,
@@ -163,6 +165,7 @@ impl Default for Progress {
             counts: Counts::default(),
             positions: Mutex::default(),
             copies: Mutex::default(),
+            copying: AtomicBool::new(false),
             waits: Mutex::default(),
             lag: Mutex::new(Lag {
                 // one microsecond to a day, two digits: 20 kB
@@ -230,6 +233,7 @@ impl Progress {
         let copy = copies.entry(target).or_default();
         copy.mapping = mapping.0;
         change(copy);
+        self.copying.store(copies.values().any(|copy| !copy.complete), Relaxed);
     }
 
     pub fn copies(&self) -> BTreeMap<TargetId, CopyProgress> {
@@ -238,7 +242,7 @@ impl Progress {
 
     /// Whether some copy is under way.
     pub fn copying(&self) -> bool {
-        lock(&self.copies).values().any(|copy| !copy.complete)
+        self.copying.load(Relaxed)
     }
 
     /// Takes in the commit times of transactions that are written now.

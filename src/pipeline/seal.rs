@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// What the sealer hands to the journaling task, in the order of ticks.
 #[derive(Debug)]
 pub enum Sealed {
-    Batch(SealedBatch),
+    Batch(Box<SealedBatch>),
     Mark {
         mark: UnprovenMark,
         reply: oneshot::Sender<Journaled<UnprovenMark>>,
@@ -292,7 +292,7 @@ impl<'a> Sealer<'a> {
         let writes = batch.changes.finish(tick);
         let committed_micros = batch.committed_micros;
         let sealed = SealedBatch { tick, entry, writes, boundary, committed_micros, permit, changes };
-        self.pass(Sealed::Batch(sealed)).await;
+        self.pass(Sealed::Batch(Box::new(sealed))).await;
         Ok(())
     }
 

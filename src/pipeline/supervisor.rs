@@ -1,9 +1,10 @@
 //! The supervisor: opens the tail, owns the tasks of a run, and ends them.
 
 use super::backfill::{self, Copy};
+use super::marks::{self, NewestMark};
 use super::progress::{Phase, Place, Waiter};
 use super::settings::Parts;
-use super::{journaling, marks, seal, tail, writer};
+use super::{journaling, seal, tail, writer};
 use crate::error::Disposition;
 use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, life_cycle};
 use crate::protocol::{Journal, ProtocolError, Recovered};
@@ -12,7 +13,7 @@ use crate::store::records::{self, LifeRecord};
 use crate::store::{Commit, Space, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -301,7 +302,7 @@ impl Tasks {
         let (sealed_in, sealed) = mpsc::channel(BATCHES_QUEUED);
         let (ready_in, ready) = mpsc::channel(BATCHES_QUEUED);
         let (mark_requests, mark_requested) = mpsc::channel(1);
-        let (newest_in, newest) = watch::channel(None);
+        let newest = NewestMark::default();
         let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
         let position = recovered.checkpoint.position.clone();
         let journaled = recovered.sealed.minus(&recovered.checkpoint.replaying_until);
@@ -312,8 +313,8 @@ impl Tasks {
         tasks.task(async move { journaling::journal(&own, sealed, ready_in).await });
         let (own, stopped) = (parts.clone(), intake.clone());
         tasks.task(async move { writer::write(&own, &recovered, ready, stopped).await });
-        let (own, stopped) = (parts.clone(), intake.clone());
-        tasks.task(async move { marks::renew(&own, mark_requests, newest_in, stopped).await });
+        let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
+        tasks.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         if options.backfill {
             for number in 0..parts.settings.backfill_workers {
                 let (own, stopped) = (parts.clone(), intake.clone());

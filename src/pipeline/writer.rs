@@ -149,7 +149,7 @@ impl Writer {
                     }
                     None => open = false,
                 },
-                Ok(()) = locks.changed(), if !self.aside.is_empty() => self.ask_again(None),
+                () = locks.changed(), if !self.aside.is_empty() => self.ask_again(None),
                 () = sleep_until(ask_again.unwrap_or_else(Instant::now)), if ask_again.is_some() => {
                     self.ask_again(Some(Instant::now()));
                 }

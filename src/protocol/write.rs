@@ -61,7 +61,7 @@ async fn send_to_target(
         if Instant::now() >= held.deadline() {
             return Err(NotWritten::Deadline(last));
         }
-        match sink.write(target, rows).await {
+        match write_before(held.deadline(), sink, target, rows).await {
             Ok(()) => return Ok(()),
             Err(error) if error.disposition() != Disposition::Retry => return Err(NotWritten::Fatal(error)),
             Err(error) => {
@@ -71,5 +71,22 @@ async fn send_to_target(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One attempt, given up at the deadline: a write is several calls, and none may be sent after it (I4). A call
+/// that is under way then may still land, which its tick makes harmless.
+async fn write_before(
+    deadline: Instant,
+    sink: &dyn Sink,
+    target: TargetId,
+    rows: &[RowWrite],
+) -> Result<(), SinkError> {
+    tokio::select! { biased;
+        () = tokio::time::sleep_until(deadline) => Err(SinkError::Unavailable {
+            gateway: "(any)".into(),
+            reason: format!("{} rows were not taken before the lease of their lists ran out", rows.len()),
+        }),
+        outcome = sink.write(target, rows) => outcome,
     }
 }

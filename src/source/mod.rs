@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub mod binlog;
 mod connection;
 pub mod error;
+pub mod facts_logging;
+pub mod facts_table;
 pub mod json;
 pub mod json_diff;
 pub mod mysql;

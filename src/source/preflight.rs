@@ -118,7 +118,8 @@ impl MysqlSource {
     /// The server's clock.
     pub async fn clock(&self) -> Result<ClockReading, SourceError> {
         let asked = tokio::time::Instant::now();
-        let statement = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";
+        // Of UTC: a local time is ambiguous in the hour that a summer's end repeats.
+        let statement = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
         let rows = self.session().query("the server's clock", statement).await?;
         let round_trip = asked.elapsed();
         let micros = rows.first().and_then(|row| number_at(row, 0)).ok_or_else(|| SourceError::Refused {
@@ -267,7 +268,8 @@ const CASCADES: &str = "SELECT CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERE
      WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? \
      AND (DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR UPDATE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
 
-const GLOBAL_PRIVILEGES: [(&str, &str); 3] = [
+/// The privileges on `*.*` that a run needs, and what for.
+pub const GLOBAL_PRIVILEGES: [(&str, &str); 3] = [
     ("REPLICATION SLAVE", "the tail: reading the binlog"),
     ("REPLICATION CLIENT", "the byte lag: SHOW BINARY LOGS"),
     ("XA_RECOVER_ADMIN", "the start: XA RECOVER"),

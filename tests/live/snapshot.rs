@@ -166,9 +166,16 @@ async fn a_chunk_reads_a_range_of_the_primary_key() {
     let mut snapshot = source.snapshot().await.expect("snapshot");
     let bound = |a, k: &str| Some(vec![Value::Int(a), Value::Text(k.into())]);
     let range = KeyRange { after: bound(3, "k50"), up_to: bound(3, "k59") };
-    database.run("FLUSH STATUS").await;
-    let before: Vec<(String, u64)> =
-        database.conn.query("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'").await.expect("status");
     assert_eq!(snapshot.rows(&mapping, &range).await.expect("rows").len(), 9);
-    drop(before);
+    let examined: Option<Option<u64>> = database
+        .conn
+        .query_first(format!(
+            "SELECT MAX(SUM_ROWS_EXAMINED) FROM performance_schema.prepared_statements_instances \
+             WHERE SQL_TEXT LIKE 'SELECT%`{}`%FORCE INDEX%'",
+            database.name
+        ))
+        .await
+        .expect("the prepared statement");
+    let examined = examined.flatten();
+    assert!(examined.is_some_and(|rows| (9..=20).contains(&rows)), "{examined:?} rows were examined of 1000");
 }

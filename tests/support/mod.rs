@@ -1,6 +1,12 @@
 //! What several tests need.
 
+pub mod application;
 pub mod child;
+pub mod compare;
 pub mod memcached;
 pub mod mysql;
 pub mod proxy;
+pub mod scenario;
+pub mod shape;
+pub mod tailfill;
+pub mod wait;

@@ -22,15 +22,26 @@ pub fn options() -> MysqlOptions {
     MysqlOptions::new("127.0.0.1", mysql_port(), "root")
 }
 
-/// A plain connection, for what a test does at a server.
+/// A plain connection of root to the MySQL at `port`.
 pub async fn connection(port: u16) -> Conn {
+    connect(port, None).await
+}
+
+/// The same, with a default database.
+pub async fn connect(port: u16, database: Option<&str>) -> Conn {
+    try_connect(port, database).await.expect("the test server accepts root")
+}
+
+/// The same, `None` when the server does not answer.
+pub async fn try_connect(port: u16, database: Option<&str>) -> Option<Conn> {
     let opts = OptsBuilder::default()
         .ip_or_hostname("127.0.0.1")
         .tcp_port(port)
         .user(Some("root"))
+        .db_name(database)
         .max_allowed_packet(Some(64 << 20))
         .prefer_socket(false);
-    Conn::new(opts).await.expect("the test server accepts root")
+    Conn::new(opts).await.ok()
 }
 
 /// A database that is dropped at the end of its test, also when that fails.

@@ -121,6 +121,7 @@ io_errors!(
     ThBaseServiceGetTableDescriptorException,
     ThBaseServiceTableExistsException,
     ThBaseServiceCreateTableException,
+    ThBaseServiceModifyTableException,
     ThBaseServiceDisableTableException,
     ThBaseServiceDeleteTableException,
 );

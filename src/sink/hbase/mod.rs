@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod adopt;
 mod clock;
 mod failure;
 mod gateway;
@@ -20,6 +21,7 @@ mod pool;
 mod request;
 mod schema;
 
+pub use adopt::adopt_statement;
 pub use clock::PROBE_ROW;
 pub use schema::shell_statement;
 

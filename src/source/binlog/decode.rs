@@ -370,3 +370,53 @@ pub fn decimal_text(precision: u8, scale: u8, cursor: &mut Cursor<'_>) -> Result
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(precision: u8, scale: u8, bytes: &[u8]) -> Result<String, Truncated> {
+        decimal_text(precision, scale, &mut Cursor::new(bytes))
+    }
+
+    #[test]
+    fn decimals_are_read_with_sign_and_declared_scale() {
+        // The example in MySQL's strings/decimal.cc: 1234567890.1234 as DECIMAL(14,4), and its negative.
+        let positive = [0x81, 0x0D, 0xFB, 0x38, 0xD2, 0x04, 0xD2];
+        assert_eq!(decimal(14, 4, &positive).unwrap(), "1234567890.1234");
+        assert_eq!(decimal(14, 4, &positive.map(|byte| !byte)).unwrap(), "-1234567890.1234");
+        assert_eq!(decimal(3, 3, &[0x80, 0x05]).unwrap(), "0.005");
+        assert_eq!(decimal(5, 0, &[0x80, 0, 0]).unwrap(), "0");
+        assert!(decimal(14, 4, &positive[..6]).is_err());
+        assert!(decimal(2, 3, &positive).is_err());
+        assert!(decimal(0, 0, &positive).is_err());
+    }
+
+    #[test]
+    fn a_medium_integer_keeps_its_sign() {
+        let column = WireColumn { wire_type: wire::INT24, meta: [0, 0] };
+        let signed = ColumnType::Integer { bytes: 3, unsigned: false };
+        let decoder = Decoder::new(column, &signed, None).unwrap();
+        let read = |bytes: &[u8]| decoder.decode(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!(read(&[0, 0, 0x80]), Value::Int(-8_388_608));
+        assert_eq!(read(&[0xFF, 0xFF, 0x7F]), Value::Int(8_388_607));
+    }
+
+    #[test]
+    fn negative_times_carry_their_fraction() {
+        // -00:00:01.50 as TIME(2): one second and fifty hundredths below the middle.
+        let stored: i64 = (1 << 31) - (1 << 8 | 50);
+        let time = time(2, &mut Cursor::new(&(stored as u32).to_be_bytes())).unwrap();
+        assert_eq!((time.negative, time.seconds, time.micros), (true, 1, 500_000));
+    }
+
+    #[test]
+    fn numbers_without_a_label_are_refused() {
+        let labels = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(enum_label(2, &labels), Ok(Value::Text("b".into())));
+        assert_eq!(enum_label(0, &labels), Ok(Value::Text(String::new())));
+        assert_eq!(enum_label(3, &labels), Err(DecodeError::UnknownLabel));
+        assert_eq!(set_labels(3, &labels), Ok(Value::Text("a,b".into())));
+        assert_eq!(set_labels(4, &labels), Err(DecodeError::UnknownLabel));
+    }
+}

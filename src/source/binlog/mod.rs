@@ -4,10 +4,14 @@
 //! events into transactions and refuses what it does not know (I9); `table_map`, `plan` and `decode`
 //! read row images; `ddl` reads statements; `crc` proves that an event arrived whole.
 
+pub mod alter;
 pub mod crc;
 pub mod cursor;
 pub mod ddl;
 pub mod decode;
+#[cfg(test)]
+mod differential;
+pub mod event;
 pub mod guard;
 pub mod lexer;
 pub mod plan;

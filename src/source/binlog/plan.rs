@@ -12,6 +12,8 @@ use crate::source::text::{Charset, SingleByteTables};
 #[derive(Clone, Debug)]
 pub struct TablePlan {
     pub table: TableId,
+    /// Columns were matched by their names in the binlog, not by their places.
+    pub by_name: bool,
     /// Columns of a [`Row`]: those of the schema that the run was registered with.
     width: usize,
     columns: Vec<Planned>,
@@ -63,7 +65,12 @@ impl TablePlan {
             let decoder_at = decoder_for(map, input, *used)?;
             columns[decoder_at.0].target = Some((*used, decoder_at.1));
         }
-        Ok(TablePlan { table: input.table, width: input.registered.columns.len(), columns })
+        Ok(TablePlan {
+            table: input.table,
+            by_name: map.names.is_some(),
+            width: input.registered.columns.len(),
+            columns,
+        })
     }
 
     pub fn column_count(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Whether the rows of a table that was altered still mean what the mappings think they mean.
 
-use super::ddl::ColumnClause;
+use super::alter::ColumnClause;
 use crate::model::TableSchema;
 use crate::model::{Column, ColumnType};
 use crate::source::registry::Registered;

@@ -2,6 +2,7 @@
 
 use super::crc;
 use super::cursor::Cursor;
+use super::event::{kind::*, widen};
 use super::guard::guarded;
 use super::stream::{Dump, Events};
 use crate::model::gtid::{Interval, Origin};
@@ -13,12 +14,6 @@ use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
 use std::time::Duration;
 use uuid::Uuid;
 
-const ROTATE: u8 = 4;
-const STOP: u8 = 3;
-const GTID: u8 = 33;
-const ANONYMOUS_GTID: u8 = 34;
-const PREVIOUS_GTIDS: u8 = 35;
-const GTID_TAGGED: u8 = 42;
 /// The offset of a file's first event, behind the magic number.
 const FILE_BEGIN: u64 = 4;
 /// How long `start` waits for holes to be filled that the binlog says are being filled.
@@ -170,10 +165,7 @@ impl Scan {
             return Ok(Step::Inside);
         }
         let begins_at = self.offset;
-        self.offset = (self.offset & !0xFFFF_FFFF) | u64::from(header.log_pos());
-        if self.offset < begins_at {
-            self.offset += 1 << 32;
-        }
+        self.offset = widen(begins_at, header.log_pos());
         match kind {
             PREVIOUS_GTIDS => {
                 self.gtids = previous_gtids(&event)?;

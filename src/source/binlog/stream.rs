@@ -77,10 +77,15 @@ impl Events {
             }
         }
         let address = options.address();
-        let requested = connection.conn.get_binlog_stream(request).await;
+        let requested =
+            tokio::time::timeout(SIDE_DUMP_STALL, connection.conn.get_binlog_stream(request)).await;
         match requested {
-            Ok(stream) => Ok(Events { stream, stall, address }),
-            Err(error) => Err(lost_or_away(&address, "", error)),
+            Ok(Ok(stream)) => Ok(Events { stream, stall, address }),
+            Ok(Err(error)) => Err(lost_or_away(&address, "", error)),
+            Err(_) => Err(SourceError::Unavailable {
+                address,
+                reason: "no answer to the request for the binlog".into(),
+            }),
         }
     }
 

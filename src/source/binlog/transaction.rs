@@ -4,9 +4,11 @@
 //! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
 //! does not know is a [`Fault`], never skipped.
 
+use super::alter::ColumnClause;
 use super::crc;
 use super::cursor::{Cursor, Truncated};
-use super::ddl::{self, ColumnClause, Effect, Statement};
+use super::ddl::{self, Effect, Statement};
+use super::event::{PayloadError, kind::*, payload_size, query_text, widen};
 use super::guard::guarded;
 use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan, next_change};
 use super::redefine;
@@ -45,6 +47,15 @@ impl Fault {
 impl From<Truncated> for Fault {
     fn from(_: Truncated) -> Fault {
         Fault::new("an event ends before its content does", DAMAGED)
+    }
+}
+
+impl From<PayloadError> for Fault {
+    fn from(error: PayloadError) -> Fault {
+        match error {
+            PayloadError::Truncated(truncated) => truncated.into(),
+            PayloadError::Unknown => Fault::new(error.to_string(), REPORT),
+        }
     }
 }
 
@@ -113,6 +124,8 @@ pub struct Transactions {
     charsets: Arc<SingleByteTables>,
     /// The newest known definition of each registered table.
     present: Vec<Arc<TableSchema>>,
+    /// Rows of this table were read by the places of its columns.
+    read_by_place: Vec<bool>,
     known: FxHashMap<u64, Known>,
     state: State,
     place: BinlogPlace,
@@ -125,11 +138,13 @@ pub struct Transactions {
 
 impl Transactions {
     pub fn new(registry: Arc<Registry>, charsets: Arc<SingleByteTables>) -> Transactions {
-        let present = registry.tables().iter().map(|table| table.schema.clone()).collect();
+        let present: Vec<_> = registry.tables().iter().map(|table| table.schema.clone()).collect();
+        let read_by_place = vec![false; present.len()];
         Transactions {
             registry,
             charsets,
             present,
+            read_by_place,
             known: FxHashMap::default(),
             state: State::Between,
             place: BinlogPlace::default(),
@@ -459,6 +474,12 @@ impl Transactions {
         redefine::still_readable(registered, &fresh, clauses).map_err(|reason| {
             Fault::new(format!("{} was altered: {reason}", reread.table), advice.clone())
         })?;
+        if self.read_ahead(reread.index, &fresh, clauses) {
+            return Err(Fault::new(
+                format!("rows of {} from before an ALTER were read with the columns after it", reread.table),
+                format!("{advice}; binlog_row_metadata = FULL lets a tail read such rows"),
+            ));
+        }
         self.present[reread.index] = Arc::new(fresh);
         match reread.cause {
             Cause::Altered { then, .. } => Ok(then),
@@ -475,6 +496,14 @@ impl Transactions {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether an ALTER that rearranges columns was known before it arrived, while rows from before
+    /// it were read by place: their columns may have been taken for each other.
+    fn read_ahead(&self, index: usize, fresh: &TableSchema, clauses: &[ColumnClause]) -> bool {
+        self.read_by_place[index]
+            && clauses.iter().any(ColumnClause::rearranges)
+            && self.present[index].columns == fresh.columns
     }
 
     fn rows(&mut self, event: Event, kind: RowsKind, version: u8) -> Result<Next, Fault> {
@@ -502,6 +531,7 @@ impl Transactions {
     fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {
         let State::Inside(transaction) = &mut self.state else { return Err(no_gtid()) };
         transaction.has_rows = true;
+        self.read_by_place[usize::from(plan.table.0)] |= !plan.by_name;
         if transaction.xa.is_none() {
             return Ok(());
         }
@@ -529,123 +559,5 @@ fn refused(effect: &Effect, table: &Registered) -> Fault {
         ),
         Effect::Unknown { what } => Fault::new(format!("{what} names {name} and is not understood"), REPORT),
         Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
-    }
-}
-
-/// The 64-bit offset that ends in the 32 bits of an event's header: files may grow beyond 4 GiB.
-fn widen(before: u64, log_pos: u32) -> u64 {
-    let candidate = before & !0xFFFF_FFFF | u64::from(log_pos);
-    // Positions rise within a file; a small step back is a heartbeat that repeats one.
-    if candidate + (1 << 31) < before { candidate + (1 << 32) } else { candidate }
-}
-
-/// Default schema and text of a QUERY event.
-///
-/// Layout: thread id (4), seconds (4), schema length (1), error (2), status variables' length (2),
-/// status variables, schema, 0, statement.
-fn query_text(data: &[u8]) -> Result<(String, String), Truncated> {
-    let mut cursor = Cursor::new(data);
-    cursor.take(8)?;
-    let schema_length = usize::from(cursor.u8()?);
-    cursor.take(2)?;
-    let status_length = usize::from(cursor.u16()?);
-    cursor.take(status_length)?;
-    let schema = String::from_utf8_lossy(cursor.take(schema_length)?).into_owned();
-    cursor.take(1)?;
-    Ok((schema, String::from_utf8_lossy(cursor.rest()).into_owned()))
-}
-
-/// The size that a TRANSACTION_PAYLOAD event says its content has when inflated: fields of (type
-/// lenenc, length lenenc, value lenenc) up to the end mark 0 (WL#3549).
-fn payload_size(data: &[u8]) -> Result<u64, Fault> {
-    const PAYLOAD_SIZE: u64 = 1;
-    const COMPRESSION_TYPE: u64 = 2;
-    const UNCOMPRESSED_SIZE: u64 = 3;
-    let (mut stored, mut inflated, mut compression) = (0, None, None);
-    let mut cursor = Cursor::new(data);
-    loop {
-        let field = cursor.lenenc()?;
-        if field == 0 {
-            break;
-        }
-        let length = cursor.length()?;
-        let value = Cursor::new(cursor.take(length)?).lenenc()?;
-        match field {
-            PAYLOAD_SIZE => stored = value,
-            COMPRESSION_TYPE => compression = Some(value),
-            UNCOMPRESSED_SIZE => inflated = Some(value),
-            _ => {}
-        }
-    }
-    match (compression, inflated) {
-        // ZSTD; 255 is "not compressed".
-        (Some(0), Some(size)) => Ok(size),
-        (Some(255), size) => Ok(size.unwrap_or(stored)),
-        _ => Err(Fault::new("a transaction is compressed in an unknown way", REPORT)),
-    }
-}
-
-const QUERY: u8 = 2;
-const STOP: u8 = 3;
-const ROTATE: u8 = 4;
-const INTVAR: u8 = 5;
-const APPEND_BLOCK: u8 = 9;
-const RAND: u8 = 13;
-const USER_VAR: u8 = 14;
-const FORMAT_DESCRIPTION: u8 = 15;
-const XID: u8 = 16;
-const BEGIN_LOAD_QUERY: u8 = 17;
-const EXECUTE_LOAD_QUERY: u8 = 18;
-const TABLE_MAP: u8 = 19;
-const WRITE_ROWS_V1: u8 = 23;
-const UPDATE_ROWS_V1: u8 = 24;
-const DELETE_ROWS_V1: u8 = 25;
-const INCIDENT: u8 = 26;
-const HEARTBEAT: u8 = 27;
-const IGNORABLE: u8 = 28;
-const ROWS_QUERY: u8 = 29;
-const WRITE_ROWS: u8 = 30;
-const UPDATE_ROWS: u8 = 31;
-const DELETE_ROWS: u8 = 32;
-const GTID: u8 = 33;
-const ANONYMOUS_GTID: u8 = 34;
-const PREVIOUS_GTIDS: u8 = 35;
-const TRANSACTION_CONTEXT: u8 = 36;
-const VIEW_CHANGE: u8 = 37;
-const XA_PREPARE: u8 = 38;
-const PARTIAL_UPDATE_ROWS: u8 = 39;
-const TRANSACTION_PAYLOAD: u8 = 40;
-const HEARTBEAT_V2: u8 = 41;
-const GTID_TAGGED: u8 = 42;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_beyond_four_gibibytes_are_widened() {
-        assert_eq!(widen(4, 200), 200);
-        assert_eq!(widen(0xFFFF_FF00, 0x10), 0x1_0000_0010);
-        assert_eq!(widen(0x1_0000_0010, 0x20), 0x1_0000_0020);
-        assert_eq!(widen(500, 400), 400);
-    }
-
-    #[test]
-    fn the_stated_size_of_a_payload_is_read() {
-        let data = [2, 1, 0, 3, 3, 0xFC, 0, 1, 1, 1, 40, 0, 9, 9];
-        assert_eq!(payload_size(&data).unwrap(), 256);
-        assert!(payload_size(&[2, 1, 7, 0]).is_err());
-        assert!(payload_size(&[2, 1]).is_err());
-    }
-
-    #[test]
-    fn a_query_event_is_split_into_schema_and_text() {
-        let mut data = vec![0; 8];
-        data.extend([1, 0, 0, 2, 0, 9, 9, b's', 0]);
-        data.extend(b"BEGIN");
-        assert_eq!(query_text(&data).unwrap(), ("s".into(), "BEGIN".into()));
-        for end in 0..16 {
-            let _ = query_text(&data[..end]);
-        }
     }
 }

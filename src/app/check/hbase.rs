@@ -1,0 +1,254 @@
+//! HBase: gateways and tables. Judgements are pure; `look` asks.
+
+use super::clocks;
+use super::finding::{Finding, Group, Rule};
+use super::mysql::Start;
+use crate::app::connect;
+use crate::clock::SteadyClock;
+use crate::config::Config;
+use crate::config::units::print_duration;
+use crate::model::{Target, TargetId};
+use crate::sink::hbase::{HbaseOptions, HbaseSink, PROBE_ROW};
+use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const PURGE_DELETES: &str = "hbase.hstore.time.to.purge.deletes";
+/// HBase's way to say that cells live for ever: Java's `Integer.MAX_VALUE` seconds.
+const FOREVER: [&str; 3] = ["", "FOREVER", "2147483647"];
+
+/// Who asks, and so what a missing table means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Check,
+    Run,
+}
+
+/// The id of this state, which its tables carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunId {
+    Known(String),
+    /// The state was not made yet.
+    NotYet,
+    /// A tailfill runs with the state, so it cannot be read.
+    InUse,
+}
+
+fn rule(name: impl Into<String>, expected: impl Into<String>) -> Rule {
+    Rule::new(Group::Hbase, name, expected)
+}
+
+/// Every target of a configuration, without its columns: they do not matter to a table. Ids go as
+/// those of [`Config::resolve`] do.
+pub fn targets(config: &Config) -> Vec<Target> {
+    let targets = config.mappings.iter().flat_map(|mapping| &mapping.targets);
+    targets
+        .enumerate()
+        .map(|(id, target)| Target {
+            id: TargetId(u16::try_from(id).unwrap_or(u16::MAX)),
+            table: target.table.clone(),
+            family: target.family.clone(),
+            layout: target.layout,
+            columns: Vec::new(),
+            values: target.values,
+            salt_buckets: target.salt_buckets,
+            ordered: target.ordered,
+        })
+        .collect()
+}
+
+/// Asks every gateway by itself; the first that answers is what the tables are looked at through.
+pub async fn gateways(config: &Config, targets: &[Target]) -> (Option<HbaseSink>, Vec<Finding>) {
+    let options = connect::hbase_options(config);
+    let connecting = options.gateways.iter().map(|address| {
+        let one = HbaseOptions { gateways: vec![address.clone()], ..options.clone() };
+        HbaseSink::connect(one, targets.to_vec())
+    });
+    let answers = futures::future::join_all(connecting).await;
+    let spare = answers.iter().any(Result::is_ok);
+    let kind = format!("thrift2, {:?}", config.hbase.transport).to_lowercase();
+    let mut sink = None;
+    let mut findings = Vec::new();
+    for (address, answer) in options.gateways.iter().zip(answers) {
+        let rule = rule(format!("gateway {address}"), &kind);
+        findings.push(match answer {
+            Ok(connected) => {
+                sink.get_or_insert(connected);
+                rule.ok("answers so")
+            }
+            Err(error) => gateway_failed(rule, error, spare),
+        });
+    }
+    (sink, findings)
+}
+
+/// `spare`: another gateway answers.
+fn gateway_failed(rule: Rule, error: SinkError, spare: bool) -> Finding {
+    match error {
+        SinkError::Unavailable { .. } if spare => rule.warning(
+            error.to_string(),
+            "the other gateways take its work; is it up, and hbase.gateways right?",
+        ),
+        error => rule.failed(error),
+    }
+}
+
+/// Every table, and HBase's clock as seen through the first that is there.
+pub async fn look(
+    sink: &HbaseSink,
+    targets: &[Target],
+    purge: Duration,
+    run: &RunId,
+    start: Start,
+    stage: Stage,
+    clock: &SteadyClock,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut clock_finding = None;
+    for target in targets {
+        let state = match sink.describe(target.id).await {
+            Ok(state) => state,
+            Err(error) => {
+                findings.push(rule(format!("{} table", target.table), "is there").unknown(error));
+                continue;
+            }
+        };
+        findings.extend(table(target, &state, purge, run, stage));
+        if matches!(state, TableState::Present { family: Some(_), .. }) {
+            if start == Start::First {
+                findings.push(look_for_rows(sink, target).await);
+            }
+            if clock_finding.is_none() {
+                clock_finding = Some(clocks::hbase(sink, target.id, clock).await);
+            }
+        }
+    }
+    findings.extend(clock_finding.or_else(|| (stage == Stage::Check).then(clocks::no_table)));
+    findings
+}
+
+/// A table and the family of one target.
+pub fn table(
+    target: &Target,
+    state: &TableState,
+    purge: Duration,
+    run: &RunId,
+    stage: Stage,
+) -> Vec<Finding> {
+    let exists = rule(format!("{} table", target.table), "is there");
+    let TableState::Present { family, attributes, families } = state else {
+        return vec![match stage {
+            Stage::Check => exists.note("not yet", "run `tailfill init`"),
+            Stage::Run => exists.refusal("it is not", "run `tailfill init`"),
+        }];
+    };
+    let has_family = rule(format!("{} family", target.table), &target.family);
+    let mut findings = vec![exists.ok("it is"), owner(&target.table, attributes, run)];
+    match family {
+        None => findings.push(has_family.refusal(
+            format!("the table has: {}", families.join(", ")),
+            "add the family in the HBase shell, name another table, or drop this one and run `tailfill init`",
+        )),
+        Some(settings) => {
+            findings.push(has_family.ok("there"));
+            findings.extend(family_settings(target, settings, purge));
+        }
+    }
+    findings
+}
+
+/// Whose table it is, by the attribute that `init` sets.
+fn owner(table: &str, attributes: &BTreeMap<String, String>, run: &RunId) -> Finding {
+    let rule = rule(format!("{table} {RUN_ATTRIBUTE}"), "of this state");
+    let advice =
+        "if no other tailfill writes it, `tailfill init --adopt` takes it over; else name another table";
+    match (attributes.get(RUN_ATTRIBUTE), run) {
+        (Some(found), RunId::Known(ours)) if found == ours => rule.ok(found),
+        (_, RunId::InUse) => {
+            rule.note("not compared", "a tailfill runs with this state; it compared when it began")
+        }
+        (Some(found), _) => rule.refusal(format!("of another state ({found})"), advice),
+        (None, _) => rule.refusal("tailfill did not create this table", advice),
+    }
+}
+
+fn family_settings(target: &Target, settings: &BTreeMap<String, String>, purge: Duration) -> Vec<Finding> {
+    let place = format!("{}:{}", target.table, target.family);
+    let value = |name: &str| settings.get(name).map(String::as_str).unwrap_or_default();
+    let alter = |change: &str| {
+        format!("in the HBase shell: alter '{}', {{NAME => '{}', {change}}}", target.table, target.family)
+    };
+    let versions = value("VERSIONS");
+    let life = value("TTL");
+    let mut findings = vec![
+        purge_delay(&place, value(PURGE_DELETES), purge, &alter),
+        rule(format!("{place} NEW_VERSION_BEHAVIOR"), "false").must(
+            !value("NEW_VERSION_BEHAVIOR").eq_ignore_ascii_case("true"),
+            if value("NEW_VERSION_BEHAVIOR").is_empty() { "false" } else { value("NEW_VERSION_BEHAVIOR") },
+            format!(
+                "{}: with it the order of arrival wins over timestamps",
+                alter("NEW_VERSION_BEHAVIOR => 'false'")
+            ),
+        ),
+        rule(format!("{place} VERSIONS"), "1").should(
+            versions == "1",
+            if versions.is_empty() { "not known" } else { versions },
+            format!("{}: older versions only take room", alter("VERSIONS => 1")),
+        ),
+        rule(format!("{place} TTL"), "FOREVER").should(
+            FOREVER.contains(&life),
+            if FOREVER.contains(&life) { "FOREVER".to_owned() } else { format!("{life} s") },
+            "items vanish from HBase this long after their last change here, and `verify` misses them",
+        ),
+    ];
+    let least = value("MIN_VERSIONS");
+    if !matches!(least, "" | "0") {
+        findings.push(
+            rule(format!("{place} MIN_VERSIONS"), "0").note(least, "it only keeps versions beyond a TTL"),
+        );
+    }
+    findings
+}
+
+fn purge_delay(place: &str, found: &str, purge: Duration, alter: &dyn Fn(&str) -> String) -> Finding {
+    let wanted = u64::try_from(purge.as_millis()).unwrap_or(u64::MAX);
+    let rule =
+        rule(format!("{place} purge delay"), format!("at least {} ({wanted} ms)", print_duration(purge)));
+    let mend = format!(
+        "{}: without it HBase forgets deletes, and an older write brings the item back",
+        alter(&format!("CONFIGURATION => {{'{PURGE_DELETES}' => '{wanted}'}}"))
+    );
+    match found.parse::<u64>() {
+        Ok(millis) if millis >= wanted => rule.ok(print_duration(Duration::from_millis(millis))),
+        Ok(millis) => rule.refusal(print_duration(Duration::from_millis(millis)), mend),
+        Err(_) if found.is_empty() => rule.refusal("not set", mend),
+        Err(_) => rule.refusal(found, mend),
+    }
+}
+
+/// Nothing was written before the first start, so what is there is not ours.
+pub async fn look_for_rows(sink: &HbaseSink, target: &Target) -> Finding {
+    let range = ScanRange { limit: 2, ..ScanRange::default() };
+    match sink.scan(target.id, &range).await {
+        Ok(rows) => empty(target, rows.iter().any(|row| row.row != PROBE_ROW)),
+        Err(error) => empty_rule(target).unknown(error),
+    }
+}
+
+fn empty_rule(target: &Target) -> Rule {
+    rule(format!("{}:{} rows", target.table, target.family), "none before the first start")
+}
+
+/// A target before the first start.
+pub fn empty(target: &Target, has_rows: bool) -> Finding {
+    empty_rule(target).must(
+        !has_rows,
+        if has_rows { "there are some" } else { "none" },
+        "rows of before would stay where MySQL has deleted them: truncate_preserve the table in the HBase shell, \
+         or name another one",
+    )
+}
+
+#[cfg(test)]
+#[path = "hbase_tests.rs"]
+mod tests;

@@ -1,0 +1,64 @@
+//! What `tailfill check` wants to know about one table, beyond its columns.
+
+use super::SourceError;
+use super::connection::{number_at, text_at};
+use super::mysql::MysqlSource;
+use super::text::Charset;
+use crate::model::{ColumnType, TableName, TableSchema};
+
+/// A table, as `information_schema` knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableFacts {
+    /// `InnoDB`; empty for a view.
+    pub engine: String,
+    /// InnoDB's estimate, which can be off by half.
+    pub rows_estimated: u64,
+    /// Triggers that this user may see (with the TRIGGER privilege).
+    pub triggers: Vec<String>,
+}
+
+impl MysqlSource {
+    /// # Errors
+    /// `Schema` when the table is not there, or may not be seen.
+    pub async fn table_facts(&self, table: &TableName) -> Result<TableFacts, SourceError> {
+        // A connection of its own, because the estimate has to be a fresh one.
+        let mut connection = self.session().open().await?;
+        connection.run("a session setting", "SET SESSION information_schema_stats_expiry = 0").await?;
+        let name = (table.schema.clone(), table.table.clone());
+        let rows = connection.rows_with("the facts of a table", TABLE, name.clone()).await?;
+        let row = rows.first().ok_or_else(|| SourceError::Schema {
+            table: table.clone(),
+            reason: "table is not there, or this user may not see it".into(),
+            advice: "check the mapping's table and the user's grants".into(),
+        })?;
+        let triggers = connection.rows_with("the triggers of a table", TRIGGERS, name).await?;
+        Ok(TableFacts {
+            engine: text_at(row, 0),
+            rows_estimated: number_at(row, 1).unwrap_or(0),
+            triggers: triggers.iter().map(|row| text_at(row, 0)).collect(),
+        })
+    }
+
+    /// The text columns among `columns` whose character set cannot be decoded: (column, set).
+    pub async fn undecodable(
+        &self,
+        schema: &TableSchema,
+        columns: &[usize],
+    ) -> Result<Vec<(String, String)>, SourceError> {
+        let mut connection = self.session().take().await?;
+        let tables = self.session().charsets(&mut connection).await?;
+        self.session().give_back(connection).await;
+        let unknown = columns.iter().filter_map(|index| {
+            let column = schema.columns.get(*index)?;
+            let ColumnType::Text { charset, .. } = &column.column_type else { return None };
+            Charset::find(charset, &tables).is_none().then(|| (column.name.clone(), charset.clone()))
+        });
+        Ok(unknown.collect())
+    }
+}
+
+const TABLE: &str = "SELECT ENGINE, TABLE_ROWS FROM information_schema.TABLES \
+     WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+
+const TRIGGERS: &str = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS \
+     WHERE EVENT_OBJECT_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? ORDER BY TRIGGER_NAME";

@@ -1,0 +1,3 @@
+//! What must hold of the whole tree, or of several rooms at once.
+
+pub mod arrows;

@@ -1,0 +1,27 @@
+//! The real pipeline under a seeded scheduler: one thread, virtual time, doubles for all servers.
+//!
+//! A seed decides everything: what the application does, how far the engine's commits lag the binlog, which
+//! calls fail, lose their reply or land late, when leases vanish, when the process crashes, is
+//! frozen and wakes up as a zombie, or starts again with other settings. At the end a run without
+//! faults must catch up, and the sink must hold exactly the engine's rows; on the way the books
+//! (`books`) check the invariants of DESIGN section 3 on every write and every commit.
+//!
+//! `TAILFILL_SEEDS=n` changes the number of seeds, `TAILFILL_SEED=n cargo test --features failpoints
+//! simulation` replays one. A failing seed is run again with its story, which must come out the same.
+
+pub mod app;
+pub mod books;
+pub mod broken;
+pub mod checker;
+pub mod database;
+pub mod dice;
+pub mod leases;
+pub mod profile;
+pub mod runs;
+pub mod schema;
+pub mod seeds;
+pub mod sink;
+pub mod source;
+pub mod store;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,78 @@
+//! What kind of world a seed is: drawn once, at its beginning.
+
+use super::dice::Dice;
+
+/// The engine's commit behind the binlog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lag {
+    None,
+    /// Mostly none, often 50-500 ms, sometimes seconds.
+    Mixed,
+    /// Always some.
+    Long,
+}
+
+/// The temper of a world. Rates are per mille of calls.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub lists: u64,
+    pub items: u64,
+    pub rows_at_start: u64,
+    pub transactions: u64,
+    /// Mean pause between two transactions, milliseconds.
+    pub every_ms: u64,
+    pub lag: Lag,
+    /// binlog_order_commits: engine commits happen in binlog order.
+    pub ordered_commits: bool,
+    /// The membership target holds nullable columns only.
+    pub bare: bool,
+    pub huge: u64,
+    pub sink_slow: bool,
+    pub sink_trouble: u64,
+    pub source_trouble: u64,
+    pub store_trouble: u64,
+    pub lease_trouble: u64,
+    pub leases: bool,
+    /// Runs that are ended before the last one.
+    pub runs: u64,
+    /// How long such a run may live, milliseconds.
+    pub life_ms: u64,
+    /// The first of these runs take some lists only.
+    pub pilot_runs: u64,
+    /// The first of these runs do not copy.
+    pub tail_only_runs: u64,
+    /// Whether runs may start from an older position.
+    pub replays: bool,
+    pub clock_jumps: bool,
+}
+
+impl Profile {
+    pub fn draw(dice: &Dice) -> Profile {
+        let troubled = |levels: &[u64]| dice.pick(levels);
+        let runs = dice.pick(&[0, 1, 2, 3, 4, 6]);
+        let sometimes = |per_mille: u64| if dice.chance(per_mille) { dice.between(1, 2) } else { 0 };
+        Profile {
+            lists: dice.between(3, 4),
+            items: 5,
+            rows_at_start: dice.between(0, 14),
+            transactions: dice.between(20, 110),
+            every_ms: dice.pick(&[5, 15, 40, 80]),
+            lag: dice.pick(&[Lag::None, Lag::Mixed, Lag::Mixed, Lag::Long]),
+            ordered_commits: dice.chance(600),
+            bare: dice.chance(300),
+            huge: dice.pick(&[0, 20, 60]),
+            sink_slow: dice.chance(400),
+            sink_trouble: troubled(&[0, 30, 120, 300]),
+            source_trouble: troubled(&[0, 10, 40]),
+            store_trouble: troubled(&[0, 0, 5, 15]),
+            lease_trouble: troubled(&[0, 20, 100]),
+            leases: dice.chance(850),
+            runs,
+            life_ms: dice.pick(&[300, 1_000, 3_000]),
+            pilot_runs: sometimes(200),
+            tail_only_runs: sometimes(250),
+            replays: dice.chance(300),
+            clock_jumps: dice.chance(300),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The one table of the simulation and its two targets.
+
+use std::sync::Arc;
+use tailfill::model::{
+    Column, ColumnType, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema, Target,
+    TargetId, Value, ValueEncoding,
+};
+use tailfill::sink::tall;
+
+pub const MAPPING: &str = "follows";
+pub const ORDER: usize = 2;
+pub const NOTE: usize = 3;
+pub const EXTRA: usize = 4;
+
+/// The primary key: list and item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item {
+    pub list: u64,
+    pub item: u64,
+}
+
+impl Item {
+    pub fn of(row: &Row) -> Item {
+        Item { list: number(&row[0]), item: number(&row[1]) }
+    }
+
+    pub fn key(self) -> Vec<Value> {
+        vec![Value::UInt(self.list), Value::UInt(self.item)]
+    }
+}
+
+impl std::fmt::Display for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.list, self.item)
+    }
+}
+
+pub fn number(value: &Value) -> u64 {
+    match value {
+        Value::UInt(number) => *number,
+        other => panic!("keys are unsigned, not {other:?}"),
+    }
+}
+
+/// A row as the story shows it: `1/3 (order 5, note n7, extra NULL)`.
+pub fn show(row: &Row) -> String {
+    let text = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        _ => "NULL".to_owned(),
+    };
+    let (order, note, extra) = (text(&row[ORDER]), text(&row[NOTE]), text(&row[EXTRA]));
+    format!("{} (order {order}, note {note}, extra {extra})", Item::of(row))
+}
+
+/// `follows(followee, follower, created_at, note, extra)`, PRIMARY KEY (followee, follower), into an ordered
+/// target and one for membership. `bare`: the latter holds nullable columns only, so that items without
+/// any cell come up.
+pub fn mapping(bare: bool) -> Mapping {
+    let unsigned = ColumnType::Integer { bytes: 8, unsigned: true };
+    let text = ColumnType::Text { charset: "utf8mb4".into(), collation: "utf8mb4_bin".into() };
+    let columns = [
+        ("followee", unsigned.clone()),
+        ("follower", unsigned),
+        ("created_at", ColumnType::Integer { bytes: 8, unsigned: false }),
+        ("note", text.clone()),
+        ("extra", text),
+    ];
+    let column = |(name, column_type): (&str, ColumnType)| Column {
+        name: name.into(),
+        column_type,
+        nullable: name == "note" || name == "extra",
+        declared: String::new(),
+        virtual_generated: false,
+    };
+    let schema = TableSchema {
+        name: TableName { schema: "social".into(), table: "follows".into() },
+        columns: columns.map(column).into(),
+        primary_key: vec![0, 1],
+        unique_keys: vec![vec![0, 1]],
+    };
+    let member = if bare { vec![NOTE, EXTRA] } else { vec![ORDER, NOTE, EXTRA] };
+    Mapping {
+        id: MappingId(0),
+        name: MAPPING.into(),
+        table: TableId(0),
+        schema: Arc::new(schema),
+        key: vec![0],
+        item: vec![1],
+        order: Some(OrderKey { column: ORDER, descending: true }),
+        targets: vec![
+            target(0, "latest", true, vec![ORDER, NOTE, EXTRA]),
+            target(1, "member", false, member),
+        ],
+    }
+}
+
+fn target(id: u16, table: &str, ordered: bool, columns: Vec<usize>) -> Target {
+    Target {
+        id: TargetId(id),
+        table: table.into(),
+        family: "f".into(),
+        layout: Layout::Tall,
+        columns,
+        values: ValueEncoding::Utf8,
+        salt_buckets: 4,
+        ordered,
+    }
+}
+
+/// The item that a row key names, and its list key's bytes.
+pub fn item_of_key(mapping: &Mapping, target: TargetId, row: &[u8]) -> (Item, Vec<u8>) {
+    let target = &mapping.targets[usize::from(target.0)];
+    let parts = tall::split_row_key(mapping, target, row).expect("only our own row keys are written");
+    let item = Item { list: number(&parts.key[0]), item: number(&parts.item[0]) };
+    (item, parts.list_key.to_vec())
+}

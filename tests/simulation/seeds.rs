@@ -1,0 +1,68 @@
+//! Many seeds, and what is printed of one that fails.
+
+use super::runs::{Report, play};
+use std::fmt::Write;
+use tailfill::failpoints::Failpoints;
+
+/// Seeds of an ordinary test run; `TAILFILL_SEEDS` changes it.
+const SEEDS: u64 = 300;
+
+/// The seeds to play: `TAILFILL_SEED` alone, or the first of them.
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    match number("TAILFILL_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("TAILFILL_SEEDS").unwrap_or(SEEDS)).collect(),
+    }
+}
+
+#[test]
+fn the_sink_ends_equal_to_the_engine_whatever_happens() {
+    let seeds = seeds();
+    let begin = std::time::Instant::now();
+    let mut virtual_seconds = 0.0;
+    let mut bad = Vec::new();
+    for seed in &seeds {
+        let report = play(*seed, Failpoints::default(), false);
+        virtual_seconds += report.virtual_seconds;
+        if !report.is_good() {
+            bad.push(report);
+        }
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("{} seeds, {virtual_seconds:.0} virtual seconds in {seconds:.1} s", seeds.len());
+    let Some(first) = bad.first() else { return };
+    println!("{}", story(first, Failpoints::default()));
+    for report in &bad {
+        println!("{}", report.headline());
+    }
+    panic!("{} of {} seeds fail; the story of the first stands above", bad.len(), seeds.len());
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in seeds().into_iter().take(20) {
+        let (first, second) =
+            (play(seed, Failpoints::default(), false), play(seed, Failpoints::default(), false));
+        assert_eq!(first.hash, second.hash, "seed {seed} took another course");
+        assert_eq!(first.virtual_seconds.to_bits(), second.virtual_seconds.to_bits());
+    }
+}
+
+/// Plays a failed seed again, for its story.
+pub fn story(failed: &Report, failpoints: Failpoints) -> String {
+    let seed = failed.seed;
+    let again = play(seed, failpoints, true);
+    let mut text = again.story;
+    if again.hash != failed.hash {
+        text += "(it took another course when it was played again)\n";
+    }
+    for violation in &again.violations {
+        let _ = writeln!(text, "broken: {violation}");
+    }
+    for difference in &again.differences {
+        let _ = writeln!(text, "{}", difference.text);
+    }
+    let _ = writeln!(text, "replay it with TAILFILL_SEED={seed} cargo test --features failpoints simulation");
+    text
+}

@@ -1,0 +1,206 @@
+//! The gateway: every write goes as the real one does in two calls, markers first; each may fail, lose its
+//! reply, be applied in part, land late, or hang. What was sent is applied by a task of its own, which
+//! neither the end of the call nor the death of the process stops.
+
+use super::books::{Part, has_markers};
+use super::schema::{Item, item_of_key};
+use super::world::{LATEST, Process, World};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+use tailfill::model::{Target, TargetId};
+use tailfill::sink::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+/// One process's way to the gateway.
+pub struct Gateway {
+    pub process: Arc<Process>,
+    /// From asking for a lease to its deadline.
+    pub live_for: Duration,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Done,
+    FailsBefore,
+    ReplyLost,
+    PartlyDone,
+    FailsAndLandsLate,
+    Hangs,
+}
+
+impl Gateway {
+    async fn call(&self, target: TargetId, rows: Vec<RowWrite>, part: Part) -> Result<(), SinkError> {
+        let world = &self.process.world;
+        let fate = self.fate();
+        world.books().send(&self.process, target, &rows, self.live_for);
+        self.note(target, &rows, part, fate);
+        match fate {
+            Fate::FailsBefore => {
+                self.pause().await;
+                return Err(unavailable("refused"));
+            }
+            Fate::FailsAndLandsLate => {
+                self.send_off(target, rows, part, world.dice.millis(1, LATEST.as_millis() as u64));
+                self.pause().await;
+                return Err(unavailable("broken pipe"));
+            }
+            Fate::Hangs => {
+                self.send_off(target, rows, part, world.dice.millis(1, 15_000));
+                sleep(Duration::from_secs(30)).await;
+                return Err(unavailable("time-out"));
+            }
+            Fate::PartlyDone => {
+                let some = rows.into_iter().filter(|_| world.dice.chance(500)).collect();
+                let applied = self.send_off(target, some, part, self.delay());
+                let _ = applied.await;
+                return Err(unavailable("a region is away"));
+            }
+            Fate::Done | Fate::ReplyLost => {
+                let applied = self.send_off(target, rows, part, self.delay());
+                let _ = applied.await;
+            }
+        }
+        self.pause().await;
+        match fate {
+            Fate::ReplyLost => Err(unavailable("connection reset")),
+            _ => Ok(()),
+        }
+    }
+
+    fn fate(&self) -> Fate {
+        let world = &self.process.world;
+        if !world.trouble(world.profile.sink_trouble) {
+            return Fate::Done;
+        }
+        let weighted = [
+            Fate::FailsBefore,
+            Fate::FailsBefore,
+            Fate::ReplyLost,
+            Fate::ReplyLost,
+            Fate::PartlyDone,
+            Fate::PartlyDone,
+            Fate::FailsAndLandsLate,
+            Fate::FailsAndLandsLate,
+            Fate::Hangs,
+        ];
+        world.dice.pick(&weighted)
+    }
+
+    fn delay(&self) -> Duration {
+        let world = &self.process.world;
+        match (world.profile.sink_slow, world.trouble(20)) {
+            (_, true) => world.dice.millis(1_000, 4_000),
+            (true, _) => world.dice.millis(5, 120),
+            (false, _) => world.dice.millis(1, 10),
+        }
+    }
+
+    async fn pause(&self) {
+        sleep(self.delay()).await;
+    }
+
+    /// Applies rows after a while, whatever becomes of the sender.
+    fn send_off(
+        &self,
+        target: TargetId,
+        rows: Vec<RowWrite>,
+        part: Part,
+        after: Duration,
+    ) -> oneshot::Receiver<()> {
+        let world = self.process.world.clone();
+        let (done, applied) = oneshot::channel();
+        world.in_flight.fetch_add(1, SeqCst);
+        tokio::spawn(async move {
+            sleep(after).await;
+            world.sink.write(target, &rows).await.expect("the memory sink takes our writes");
+            note_landed(&world, target, &rows, part);
+            world.books().land(target, &rows, part);
+            world.in_flight.fetch_sub(1, SeqCst);
+            let _ = done.send(()); // nobody may listen any more
+        });
+        applied
+    }
+
+    fn note(&self, target: TargetId, rows: &[RowWrite], part: Part, fate: Fate) {
+        let world = &self.process.world;
+        let number = self.process.number;
+        let (items, text) = describe(world, target, rows);
+        world.trace.note_items(
+            &items,
+            format_args!("process {number} sends {part:?} to {}: {text}; {fate:?}", target.0),
+        );
+    }
+}
+
+fn note_landed(world: &World, target: TargetId, rows: &[RowWrite], part: Part) {
+    let (items, text) = describe(world, target, rows);
+    world.trace.note_items(&items, format_args!("{part:?} land in {}: {text}", target.0));
+}
+
+fn describe(world: &World, target: TargetId, rows: &[RowWrite]) -> (Vec<Item>, String) {
+    let mut items = Vec::new();
+    let mut text = String::new();
+    for write in rows {
+        let (item, _) = item_of_key(&world.mapping, target, &write.row);
+        items.push(item);
+        let puts: Vec<String> =
+            write.puts.iter().map(|(_, value)| String::from_utf8_lossy(value).into()).collect();
+        let what = if write.delete_family { "delete".to_owned() } else { puts.join(" ") };
+        text += &format!("[{item} @{} {what} nulls {}] ", write.tick, write.delete_columns.len());
+    }
+    (items, text)
+}
+
+fn unavailable(reason: &str) -> SinkError {
+    SinkError::Unavailable { gateway: "simulated".into(), reason: reason.into() }
+}
+
+#[async_trait]
+impl Sink for Gateway {
+    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+        let _call = self.process.call("write");
+        let markers: Vec<RowWrite> = rows
+            .iter()
+            .filter(|write| has_markers(write))
+            .map(|write| RowWrite { puts: vec![], ..write.clone() })
+            .collect();
+        let puts: Vec<RowWrite> = rows.iter().filter(|write| !write.puts.is_empty()).map(only_puts).collect();
+        self.process.world.books().ask(target, rows);
+        if !markers.is_empty() {
+            self.call(target, markers, Part::Markers).await?;
+        }
+        if !puts.is_empty() {
+            self.call(target, puts, Part::Puts).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.process.world.sink.read(target, keys).await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.process.world.sink.scan(target, range).await
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        self.process.world.sink.describe(target).await
+    }
+
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        self.process.world.sink.create(target, run_id, purge_deletes_ms).await
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.process.world.sink.server_clock_ms(target).await
+    }
+}
+
+fn only_puts(write: &RowWrite) -> RowWrite {
+    RowWrite { delete_family: false, delete_columns: vec![], ..write.clone() }
+}

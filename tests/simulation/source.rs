@@ -1,0 +1,252 @@
+//! The source server: the binlog as a stream that breaks, SELECTs that take their read view at a random
+//! moment of the call, and the engine's own view of what is committed.
+
+use super::database::{self, Database};
+use super::schema::{Item, number, show};
+use super::world::{Process, World};
+use async_trait::async_trait;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use tailfill::model::{GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
+use tailfill::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
+
+/// One process's way to the server.
+pub struct Server(pub Arc<Process>);
+
+impl Server {
+    fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    async fn reach(&self) -> Result<(), SourceError> {
+        reach(self.world()).await
+    }
+}
+
+async fn reach(world: &World) -> Result<(), SourceError> {
+    world.dice.pause(0, 4).await;
+    match world.trouble(world.profile.source_trouble) {
+        true => Err(away()),
+        false => Ok(()),
+    }
+}
+
+fn away() -> SourceError {
+    SourceError::Unavailable { address: "simulated".into(), reason: "connection reset".into() }
+}
+
+fn place(offset: u64) -> BinlogPlace {
+    BinlogPlace { file: "binlog.1".into(), offset }
+}
+
+#[async_trait]
+impl Source for Server {
+    async fn server_uuid(&self) -> Result<String, SourceError> {
+        Ok(database::server_uuid())
+    }
+
+    async fn executed(&self) -> Result<GtidSet, SourceError> {
+        let _call = self.0.call("executed");
+        self.reach().await?;
+        let executed = self.world().database.state().executed().clone();
+        self.reach().await?;
+        Ok(executed)
+    }
+
+    async fn start(&self) -> Result<Position, SourceError> {
+        let _call = self.0.call("start");
+        loop {
+            self.reach().await?;
+            let executed = self.world().database.state().executed().clone();
+            if executed.holes().is_empty() {
+                return Ok(database::position(executed));
+            }
+            self.world().dice.pause(1, 20).await;
+        }
+    }
+
+    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
+        let head = self.head().await?;
+        Ok(BinlogPlace { file: head.file.into(), offset: head.offset })
+    }
+
+    async fn head(&self) -> Result<Position, SourceError> {
+        let _call = self.0.call("head");
+        self.reach().await?;
+        let published = self.world().database.state().published();
+        Ok(database::position(database::up_to(published)))
+    }
+
+    async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
+        let _call = self.0.call("stream");
+        self.reach().await?;
+        let ahead = from.gtids.minus(self.world().database.state().executed());
+        if !ahead.is_empty() {
+            // MySQL's error 1236: the replica has more GTIDs than the source has
+            let reason = format!("the server has not executed {ahead}");
+            return Err(SourceError::PositionLost { reason, advice: "1236".into() });
+        }
+        let passed = from.gtids.clone();
+        Ok(Box::new(Stream { process: self.0.clone(), passed, next: 1, events: VecDeque::new() }))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
+        let _call = self.0.call("snapshot");
+        self.reach().await?;
+        Ok(Box::new(Selects(self.0.clone())))
+    }
+
+    async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The binlog from a set of GTIDs on, in binlog order.
+struct Stream {
+    process: Arc<Process>,
+    passed: GtidSet,
+    /// The number of the next transaction to send.
+    next: u64,
+    events: VecDeque<StreamEvent>,
+}
+
+impl Stream {
+    fn database(&self) -> &Database {
+        &self.process.world.database
+    }
+
+    /// Reads the next transaction that is not passed.
+    fn read_on(&mut self) -> bool {
+        while self.passed.contains(&database::gtid(self.next)) {
+            self.next += 1;
+        }
+        let Some((changes, micros)) = self.database().state().transaction(self.next) else { return false };
+        let gtid = database::gtid(self.next);
+        self.next += 1;
+        self.events.push_back(StreamEvent::Begin { gtid: gtid.clone(), committed_micros: micros });
+        let mut rest: &[RowChange] = &changes;
+        while !rest.is_empty() {
+            let (piece, left) = rest.split_at(self.process.world.dice.between(1, rest.len() as u64) as usize);
+            self.events.push_back(StreamEvent::Changes(piece.to_vec()));
+            rest = left;
+        }
+        self.events.push_back(StreamEvent::End { gtid, place: place(self.next - 1) });
+        true
+    }
+}
+
+#[async_trait]
+impl ChangeStream for Stream {
+    async fn next(&mut self) -> Result<StreamEvent, SourceError> {
+        let process = self.process.clone();
+        let _call = process.call("next");
+        let world = &process.world;
+        loop {
+            if world.trouble(world.profile.source_trouble / 2) {
+                return Err(away());
+            }
+            if let Some(event) = self.events.pop_front() {
+                if world.dice.chance(300) {
+                    world.dice.pause(0, 10).await;
+                }
+                return Ok(event);
+            }
+            if self.read_on() {
+                continue;
+            }
+            world.dice.pause(1, 25).await;
+            if world.dice.chance(50) {
+                return Ok(StreamEvent::Heartbeat { place: place(self.next - 1) });
+            }
+        }
+    }
+}
+
+/// SELECTs, each in a read view of its own.
+struct Selects(Arc<Process>);
+
+impl Selects {
+    /// Reads the engine's rows in a range: a pause, the read view, a pause.
+    async fn select(&self, what: &str, wanted: impl Fn(&Item) -> bool) -> Result<Vec<Row>, SourceError> {
+        let _call = self.0.call("select");
+        let world = &self.0.world;
+        reach(world).await?;
+        world.dice.pause(0, 30).await;
+        let rows: Vec<Row> = {
+            let state = world.database.state();
+            state.rows().iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
+        };
+        if what == "rows" {
+            let items: Vec<Item> = rows.iter().map(Item::of).collect();
+            let shown: Vec<String> = rows.iter().map(show).collect();
+            let number = self.0.number;
+            world.trace.note_items(&items, format_args!("process {number} SELECTs {}", shown.join(", ")));
+        }
+        if world.trouble(100) {
+            world.dice.pause(100, 800).await;
+        }
+        world.dice.pause(0, 30).await;
+        reach(world).await?;
+        Ok(rows)
+    }
+
+    async fn select_range(&self, what: &str, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        let (after, up_to) = (range.after.as_deref().map(item), range.up_to.as_deref().map(item));
+        self.select(what, |found| {
+            after.is_none_or(|after| *found > after) && up_to.is_none_or(|up_to| *found <= up_to)
+        })
+        .await
+    }
+}
+
+fn item(key: &[Value]) -> Item {
+    Item { list: number(&key[0]), item: number(&key[1]) }
+}
+
+#[async_trait]
+impl Snapshot for Selects {
+    async fn chunk_end(
+        &mut self,
+        _table: TableId,
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        let range = KeyRange { after: after.map(<[Value]>::to_vec), up_to: None };
+        let found = self.select_range("a bound", &range).await?;
+        Ok(found.get(rows as usize - 1).map(|row| Item::of(row).key()))
+    }
+
+    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        let rows = self.select_range("list keys", range).await?;
+        let lists: BTreeSet<u64> = rows.iter().map(|row| Item::of(row).list).collect();
+        let key_only = |list| {
+            let mut row = vec![Value::Null; mapping.schema.columns.len()];
+            row[mapping.key[0]] = Value::UInt(list);
+            row
+        };
+        Ok(lists.into_iter().map(key_only).collect())
+    }
+
+    async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        self.select_range("rows", range).await
+    }
+
+    async fn list(&mut self, _mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
+        let list = number(&key[0]);
+        self.select("rows", |item| item.list == list).await
+    }
+
+    async fn item(
+        &mut self,
+        _mapping: &Mapping,
+        key: &[Value],
+        item: &[Value],
+    ) -> Result<Option<Row>, SourceError> {
+        let wanted = Item { list: number(&key[0]), item: number(&item[0]) };
+        Ok(self.select("rows", |found| *found == wanted).await?.pop())
+    }
+
+    async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {
+        Ok(self.0.world.database.state().rows().len() as u64)
+    }
+}

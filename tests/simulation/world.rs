@@ -1,0 +1,189 @@
+//! Everything that outlives a process: the servers, the books, the clock.
+
+use super::books::Books;
+use super::database::Database;
+use super::dice::Dice;
+use super::profile::Profile;
+use super::schema;
+use super::trace::Trace;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tailfill::clock::Clock;
+use tailfill::lock::MemoryLeases;
+use tailfill::model::Mapping;
+use tailfill::sink::memory::MemorySink;
+use tailfill::store::memory::MemoryStore;
+use tokio::time::Instant;
+
+/// Late writes land at most this much later.
+pub const LATEST: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub dice: Dice,
+    pub profile: Profile,
+    pub trace: Trace,
+    pub clock: Arc<WallClock>,
+    pub mapping: Mapping,
+    pub database: Database,
+    pub sink: MemorySink,
+    pub leases: MemoryLeases,
+    pub store: MemoryStore,
+    pub in_flight: AtomicI64,
+    calm: AtomicBool,
+    books: Mutex<Books>,
+}
+
+impl World {
+    pub fn new(seed: u64, with_story: bool) -> Arc<World> {
+        let dice = Dice::new(seed);
+        let profile = Profile::draw(&dice);
+        let mapping = schema::mapping(profile.bare);
+        let clock = Arc::new(WallClock { start: Instant::now(), offset_ms: AtomicI64::new(0) });
+        let sink = MemorySink::with_tables(&mapping.targets, clock.clone());
+        let database = Database::default();
+        let books = Books::new(mapping.clone(), database.clone(), sink.clone());
+        Arc::new(World {
+            trace: Trace::new(with_story),
+            leases: MemoryLeases::new(),
+            store: MemoryStore::new(),
+            in_flight: AtomicI64::new(0),
+            calm: AtomicBool::new(false),
+            books: Mutex::new(books),
+            dice,
+            profile,
+            clock,
+            mapping,
+            database,
+            sink,
+        })
+    }
+
+    pub fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().expect("nothing panics while it is held")
+    }
+
+    /// Whether this call goes wrong; never once the world is calm.
+    pub fn trouble(&self, per_mille: u64) -> bool {
+        !self.is_calm() && self.dice.chance(per_mille)
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(SeqCst)
+    }
+
+    /// From now on no call fails (late writes still land).
+    pub fn calm_down(&self) {
+        self.calm.store(true, SeqCst);
+    }
+}
+
+/// Virtual time, from a fixed date, plus what jumps of the system's clock between processes add.
+#[derive(Debug)]
+pub struct WallClock {
+    start: Instant,
+    offset_ms: AtomicI64,
+}
+
+impl WallClock {
+    pub fn jump(&self, milliseconds: i64) {
+        self.offset_ms.fetch_add(milliseconds, SeqCst);
+    }
+}
+
+impl Clock for WallClock {
+    fn now_ms(&self) -> u64 {
+        self.now_micros() / 1_000
+    }
+
+    fn now_micros(&self) -> u64 {
+        const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
+        let elapsed = self.start.elapsed().as_micros() as i64;
+        (BEGIN_MICROS + elapsed + self.offset_ms.load(SeqCst) * 1_000) as u64
+    }
+}
+
+/// One process: what its doubles share. A process that was killed must not call them any more.
+pub struct Process {
+    pub number: u64,
+    pub world: Arc<World>,
+    state: Mutex<ProcessState>,
+}
+
+#[derive(Default)]
+struct ProcessState {
+    dead: bool,
+    calls: u64,
+    /// By lease key: when the last `add` that was granted was asked for.
+    granted: BTreeMap<String, Instant>,
+    /// There is no lease server.
+    local_only: bool,
+    /// When the lease server last failed it: leases may come from the local locks alone since.
+    lease_trouble: Option<Instant>,
+}
+
+/// A call of a process into a double; the call is over, or dropped, when this is dropped.
+pub struct Call {
+    process: Arc<Process>,
+}
+
+impl Process {
+    pub fn new(world: &Arc<World>, number: u64) -> Arc<Process> {
+        Arc::new(Process { number, world: world.clone(), state: Mutex::default() })
+    }
+
+    pub fn call(self: &Arc<Process>, what: &str) -> Call {
+        let mut state = self.state();
+        state.calls += 1;
+        if state.dead {
+            self.world.books().violation(format!("process {} is dead and calls {what}", self.number));
+        }
+        Call { process: self.clone() }
+    }
+
+    /// Lets what was killed go down, and checks that all of it did.
+    pub async fn bury(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut state = self.state();
+        state.dead = true;
+        if state.calls > 0 {
+            let text = format!("process {} is dead and {} calls of it live on", self.number, state.calls);
+            self.world.books().violation(text);
+        }
+    }
+
+    pub fn without_leases(&self) {
+        self.state().local_only = true;
+    }
+
+    pub fn lease_granted(&self, key: &str, asked: Instant) {
+        self.state().granted.insert(key.to_owned(), asked);
+    }
+
+    pub fn lease_trouble(&self) {
+        self.state().lease_trouble = Some(Instant::now());
+    }
+
+    /// When the process asked for the lease that it has of this list; `None` when that cannot be known, because
+    /// the server failed it lately.
+    pub fn lease_asked(&self, key: &str, lately: Duration) -> Option<Option<Instant>> {
+        let state = self.state();
+        if state.local_only || state.lease_trouble.is_some_and(|at| at.elapsed() <= lately) {
+            return None;
+        }
+        Some(state.granted.get(key).copied())
+    }
+
+    fn state(&self) -> MutexGuard<'_, ProcessState> {
+        self.state.lock().expect("nothing panics while it is held")
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.process.state().calls -= 1;
+    }
+}

@@ -1,0 +1,332 @@
+//! A test's own world: a database with a table of lists, HBase tables, a configuration, a state, and the program.
+
+use super::application::Application;
+use super::compare::{Side, assert_same};
+use super::memcached;
+use super::mysql;
+use super::shape::{Shape, skewed};
+use super::tailfill::{Ended, Tailfill};
+use super::wait::until;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use serde_json::Value as Json;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use tailfill::model::{Layout, Target, TargetId, ValueEncoding};
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+
+const BUCKETS: u16 = 4;
+
+/// What a test may want to be different in its configuration.
+#[derive(Clone)]
+pub struct Settings {
+    pub mysql_port: u16,
+    pub user: String,
+    /// The database of source.url; `None`: the scenario's.
+    pub url_database: Option<String>,
+    /// Table of the mapping; `None`: the scenario's.
+    pub table: Option<String>,
+    /// More lines of `[source]`.
+    pub source: String,
+    /// `host:port`; `None`: leases of the process alone.
+    pub memcached: Option<String>,
+    pub gateway: String,
+    pub retry_for: &'static str,
+    pub batch_rows: u32,
+    pub chunk_rows: u32,
+    pub workers: u32,
+}
+
+/// A test's own world; what it made on the servers is removed when it is dropped.
+pub struct Scenario {
+    pub shape: &'static Shape,
+    pub database: String,
+    pub settings: Settings,
+    pub conn: Conn,
+    /// Items in each list at the beginning.
+    pub sizes: Vec<u64>,
+    dir: tempfile::TempDir,
+    /// HBase tables: in order, and for membership.
+    tables: [String; 2],
+    server_id: u32,
+    started: Cell<u32>,
+}
+
+/// `host:port` of the unframed Thrift2 gateway of `scripts/services`.
+pub fn gateway() -> String {
+    let port = std::env::var("TAILFILL_THRIFT2_PORT")
+        .expect("TAILFILL_THRIFT2_PORT is not set: start `scripts/services up` and export what `env` prints");
+    format!("127.0.0.1:{port}")
+}
+
+impl Scenario {
+    /// An empty table of this shape on the shared MySQL.
+    pub async fn new(test: &str, shape: &'static Shape) -> Scenario {
+        Scenario::on(mysql::mysql_port(), test, shape).await
+    }
+
+    /// An empty table of this shape on the MySQL at `port`.
+    pub async fn on(port: u16, test: &str, shape: &'static Shape) -> Scenario {
+        let suffix = rand::random::<u32>();
+        let database = format!("tf_{test}_{suffix:08x}");
+        let mut conn = mysql::connect(port, None).await;
+        for statement in [
+            format!("CREATE DATABASE {database} CHARACTER SET utf8mb4"),
+            format!("USE {database}"),
+            format!("CREATE TABLE {} ({})", shape.table, shape.definition),
+        ] {
+            conn.query_drop(statement).await.expect("the test server accepts root");
+        }
+        let settings = Settings {
+            mysql_port: port,
+            user: "root".into(),
+            url_database: None,
+            table: None,
+            source: String::new(),
+            memcached: Some(memcached::address()),
+            gateway: gateway(),
+            retry_for: "60s",
+            batch_rows: 200,
+            chunk_rows: 200,
+            workers: 2,
+        };
+        let tables = ["o", "m"].map(|kind| format!("live_{test}_{suffix:08x}_{kind}"));
+        let dir = tempfile::Builder::new().prefix("tailfill-live-").tempdir().expect("a temporary folder");
+        let server_id = suffix.max(1);
+        let (sizes, started) = (Vec::new(), Cell::new(0));
+        Scenario { shape, database, settings, conn, sizes, dir, tables, server_id, started }
+    }
+
+    /// Fills the table: about so many rows in so many lists of very different sizes.
+    pub async fn fill(mut self, lists: u64, rows: u64) -> Scenario {
+        self.sizes = skewed(lists, rows);
+        let mut pending = Vec::new();
+        for (list, size) in self.sizes.clone().into_iter().enumerate() {
+            for item in 1..=size {
+                let dice = (list as u64 * 31 + item) * 2_654_435_761 % 1_000_000_007;
+                pending.push(self.shape.row(list as u64, item, dice));
+                if pending.len() == 500 {
+                    self.insert(&std::mem::take(&mut pending)).await;
+                }
+            }
+        }
+        self.insert(&pending).await;
+        self
+    }
+
+    async fn insert(&mut self, rows: &[String]) {
+        if !rows.is_empty() {
+            self.sql(&format!("{}{}", self.shape.insert(), rows.join(", "))).await;
+        }
+    }
+
+    /// Runs a statement.
+    pub async fn sql(&mut self, statement: &str) {
+        if let Err(error) = self.conn.query_drop(statement).await {
+            panic!("{error}: {}", statement.chars().take(300).collect::<String>());
+        }
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn ask(&mut self, query: &str) -> String {
+        let answer: Option<Option<String>> = self.conn.query_first(query).await.expect("a query of the test");
+        answer.flatten().unwrap_or_default()
+    }
+
+    /// Starts an application that changes the table.
+    pub async fn application(&self, connections: u64) -> Application {
+        let (port, seed) = (self.settings.mysql_port, rand::random());
+        Application::start(port, &self.database, self.shape, &self.sizes, connections, seed).await
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the configuration as the settings are now.
+    pub fn config(&self) -> PathBuf {
+        let path = self.dir().join("tailfill.toml");
+        std::fs::write(&path, self.config_text()).expect("the test's folder can be written");
+        path
+    }
+
+    pub fn config_text(&self) -> String {
+        let Settings { mysql_port, user, source, gateway, retry_for, .. } = &self.settings;
+        let Settings { batch_rows, chunk_rows, workers, .. } = self.settings;
+        let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
+        let table = self.settings.table.clone().unwrap_or(format!("{}.{}", self.database, self.shape.table));
+        let lease = match &self.settings.memcached {
+            Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"5s\""),
+            None => "kind = \"local\"".to_owned(),
+        };
+        let names = |columns: &[super::shape::Column]| {
+            columns.iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>().join(", ")
+        };
+        let (key, item) = (names(self.shape.key), names(self.shape.item));
+        let (order, descending) = (self.shape.order.name, self.shape.descending);
+        let (in_order, plain) = (names(&self.shape.cells(true)), names(&self.shape.cells(false)));
+        let [ordered, membership] = &self.tables;
+        format!(
+            r#"state_dir = "state"
+[source]
+url = "mysql://{user}@127.0.0.1:{mysql_port}/{database}"
+server_id = {server_id}
+{source}
+[lease]
+{lease}
+[hbase]
+gateways = ["{gateway}"]
+retry_for = "{retry_for}"
+[admin]
+listen = "127.0.0.1:0"
+[tail]
+batch_rows = {batch_rows}
+[backfill]
+workers = {workers}
+chunk_rows = {chunk_rows}
+[[mapping]]
+name = "lists"
+table = "{table}"
+key = [{key}]
+item = [{item}]
+order = {{ by = "{order}", descending = {descending} }}
+[[mapping.target]]
+table = "{ordered}"
+layout = "tall"
+family = "f"
+columns = [{in_order}]
+values = "utf8"
+salt_buckets = {BUCKETS}
+[[mapping.target]]
+table = "{membership}"
+layout = "tall"
+family = "f"
+columns = [{plain}]
+values = "utf8"
+salt_buckets = {BUCKETS}
+ordered = false
+"#,
+            server_id = self.server_id,
+        )
+    }
+
+    /// Starts a command.
+    pub fn start(&self, arguments: &[&str]) -> Tailfill {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts a command with more environment variables.
+    pub fn start_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Tailfill {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        let name = format!("{number:03}-{}", arguments[0]);
+        Tailfill::start(self.dir(), &name, &self.config(), arguments, env)
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).ended().await
+    }
+
+    /// `tailfill init`, which has to succeed.
+    pub async fn init(&self) {
+        self.run(&["init"]).await.expect_code(0);
+    }
+
+    /// `tailfill run --until caught-up`, which has to succeed.
+    pub async fn catch_up(&self) -> Ended {
+        self.run(&["run", "--until", "caught-up"]).await.expect_code(0)
+    }
+
+    /// `tailfill status --json`; `None` when it fails, as before there is a state.
+    pub async fn status(&self) -> Option<Json> {
+        let ended = self.run(&["status", "--json"]).await;
+        (ended.code == Some(0)).then(|| serde_json::from_str(&ended.out).expect("status --json is JSON"))
+    }
+
+    /// Waits until the status fulfils something.
+    pub async fn until_status(&self, what: &str, fulfils: impl Fn(&Json) -> bool) -> Json {
+        until(what, async || self.status().await.filter(|status| fulfils(status))).await
+    }
+
+    /// The HBase tables, for reading.
+    pub async fn hbase(&self) -> HbaseSink {
+        let targets = [true, false].map(|ordered| Target {
+            id: TargetId(u16::from(!ordered)),
+            table: self.tables[usize::from(!ordered)].clone(),
+            family: "f".into(),
+            layout: Layout::Tall,
+            columns: Vec::new(),
+            values: ValueEncoding::Utf8,
+            salt_buckets: BUCKETS,
+            ordered,
+        });
+        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), targets.to_vec()).await;
+        sink.expect("the gateway is up")
+    }
+
+    /// Compares every item and every cell of both targets with MySQL.
+    pub async fn compare(&self) -> usize {
+        let sink = self.hbase().await;
+        let mut items = 0;
+        for (number, table) in self.tables.iter().enumerate() {
+            let side = Side { shape: self.shape, ordered: number == 0, buckets: BUCKETS };
+            let mysql = side.of_mysql(self.settings.mysql_port, &self.database).await;
+            let hbase = side.of_hbase(&sink, TargetId(number as u16)).await;
+            assert_same(table, &mysql, &hbase);
+            items = mysql.len();
+        }
+        items
+    }
+
+    /// How many items HBase shows, in order and for membership.
+    pub async fn items_in_hbase(&self) -> [usize; 2] {
+        let sink = self.hbase().await;
+        let side = |ordered| Side { shape: self.shape, ordered, buckets: BUCKETS };
+        [
+            side(true).of_hbase(&sink, TargetId(0)).await.len(),
+            side(false).of_hbase(&sink, TargetId(1)).await.len(),
+        ]
+    }
+}
+
+/// Chunks done, over all targets.
+pub fn chunks_done(status: &Json) -> u64 {
+    let targets = status["targets"].as_array().expect("status has targets");
+    targets.iter().filter_map(|target| target["chunks_done"].as_u64()).sum()
+}
+
+/// Whether every copy is complete, as far as its life cycle and its chunks say.
+pub fn copied(status: &Json) -> bool {
+    let targets = status["targets"].as_array().expect("status has targets");
+    targets.iter().all(|target| {
+        target["chunks_done"].as_u64() > Some(0)
+            && target["chunks_to_do"] == 0
+            && target["chunks_done"] == target["chunks_total_estimate"]
+    })
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("TAILFILL_TEST_KEEP").is_some() {
+            self.dir.disable_cleanup(true);
+            eprintln!("kept: {}, database {}", self.dir().display(), self.database);
+            return;
+        }
+        let (port, database, tables) = (self.settings.mysql_port, self.database.clone(), self.tables.clone());
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                if let Some(mut conn) = mysql::try_connect(port, None).await {
+                    let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS {database}")).await;
+                }
+                if let Ok(sink) = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), Vec::new()).await {
+                    let drops = tables.iter().map(|table| sink.drop_table(table));
+                    futures::future::join_all(drops).await;
+                }
+            });
+        });
+        let _ = cleaning.join();
+    }
+}

@@ -1,0 +1,155 @@
+//! The program itself, as a user starts it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a command that runs to its end may take.
+const END_LIMIT: Duration = Duration::from_secs(150);
+
+/// A tailfill process with its output in files; killed when dropped.
+pub struct Tailfill {
+    child: Child,
+    command: String,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+/// How it ended, and what it printed.
+#[derive(Debug)]
+pub struct Ended {
+    /// `None`: by a signal.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    command: String,
+}
+
+impl Tailfill {
+    /// Starts `tailfill ARGUMENTS -c CONFIG`; output goes to files named `NAME.out` and `.err` in `dir`.
+    pub fn start(
+        dir: &Path,
+        name: &str,
+        config: &Path,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Tailfill {
+        let (out, err) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
+        let file = |path: &Path| Stdio::from(File::create(path).expect("the test's folder can be written"));
+        let child = Command::new(env!("CARGO_BIN_EXE_tailfill"))
+            .args(arguments)
+            .arg("-c")
+            .arg(config)
+            .env_remove("TAILFILL_FAILPOINTS")
+            .env_remove("TAILFILL_LOG")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(file(&out))
+            .stderr(file(&err))
+            .spawn()
+            .expect("the program under test can be started");
+        Tailfill { child, command: arguments.join(" "), out, err }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub fn kill(mut self) -> Ended {
+        self.child.kill().expect("it was started by this test");
+        let status = self.child.wait().expect("it was started by this test");
+        self.ended_with(status)
+    }
+
+    /// Sends INT or TERM.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill can be started").success(), "SIG{signal} to {}", self.pid());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it was started by this test").is_some()
+    }
+
+    /// Waits for the end.
+    pub async fn ended(self) -> Ended {
+        self.ended_within(END_LIMIT).await
+    }
+
+    /// Waits for the end; fails after `limit`.
+    pub async fn ended_within(mut self, limit: Duration) -> Ended {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it was started by this test") {
+                return self.ended_with(status);
+            }
+            if begin.elapsed() >= limit {
+                let (out, err) = (read(&self.out), read(&self.err));
+                panic!("`{}` did not end within {limit:?}\n{out}\n{err}", self.command);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The largest resident memory so far, bytes.
+    pub fn memory_high(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
+    /// What it has written to standard error so far.
+    pub fn err_so_far(&self) -> String {
+        read(&self.err)
+    }
+
+    fn ended_with(&self, status: ExitStatus) -> Ended {
+        let (out, err) = (read(&self.out), read(&self.err));
+        Ended { code: status.code(), out, err, command: self.command.clone() }
+    }
+}
+
+impl Drop for Tailfill {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- `{}` (pid {}) wrote:\n{}", self.command, self.pid(), tail(&read(&self.err)));
+        }
+    }
+}
+
+impl Ended {
+    /// Fails unless it ended with this code.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Ended {
+        let Ended { command, out, err, .. } = &self;
+        assert_eq!(self.code, Some(code), "`{command}` wrote:\n{}\n{}", tail(out), tail(err));
+        self
+    }
+
+    /// Fails unless standard error says each of these.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Ended {
+        let lower = self.err.to_lowercase();
+        for word in words {
+            assert!(lower.contains(&word.to_lowercase()), "{word:?} is not in:\n{}", tail(&self.err));
+        }
+        self
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
