@@ -26,6 +26,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Scans of salt buckets under way at the same time.
@@ -35,6 +36,7 @@ pub const SCANS_AT_ONCE: usize = 4;
 const LOOK_UPS_AT_ONCE: usize = 2_000;
 
 /// Everything a comparison needs.
+#[derive(Clone)]
 pub struct Verification {
     pub source: Arc<dyn Source>,
     pub sink: Arc<dyn Sink>,
@@ -149,8 +151,15 @@ async fn suspects(
     reports: &mut [TargetReport],
 ) -> Result<Vec<Suspects>, VerifyError> {
     with.meter.enter(Stage::Reading);
-    let (expected, stored) =
-        futures::try_join!(source_digests(with, mapping), sink_digests(with, &mapping.targets))?;
+    // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.
+    let (sink_side, targets) = (with.clone(), mapping.targets.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { sink_digests(&sink_side, &targets).await });
+    let expected = source_digests(with, mapping).await?;
+    let stored = match tasks.join_next().await.expect("one was started") {
+        Ok(stored) => stored?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
     for (report, digest) in reports.iter_mut().zip(&expected) {
         report.items_compared = digest.rows();
     }

@@ -5,7 +5,7 @@ use super::{Meter, VerifyError};
 use crate::error::Disposition;
 use crate::model::{Mapping, Row, TableId, TargetId, Value};
 use crate::sink::hbase::PROBE_ROW;
-use crate::sink::{ScanRange, Sink, SinkError, StoredRow};
+use crate::sink::{ScanRange, Sink, StoredRow};
 use crate::source::{KeyRange, Snapshot, Source, SourceError};
 use bytes::Bytes;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Patience {
     }
 
     /// Waits a while and says to try again, unless repeating is of no use (any more).
-    async fn again(&mut self, disposition: Disposition, error: &dyn std::error::Error) -> bool {
+    async fn again(&mut self, disposition: Disposition, error: &(dyn std::error::Error + Sync)) -> bool {
         if disposition != Disposition::Retry || Instant::now() + self.pause > self.deadline {
             return false;
         }
@@ -124,29 +124,31 @@ impl<'a> SinkReader<'a> {
         target: TargetId,
         keys: &[Bytes],
     ) -> Result<Vec<Option<StoredRow>>, VerifyError> {
-        let found = self.ask(async || self.sink.read(target, keys).await).await?;
+        let mut patience = Patience::new(self.retry_for);
+        let found = loop {
+            match self.sink.read(target, keys).await {
+                Err(error) if patience.again(error.disposition(), &error).await => {}
+                done => break done?,
+            }
+        };
         Meter::count(&self.meter.sink_rows, found.len());
         Ok(found)
     }
 
     /// The first rows of `range`, without the one that our clock probe leaves for a moment.
     pub async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<ScanPage, VerifyError> {
-        let mut rows = self.ask(async || self.sink.scan(target, range).await).await?;
+        let mut patience = Patience::new(self.retry_for);
+        let mut rows = loop {
+            match self.sink.scan(target, range).await {
+                Err(error) if patience.again(error.disposition(), &error).await => {}
+                done => break done?,
+            }
+        };
         let rest =
             (rows.len() >= range.limit).then(|| rows.last().map(|last| range.after(&last.row))).flatten();
         rows.retain(|row| row.row != PROBE_ROW);
         Meter::count(&self.meter.sink_rows, rows.len());
         Ok(ScanPage { rows, rest })
-    }
-
-    async fn ask<T>(&self, mut call: impl AsyncFnMut() -> Result<T, SinkError>) -> Result<T, VerifyError> {
-        let mut patience = Patience::new(self.retry_for);
-        loop {
-            match call().await {
-                Err(error) if patience.again(error.disposition(), &error).await => {}
-                done => return Ok(done?),
-            }
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, Shape};
 use crate::support::tailfill::Ended;
 use bytes::Bytes;
 use serde_json::Value as Json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tailfill::model::{Row, TargetId, Tick, Value};
 use tailfill::sink::{RowWrite, ScanRange, Sink, StoredRow};
 use tailfill::source::Source;
@@ -182,4 +182,27 @@ async fn items_are_looked_up_in_bulk_by_an_index() {
     assert_eq!(found.len(), 3_000);
     assert!(found.iter().map(keys).all(|key| wanted.contains(&key)));
     assert!(snapshot.items(&mapping, &[]).await.expect("items").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: 200,000 rows"]
+async fn long_two_hundred_thousand_rows_take_a_few_seconds() {
+    let mut scenario = Scenario::new("vlarge", &FOLLOWS).await;
+    scenario.settings.chunk_rows = 2_000;
+    let scenario = scenario.fill(20_000, 200_000).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let begin = Instant::now();
+    let run = scenario.start(&["verify", "--json"]);
+    let mut memory_bytes = 0;
+    // An ended process has no memory, and is still there for `ended`.
+    while let Some(bytes) = run.memory_high() {
+        memory_bytes = bytes;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let ended = run.ended().await.expect_code(0);
+    println!("{memory_bytes} bytes of memory, {:?}\n{}{}", begin.elapsed(), ended.out, ended.err);
+    assert!((1..256 << 20).contains(&memory_bytes));
+    let report: Json = serde_json::from_str(&ended.out).expect("verify --json is JSON");
+    assert!(report["items_compared"].as_u64() > Some(390_000), "{report}");
 }
