@@ -115,13 +115,15 @@ struct Transaction {
 
 impl<'a> Sealer<'a> {
     fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
+        let off = parts.settings.failpoints.replay_takes_new_ticks();
+        let replay = if off { Vec::new() } else { recovered.replay };
         Sealer {
             parts,
             plan: parts.plan.clone(),
             ticks: Ticks::above(recovered.last_tick, parts.clock.clone()),
             out,
             room: Arc::new(Semaphore::new(parts.settings.queue_rows as usize)),
-            replay: recovered.replay.into(),
+            replay: replay.into(),
             sealed: recovered.sealed,
             batch: Building::new(parts),
             transaction: None,

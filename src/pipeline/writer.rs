@@ -330,8 +330,8 @@ impl Writer {
     }
 
     fn finish_one(&mut self, number: u64, lists: usize) {
-        let index = (number - self.first_batch) as usize;
-        let Some(batch) = self.batches.get_mut(index) else { return };
+        let index = number.checked_sub(self.first_batch).map(|index| index as usize);
+        let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) else { return };
         batch.left -= lists;
         if batch.left == 0 {
             batch.permit = None;
@@ -343,7 +343,8 @@ impl Writer {
 
     /// Moves `written` over every batch in front that is written (I5).
     fn move_written(&mut self) {
-        while self.batches.front().is_some_and(|batch| batch.left == 0) {
+        let early = self.parts.settings.failpoints.checkpoint_before_write();
+        while self.batches.front().is_some_and(|batch| batch.left == 0 || early) {
             let Some(batch) = self.batches.pop_front() else { return };
             self.first_batch += 1;
             self.pass_batch(batch);
