@@ -305,7 +305,7 @@ impl Tasks {
         let newest = NewestMark::default();
         let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
         let position = recovered.checkpoint.position.clone();
-        let journaled = recovered.sealed.minus(&recovered.checkpoint.replaying_until);
+        let journaled = recovered.sealed.clone();
         tasks.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
         tasks.task(async move { seal::seal(&own, start, events, mark_requested, sealed_in, stopped).await });

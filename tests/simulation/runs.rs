@@ -246,7 +246,7 @@ impl Life {
         let lease_options = LeaseOptions {
             expiry: Duration::from_secs(5),
             margin: Duration::from_secs(2),
-            on_loss: OnLoss::Degrade,
+            on_loss: world.dice.pick(&[OnLoss::Degrade, OnLoss::Degrade, OnLoss::Wait]),
             reply_timeout: Duration::from_secs(1),
         };
         let server: Option<Arc<dyn LeaseServer>> =

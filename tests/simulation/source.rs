@@ -185,6 +185,9 @@ impl Selects {
         if world.trouble(100) {
             world.dice.pause(100, 800).await;
         }
+        if world.trouble(8) {
+            world.dice.pause(2_000, 9_000).await; // longer than a lease
+        }
         world.dice.pause(0, 30).await;
         reach(world).await?;
         Ok(rows)
