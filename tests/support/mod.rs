@@ -4,3 +4,4 @@ pub mod child;
 pub mod memcached;
 pub mod mysql;
 pub mod proxy;
+pub mod setup;
