@@ -7,6 +7,7 @@ pub mod memcached;
 pub mod mysql;
 pub mod proxy;
 pub mod scenario;
+pub mod setup;
 pub mod shape;
 pub mod tailfill;
 pub mod wait;
