@@ -5,6 +5,7 @@ pub mod child;
 pub mod compare;
 pub mod memcached;
 pub mod mysql;
+pub mod own;
 pub mod scenario;
 pub mod shape;
 pub mod tailfill;
