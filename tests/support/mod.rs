@@ -5,6 +5,7 @@ pub mod child;
 pub mod compare;
 pub mod memcached;
 pub mod mysql;
+pub mod own;
 pub mod proxy;
 pub mod scenario;
 pub mod setup;
