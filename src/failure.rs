@@ -8,6 +8,7 @@ use crate::protocol::ProtocolError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::store::StoreError;
+use crate::verify::VerifyError;
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -105,6 +106,13 @@ impl From<SinkError> for Failure {
 
 impl From<ProtocolError> for Failure {
     fn from(error: ProtocolError) -> Failure {
+        let help = error.advice().map(str::to_owned);
+        Failure::by_disposition(error.disposition(), help, error.into())
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Failure {
         let help = error.advice().map(str::to_owned);
         Failure::by_disposition(error.disposition(), help, error.into())
     }

@@ -3,13 +3,16 @@
 mod check;
 mod connect;
 mod display;
+mod get;
 mod init;
 mod options;
 mod run;
 mod status;
+mod verify;
 
 pub use check::check;
 pub use display::above_bars;
+pub use get::get;
 pub use init::init;
 pub use options::{
     CheckOptions, GetOptions, GetSide, GetWhat, InitOptions, ListSelection, Parts, RunOptions, StartAt,
@@ -17,9 +20,9 @@ pub use options::{
 };
 pub use run::run;
 pub use status::status;
+pub use verify::verify;
 
 use crate::config::Config;
-use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
 
@@ -29,18 +32,4 @@ use crate::model::Mapping;
 /// The source is away or refuses the login; a mapping does not fit its table.
 pub async fn mappings(config: &Config) -> Result<Vec<Mapping>, Failure> {
     Ok(connect::resolve(config).await?.mappings)
-}
-
-/// `tailfill verify`: compares MySQL and HBase, prints the differences.
-pub async fn verify(_config: &Config, _options: VerifyOptions) -> Result<Exit, Failure> {
-    Err(not_wired("verify"))
-}
-
-/// `tailfill get`: prints a list, or what is asked of it.
-pub async fn get(_config: &Config, _mapping: &Mapping, _options: GetOptions) -> Result<Exit, Failure> {
-    Err(not_wired("get"))
-}
-
-fn not_wired(what: &str) -> Failure {
-    Failure::new(Exit::Failed, format!("{what} is not wired yet"))
 }
