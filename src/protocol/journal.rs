@@ -229,3 +229,7 @@ impl Journal {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

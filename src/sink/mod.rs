@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub mod encode;
 pub mod error;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod layout;
 pub mod memory;
 pub mod number;
