@@ -193,3 +193,7 @@ pub fn snapshot_writes(
     let covered = |(list, rows)| Journaled::with_proof(ListWrites { list, target: target.id, rows });
     Ok(by_list.into_iter().map(covered).collect())
 }
+
+#[cfg(test)]
+#[path = "coalesce_tests.rs"]
+mod tests;

@@ -233,3 +233,7 @@ impl Journal {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;
