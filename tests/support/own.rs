@@ -85,6 +85,13 @@ impl Own {
         }
     }
 
+    /// Sends STOP or CONT.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
+        assert!(status.expect("kill can be started").success());
+    }
+
     pub async fn until_it_listens(&self) {
         let connect = async || tokio::net::TcpStream::connect(self.address()).await.is_ok();
         until_so(self.name, connect).await;

@@ -6,7 +6,7 @@ use super::memcached;
 use super::mysql;
 use super::shape::{Shape, skewed};
 use super::tailfill::{Ended, Tailfill};
-use super::wait::LIMIT;
+use super::wait::{LIMIT, until_so};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
@@ -250,16 +250,37 @@ ordered = false
 
     /// Waits until the status fulfils something.
     pub async fn until_status(&self, what: &str, fulfils: impl Fn(&Json) -> bool) -> Json {
+        self.until_status_within(LIMIT, what, fulfils).await
+    }
+
+    /// The same with another limit than usual.
+    pub async fn until_status_within(
+        &self,
+        limit: Duration,
+        what: &str,
+        fulfils: impl Fn(&Json) -> bool,
+    ) -> Json {
         let begin = Instant::now();
         loop {
             let status = self.status().await;
-            let late = begin.elapsed() >= LIMIT;
+            let late = begin.elapsed() >= limit;
             match status.filter(|status| late || fulfils(status)) {
                 Some(status) if fulfils(&status) => return status,
-                status => assert!(!late, "waited {} s for {what}; the status is {status:?}", LIMIT.as_secs()),
+                status => assert!(!late, "waited {} s for {what}; the status is {status:?}", limit.as_secs()),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until the running tail has written everything that MySQL has committed by now.
+    pub async fn until_written(&mut self) {
+        let executed = self.ask("SELECT @@gtid_executed").await.replace('\n', "");
+        until_so("the tail to have written what is committed", async || {
+            let Some(status) = self.status().await else { return false };
+            let written = status["positions"]["written"]["gtids"].as_str().expect("a GTID set").to_owned();
+            self.ask(&format!("SELECT GTID_SUBSET('{executed}', '{written}')")).await == "1"
+        })
+        .await;
     }
 
     /// The HBase tables, for reading.
