@@ -67,7 +67,7 @@ async fn pass_on(item: Sealed, receipt: &Receipt, ready: &mpsc::Sender<Ready>) -
             Ok(())
         }
         Sealed::Advance(boundary) => ready.send(Ready::Advance(boundary)).await.map_err(|_| ()),
-        Sealed::Batch(batch) => ready.send(Ready::Batch(cover(batch, receipt))).await.map_err(|_| ()),
+        Sealed::Batch(batch) => ready.send(Ready::Batch(cover(*batch, receipt))).await.map_err(|_| ()),
     }
 }
 

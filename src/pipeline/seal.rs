@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// What the sealer hands to the journaling task, in the order of ticks.
 #[derive(Debug)]
 pub enum Sealed {
-    Batch(SealedBatch),
+    Batch(Box<SealedBatch>),
     Mark {
         mark: UnprovenMark,
         reply: oneshot::Sender<Journaled<UnprovenMark>>,
@@ -202,7 +202,7 @@ impl<'a> Sealer<'a> {
         self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
             at: point.to_string(),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })?;
         self.batch.gtids.insert(&point.gtid);
         self.batch.to = Some(point);
@@ -295,7 +295,7 @@ impl<'a> Sealer<'a> {
         let writes = batch.changes.finish(tick);
         let committed_micros = batch.committed_micros;
         let sealed = SealedBatch { tick, entry, writes, boundary, committed_micros, permit, changes };
-        self.pass(Sealed::Batch(sealed)).await;
+        self.pass(Sealed::Batch(Box::new(sealed))).await;
         Ok(())
     }
 
@@ -364,7 +364,7 @@ impl<'a> Sealer<'a> {
         self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
             at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })
     }
 

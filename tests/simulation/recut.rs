@@ -85,7 +85,7 @@ async fn cut(world: &Arc<World>, parts: &Parts, recovered: Recovered) -> Vec<Sea
 /// Nobody writes here, so room is made at once.
 fn without_permit(item: Sealed) -> Sealed {
     match item {
-        Sealed::Batch(batch) => Sealed::Batch(SealedBatch { permit: None, ..batch }),
+        Sealed::Batch(batch) => Sealed::Batch(Box::new(SealedBatch { permit: None, ..*batch })),
         other => other,
     }
 }
