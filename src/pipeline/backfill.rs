@@ -204,7 +204,7 @@ impl Worker<'_> {
         list_of(&copy.mapping, row).map_err(|cause| ProtocolError::Change {
             at: "the snapshot".into(),
             table: copy.mapping.schema.name.to_string(),
-            cause,
+            cause: Box::new(cause),
         })
     }
 

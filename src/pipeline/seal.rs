@@ -202,7 +202,7 @@ impl<'a> Sealer<'a> {
         self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
             at: point.to_string(),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })?;
         self.batch.gtids.insert(&point.gtid);
         self.batch.to = Some(point);
@@ -364,7 +364,7 @@ impl<'a> Sealer<'a> {
         self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
             at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })
     }
 

@@ -180,7 +180,7 @@ pub fn snapshot_writes(
         let write = layout::item_write(mapping, target, row).map_err(|cause| ProtocolError::Change {
             at: "the snapshot".into(),
             table: mapping.schema.name.to_string(),
-            cause,
+            cause: Box::new(cause),
         })?;
         by_list.entry(*list).or_default().push(RowWrite {
             row: write.row,

@@ -48,9 +48,9 @@ impl Report {
 
     /// The first thing that is wrong.
     pub fn headline(&self) -> String {
-        let difference = self.differences.first().map(|difference| &difference.text);
-        let first = self.violations.first().or(difference).map_or("nothing is wrong", String::as_str);
-        format!("seed {}: {first}", self.seed)
+        let differences = self.differences.iter().map(ToString::to_string);
+        let first = self.violations.iter().cloned().chain(differences).next();
+        format!("seed {}: {}", self.seed, first.unwrap_or_else(|| "nothing is wrong".into()))
     }
 }
 

@@ -63,7 +63,7 @@ pub fn story(failed: &Report, failpoints: Failpoints) -> String {
         let _ = writeln!(text, "broken: {violation}");
     }
     for difference in &again.differences {
-        let _ = writeln!(text, "{}", difference.text);
+        let _ = writeln!(text, "{difference}");
     }
     let _ = writeln!(text, "replay it with TAILFILL_SEED={seed} cargo test --features failpoints simulation");
     text
