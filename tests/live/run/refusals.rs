@@ -79,9 +79,7 @@ async fn tables_that_init_has_not_made_are_refused() {
 async fn a_row_format_that_is_not_row_is_refused() {
     let mysql = Own::mysql(&["--binlog-format=MIXED"]).await;
     let scenario = Scenario::on(mysql.port, "mixed", &FOLLOWS).await.fill(3, 10).await;
-    scenario.init().await;
-    let said = ["binlog_format", "mixed", "row"];
-    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3).says(&said);
+    refused(&scenario, 3, &["binlog_format", "mixed", "row"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
