@@ -8,27 +8,28 @@ use super::runs::{Report, play};
 use super::seeds::story;
 use tailfill::failpoints::{Failpoints, Switches};
 
-/// Plays seeds until `finds` says that one shows what must be found.
-fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&Report) -> bool) {
+/// Plays seeds until one shows what must be found.
+fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&Report) -> Option<String>) {
     let failpoints = Failpoints::new(switches);
-    let found = (0..budget).map(|seed| play(seed, failpoints, false)).find(finds);
-    let Some(report) = found else { panic!("{name}: not found within {budget} seeds") };
-    println!("{name}: found after {} seeds: {}", report.seed + 1, report.headline());
+    let reports = (0..budget).map(|seed| play(seed, failpoints, false));
+    let found = reports.filter_map(|report| finds(&report).map(|what| (report, what))).next();
+    let Some((report, what)) = found else { panic!("{name}: not found within {budget} seeds") };
+    println!("{name}: found after {} seeds: {what}", report.seed + 1);
     if std::env::var_os("TAILFILL_STORY").is_some() {
         println!("{}", story(&report, failpoints));
     }
 }
 
-fn a_lost_delete(report: &Report) -> bool {
-    report.differences.iter().any(|difference| difference.kind == Kind::Extra)
+fn a_lost_delete(report: &Report) -> Option<String> {
+    report.differences.iter().find(|difference| difference.kind == Kind::Extra).map(ToString::to_string)
 }
 
-fn a_difference(report: &Report) -> bool {
-    !report.differences.is_empty()
+fn a_difference(report: &Report) -> Option<String> {
+    report.differences.first().map(ToString::to_string)
 }
 
-fn an_older_state(report: &Report) -> bool {
-    report.violations.iter().any(|violation| violation.starts_with("a reader of"))
+fn an_older_state(report: &Report) -> Option<String> {
+    report.violations.iter().find(|violation| violation.starts_with("a reader of")).cloned()
 }
 
 #[test]

@@ -146,6 +146,9 @@ impl ChangeStream for Stream {
                 return Err(away());
             }
             if let Some(event) = self.events.pop_front() {
+                if matches!(event, StreamEvent::Changes(_)) && world.trouble(40) {
+                    world.dice.pause(20, 500).await; // in the middle of a transaction
+                }
                 if world.dice.chance(300) {
                     world.dice.pause(0, 10).await;
                 }
