@@ -35,19 +35,19 @@ fn an_older_state(report: &Report) -> Option<String> {
 #[test]
 fn starting_from_the_binlog_status_loses_a_delete() {
     let switches = Switches { start_from_binlog_status: true, ..Switches::default() };
-    must_be_found("start from the binlog status", switches, 200, a_lost_delete);
+    must_be_found("start from the binlog status", switches, 400, a_lost_delete);
 }
 
 #[test]
 fn chunks_with_the_newest_tick_lose_a_delete() {
     let switches = Switches { chunk_uses_newest_tick: true, ..Switches::default() };
-    must_be_found("chunks with the newest tick", switches, 200, a_lost_delete);
+    must_be_found("chunks with the newest tick", switches, 400, a_lost_delete);
 }
 
 #[test]
 fn an_insert_that_a_delete_cancels_loses_the_delete() {
     let switches = Switches { insert_delete_cancels: true, ..Switches::default() };
-    must_be_found("insert and delete cancel out", switches, 200, a_lost_delete);
+    must_be_found("insert and delete cancel out", switches, 400, a_lost_delete);
 }
 
 #[test]

@@ -6,6 +6,10 @@
 //! faults must catch up, and the sink must hold exactly the engine's rows; on the way the books
 //! (`books`) check the invariants of DESIGN section 3 on every write and every commit.
 //!
+//! Not modelled: another server after a failover, purged binlogs, XA, DDL, several tables or mappings,
+//! HBase's compactions, Memcache's one-second clock, and a process that is frozen as a whole (its calls land
+//! late, its SELECTs outlast its leases, and it lives on as a zombie instead).
+//!
 //! `TAILFILL_SEEDS=n` (or `a..b`) changes the seeds that are played, `TAILFILL_SEED=n cargo test --features failpoints
 //! simulation` replays one. A failing seed is run again with its story, which must come out the same.
 

@@ -219,7 +219,7 @@ impl Life {
     }
 
     fn settings(&self) -> Settings {
-        let dice = &self.world.dice;
+        let (dice, slow) = (&self.world.dice, self.world.profile.slow_copy);
         Settings {
             batch_rows: dice.pick(&[1, 4, 4, 9, 2_000]),
             batch_wait: Duration::from_millis(dice.pick(&[1, 5, 40, 150])),
@@ -228,8 +228,8 @@ impl Life {
             writes_at_once: dice.between(1, 4) as usize,
             checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
             mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
-            backfill_workers: dice.between(1, 4) as usize,
-            chunk_rows: dice.between(1, 8) as u32,
+            backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
+            chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
             failpoints: self.failpoints,
             ..Settings::default()
         }

@@ -146,7 +146,7 @@ impl ChangeStream for Stream {
                 return Err(away());
             }
             if let Some(event) = self.events.pop_front() {
-                if matches!(event, StreamEvent::Changes(_)) && world.trouble(40) {
+                if matches!(event, StreamEvent::Changes(_)) && world.trouble(world.profile.stalls) {
                     world.dice.pause(20, 500).await; // in the middle of a transaction
                 }
                 if world.dice.chance(300) {
@@ -174,7 +174,7 @@ impl Selects {
         let _call = self.0.call("select");
         let world = &self.0.world;
         reach(world).await?;
-        world.dice.pause(0, 30).await;
+        world.dice.pause(0, if world.profile.slow_copy { 150 } else { 30 }).await;
         let rows: Vec<Row> = {
             let state = world.database.state();
             state.rows().iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
