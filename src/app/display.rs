@@ -4,7 +4,6 @@
 
 use crate::model::Mapping;
 use crate::pipeline::Progress;
-use crate::verify::Meter;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::io::{IsTerminal, Write as _};
@@ -45,30 +44,6 @@ pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool
 
 async fn ended_within(done: &CancellationToken, pause: Duration) -> bool {
     tokio::time::timeout(pause, done.cancelled()).await.is_ok()
-}
-
-/// Shows how far a comparison is, until the future is dropped.
-pub async fn show_comparison(meter: Arc<Meter>) {
-    let line = || {
-        let (source, sink) = (meter.source_rows.load(Relaxed), meter.sink_rows.load(Relaxed));
-        let candidates = match meter.candidates.load(Relaxed) {
-            0 => String::new(),
-            rows => format!(", {rows} looked at again"),
-        };
-        format!("{}: {source} rows of mysql, {sink} of hbase{candidates}", meter.stage().name())
-    };
-    if std::io::stderr().is_terminal() {
-        let spinner = ProgressBar::new_spinner();
-        loop {
-            spinner.set_message(line());
-            spinner.tick();
-            tokio::time::sleep(REDRAW).await;
-        }
-    }
-    loop {
-        tokio::time::sleep(PLAIN_LINE).await;
-        let _ = writeln!(std::io::stderr(), "{}", line()); // nobody reads: nothing to do about it
-    }
 }
 
 /// What the display knows between two drawings.

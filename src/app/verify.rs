@@ -1,78 +1,223 @@
-//! `tailfill verify`: composes a comparison, asks a running tail where it is, and keeps the result.
+//! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
 use super::run::SOURCE;
-use super::{VerifyOptions, connect, display, status};
+use super::{VerifyOptions, check, connect};
+use crate::admin::{Client, ClientError};
+use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::GtidSet;
-use crate::protocol::Journal;
+use crate::model::{GtidSet, LifeEvent, Mapping, life_cycle};
+use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{Phase, Status};
-use crate::store::redb::RedbStore;
-use crate::verify::{Meter, Settings, Tail, TailPositions, TailView, Verification, full};
+use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord};
+use crate::store::redb::{FILE_NAME, RedbStore};
+use crate::store::{Commit, Space, Store, StoreError};
+use crate::verify::{
+    Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification, full,
+};
 use async_trait::async_trait;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
+const REDRAW: Duration = Duration::from_millis(200);
+const PLAIN_LINE: Duration = Duration::from_secs(2);
+
+/// How often a tail that does not answer is asked again before it counts as gone.
+const ASK_TAIL: u32 = 3;
+const ASK_TAIL_AGAIN: Duration = Duration::from_millis(500);
+
+/// Compares every item and every cell; exits with 0 when all are equal, 4 when differences remain, 3 when it
+/// cannot be told.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
+    let (tail, cohort) = tail(config).await?;
     let resolved = connect::resolve(config).await?;
-    let sink = Arc::new(connect::sink(config, &resolved.mappings).await?);
-    let meter = Arc::new(Meter::default());
+    let sink = connect::sink(config, &resolved.mappings).await?;
+    let is_live = matches!(tail, Tail::Live(_));
     let verification = Verification {
-        source: resolved.source,
-        sink,
+        source: resolved.source.clone(),
+        sink: Arc::new(sink),
         mappings: resolved.mappings,
-        tail: tail(config).await?,
+        tail,
         settings: Settings { chunk_rows: config.backfill.chunk_rows, ..Settings::default() },
-        meter: meter.clone(),
+        meter: Arc::new(Meter::default()),
     };
-    let shown = tokio::spawn(display::show_comparison(meter));
+    let display = tokio::spawn(show(verification.meter.clone()));
     let report = full(&verification).await;
-    shown.abort();
-    let _ = shown.await; // it was aborted
+    display.abort();
+    let _ = display.await; // it was aborted
     let report = report?;
-    match options.json {
-        true => {
-            let json = serde_json::to_string(&report).map_err(|error| Failure::new(Exit::Failed, error))?;
-            println!("{json}");
-        }
-        false => print!("{report}"),
+    let text = match options.json {
+        true => serde_json::to_string(&report).map_err(|error| Failure::new(Exit::Failed, error))? + "\n",
+        false => report.to_string(),
+    };
+    check::print(&text)?;
+    if !is_live && let Err(error) = keep(config, &verification.mappings, &report, &cohort).await {
+        tracing::warn!(%error, "the result could not be noted in the state");
     }
     Ok(report.exit())
 }
 
-/// The live tail of this state, or what the last run left.
-async fn tail(config: &Config) -> Result<Tail, Failure> {
-    if status::running(config).await?.is_some() {
-        return Ok(Tail::Live(Arc::new(Running { config: config.clone() })));
+/// The live tail of this state, or what the last one left; and the cohort's name.
+async fn tail(config: &Config) -> Result<(Tail, String), Failure> {
+    match ask(config).await {
+        Ok(status) if is_tailing(&status) => {
+            let view = AdminTail { config: config.clone() };
+            return Ok((Tail::Live(Arc::new(view)), Cohort::All.name()));
+        }
+        Ok(_) | Err(ClientError::NotRunning { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
-    if !RedbStore::exists(&config.state_dir) {
-        return Ok(Tail::Stopped { checkpoint: None });
+    if !config.state_dir.join(FILE_NAME).exists() {
+        return Ok((Tail::Stopped { checkpoint: None }, Cohort::All.name()));
     }
     let store = RedbStore::open_read_only(&config.state_dir).await?;
-    let checkpoint = Journal::new(Arc::new(store), SOURCE).checkpoint().await?;
-    Ok(Tail::Stopped { checkpoint })
+    let journal = Journal::new(Arc::new(store), SOURCE);
+    let (checkpoint, cohort) = (journal.checkpoint().await?, journal.cohort().await?);
+    let cohort = cohort.unwrap_or_else(|| Cohort::All.name());
+    if cohort != Cohort::All.name() {
+        let text = "only a pilot's lists were moved so far, and verify compares whole tables";
+        return Err(Failure::new(Exit::Refused, text)
+            .with_help("look at lists with `tailfill get MAPPING KEY`, or move all lists first"));
+    }
+    Ok((Tail::Stopped { checkpoint }, cohort))
 }
 
-/// A tail in another process, asked by its admin address.
-struct Running {
+/// Whether a run is up that writes, or will write, what the source commits.
+fn is_tailing(status: &Status) -> bool {
+    matches!(status.phase, Phase::Starting | Phase::Tailing | Phase::Replaying | Phase::Draining)
+}
+
+async fn ask(config: &Config) -> Result<Status, ClientError> {
+    Client::open(&config.state_dir)?.status().await
+}
+
+/// A tail in another process, asked over its admin address.
+struct AdminTail {
     config: Config,
 }
 
 #[async_trait]
-impl TailView for Running {
+impl TailView for AdminTail {
     async fn positions(&self) -> Option<TailPositions> {
-        let status = status::running(&self.config).await.ok().flatten()?;
-        positions(&status)
+        for attempt in 1..=ASK_TAIL {
+            match ask(&self.config).await {
+                Ok(status) if is_tailing(&status) => return positions(&status),
+                Ok(_) | Err(ClientError::NotRunning { .. }) => return None,
+                Err(error) => tracing::warn!(%error, attempt, "asking the tail"),
+            }
+            tokio::time::sleep(ASK_TAIL_AGAIN).await;
+        }
+        None
     }
 }
 
-/// `None` when the tail says something that is no position, or does not tail any more.
 fn positions(status: &Status) -> Option<TailPositions> {
-    let gtids = |text: &str| text.parse::<GtidSet>().ok();
-    let tails = matches!(status.phase, Phase::Tailing | Phase::Replaying | Phase::Draining);
-    tails.then_some(TailPositions {
-        received: gtids(&status.positions.received.gtids)?,
-        written: gtids(&status.positions.written.gtids)?,
+    let set = |text: &str| text.parse::<GtidSet>().ok();
+    Some(TailPositions {
+        received: set(&status.positions.received.gtids)?,
+        written: set(&status.positions.written.gtids)?,
         replaying: status.phase == Phase::Replaying,
     })
+}
+
+/// What is kept of a comparison. Key: `verify/` and `at_ms`, 8 bytes big-endian.
+#[derive(Debug, Serialize)]
+struct VerifiedRecord<'a> {
+    /// Milliseconds since 1970.
+    at_ms: u64,
+    checkpoint: Option<&'a CheckpointRecord>,
+    report: &'a Report,
+}
+
+/// Notes the result in the history, and in the life cycle of each target. A state that does not exist is not made.
+async fn keep(
+    config: &Config,
+    mappings: &[Mapping],
+    report: &Report,
+    cohort: &str,
+) -> Result<(), StoreError> {
+    if !report.judged || !config.state_dir.join(FILE_NAME).exists() {
+        return Ok(());
+    }
+    let store = RedbStore::open(&config.state_dir).await?;
+    let checkpoint = Journal::new(Arc::new(store.clone()), SOURCE).checkpoint().await?;
+    let at_ms = SteadyClock::start().now_ms();
+    let record = VerifiedRecord { at_ms, checkpoint: checkpoint.as_ref(), report };
+    let key = [&b"verify/"[..], &at_ms.to_be_bytes()].concat();
+    let mut commit = Commit::default();
+    commit.put.push((Space::History, key, records::encode(&record)?));
+    let targets = mappings.iter().flat_map(|m| m.targets.iter().map(move |target| (m, target)));
+    for ((mapping, target), found) in targets.zip(&report.targets) {
+        let key = CopyKey {
+            source: SOURCE.to_owned(),
+            mapping: mapping.name.clone(),
+            cohort: cohort.to_owned(),
+            target: format!("{}/{}", target.table, target.family),
+        };
+        if let Some(life) = next_life(&store, &key.prefix(), found).await? {
+            commit.put.push((Space::LifeCycle, key.prefix(), records::encode(&life)?));
+        }
+    }
+    store.commit(commit).await.map(drop)
+}
+
+/// The life cycle after the comparison; `None` where it says nothing (a copy that is not complete).
+async fn next_life(
+    store: &dyn Store,
+    key: &[u8],
+    found: &TargetReport,
+) -> Result<Option<LifeRecord>, StoreError> {
+    let record: Option<LifeRecord> = records::read(store, Space::LifeCycle, key).await?;
+    let event = if found.is_equal() { LifeEvent::VerifiedEqual } else { LifeEvent::DifferencesFound };
+    Ok(record
+        .and_then(|record| life_cycle::step(&record.state, event).ok())
+        .map(|state| LifeRecord { state }))
+}
+
+/// Shows `meter` until the future is dropped: a line that is redrawn on a terminal, else one now and then.
+async fn show(meter: Arc<Meter>) {
+    let begin = Instant::now();
+    if !std::io::stderr().is_terminal() {
+        loop {
+            tokio::time::sleep(PLAIN_LINE).await;
+            let _ = writeln!(std::io::stderr(), "{}", line(&meter, begin)); // nobody reads: nothing to do about it
+        }
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");
+    let bar = Bar(ProgressBar::new_spinner().with_style(style));
+    loop {
+        bar.0.set_message(line(&meter, begin));
+        bar.0.tick();
+        tokio::time::sleep(REDRAW).await;
+    }
+}
+
+/// Takes its line away when it is dropped.
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn line(meter: &Meter, begin: Instant) -> String {
+    let seconds = begin.elapsed().as_secs_f64().max(0.001);
+    let side = |name: &str, rows: u64| format!("{name} {rows} rows ({:.0}/s)", rows as f64 / seconds);
+    let mut line = format!(
+        "verify: {} | {} | {}",
+        meter.stage().name(),
+        side("MySQL", meter.source_rows.load(Relaxed)),
+        side("HBase", meter.sink_rows.load(Relaxed))
+    );
+    let candidates = meter.candidates.load(Relaxed);
+    if candidates > 0 {
+        line.push_str(&format!(" | {candidates} rows to confirm"));
+    }
+    line
 }

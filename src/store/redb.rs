@@ -96,11 +96,6 @@ impl RedbStore {
         .await
     }
 
-    /// Whether `state_dir` holds a state.
-    pub fn exists(state_dir: &Path) -> bool {
-        state_dir.join(FILE_NAME).exists()
-    }
-
     async fn open_by(
         state_dir: &Path,
         open: impl FnOnce(&Path, &str) -> Result<Opened, StoreError> + Send + 'static,

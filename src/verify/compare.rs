@@ -80,7 +80,8 @@ fn cell_differences(expected: &[(&[u8], &[u8])], stored: &[(&[u8], &[u8])]) -> V
                 if value != found {
                     note(name, How::Changed);
                 }
-                (expected.next(), stored.next());
+                expected.next();
+                stored.next();
             }
             (Some((name, _)), Some((other, _))) if name < other => {
                 note(name, How::Absent);

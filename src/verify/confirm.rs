@@ -1,13 +1,13 @@
 //! From a row that looks different to a difference: reading again until it is equal, or surely not.
 //!
 //! A round: the executed set G0; SELECT S1; the executed set G1; wait until the tail has written G1; read
-//! HBase; SELECT S2; the binlog's head H. HBase then reflects everything that S1 can have seen, and maybe
-//! later transactions, all of which are in H. So if S1 = S2, HBase differs, and no transaction of H outside G0
+//! HBase; SELECT S2; the binlog up to its end. HBase then reflects everything that S1 can have seen, and maybe
+//! later transactions, all of which are in the binlog. So if S1 = S2, HBase differs, and no transaction of H outside G0
 //! touches the row, nothing but a difference explains it. Any other row that differs is put off to the next
 //! round. A lease would prove nothing: it does not stop MySQL.
 //!
-//! Without a live tail nothing is waited for and the binlog is not read; the whole comparison then counts only
-//! if the source stood still ([`Watch::moved`]).
+//! Without a live tail nothing is waited for and the binlog is read once, at the end: the whole comparison counts
+//! only if no mapped table changed since the last run left it.
 
 use super::compare::{Difference, difference};
 use super::read::{SinkReader, SourceReader};

@@ -15,12 +15,12 @@ use super::digest::{SetDigest, Suspects};
 use super::read::{SinkReader, SourceReader};
 use super::report::{Report, TargetReport};
 use super::scan::{BucketWalk, TableWalk, buckets};
-use super::tail::{Tail, Watch};
-use super::{Meter, Stage, VerifyError};
+use super::tail::{Tail, Watch, brief};
+use super::{Meter, Stage, VerifyError, under_way};
 use crate::model::{Mapping, Row, Target};
 use crate::sink::layout::{self, ItemWrite};
 use crate::sink::{ScanRange, Sink, StoredRow, tall};
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
@@ -102,8 +102,44 @@ async fn compare(with: &Verification, report: &mut Report) -> Result<(), VerifyE
             }
         }
     }
-    let moved = watch.moved(&*with.source).await?;
-    report.note_moved(moved)
+    mind_moves(with, &watch, report).await
+}
+
+/// Without a live tail: differences count only if no mapped table changed since the last run left it; where both
+/// sides are equal, a source that went on is worth a note.
+async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> Result<(), VerifyError> {
+    let Some(moved) = watch.moved(&*with.source).await? else { return Ok(()) };
+    let mut reasons = Vec::new();
+    if !moved.behind.is_empty() {
+        reasons.push(format!("the source lacks {} that the last run has read", brief(&moved.behind)));
+    }
+    if report.targets.iter().all(TargetReport::is_equal) {
+        if !moved.ahead.is_empty() {
+            report.notes.push(format!("the source went on since: {}", brief(&moved.ahead)));
+        }
+        report.notes.extend(reasons);
+        return Ok(());
+    }
+    let touching = match under_way::touching(with, moved.since).await {
+        Err(VerifyError::Source(SourceError::PositionLost { reason, .. })) => {
+            return Err(VerifyError::CannotJudge {
+                reason: format!("no tail runs, and the binlog since the last run: {reason}"),
+            });
+        }
+        done => done?,
+    };
+    if !touching.is_empty() {
+        reasons.push(format!("mapped tables were changed by {}", brief(&touching)));
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "no tail runs, so the source must stand still where the last run left it, but {}; let `tailfill run` \
+         catch up first, or compare while it runs",
+        reasons.join(", and ")
+    );
+    Err(VerifyError::CannotJudge { reason })
 }
 
 /// Reads a mapping and its targets once, and tells for each target where the two may differ.

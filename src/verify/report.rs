@@ -1,6 +1,5 @@
 //! What a comparison found, for people and for scripts.
 
-use super::VerifyError;
 use super::compare::{CellDifference, Difference, How};
 use super::confirm::Candidate;
 use super::show::{key_text, printable};
@@ -83,23 +82,6 @@ impl Report {
             (true, true) => Exit::Done,
             (true, false) => Exit::Differences,
         }
-    }
-
-    /// Without a live tail: differences count only if nothing moved, and equality is worth a note.
-    pub fn note_moved(&mut self, moved: Vec<String>) -> Result<(), VerifyError> {
-        if moved.is_empty() {
-            return Ok(());
-        }
-        if self.targets.iter().all(TargetReport::is_equal) {
-            self.notes.extend(moved);
-            return Ok(());
-        }
-        let reason = format!(
-            "no tail runs, so the source must stand still where the last run left it, but {}; let `tailfill run` catch up \
-             first, or compare while it runs",
-            moved.join("; ")
-        );
-        Err(VerifyError::CannotJudge { reason })
     }
 
     /// Sums up, and judges.

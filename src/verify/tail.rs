@@ -108,29 +108,26 @@ impl Watch {
         }
     }
 
-    /// Why what was found without a live tail says nothing, as clauses; empty: the source stood still, where the
-    /// last run left it.
-    pub async fn moved(&self, source: &dyn Source) -> Result<Vec<String>, VerifyError> {
-        let Tail::Stopped { checkpoint } = &self.tail else { return Ok(Vec::new()) };
+    /// How the source moved while nobody tailed it; `None` with a live tail.
+    pub async fn moved(&self, source: &dyn Source) -> Result<Option<Moved>, VerifyError> {
+        let Tail::Stopped { checkpoint } = &self.tail else { return Ok(None) };
         let now = source.executed().await?;
-        let mut moved = Vec::new();
-        let mut say = |what: &str, gtids: GtidSet| {
-            if !gtids.is_empty() {
-                moved.push(format!("{what}: {}", brief(&gtids)));
-            }
-        };
-        say("the source committed while it was compared", now.minus(&self.before));
-        if let Some(checkpoint) = checkpoint {
-            let checkpointed = &checkpoint.position.gtids;
-            say("the source is ahead of the checkpoint", self.before.minus(checkpointed));
-            say("the checkpoint is ahead of the source", checkpointed.minus(&now));
-        }
-        Ok(moved)
+        let left_at = checkpoint.as_ref().map_or(&self.before, |checkpoint| &checkpoint.position.gtids);
+        Ok(Some(Moved { since: left_at.clone(), ahead: now.minus(left_at), behind: left_at.minus(&now) }))
     }
 }
 
+/// Transactions that the source has beyond where the last run left it (or, without one, beyond the beginning of
+/// the comparison), and the other way round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub since: GtidSet,
+    pub ahead: GtidSet,
+    pub behind: GtidSet,
+}
+
 /// A GTID set as far as it fits into a sentence.
-fn brief(gtids: &GtidSet) -> String {
+pub fn brief(gtids: &GtidSet) -> String {
     const CHARS_MAX: usize = 300;
     let text = gtids.to_string();
     let count = gtids.count();

@@ -5,27 +5,52 @@
 
 use super::{Verification, VerifyError};
 use crate::model::position::PositionKind;
-use crate::model::{GtidSet, Mapping, Position, RowChange, Target};
+use crate::model::{Gtid, GtidSet, Mapping, Position, RowChange, Target};
 use crate::sink::layout;
-use crate::source::StreamEvent;
+use crate::source::{BinlogPlace, StreamEvent};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// Those of `rows` that a transaction outside `before` touches, up to the binlog's present head.
+/// Those of `rows` that a transaction outside `before` touches, up to the binlog's present end.
 ///
 /// # Errors
-/// `CannotJudge` when the binlog is not read up to its head in time.
+/// `CannotJudge` when the binlog is not read up to its end in time.
 pub async fn touched(
     with: &Verification,
     (mapping, target): (&Mapping, &Target),
     rows: &BTreeSet<Bytes>,
     before: GtidSet,
 ) -> Result<BTreeSet<Bytes>, VerifyError> {
+    let mut touched = BTreeSet::new();
+    each_change(with, before, |_, change| {
+        if change.table == mapping.table {
+            touched.extend(addresses(mapping, target, change).filter(|row| rows.contains(row)));
+        }
+    })
+    .await?;
+    Ok(touched)
+}
+
+/// The transactions outside `before` that touch a mapped table, up to the binlog's present end.
+///
+/// # Errors
+/// `CannotJudge` when the binlog is not read up to its end in time.
+pub async fn touching(with: &Verification, before: GtidSet) -> Result<GtidSet, VerifyError> {
+    let mut touching = GtidSet::default();
+    each_change(with, before, |gtid, _| touching.insert(gtid)).await?;
+    Ok(touching)
+}
+
+/// Shows every change of a mapped table outside `before`, up to the end.
+async fn each_change(
+    with: &Verification,
+    before: GtidSet,
+    see: impl FnMut(&Gtid, &RowChange),
+) -> Result<(), VerifyError> {
     let wait_max = with.settings.wait_max;
-    let reading = read(with, (mapping, target), rows, before);
-    tokio::time::timeout(wait_max, reading).await.map_err(|_| VerifyError::CannotJudge {
+    tokio::time::timeout(wait_max, read(with, before, see)).await.map_err(|_| VerifyError::CannotJudge {
         reason: format!(
-            "the source's binlog could not be read up to its head within {} s",
+            "the source's binlog could not be read up to its end within {} s",
             wait_max.as_secs()
         ),
     })?
@@ -33,30 +58,34 @@ pub async fn touched(
 
 async fn read(
     with: &Verification,
-    (mapping, target): (&Mapping, &Target),
-    rows: &BTreeSet<Bytes>,
     before: GtidSet,
-) -> Result<BTreeSet<Bytes>, VerifyError> {
-    let mut touched = BTreeSet::new();
-    let head = with.source.head().await?.gtids;
-    if before.contains_set(&head) {
-        return Ok(touched);
-    }
-    let from = position(with.source.server_uuid().await?, before.clone());
+    mut see: impl FnMut(&Gtid, &RowChange),
+) -> Result<(), VerifyError> {
+    let end = with.source.binlog_end().await?;
+    let from = position(with.source.server_uuid().await?, before);
     let mut stream = with.source.stream(&from).await?;
-    let mut seen = before;
-    while !seen.contains_set(&head) {
+    let mut transaction = None;
+    loop {
         match stream.next().await? {
+            StreamEvent::Begin { gtid, .. } => transaction = Some(gtid),
             StreamEvent::Changes(changes) => {
-                for change in changes.iter().filter(|change| change.table == mapping.table) {
-                    touched.extend(addresses(mapping, target, change).filter(|row| rows.contains(row)));
+                // Changes stand between the begin and the end of their transaction.
+                let Some(gtid) = &transaction else { continue };
+                changes.iter().for_each(|change| see(gtid, change));
+            }
+            StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => {
+                if is_at_or_past(&place, &end) {
+                    return Ok(());
                 }
             }
-            StreamEvent::End { gtid, .. } => seen.insert(&gtid),
-            StreamEvent::Begin { .. } | StreamEvent::Heartbeat { .. } => {}
         }
     }
-    Ok(touched)
+}
+
+/// Binlog files are numbered, so that a longer name is a later one.
+fn is_at_or_past(place: &BinlogPlace, end: &BinlogPlace) -> bool {
+    let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
+    order(place) >= order(end)
 }
 
 /// The row keys that a change writes or deletes. A row that has none (a zero date in a key) is in no target.
@@ -71,4 +100,27 @@ fn addresses<'a>(
 
 fn position(server_uuid: String, gtids: GtidSet) -> Position {
     Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: String::new(), offset: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_ordered_by_file_then_offset_also_when_the_number_gets_longer() {
+        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
+        let rising = [
+            place("b.000009", 400),
+            place("b.000010", 4),
+            place("b.000010", 157),
+            place("b.999999", 4),
+            place("b.1000000", 4),
+        ];
+        for (at, earlier) in rising.iter().enumerate() {
+            assert!(is_at_or_past(earlier, earlier));
+            for later in &rising[at + 1..] {
+                assert!(is_at_or_past(later, earlier) && !is_at_or_past(earlier, later));
+            }
+        }
+    }
 }

@@ -7,3 +7,4 @@ pub mod run;
 pub mod snapshot;
 pub mod tail;
 pub mod types;
+pub mod verify;

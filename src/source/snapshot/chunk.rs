@@ -136,8 +136,11 @@ fn bind(column: &Column, value: &Value) -> Result<(String, Param), BadBound> {
         (ColumnType::Text { charset, collation }, Value::Text(text))
             if plain(charset) && plain(collation) =>
         {
+            // The inner one keeps the parameter in the connection's own character set: MySQL refuses a text that the
+            // column cannot hold when it converts a parameter, and makes it `?` here.
+            let inner = if charset == "utf8mb4" { "?" } else { "CONVERT(? USING utf8mb4)" };
             (
-                format!("CONVERT(? USING {charset}) COLLATE {collation}"),
+                format!("CONVERT({inner} USING {charset}) COLLATE {collation}"),
                 Param::Bytes(text.clone().into_bytes()),
             )
         }
@@ -234,7 +237,7 @@ mod tests {
         let condition = equal(&schema, &[0, 1, 2], &key).unwrap();
         assert_eq!(
             condition.sql,
-            "`a` = CONVERT(? USING latin1) COLLATE latin1_swedish_ci AND `b` = ? AND `c` = CAST(? AS DECIMAL(10,2))"
+            "`a` = CONVERT(CONVERT(? USING utf8mb4) USING latin1) COLLATE latin1_swedish_ci AND `b` = ? AND `c` = CAST(? AS DECIMAL(10,2))"
         );
         assert_eq!(condition.params[1], Param::UInt(2));
     }
