@@ -3,6 +3,38 @@
 //! Only the feature `failpoints` can turn one: without it every switch is a constant `false`, and the
 //! code behind it is not in the program.
 
+macro_rules! switches {
+    ($($(#[doc = $doc:literal])+ $switch:ident = $name:literal;)+) => {
+        /// The mechanisms that can be turned off.
+        #[cfg(feature = "failpoints")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Switches {
+            $($(#[doc = $doc])+ pub $switch: bool,)+
+        }
+
+        impl Failpoints {
+            /// The switches named in the environment variable `TAILFILL_FAILPOINTS`, by commas.
+            pub fn from_env() -> Failpoints {
+                #[cfg(feature = "failpoints")]
+                {
+                    let names = std::env::var("TAILFILL_FAILPOINTS").unwrap_or_default();
+                    let on = |name: &str| names.split(',').any(|given| given.trim() == name);
+                    Failpoints::new(Switches { $($switch: on($name),)+ })
+                }
+                #[cfg(not(feature = "failpoints"))]
+                Failpoints::default()
+            }
+
+            $($(#[doc = $doc])+ pub fn $switch(self) -> bool {
+                #[cfg(feature = "failpoints")]
+                return self.switches.$switch;
+                #[cfg(not(feature = "failpoints"))]
+                false
+            })+
+        }
+    };
+}
+
 /// Which mechanisms are off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failpoints {
@@ -10,58 +42,26 @@ pub struct Failpoints {
     switches: Switches,
 }
 
-/// The mechanisms that can be turned off.
-#[cfg(feature = "failpoints")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Switches {
-    /// Start (and resume) from the binlog's head as SHOW BINARY LOG STATUS tells it, not from the executed set.
-    pub start_from_binlog_status: bool,
-    /// Chunks write with the newest tick, not with a safe mark (I3).
-    pub chunk_uses_newest_tick: bool,
-    /// An insert and a delete of one address in one batch cancel each other out.
-    pub insert_delete_cancels: bool,
-}
-
 impl Failpoints {
     #[cfg(feature = "failpoints")]
     pub fn new(switches: Switches) -> Failpoints {
         Failpoints { switches }
     }
+}
 
-    /// The switches named in the environment variable `TAILFILL_FAILPOINTS`, by commas.
-    pub fn from_env() -> Failpoints {
-        #[cfg(feature = "failpoints")]
-        {
-            let names = std::env::var("TAILFILL_FAILPOINTS").unwrap_or_default();
-            let on = |name: &str| names.split(',').any(|given| given.trim() == name);
-            Failpoints::new(Switches {
-                start_from_binlog_status: on("start-from-binlog-status"),
-                chunk_uses_newest_tick: on("chunk-uses-newest-tick"),
-                insert_delete_cancels: on("insert-delete-cancels"),
-            })
-        }
-        #[cfg(not(feature = "failpoints"))]
-        Failpoints::default()
-    }
-
-    pub fn start_from_binlog_status(self) -> bool {
-        #[cfg(feature = "failpoints")]
-        return self.switches.start_from_binlog_status;
-        #[cfg(not(feature = "failpoints"))]
-        false
-    }
-
-    pub fn chunk_uses_newest_tick(self) -> bool {
-        #[cfg(feature = "failpoints")]
-        return self.switches.chunk_uses_newest_tick;
-        #[cfg(not(feature = "failpoints"))]
-        false
-    }
-
-    pub fn insert_delete_cancels(self) -> bool {
-        #[cfg(feature = "failpoints")]
-        return self.switches.insert_delete_cancels;
-        #[cfg(not(feature = "failpoints"))]
-        false
-    }
+switches! {
+    /// Start (and resume) from the binlog's head as SHOW BINARY LOG STATUS tells it, not from the executed set.
+    start_from_binlog_status = "start-from-binlog-status";
+    /// Chunks write with the newest tick, not with a safe mark (I3).
+    chunk_uses_newest_tick = "chunk-uses-newest-tick";
+    /// An insert and a delete of one address in one batch cancel each other out.
+    insert_delete_cancels = "insert-delete-cancels";
+    /// A NULL column is left out of a write instead of getting a marker.
+    null_markers_dropped = "null-markers-dropped";
+    /// An address that is deleted and written in one batch gets a family marker and puts at one tick.
+    family_marker_with_put = "family-marker-with-put";
+    /// What was journaled is cut anew and gets new ticks after a restart (I2).
+    replay_takes_new_ticks = "replay-takes-new-ticks";
+    /// The checkpoint moves over a batch as soon as it is journaled (I5).
+    checkpoint_before_write = "checkpoint-before-write";
 }

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
-use crate::model::{ColumnType, Mapping, Target};
+use crate::model::{Mapping, Target};
 use crate::sink::hbase::HbaseSink;
 use crate::sink::{Sink, TableState};
 use crate::source::{MysqlSource, SourceError};
@@ -153,11 +153,8 @@ async fn look_at_server(
     clock: &SteadyClock,
 ) -> Vec<Finding> {
     let tables = config.tables();
-    let has_json = mappings
-        .iter()
-        .any(|mapping| mapping.schema.columns.iter().any(|column| column.column_type == ColumnType::Json));
     let server_id = config.source.server_id;
-    let (server, mut findings) = mysql::look_at_settings(source, server_id, has_json).await;
+    let (server, mut findings) = mysql::look_at_settings(source, server_id).await;
     findings.extend(mysql::look_at_rest(source, server_id, &tables, start, depth).await);
     let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), start, depth).await;
     findings.extend(of_mappings);

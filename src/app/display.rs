@@ -4,11 +4,13 @@
 
 use crate::model::Mapping;
 use crate::pipeline::Progress;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
+use std::io::{IsTerminal, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_LINE: Duration = Duration::from_secs(2);
@@ -24,21 +26,24 @@ pub fn above_bars(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Shows `progress` until the future is dropped.
-pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool) {
+/// Shows `progress` until `done`, and then a last time.
+pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool, done: CancellationToken) {
     let mut reading = Reading::new(progress, &mappings, copying);
     if std::io::stderr().is_terminal() {
         let mut bars = Bars::new(&reading);
-        loop {
+        while !ended_within(&done, REDRAW).await {
             bars.draw(&mut reading);
-            tokio::time::sleep(REDRAW).await;
         }
+        return bars.draw(&mut reading);
     }
-    loop {
-        tokio::time::sleep(PLAIN_LINE).await;
+    while !ended_within(&done, PLAIN_LINE).await {
         let line = reading.line();
         let _ = writeln!(std::io::stderr(), "{line}"); // nobody reads: nothing to do about it
     }
+}
+
+async fn ended_within(done: &CancellationToken, pause: Duration) -> bool {
+    tokio::time::timeout(pause, done.cancelled()).await.is_ok()
 }
 
 /// What the display knows between two drawings.
@@ -126,8 +131,12 @@ struct Bars {
 impl Bars {
     fn new(reading: &Reading) -> Bars {
         let all = ON_SCREEN.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        let style = "{msg:<28} {wide_bar} {pos:>9}/{len} rows  {per_sec:>12}  ETA {eta}";
-        let style = ProgressStyle::with_template(style).expect("the template is valid");
+        let style = "{msg:<28} {wide_bar} {pos:>9}/{len} rows  {rate:>8}/s  ETA {eta}";
+        let rate = |state: &ProgressState, to: &mut dyn Write| {
+            let _ = write!(to, "{:.0}", state.per_sec()); // a text takes everything
+        };
+        let style =
+            ProgressStyle::with_template(style).expect("the template is valid").with_key("rate", rate);
         let labels = reading.labels.iter().filter(|_| reading.copying);
         let copies = labels
             .map(|(target, label)| {

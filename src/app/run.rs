@@ -42,11 +42,11 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     };
     let Composed { parts, pipeline_options, null, admin } = composed;
     let copying = pipeline_options.backfill;
-    let display =
-        tokio::spawn(display::show(parts.progress.clone(), parts.plan.mappings().to_vec(), copying));
+    let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
+    let display = tokio::spawn(display::show(parts.progress.clone(), mappings, copying, done.clone()));
     let ended = pipeline::run(parts.clone(), pipeline_options, stop.clone()).await;
-    display.abort();
-    let _ = display.await; // it was aborted
+    done.cancel();
+    let _ = display.await; // a display that fails is no reason to fail the run
     if let Some(admin) = admin {
         admin.close().await;
     }

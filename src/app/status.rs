@@ -230,14 +230,22 @@ fn target_status(
 /// The status of the tailfill that runs with this configuration's state; when none runs, what the state
 /// says.
 pub async fn status(config: &Config) -> Result<Status, Failure> {
-    match running(config).await {
-        Err(ClientError::NotRunning { .. }) => stored(config).await,
-        answer => Ok(answer?),
+    match running(config).await? {
+        Some(status) => Ok(status),
+        None => stored(config).await,
     }
 }
 
-async fn running(config: &Config) -> Result<Status, ClientError> {
-    Client::open(&config.state_dir)?.status().await
+/// The status of the run that has this configuration's state; `None` when none runs.
+pub async fn running(config: &Config) -> Result<Option<Status>, ClientError> {
+    let answer = match Client::open(&config.state_dir) {
+        Ok(client) => client.status().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Err(ClientError::NotRunning { .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 async fn stored(config: &Config) -> Result<Status, Failure> {

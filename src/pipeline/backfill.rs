@@ -89,11 +89,13 @@ pub async fn work(
         _ = marks.first() => {}
     }
     parts.progress.go_on(Waiter::Mark);
-    let mut worker = Worker { parts, number, marks, snapshot: None, trouble_since: None, pause: IDLE_PAUSE };
+    let (snapshot, trouble_since, pause) = (None, None, IDLE_PAUSE);
+    let stopped = stop.clone();
+    let mut worker = Worker { parts, number, marks, stop, snapshot, trouble_since, pause };
     for copy in &copies {
-        while !copy.complete().await {
+        while !stopped.is_cancelled() && !copy.complete().await {
             tokio::select! { biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
                 outcome = worker.copy_one(copy) => match outcome {
                     Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
                     Err(error) => worker.retry_or_end(error).await?,
@@ -104,10 +106,18 @@ pub async fn work(
     Ok(())
 }
 
+/// The chunk under way at a stop is finished within the drain time, so that its leases are given back: left to
+/// expire they would keep the tail's last writes, and the next run, off their lists.
+async fn stopped_for(stop: &CancellationToken, drain: Duration) {
+    stop.cancelled().await;
+    sleep(drain).await;
+}
+
 struct Worker<'a> {
     parts: &'a Parts,
     number: usize,
     marks: NewestMark,
+    stop: CancellationToken,
     snapshot: Option<Box<dyn Snapshot>>,
     trouble_since: Option<Instant>,
     pause: Duration,
@@ -134,6 +144,7 @@ impl Worker<'_> {
             let chunk = taken.chunk.as_ref().expect("it is given back only at the end");
             match self.attempt(copy, chunk).await {
                 Ok(Attempt::Copied { rows }) => return self.done(copy, &mut taken, rows).await,
+                Ok(Attempt::Again) if self.stop.is_cancelled() => break,
                 Ok(Attempt::Again) => {}
                 Err(error) => {
                     taken.give_back().await;
@@ -193,7 +204,7 @@ impl Worker<'_> {
         list_of(&copy.mapping, row).map_err(|cause| ProtocolError::Change {
             at: "the snapshot".into(),
             table: copy.mapping.schema.name.to_string(),
-            cause,
+            cause: Box::new(cause),
         })
     }
 
@@ -241,8 +252,9 @@ impl Worker<'_> {
                 return None;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if timeout(left, locks.changed()).await.is_err() {
-                return None;
+            tokio::select! { biased;
+                () = self.stop.cancelled() => return None,
+                changed = timeout(left, locks.changed()) => if changed.is_err() { return None },
             }
         }
     }

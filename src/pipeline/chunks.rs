@@ -187,3 +187,103 @@ pub async fn put(store: &Arc<dyn Store>, key: Vec<u8>, record: &ChunkRecord) -> 
         Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    fn key() -> CopyKey {
+        let text = |text: &str| text.to_owned();
+        CopyKey { source: text("s"), mapping: text("m"), cohort: text("all"), target: text("t/f") }
+    }
+
+    async fn load(store: &MemoryStore) -> Result<Chunks, StoreError> {
+        Chunks::load(Arc::new(store.clone()), key(), &Cohort::All).await
+    }
+
+    fn bound(number: u64) -> Option<Vec<Value>> {
+        Some(vec![Value::UInt(number)])
+    }
+
+    fn record(after: Option<Vec<Value>>, up_to: Option<Vec<Value>>, done: bool) -> ChunkRecord {
+        ChunkRecord { after, up_to, done, rows: 7 }
+    }
+
+    async fn store_with(records: &[ChunkRecord]) -> MemoryStore {
+        let store = MemoryStore::new();
+        let shared: Arc<dyn Store> = Arc::new(store.clone());
+        for (number, record) in (0..).zip(records) {
+            put(&shared, key().chunk(number), record).await.expect("a memory store");
+        }
+        store
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_with_the_chunks_that_were_planned() {
+        let store = MemoryStore::new();
+        let mut chunks = load(&store).await.expect("nothing is stored");
+        chunks.plan(bound(5)).await.expect("a memory store");
+        let first = chunks.take().expect("just planned");
+        let (done_key, done) = chunks.done_record(&first, 5);
+        put(&(Arc::new(store.clone()) as Arc<dyn Store>), done_key, &done).await.expect("a memory store");
+        chunks.plan(bound(9)).await.expect("a memory store");
+        let second = chunks.take().expect("just planned");
+
+        let mut again = load(&store).await.expect("whole");
+        assert_eq!(again.counts(), (1, 2, 5));
+        assert_eq!(again.take(), Some(second), "it was under way, and is done again");
+        assert_eq!(again.to_plan(), Some(bound(9).as_deref()));
+        again.plan(None).await.expect("a memory store");
+        assert!(again.all_planned() && !again.complete());
+        let last = again.take().expect("just planned");
+        assert_eq!(last.what, ChunkRange::Keys(KeyRange { after: bound(9), up_to: None }));
+    }
+
+    #[tokio::test]
+    async fn a_gap_or_an_overlap_between_chunks_is_refused() {
+        for second in [bound(6), bound(4), None] {
+            let store = store_with(&[record(None, bound(5), true), record(second, None, false)]).await;
+            assert!(matches!(load(&store).await, Err(StoreError::Record { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_does_not_begin_at_the_beginning_or_follows_the_last_is_refused() {
+        for records in
+            [vec![record(bound(1), None, true)], vec![record(None, None, true), record(None, None, true)]]
+        {
+            assert!(matches!(load(&store_with(&records).await).await, Err(StoreError::Record { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_complete_when_all_is_planned_and_nothing_waits_or_is_under_way() {
+        let store = store_with(&[record(None, bound(5), true), record(bound(5), None, false)]).await;
+        let mut chunks = load(&store).await.expect("whole");
+        let last = chunks.take().expect("it is not done");
+        assert!(!chunks.complete(), "under way");
+        chunks.give_back(last);
+        assert!(!chunks.complete(), "waiting");
+        chunks.take().expect("it was given back");
+        chunks.note_done(3);
+        assert!(chunks.complete());
+        assert_eq!(chunks.counts(), (2, 2, 10));
+    }
+
+    #[tokio::test]
+    async fn a_pilot_copies_its_lists_and_remembers_which_are_done() {
+        let store = MemoryStore::new();
+        let shared: Arc<dyn Store> = Arc::new(store.clone());
+        let lists = [1, 2].map(|list: u64| (list.to_be_bytes().to_vec(), vec![Value::UInt(list)]));
+        let pilot = Cohort::Only(lists.into());
+        let mut chunks = Chunks::load(shared.clone(), key(), &pilot).await.expect("nothing is stored");
+        let first = chunks.take().expect("two lists");
+        assert_eq!(first.what, ChunkRange::List(vec![Value::UInt(1)]));
+        let (done_key, done) = chunks.done_record(&first, 4);
+        put(&shared, done_key, &done).await.expect("a memory store");
+        let mut again = Chunks::load(shared, key(), &pilot).await.expect("whole");
+        assert_eq!(again.take().map(|chunk| chunk.what), Some(ChunkRange::List(vec![Value::UInt(2)])));
+        assert_eq!(again.take(), None);
+    }
+}

@@ -115,13 +115,15 @@ struct Transaction {
 
 impl<'a> Sealer<'a> {
     fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
+        let off = parts.settings.failpoints.replay_takes_new_ticks();
+        let replay = if off { Vec::new() } else { recovered.replay };
         Sealer {
             parts,
             plan: parts.plan.clone(),
             ticks: Ticks::above(recovered.last_tick, parts.clock.clone()),
             out,
             room: Arc::new(Semaphore::new(parts.settings.queue_rows as usize)),
-            replay: recovered.replay.into(),
+            replay: replay.into(),
             sealed: recovered.sealed,
             batch: Building::new(parts),
             transaction: None,
@@ -200,7 +202,7 @@ impl<'a> Sealer<'a> {
         self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
             at: point.to_string(),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })?;
         self.batch.gtids.insert(&point.gtid);
         self.batch.to = Some(point);
@@ -222,6 +224,7 @@ impl<'a> Sealer<'a> {
             let reason = format!("{gtid} came again with {} changes less", transaction.skip);
             return Err(self.not_understood(reason));
         }
+        self.check_replay_goes_on(&gtid)?;
         if transaction.rows > 0 {
             self.batch.committed_micros.push(transaction.committed_micros);
         }
@@ -324,10 +327,25 @@ impl<'a> Sealer<'a> {
         }
     }
 
+    /// The transaction that a journaled batch ends in must bring the row that it ends with; else the batch
+    /// would wait for it for ever, and take everything else in.
+    fn check_replay_goes_on(&self, ended: &Gtid) -> Result<(), ProtocolError> {
+        match self.replay.front() {
+            Some(next) if !self.batch.changes.is_empty() && next.to.gtid == *ended => {
+                Err(cannot_cut(next, format!("{ended} ended before it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn seal_if_replay_ends(&mut self) -> Result<(), ProtocolError> {
         let Some(next) = self.replay.front() else { return Ok(()) };
         if self.batch.to.as_ref() != Some(&next.to) {
             return Ok(());
+        }
+        if self.batch.gtids != next.gtids {
+            // the same ends, and something else between them: another server's order
+            return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
         }
         let tick = next.tick;
         self.replay.pop_front();
@@ -346,7 +364,7 @@ impl<'a> Sealer<'a> {
         self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
             at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
             table: self.table_name(change),
-            cause,
+            cause: Box::new(cause),
         })
     }
 

@@ -66,11 +66,6 @@ pub async fn run(
     parts.progress.set_phase(Phase::Ended);
     let finished = ended?;
     drained?;
-    if finished == Finished::CaughtUp && options.backfill {
-        for copy in &copies {
-            life(&parts, copy, LifeEvent::CaughtUp).await?;
-        }
-    }
     Ok(finished)
 }
 
@@ -305,7 +300,7 @@ impl Tasks {
         let newest = NewestMark::default();
         let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
         let position = recovered.checkpoint.position.clone();
-        let journaled = recovered.sealed.minus(&recovered.checkpoint.replaying_until);
+        let journaled = recovered.sealed.clone();
         tasks.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
         tasks.task(async move { seal::seal(&own, start, events, mark_requested, sealed_in, stopped).await });
@@ -382,7 +377,8 @@ impl Tasks {
     }
 }
 
-/// Ends when the run's purpose is reached; never for a run without end.
+/// Ends when the run's purpose is reached; never for a run without end, which notes on its way that it
+/// has caught up.
 async fn until_done(
     parts: &Parts,
     options: &RunOptions,
@@ -398,18 +394,28 @@ async fn until_done(
             return Ok(Finished::Copied);
         }
     }
-    if !options.until_caught_up {
+    if !options.until_caught_up && !options.backfill {
         return std::future::pending().await;
     }
     // the position that the source has now, when the copy is complete
     let wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
     let mut checkpoint = parts.progress.watch_checkpoint();
-    parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
-    let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await;
-    if reached.is_err() {
+    if options.until_caught_up {
+        parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
+    }
+    let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await.is_ok();
+    if !reached {
         let reason = "the checkpoint is not watched any more".into();
         return Err(StoreError::Record { reason }.into());
     }
     parts.progress.go_on(Waiter::End);
-    Ok(Finished::CaughtUp)
+    if options.backfill {
+        for copy in copies {
+            life(parts, copy, LifeEvent::CaughtUp).await?;
+        }
+    }
+    match options.until_caught_up {
+        true => Ok(Finished::CaughtUp),
+        false => std::future::pending().await,
+    }
 }

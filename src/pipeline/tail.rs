@@ -65,7 +65,10 @@ impl Reader<'_> {
         must_contain: &GtidSet,
         pause: &mut Duration,
     ) -> Result<(), SourceError> {
-        wait_until_contained(self.parts, must_contain).await?;
+        // what was read may not be committed yet, and the server refuses a position that it has not reached
+        let mut wanted = must_contain.clone();
+        wanted.union_with(&self.position.gtids);
+        wait_until_contained(self.parts, &wanted).await?;
         let mut stream = self.parts.source.stream(&self.position).await?;
         self.parts.progress.go_on(Waiter::Source);
         loop {

@@ -58,8 +58,8 @@ struct Writer {
     lists: FxHashMap<ListId, ListQueue>,
     /// Lists with writes that may be asked for now, in order of arrival.
     ready: VecDeque<ListId>,
-    /// Lists that were busy, with the time to ask again.
-    aside: Vec<(Instant, ListId)>,
+    /// Lists that could not be written.
+    aside: Vec<Aside>,
     windows: JoinSet<WindowDone>,
     /// Batches that are not written to the end, the first of them numbered `first_batch`.
     batches: VecDeque<BatchState>,
@@ -70,6 +70,15 @@ struct Writer {
     written_tick: Tick,
     checkpoint_is_stale: bool,
     trouble_since: Option<Instant>,
+}
+
+/// A list that is asked for again later.
+struct Aside {
+    list: ListId,
+    ask_again: Instant,
+    /// Held by this process: asked for at once when the in-process locks change. Others are not, because
+    /// asking changes the locks, and so they would be asked for without end.
+    local: bool,
 }
 
 #[derive(Default)]
@@ -121,7 +130,7 @@ impl Writer {
             if !open && self.batches.is_empty() {
                 return Ok(());
             }
-            let ask_again = self.aside.iter().map(|(at, _)| *at).min();
+            let ask_again = self.aside.iter().map(|aside| aside.ask_again).min();
             tokio::select! { biased;
                 Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
                     self.settle(done.expect("a window does not panic"))?;
@@ -149,7 +158,7 @@ impl Writer {
                     }
                     None => open = false,
                 },
-                () = locks.changed(), if !self.aside.is_empty() => self.ask_again(None),
+                () = locks.changed(), if self.aside.iter().any(|aside| aside.local) => self.ask_again(None),
                 () = sleep_until(ask_again.unwrap_or_else(Instant::now)), if ask_again.is_some() => {
                     self.ask_again(Some(Instant::now()));
                 }
@@ -160,16 +169,26 @@ impl Writer {
     fn take_in(&mut self, item: Ready) {
         match item {
             Ready::Batch(batch) => self.take_in_batch(batch),
-            Ready::Advance(boundary) => self.batches.push_back(BatchState {
-                left: 0,
-                tick: None,
-                boundary: Some(boundary),
-                committed_micros: Vec::new(),
-                changes: 0,
-                permit: None,
-            }),
+            Ready::Advance(boundary) => self.take_in_advance(boundary),
         }
         self.move_written();
+    }
+
+    /// Joins an advance that waits already, so that they do not pile up behind a batch that cannot be written.
+    fn take_in_advance(&mut self, boundary: Boundary) {
+        if let Some(BatchState { tick: None, boundary: Some(waiting), .. }) = self.batches.back_mut() {
+            waiting.gtids.union_with(&boundary.gtids);
+            waiting.at = boundary.at;
+            return;
+        }
+        self.batches.push_back(BatchState {
+            left: 0,
+            tick: None,
+            boundary: Some(boundary),
+            committed_micros: Vec::new(),
+            changes: 0,
+            permit: None,
+        });
     }
 
     fn take_in_batch(&mut self, batch: ReadyBatch) {
@@ -248,9 +267,9 @@ impl Writer {
             self.list_written(window);
         }
         let now = Instant::now();
-        self.put_aside(done.busy, now + BUSY_PAUSE);
-        self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE);
-        self.put_aside(done.unwritten, now + TROUBLE_PAUSE);
+        self.put_aside(done.busy, now + BUSY_PAUSE, true);
+        self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, false);
+        self.put_aside(done.unwritten, now + TROUBLE_PAUSE, false);
         self.say_what_waits();
         match done.fatal {
             Some(error) => Err(error.into()),
@@ -279,23 +298,23 @@ impl Writer {
     }
 
     /// Puts writes back in front of their lists, so that the order of batches stays.
-    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant) {
+    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant, local: bool) {
         for window in windows {
             let queue = self.lists.entry(window.list).or_default();
             queue.in_flight = false;
             for write in window.writes.into_iter().rev() {
                 queue.writes.push_front(write);
             }
-            self.aside.push((ask_again, window.list));
+            self.aside.push(Aside { list: window.list, ask_again, local });
         }
     }
 
-    /// Makes lists ready that are due at `now`, or all when the locks changed.
+    /// Makes lists ready that are due at `now`, or those of this process when the locks changed.
     fn ask_again(&mut self, now: Option<Instant>) {
-        let due = |at: &Instant| now.is_none_or(|now| *at <= now);
-        let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(|(at, _)| due(at));
+        let due = |aside: &Aside| now.map_or(aside.local, |now| aside.ask_again <= now);
+        let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
         self.aside = later;
-        self.ready.extend(ready.into_iter().map(|(_, list)| list));
+        self.ready.extend(ready.into_iter().map(|aside| aside.list));
     }
 
     fn note_trouble(&mut self, done: &WindowDone) -> Result<(), ProtocolError> {
@@ -330,8 +349,8 @@ impl Writer {
     }
 
     fn finish_one(&mut self, number: u64, lists: usize) {
-        let index = (number - self.first_batch) as usize;
-        let Some(batch) = self.batches.get_mut(index) else { return };
+        let index = number.checked_sub(self.first_batch).map(|index| index as usize);
+        let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) else { return };
         batch.left -= lists;
         if batch.left == 0 {
             batch.permit = None;
@@ -343,7 +362,8 @@ impl Writer {
 
     /// Moves `written` over every batch in front that is written (I5).
     fn move_written(&mut self) {
-        while self.batches.front().is_some_and(|batch| batch.left == 0) {
+        let early = self.parts.settings.failpoints.checkpoint_before_write();
+        while self.batches.front().is_some_and(|batch| batch.left == 0 || early) {
             let Some(batch) = self.batches.pop_front() else { return };
             self.first_batch += 1;
             self.pass_batch(batch);

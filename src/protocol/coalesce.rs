@@ -49,7 +49,7 @@ struct Entry {
 #[derive(Debug)]
 enum Last {
     Delete,
-    Write { puts: Vec<(Bytes, Bytes)>, nulls: Vec<Bytes> },
+    Write { puts: Vec<(Bytes, Bytes)>, nulls: Vec<Bytes>, marked: bool },
 }
 
 impl Coalescer {
@@ -117,8 +117,11 @@ impl Coalescer {
     }
 
     fn write(&mut self, target: TargetId, list: ListId, write: ItemWrite, is_insert: bool) {
-        let last = Last::Write { puts: write.puts, nulls: write.nulls };
         let key = (target, write.row);
+        let marked = self.failpoints.family_marker_with_put()
+            && self.entries.get(&key).is_some_and(|entry| matches!(entry.last, Last::Delete));
+        let nulls = if self.failpoints.null_markers_dropped() { Vec::new() } else { write.nulls };
+        let last = Last::Write { puts: write.puts, nulls, marked };
         let inserted_only = is_insert && !self.entries.contains_key(&key);
         self.entries.insert(key, Entry { list, last, inserted_only });
     }
@@ -144,9 +147,9 @@ fn row_write(row: Bytes, tick: Tick, entry: Entry) -> RowWrite {
         Last::Delete => {
             RowWrite { row, tick, delete_family: true, puts: Vec::new(), delete_columns: Vec::new() }
         }
-        Last::Write { puts, nulls } => {
+        Last::Write { puts, nulls, marked } => {
             let delete_columns = if entry.inserted_only { Vec::new() } else { nulls };
-            RowWrite { row, tick, delete_family: false, puts, delete_columns }
+            RowWrite { row, tick, delete_family: marked, puts, delete_columns }
         }
     }
 }
@@ -177,7 +180,7 @@ pub fn snapshot_writes(
         let write = layout::item_write(mapping, target, row).map_err(|cause| ProtocolError::Change {
             at: "the snapshot".into(),
             table: mapping.schema.name.to_string(),
-            cause,
+            cause: Box::new(cause),
         })?;
         by_list.entry(*list).or_default().push(RowWrite {
             row: write.row,
@@ -190,3 +193,7 @@ pub fn snapshot_writes(
     let covered = |(list, rows)| Journaled::with_proof(ListWrites { list, target: target.id, rows });
     Ok(by_list.into_iter().map(covered).collect())
 }
+
+#[cfg(test)]
+#[path = "coalesce_tests.rs"]
+mod tests;

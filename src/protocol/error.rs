@@ -20,7 +20,7 @@ pub enum ProtocolError {
         at: String,
         table: String,
         #[source]
-        cause: SinkError,
+        cause: Box<SinkError>,
     },
     /// The journal covers a range that the source does not deliver as it was journaled.
     #[error("the journaled batch {tick} ({range}) cannot be cut again: {reason}")]

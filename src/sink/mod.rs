@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub mod encode;
 pub mod error;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod formats_tests;
 pub mod hbase;

@@ -216,6 +216,15 @@ fn classify(what: &str, address: &str, user: &str, error: Error) -> SourceError 
                 reason: format!("{} (error {})", error.message, error.code),
             },
         },
+        // MySQL asks for any of its plugins when the user does not exist, so as not to tell.
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => SourceError::LoginRefused {
+            address: address.to_owned(),
+            user: user.to_owned(),
+            reason: format!(
+                "it asks for the authentication plugin {name}, which tailfill has not; MySQL also does that for \
+                 users that do not exist"
+            ),
+        },
         Error::Driver(error @ (DriverError::FromValue { .. } | DriverError::FromRow { .. })) => {
             drop(error);
             SourceError::Refused {

@@ -101,7 +101,10 @@ fn place_text(place: &Place) -> String {
     // A set of many servers can be long; the JSON has all of it.
     let gtids: String = place.gtids.chars().take(80).collect();
     let more = if gtids.len() < place.gtids.len() { "..." } else { "" };
-    format!("{}:{}  {gtids}{more}", place.file, place.offset)
+    match place.file.is_empty() {
+        true => format!("{gtids}{more}"),
+        false => format!("{}:{}  {gtids}{more}", place.file, place.offset),
+    }
 }
 
 /// A table: names and states to the left, numbers to the right.

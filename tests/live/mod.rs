@@ -1,4 +1,6 @@
+pub mod check;
 pub mod connect;
+pub mod init;
 pub mod network;
 pub mod position;
 pub mod run;

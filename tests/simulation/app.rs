@@ -45,6 +45,15 @@ impl Application {
         }
     }
 
+    /// Everything at once, each transaction committed before the next.
+    pub fn publish_at_once(&mut self) {
+        self.fill();
+        for _ in 0..self.world.profile.transactions {
+            let changes = self.transaction();
+            self.publish(changes, Duration::ZERO);
+        }
+    }
+
     pub async fn run(mut self) {
         for _ in 0..self.world.profile.transactions {
             let changes = self.transaction();

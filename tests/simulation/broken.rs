@@ -1,1 +1,75 @@
-//! Broken on purpose.
+//! Broken on purpose: each mechanism of the protocol, turned off, must be missed within a budget of seeds.
+//! A simulation that finds nothing then would prove nothing when it passes.
+
+#![cfg(feature = "failpoints")]
+
+use super::checker::Kind;
+use super::runs::{Report, play};
+use super::seeds::story;
+use tailfill::failpoints::{Failpoints, Switches};
+
+/// Plays seeds until one shows what must be found.
+fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&Report) -> Option<String>) {
+    let failpoints = Failpoints::new(switches);
+    let reports = (0..budget).map(|seed| play(seed, failpoints, false));
+    let found = reports.filter_map(|report| finds(&report).map(|what| (report, what))).next();
+    let Some((report, what)) = found else { panic!("{name}: not found within {budget} seeds") };
+    println!("{name}: found after {} seeds: {what}", report.seed + 1);
+    if std::env::var_os("TAILFILL_STORY").is_some() {
+        println!("{}", story(&report, failpoints));
+    }
+}
+
+fn a_lost_delete(report: &Report) -> Option<String> {
+    report.differences.iter().find(|difference| difference.kind == Kind::Extra).map(ToString::to_string)
+}
+
+fn a_difference(report: &Report) -> Option<String> {
+    report.differences.first().map(ToString::to_string)
+}
+
+fn an_older_state(report: &Report) -> Option<String> {
+    report.violations.iter().find(|violation| violation.starts_with("a reader of")).cloned()
+}
+
+#[test]
+fn starting_from_the_binlog_status_loses_a_delete() {
+    let switches = Switches { start_from_binlog_status: true, ..Switches::default() };
+    must_be_found("start from the binlog status", switches, 400, a_lost_delete);
+}
+
+#[test]
+fn chunks_with_the_newest_tick_lose_a_delete() {
+    let switches = Switches { chunk_uses_newest_tick: true, ..Switches::default() };
+    must_be_found("chunks with the newest tick", switches, 400, a_lost_delete);
+}
+
+#[test]
+fn an_insert_that_a_delete_cancels_loses_the_delete() {
+    let switches = Switches { insert_delete_cancels: true, ..Switches::default() };
+    must_be_found("insert and delete cancel out", switches, 400, a_lost_delete);
+}
+
+#[test]
+fn null_columns_without_markers_leave_old_values() {
+    let switches = Switches { null_markers_dropped: true, ..Switches::default() };
+    must_be_found("no markers for NULLs", switches, 20, a_difference);
+}
+
+#[test]
+fn a_family_marker_beside_a_put_hides_it() {
+    let switches = Switches { family_marker_with_put: true, ..Switches::default() };
+    must_be_found("a family marker beside a put", switches, 20, a_difference);
+}
+
+#[test]
+fn a_replay_with_new_ticks_shows_an_older_state() {
+    let switches = Switches { replay_takes_new_ticks: true, ..Switches::default() };
+    must_be_found("a replay with new ticks", switches, 50, an_older_state);
+}
+
+#[test]
+fn a_checkpoint_before_the_write_loses_changes() {
+    let switches = Switches { checkpoint_before_write: true, ..Switches::default() };
+    must_be_found("a checkpoint before the write", switches, 100, a_difference);
+}

@@ -22,7 +22,13 @@ pub enum Kind {
 pub struct Difference {
     pub kind: Kind,
     pub item: Item,
-    pub text: String,
+    text: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.text)
+    }
 }
 
 /// Every difference, in every target.
@@ -49,12 +55,12 @@ fn compare_target(world: &World, target: &Target, rows: &[Row], found: &[StoredR
             Some(stored) => (Kind::Different, readable(&stored)),
             None => (Kind::Missing, String::new()),
         };
-        let text = format!("{kind:?} in {}: {}, stored {stored}", target.table, show(row));
+        let text = format!("in {}: {}, stored {stored}", target.table, show(row));
         differences.push(Difference { kind, item: Item::of(row), text });
     }
     for (key, stored) in left {
         let (item, _) = item_of_key(&world.mapping, target.id, &key);
-        let text = format!("Extra in {}: {item}, stored {}", target.table, readable(&stored));
+        let text = format!("in {}: {item}, stored {}", target.table, readable(&stored));
         differences.push(Difference { kind: Kind::Extra, item, text });
     }
     differences

@@ -30,6 +30,10 @@ pub struct Profile {
     pub sink_slow: bool,
     pub sink_trouble: u64,
     pub source_trouble: u64,
+    /// The stream stalls in the middle of a transaction.
+    pub stalls: u64,
+    /// Small chunks and slow SELECTs: the copy meets more of what the application does.
+    pub slow_copy: bool,
     pub store_trouble: u64,
     pub lease_trouble: u64,
     pub leases: bool,
@@ -64,6 +68,8 @@ impl Profile {
             sink_slow: dice.chance(400),
             sink_trouble: troubled(&[0, 30, 120, 300]),
             source_trouble: troubled(&[0, 10, 40]),
+            stalls: troubled(&[0, 40, 300]),
+            slow_copy: dice.chance(400),
             store_trouble: troubled(&[0, 0, 5, 15]),
             lease_trouble: troubled(&[0, 20, 100]),
             leases: dice.chance(850),

@@ -48,14 +48,15 @@ impl Report {
 
     /// The first thing that is wrong.
     pub fn headline(&self) -> String {
-        let difference = self.differences.first().map(|difference| &difference.text);
-        let first = self.violations.first().or(difference).map_or("nothing is wrong", String::as_str);
-        format!("seed {}: {first}", self.seed)
+        let differences = self.differences.iter().map(ToString::to_string);
+        let first = self.violations.iter().cloned().chain(differences).next();
+        format!("seed {}: {}", self.seed, first.unwrap_or_else(|| "nothing is wrong".into()))
     }
 }
 
 /// Plays one seed.
 pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
+    let _watch = Watch::over(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let world = World::new(seed, with_story);
@@ -74,6 +75,28 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
             story: world.trace.story(&items),
         }
     })
+}
+
+/// Ends the test when a seed takes far too long in real time: something spins without virtual time passing,
+/// which no time-out inside the simulation can see.
+struct Watch {
+    _over: std::sync::mpsc::Sender<()>,
+}
+
+impl Watch {
+    fn over(seed: u64) -> Watch {
+        let (over, ended) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(Duration::from_secs(120)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                eprintln!(
+                    "seed {seed} spins: replay it with TAILFILL_SEED={seed}, and look where with a debugger"
+                );
+                std::process::abort();
+            }
+        });
+        Watch { _over: over }
+    }
 }
 
 struct Life {
@@ -196,7 +219,7 @@ impl Life {
     }
 
     fn settings(&self) -> Settings {
-        let dice = &self.world.dice;
+        let (dice, slow) = (&self.world.dice, self.world.profile.slow_copy);
         Settings {
             batch_rows: dice.pick(&[1, 4, 4, 9, 2_000]),
             batch_wait: Duration::from_millis(dice.pick(&[1, 5, 40, 150])),
@@ -205,8 +228,8 @@ impl Life {
             writes_at_once: dice.between(1, 4) as usize,
             checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
             mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
-            backfill_workers: dice.between(1, 4) as usize,
-            chunk_rows: dice.between(1, 8) as u32,
+            backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
+            chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
             failpoints: self.failpoints,
             ..Settings::default()
         }
@@ -226,7 +249,7 @@ impl Life {
             settings.batch_wait,
             settings.chunk_rows,
         ));
-        let parts = self.parts(&process, cohort, settings, world.store.take_over());
+        let parts = parts(&process, cohort, settings, world.store.take_over());
         let stop = CancellationToken::new();
         let progress = parts.progress.clone();
         let task = tokio::spawn(pipeline::run(parts, options, stop.clone()));
@@ -239,34 +262,6 @@ impl Life {
             (layout::list_key_of(&self.world.mapping, &values).expect("a number is a key"), values)
         };
         Cohort::Only(lists.iter().map(key).collect::<BTreeMap<_, _>>())
-    }
-
-    fn parts(&self, process: &Arc<Process>, cohort: Cohort, settings: Settings, store: MemoryStore) -> Parts {
-        let world = &self.world;
-        let lease_options = LeaseOptions {
-            expiry: Duration::from_secs(5),
-            margin: Duration::from_secs(2),
-            on_loss: OnLoss::Degrade,
-            reply_timeout: Duration::from_secs(1),
-        };
-        let server: Option<Arc<dyn LeaseServer>> =
-            if world.profile.leases { Some(Arc::new(leases::Leases(process.clone()))) } else { None };
-        let owner = format!("process{}", process.number);
-        let live_for = lease_options.expiry - lease_options.margin;
-        if server.is_none() {
-            process.without_leases();
-        }
-        Parts {
-            source_name: "simulated".into(),
-            source: Arc::new(Server(process.clone())),
-            sink: Arc::new(Gateway { process: process.clone(), live_for }),
-            store: Arc::new(store) as Arc<dyn Store>,
-            leases: Leases::new(server, vec![MAPPING.into()], lease_options, world.dice.entropy(), owner),
-            clock: world.clock.clone(),
-            plan: Arc::new(Plan::new(vec![world.mapping.clone()], cohort)),
-            settings: Arc::new(settings),
-            progress: Arc::new(Progress::default()),
-        }
     }
 
     /// kill -9.
@@ -327,4 +322,37 @@ impl Running {
     fn waits(&self) -> Vec<String> {
         self.progress.waits()
     }
+}
+
+fn parts(process: &Arc<Process>, cohort: Cohort, settings: Settings, store: MemoryStore) -> Parts {
+    let world = &process.world;
+    let lease_options = LeaseOptions {
+        expiry: Duration::from_secs(5),
+        margin: Duration::from_secs(2),
+        on_loss: world.dice.pick(&[OnLoss::Degrade, OnLoss::Degrade, OnLoss::Wait]),
+        reply_timeout: Duration::from_secs(1),
+    };
+    let server: Option<Arc<dyn LeaseServer>> =
+        if world.profile.leases { Some(Arc::new(leases::Leases(process.clone()))) } else { None };
+    let owner = format!("process{}", process.number);
+    let live_for = lease_options.expiry - lease_options.margin;
+    if server.is_none() {
+        process.without_leases();
+    }
+    Parts {
+        source_name: "simulated".into(),
+        source: Arc::new(Server(process.clone())),
+        sink: Arc::new(Gateway { process: process.clone(), live_for }),
+        store: Arc::new(store) as Arc<dyn Store>,
+        leases: Leases::new(server, vec![MAPPING.into()], lease_options, world.dice.entropy(), owner),
+        clock: world.clock.clone(),
+        plan: Arc::new(Plan::new(vec![world.mapping.clone()], cohort)),
+        settings: Arc::new(settings),
+        progress: Arc::new(Progress::default()),
+    }
+}
+
+/// The rooms of a process on its own, with a store that nothing disturbs.
+pub fn parts_for_tests(process: &Arc<Process>, settings: Settings) -> Parts {
+    parts(process, Cohort::All, settings, MemoryStore::new())
 }

@@ -4,16 +4,18 @@ use super::runs::{Report, play};
 use std::fmt::Write;
 use tailfill::failpoints::Failpoints;
 
-/// Seeds of an ordinary test run; `TAILFILL_SEEDS` changes it.
-const SEEDS: u64 = 300;
+/// Seeds of an ordinary test run. `TAILFILL_SEEDS` changes it: a number, or `FIRST..END`.
+const SEEDS: u64 = 250;
 
-/// The seeds to play: `TAILFILL_SEED` alone, or the first of them.
+/// The seeds to play: `TAILFILL_SEED` alone, or a range.
 fn seeds() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-    match number("TAILFILL_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("TAILFILL_SEEDS").unwrap_or(SEEDS)).collect(),
+    let number = |text: &str| text.parse::<u64>().expect("a number");
+    if let Ok(seed) = std::env::var("TAILFILL_SEED") {
+        return vec![number(&seed)];
     }
+    let range = std::env::var("TAILFILL_SEEDS").unwrap_or_else(|_| SEEDS.to_string());
+    let (first, end) = range.split_once("..").unwrap_or(("0", &range));
+    (number(first)..number(end)).collect()
 }
 
 #[test]
@@ -61,7 +63,7 @@ pub fn story(failed: &Report, failpoints: Failpoints) -> String {
         let _ = writeln!(text, "broken: {violation}");
     }
     for difference in &again.differences {
-        let _ = writeln!(text, "{}", difference.text);
+        let _ = writeln!(text, "{difference}");
     }
     let _ = writeln!(text, "replay it with TAILFILL_SEED={seed} cargo test --features failpoints simulation");
     text

@@ -146,6 +146,9 @@ impl ChangeStream for Stream {
                 return Err(away());
             }
             if let Some(event) = self.events.pop_front() {
+                if matches!(event, StreamEvent::Changes(_)) && world.trouble(world.profile.stalls) {
+                    world.dice.pause(20, 500).await; // in the middle of a transaction
+                }
                 if world.dice.chance(300) {
                     world.dice.pause(0, 10).await;
                 }
@@ -171,7 +174,7 @@ impl Selects {
         let _call = self.0.call("select");
         let world = &self.0.world;
         reach(world).await?;
-        world.dice.pause(0, 30).await;
+        world.dice.pause(0, if world.profile.slow_copy { 150 } else { 30 }).await;
         let rows: Vec<Row> = {
             let state = world.database.state();
             state.rows().iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
@@ -184,6 +187,9 @@ impl Selects {
         }
         if world.trouble(100) {
             world.dice.pause(100, 800).await;
+        }
+        if world.trouble(8) {
+            world.dice.pause(2_000, 9_000).await; // longer than a lease
         }
         world.dice.pause(0, 30).await;
         reach(world).await?;

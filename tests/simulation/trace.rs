@@ -45,7 +45,7 @@ impl Trace {
     fn note_about(&self, about: &[Item], text: fmt::Arguments<'_>) {
         let millis = self.start.elapsed().as_millis();
         let mut state = self.state.lock().expect("nothing panics while it is held");
-        let _ = write!(state.hash, "{millis} {text}\n");
+        let _ = writeln!(state.hash, "{millis} {text}");
         if let Some(story) = &mut state.story {
             story.push(Line { millis, about: about.to_vec(), text: text.to_string() });
         }

@@ -8,15 +8,15 @@ use super::shape::{Column, Kind, Shape};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 use std::collections::BTreeMap;
+use tailfill::model::TargetId;
 use tailfill::sink::hbase::HbaseSink;
 use tailfill::sink::{ScanRange, Sink, StoredRow};
 
-use tailfill::model::TargetId;
-
 /// List key, order (empty without), item key.
-type Address = (Vec<String>, Vec<String>, Vec<String>);
-/// Cells by column.
-pub type Items = BTreeMap<Address, BTreeMap<String, String>>;
+pub type Address = (Vec<String>, Vec<String>, Vec<String>);
+/// Values by column.
+pub type Cells = BTreeMap<String, String>;
+pub type Items = BTreeMap<Address, Cells>;
 
 /// One target as the comparison sees it.
 pub struct Side<'a> {
@@ -42,7 +42,7 @@ impl Side<'_> {
                 values[..keys.len()].iter().map(|part| part.clone().expect("keys are NOT NULL")).collect();
             let (list, rest) = parts.split_at(shape.key.len());
             let (order, item) = rest.split_at(order.len());
-            let mut found: BTreeMap<String, String> = BTreeMap::new();
+            let mut found = Cells::new();
             for (cell, value) in cells.iter().zip(&values[keys.len()..]) {
                 found.extend(value.clone().map(|value| (cell.name.to_owned(), value)));
             }
@@ -86,9 +86,9 @@ impl Side<'_> {
         (list, order, item)
     }
 
-    fn cells(&self, row: &StoredRow) -> BTreeMap<String, String> {
+    fn cells(&self, row: &StoredRow) -> Cells {
         let columns = self.shape.cells(self.ordered);
-        let mut cells = BTreeMap::new();
+        let mut cells = Cells::new();
         for cell in &row.cells {
             let name = String::from_utf8_lossy(&cell.qualifier).into_owned();
             let binary = columns.iter().any(|column| column.name == name && column.kind == Kind::Binary);
@@ -105,27 +105,44 @@ impl Side<'_> {
     }
 }
 
+/// What is not the same on both sides.
+#[derive(Debug, Default)]
+pub struct Differences {
+    pub missing: Vec<Address>,
+    pub extra: Vec<Address>,
+    pub different: Vec<(Address, Cells, Cells)>,
+}
+
+pub fn differences(mysql: &Items, hbase: &Items) -> Differences {
+    let only_in = |here: &Items, there: &Items| {
+        here.keys().filter(|address| !there.contains_key(*address)).cloned().collect()
+    };
+    let different = mysql.iter().filter_map(|(address, cells)| {
+        let found = hbase.get(address).filter(|found| *found != cells)?;
+        Some((address.clone(), cells.clone(), found.clone()))
+    });
+    Differences {
+        missing: only_in(mysql, hbase),
+        extra: only_in(hbase, mysql),
+        different: different.collect(),
+    }
+}
+
 /// Fails with samples unless both are equal.
 pub fn assert_same(what: &str, mysql: &Items, hbase: &Items) {
-    let missing: Vec<_> = mysql.keys().filter(|address| !hbase.contains_key(*address)).collect();
-    let extra: Vec<_> = hbase.keys().filter(|address| !mysql.contains_key(*address)).collect();
-    let different: Vec<_> = mysql
-        .iter()
-        .filter_map(|(address, cells)| Some((address, cells, hbase.get(address)?)))
-        .filter(|(_, cells, found)| cells != found)
-        .collect();
-    let all_the_same = missing.is_empty() && extra.is_empty() && different.is_empty();
-    assert!(
-        all_the_same,
-        "{what}: {} items in MySQL, {} in HBase; {} missing {:?}, {} extra {:?}, {} different {:?}",
+    let Differences { mut missing, mut extra, mut different } = differences(mysql, hbase);
+    if missing.is_empty() && extra.is_empty() && different.is_empty() {
+        return;
+    }
+    let counts = (missing.len(), extra.len(), different.len());
+    missing.truncate(5);
+    extra.truncate(5);
+    different.truncate(5);
+    panic!(
+        "{what}: {} items in MySQL, {} in HBase; (missing, extra, different) = {counts:?}, among them \
+         missing {missing:?}, extra {extra:?}, different {different:?}",
         mysql.len(),
         hbase.len(),
-        missing.len(),
-        missing.iter().take(5).collect::<Vec<_>>(),
-        extra.len(),
-        extra.iter().take(5).collect::<Vec<_>>(),
-        different.len(),
-        different.iter().take(5).collect::<Vec<_>>(),
     );
 }
 

@@ -1,17 +1,18 @@
 //! A test's own world: a database with a table of lists, HBase tables, a configuration, a state, and the program.
 
 use super::application::Application;
-use super::compare::{Side, assert_same};
+use super::compare::{Differences, Items, Side, assert_same, differences};
 use super::memcached;
 use super::mysql;
 use super::shape::{Shape, skewed};
 use super::tailfill::{Ended, Tailfill};
-use super::wait::until;
+use super::wait::{LIMIT, until_so};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tailfill::model::{Layout, Target, TargetId, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
@@ -146,7 +147,10 @@ impl Scenario {
     /// Writes the configuration as the settings are now.
     pub fn config(&self) -> PathBuf {
         let path = self.dir().join("tailfill.toml");
-        std::fs::write(&path, self.config_text()).expect("the test's folder can be written");
+        // in one step: another command may read it at this moment
+        let new = self.dir().join("tailfill.toml.new");
+        let written = std::fs::write(&new, self.config_text()).and_then(|()| std::fs::rename(&new, &path));
+        written.expect("the test's folder can be written");
         path
     }
 
@@ -246,7 +250,37 @@ ordered = false
 
     /// Waits until the status fulfils something.
     pub async fn until_status(&self, what: &str, fulfils: impl Fn(&Json) -> bool) -> Json {
-        until(what, async || self.status().await.filter(|status| fulfils(status))).await
+        self.until_status_within(LIMIT, what, fulfils).await
+    }
+
+    /// The same with another limit than usual.
+    pub async fn until_status_within(
+        &self,
+        limit: Duration,
+        what: &str,
+        fulfils: impl Fn(&Json) -> bool,
+    ) -> Json {
+        let begin = Instant::now();
+        loop {
+            let status = self.status().await;
+            let late = begin.elapsed() >= limit;
+            match status.filter(|status| late || fulfils(status)) {
+                Some(status) if fulfils(&status) => return status,
+                status => assert!(!late, "waited {} s for {what}; the status is {status:?}", limit.as_secs()),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the running tail has written everything that MySQL has committed by now.
+    pub async fn until_written(&mut self) {
+        let executed = self.ask("SELECT @@gtid_executed").await.replace('\n', "");
+        until_so("the tail to have written what is committed", async || {
+            let Some(status) = self.status().await else { return false };
+            let written = status["positions"]["written"]["gtids"].as_str().expect("a GTID set").to_owned();
+            self.ask(&format!("SELECT GTID_SUBSET('{executed}', '{written}')")).await == "1"
+        })
+        .await;
     }
 
     /// The HBase tables, for reading.
@@ -270,7 +304,7 @@ ordered = false
         let sink = self.hbase().await;
         let mut items = 0;
         for (number, table) in self.tables.iter().enumerate() {
-            let side = Side { shape: self.shape, ordered: number == 0, buckets: BUCKETS };
+            let side = self.side(number);
             let mysql = side.of_mysql(self.settings.mysql_port, &self.database).await;
             let hbase = side.of_hbase(&sink, TargetId(number as u16)).await;
             assert_same(table, &mysql, &hbase);
@@ -279,14 +313,23 @@ ordered = false
         items
     }
 
-    /// How many items HBase shows, in order and for membership.
-    pub async fn items_in_hbase(&self) -> [usize; 2] {
-        let sink = self.hbase().await;
-        let side = |ordered| Side { shape: self.shape, ordered, buckets: BUCKETS };
-        [
-            side(true).of_hbase(&sink, TargetId(0)).await.len(),
-            side(false).of_hbase(&sink, TargetId(1)).await.len(),
-        ]
+    /// What is not the same in the ordered target and in the one for membership.
+    pub async fn differences(&self) -> Vec<Differences> {
+        let mut found = Vec::new();
+        for number in 0..self.tables.len() {
+            let mysql = self.side(number).of_mysql(self.settings.mysql_port, &self.database).await;
+            found.push(differences(&mysql, &self.shown(number).await));
+        }
+        found
+    }
+
+    /// What HBase shows: 0 is the ordered target, 1 the one for membership.
+    pub async fn shown(&self, target: usize) -> Items {
+        self.side(target).of_hbase(&self.hbase().await, TargetId(target as u16)).await
+    }
+
+    pub fn side(&self, target: usize) -> Side<'static> {
+        Side { shape: self.shape, ordered: target == 0, buckets: BUCKETS }
     }
 }
 
@@ -318,7 +361,10 @@ impl Drop for Scenario {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                if let Some(mut conn) = mysql::try_connect(port, None).await {
+                // a server of the test's own goes away as a whole, and may be stuck
+                if port == mysql::mysql_port()
+                    && let Some(mut conn) = mysql::try_connect(port, None).await
+                {
                     let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS {database}")).await;
                 }
                 if let Ok(sink) = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), Vec::new()).await {

@@ -49,15 +49,11 @@ pub struct Server {
 }
 
 /// The settings of a server that answers.
-pub async fn look_at_settings(
-    source: &MysqlSource,
-    server_id: u32,
-    has_json: bool,
-) -> (Server, Vec<Finding>) {
+pub async fn look_at_settings(source: &MysqlSource, server_id: u32) -> (Server, Vec<Finding>) {
     let (mut server, mut findings) = (Server::default(), Vec::new());
     match source.facts().await {
         Ok(facts) => {
-            findings.extend(settings(&facts, server_id, has_json));
+            findings.extend(settings(&facts, server_id));
             server.facts = Some(facts);
         }
         Err(error) => findings.push(rule("settings", "readable").unknown(error)),
@@ -105,7 +101,7 @@ fn not_seen(name: &str, expected: &str, privilege: &str) -> Finding {
 }
 
 /// Global settings.
-pub fn settings(facts: &Facts, server_id: u32, has_json: bool) -> Vec<Finding> {
+pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
     let set = |name: &str, wanted: &str, actual: &str, mend: &str| {
         rule(name, wanted).must(actual.eq_ignore_ascii_case(wanted), shown(actual), mend)
     };
@@ -128,14 +124,9 @@ pub fn settings(facts: &Facts, server_id: u32, has_json: bool) -> Vec<Finding> {
             &facts.binlog_row_image,
             "SET PERSIST binlog_row_image = 'FULL', then let every session that writes reconnect",
         ),
-        match (facts.binlog_row_value_options.is_empty(), has_json) {
-            (true, _) => json.ok("empty"),
-            (false, true) => json.refusal(
-                &facts.binlog_row_value_options,
-                "a mapped table has a JSON column, and the tail cannot apply differences: SET PERSIST \
-                 binlog_row_value_options = '', then let every session that writes reconnect",
-            ),
-            (false, false) => json.note(&facts.binlog_row_value_options, "no mapped table has a JSON column"),
+        match facts.binlog_row_value_options.as_str() {
+            "" => json.ok("empty"),
+            options => json.note(options, "updates of JSON columns come as differences, which the tail applies"),
         },
         metadata.ok(shown(&facts.binlog_row_metadata)),
         set("gtid_mode", "ON", &facts.gtid_mode, "turn GTIDs on step by step (manual: Enabling GTID Transactions Online)"),

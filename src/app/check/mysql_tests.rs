@@ -30,24 +30,23 @@ fn table(schema: &str) -> TableName {
 
 #[test]
 fn good_settings_are_all_ok() {
-    let findings = settings(&good(), 4242, true);
+    let findings = settings(&good(), 4242);
     assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
 }
 
 #[test]
 fn each_setting_that_would_lose_changes_is_refused_by_its_own_name() {
-    let broken: [(&str, Facts); 8] = [
+    let broken: [(&str, Facts); 7] = [
         ("version", Facts { version: "5.7.44".into(), ..good() }),
         ("log_bin", Facts { log_bin: "OFF".into(), ..good() }),
         ("binlog_format", Facts { binlog_format: "MIXED".into(), ..good() }),
         ("binlog_row_image", Facts { binlog_row_image: "MINIMAL".into(), ..good() }),
-        ("binlog_row_value_options", Facts { binlog_row_value_options: "PARTIAL_JSON".into(), ..good() }),
         ("gtid_mode", Facts { gtid_mode: "ON_PERMISSIVE".into(), ..good() }),
         ("enforce_gtid_consistency", Facts { enforce_gtid_consistency: "WARN".into(), ..good() }),
         ("server_id", Facts { server_id: 4242, ..good() }),
     ];
     for (name, facts) in broken {
-        let findings = settings(&facts, 4242, true);
+        let findings = settings(&facts, 4242);
         let refused: Vec<&str> = findings.iter().filter(|f| f.refuses()).map(Finding::name).collect();
         assert_eq!(refused, [name]);
         let advice = &findings.iter().find(|f| f.name() == name).expect("it is listed").advice;
@@ -57,7 +56,7 @@ fn each_setting_that_would_lose_changes_is_refused_by_its_own_name() {
 
 #[test]
 fn what_only_costs_something_is_a_warning_or_a_note() {
-    let of = |facts: Facts, name| level(&settings(&facts, 4242, false), name);
+    let of = |facts: Facts, name| level(&settings(&facts, 4242), name);
     assert_eq!(
         of(Facts { binlog_order_commits: "OFF".into(), ..good() }, "binlog_order_commits"),
         Level::Warning

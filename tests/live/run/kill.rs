@@ -2,7 +2,6 @@
 
 use crate::support::scenario::{Scenario, chunks_done};
 use crate::support::shape::{FOLLOWS, LABELS, Shape};
-use crate::support::wait::until_so;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::time::Duration;
@@ -71,14 +70,7 @@ async fn a_killed_run_goes_on_as_soon_as_it_is_started_again() {
         let status = scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
         assert_eq!(status["pid"], run.pid());
         scenario.sql(&format!("INSERT INTO follows VALUES (1, 100{round}, NOW(3), 'x', {round})")).await;
-        let wanted = scenario.ask("SELECT @@gtid_executed").await;
-        let wanted = wanted.replace('\n', "");
-        until_so("the insert to be written", async || {
-            let status = scenario.status().await.expect("it runs");
-            let written = status["positions"]["written"]["gtids"].as_str().expect("a GTID set").to_owned();
-            scenario.ask(&format!("SELECT GTID_SUBSET('{wanted}', '{written}')")).await == "1"
-        })
-        .await;
+        scenario.until_written().await;
         run.kill();
     }
     scenario.catch_up().await;

@@ -1,4 +1,14 @@
 //! The program against real servers, as a user would see it.
 
 pub mod copy;
+pub mod ddl;
+pub mod gateway;
+pub mod huge;
 pub mod kill;
+pub mod memcached;
+pub mod modes;
+pub mod position;
+pub mod refusals;
+pub mod replay;
+pub mod signals;
+pub mod window;

@@ -1,0 +1,154 @@
+use super::*;
+use crate::lock::ListId;
+use crate::model::position::PositionKind;
+use crate::model::{Gtid, TargetId};
+use crate::sink::RowWrite;
+use crate::store::memory::MemoryStore;
+use uuid::Uuid;
+
+fn gtid(number: u64) -> Gtid {
+    Gtid::untagged(Uuid::from_u128(0xA), number)
+}
+
+fn up_to(last: u64) -> GtidSet {
+    let mut gtids = GtidSet::default();
+    (1..=last).for_each(|number| gtids.insert(&gtid(number)));
+    gtids
+}
+
+fn only(number: u64) -> GtidSet {
+    let mut gtids = GtidSet::default();
+    gtids.insert(&gtid(number));
+    gtids
+}
+
+fn position(last: u64) -> Position {
+    let server_uuid = Uuid::from_u128(0xA).to_string();
+    let gtids = up_to(last);
+    Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: "binlog.1".into(), offset: last }
+}
+
+fn batch(tick: u64, number: u64) -> Pending {
+    let point = |row| Point { gtid: gtid(number), row };
+    let entry = Entry::Batch { from: point(0), to: point(4), gtids: only(number) };
+    Pending { tick: Tick(tick), entry: Some(entry) }
+}
+
+fn mark(tick: u64, last: u64) -> Pending {
+    Pending { tick: Tick(tick), entry: Some(Entry::Mark { proof: up_to(last) }) }
+}
+
+/// A journal whose tail was opened after transaction 2, with ticks above 10.
+async fn opened() -> Journal {
+    let journal = Journal::new(Arc::new(MemoryStore::new()), "source");
+    let nothing = GtidSet::default();
+    journal.open(position(2), Tick(10), nothing, "print", "all").await.expect("a memory store");
+    journal
+}
+
+async fn recovered(journal: &Journal) -> Recovered {
+    journal.recover().await.expect("our own records").expect("it was opened")
+}
+
+fn replayed_ticks(recovered: &Recovered) -> Vec<u64> {
+    recovered.replay.iter().map(|replay| replay.tick.0).collect()
+}
+
+#[tokio::test]
+async fn a_source_that_was_never_started_has_nothing_to_recover() {
+    let journal = Journal::new(Arc::new(MemoryStore::new()), "source");
+    assert!(journal.recover().await.expect("empty").is_none());
+    assert_eq!(journal.fingerprint().await.expect("empty"), None);
+}
+
+#[tokio::test]
+async fn an_opened_tail_is_recovered_with_its_plan() {
+    let journal = opened().await;
+    let found = recovered(&journal).await;
+    assert_eq!(found.checkpoint.position, position(2));
+    assert_eq!((found.last_tick, found.sealed), (Tick(10), up_to(2)));
+    assert_eq!(journal.fingerprint().await.expect("stored").as_deref(), Some("print"));
+    assert_eq!(journal.cohort().await.expect("stored").as_deref(), Some("all"));
+}
+
+#[tokio::test]
+async fn batches_are_replayed_in_tick_order_and_ticks_go_on_above_the_highest() {
+    let journal = opened().await;
+    let mut last_mark = None;
+    for pending in [&[batch(11, 3), batch(256, 4)][..], &[mark(300, 6)], &[batch(301, 7)]] {
+        journal.append(pending, &mut last_mark).await.expect("a memory store");
+    }
+    let found = recovered(&journal).await;
+    assert_eq!(replayed_ticks(&found), [11, 256, 301]);
+    assert_eq!(found.last_tick, Tick(301));
+    let mut sealed = up_to(4);
+    sealed.union_with(&up_to(6));
+    sealed.insert(&gtid(7));
+    assert_eq!(found.sealed, sealed, "what a mark's proof holds was sealed too");
+}
+
+#[tokio::test]
+async fn only_the_newest_mark_is_kept_and_its_tick_counts() {
+    let journal = opened().await;
+    let mut last_mark = None;
+    journal.append(&[mark(20, 3), batch(21, 4), mark(22, 4)], &mut last_mark).await.expect("a memory store");
+    journal.append(&[mark(30, 5)], &mut last_mark).await.expect("a memory store");
+    let kept = journal.store.list(Space::Journal, &[]).await.expect("a memory store");
+    let ticks: Vec<Tick> = kept.iter().map(|(key, _)| records::journal_tick(key).expect("8 bytes")).collect();
+    assert_eq!(ticks, [Tick(21), Tick(30)]);
+    assert_eq!(recovered(&journal).await.last_tick, Tick(30));
+}
+
+#[tokio::test]
+async fn a_checkpoint_drops_what_it_covers_and_never_lets_a_tick_come_again() {
+    let journal = opened().await;
+    journal.append(&[batch(11, 3), batch(12, 4), batch(13, 5)], &mut None).await.expect("a memory store");
+    let checkpoint =
+        CheckpointRecord { position: position(4), tick_high: Tick(12), replaying_until: GtidSet::default() };
+    journal.advance(&checkpoint).await.expect("a memory store");
+    let found = recovered(&journal).await;
+    assert_eq!(replayed_ticks(&found), [13]);
+    assert_eq!((found.last_tick, found.sealed), (Tick(13), up_to(5)));
+    let all = CheckpointRecord { position: position(5), tick_high: Tick(13), ..checkpoint };
+    journal.advance(&all).await.expect("a memory store");
+    let found = recovered(&journal).await;
+    assert_eq!((found.replay, found.last_tick), (vec![], Tick(13)));
+}
+
+#[tokio::test]
+async fn opening_at_an_older_position_drops_the_journal_and_remembers_what_was_written() {
+    let journal = opened().await;
+    journal.append(&[batch(11, 3), mark(12, 3)], &mut None).await.expect("a memory store");
+    let before = recovered(&journal).await;
+    let until = before.sealed.minus(&position(1).gtids);
+    journal.open(position(1), before.last_tick, until, "print", "all").await.expect("a memory store");
+    let found = recovered(&journal).await;
+    assert_eq!(found.checkpoint.position, position(1));
+    assert_eq!((found.replay, found.last_tick), (vec![], Tick(12)));
+    assert_eq!(found.sealed, up_to(3), "the source must still contain it");
+}
+
+fn writes_at(tick: u64) -> ListWrites {
+    let row = RowWrite {
+        row: "row".into(),
+        tick: Tick(tick),
+        delete_family: true,
+        puts: Vec::new(),
+        delete_columns: Vec::new(),
+    };
+    ListWrites { list: ListId::new(0, b"list"), target: TargetId(0), rows: vec![row] }
+}
+
+#[tokio::test]
+async fn a_receipt_covers_the_ticks_of_its_commit_whatever_their_order() {
+    let replayed = Pending { tick: Tick(11), entry: None };
+    let receipt = opened().await.append(&[mark(40, 2), replayed], &mut None).await.expect("a memory store");
+    assert_eq!(receipt.cover(writes_at(11)).get(), &writes_at(11));
+}
+
+#[tokio::test]
+#[should_panic(expected = "I2")]
+async fn a_receipt_does_not_cover_another_tick() {
+    let receipt = opened().await.append(&[batch(11, 3)], &mut None).await.expect("a memory store");
+    receipt.cover(writes_at(12));
+}

@@ -1,0 +1,161 @@
+//! `tailfill init` on real servers: what it makes, what it refuses, and that it can be repeated.
+
+use crate::support::setup::{Setup, closed_port, port};
+use bytes::Bytes;
+use tailfill::model::{Layout, Target, TargetId, Tick, ValueEncoding};
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+use tailfill::sink::{RUN_ATTRIBUTE, RowWrite, Sink, TableState};
+
+const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
+
+fn target(setup: &Setup) -> Target {
+    Target {
+        id: TargetId(0),
+        table: setup.table.clone(),
+        family: "f".into(),
+        layout: Layout::Tall,
+        columns: vec![],
+        values: ValueEncoding::Utf8,
+        salt_buckets: 4,
+        ordered: true,
+    }
+}
+
+async fn sink(setup: &Setup) -> HbaseSink {
+    let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
+    HbaseSink::connect(HbaseOptions::new(vec![gateway]), vec![target(setup)])
+        .await
+        .expect("the gateway answers")
+}
+
+async fn run_attribute(setup: &Setup) -> Option<String> {
+    match sink(setup).await.describe(TargetId(0)).await.expect("the gateway answers") {
+        TableState::Missing => None,
+        TableState::Present { attributes, .. } => attributes.get(RUN_ATTRIBUTE).cloned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_creates_what_a_run_needs_and_can_be_repeated() {
+    let mut setup = Setup::create("init_twice").await;
+    setup.database.run("INSERT INTO follows VALUES (1, 2, NOW(3), 'x')").await;
+    let first = setup.tailfill(&["init"]).await.code(0);
+    assert_eq!(first.out, format!("{}: created\n", setup.table));
+    let again = setup.tailfill(&["init"]).await.code(0);
+    assert_eq!(again.out, format!("{}: already there, and as it must be\n", setup.table));
+    println!("init took {} ms, then {} ms", first.took.as_millis(), again.took.as_millis());
+    setup.tailfill(&["run", "--until", "caught-up"]).await.code(0).says(&["1 rows copied"]);
+    setup.tailfill(&["init"]).await.code(0).says(&["as it must be"]);
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_init_is_refused_with_what_to_do() {
+    let setup = Setup::create("init_not").await;
+    setup.tailfill(&["run", "--until", "caught-up"]).await.code(3).says(&["run `tailfill init`"]);
+    assert_eq!(run_attribute(&setup).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_runs_table_is_refused_until_it_is_adopted() {
+    let setup = Setup::create("init_adopt").await;
+    let (target, sink) = (target(&setup), sink(&setup).await);
+    sink.create(&target, "somebody else", PURGE_DELETES_MS).await.expect("the table can be created");
+    let before = sink.describe(target.id).await.expect("the table is there");
+    for command in ["init", "run", "check"] {
+        setup.tailfill(&[command]).await.code(3).says(&["of another state (somebody else)", "--adopt"]);
+    }
+    assert_eq!(run_attribute(&setup).await.as_deref(), Some("somebody else"));
+    setup.tailfill(&["init", "--adopt"]).await.code(0).says(&["taken over"]);
+    let (
+        TableState::Present { family, families, .. },
+        TableState::Present { family: now, families: families_now, .. },
+    ) = (before, sink.describe(target.id).await.expect("the table is there"))
+    else {
+        panic!("the table is there")
+    };
+    assert_eq!((family, families), (now, families_now), "nothing else has changed");
+    setup.tailfill(&["init"]).await.code(0).says(&["as it must be"]);
+    setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_forgets_deletes_too_early_is_refused_by_check_init_and_run() {
+    let setup = Setup::create("init_purge").await;
+    sink(&setup).await.create(&target(&setup), "x", 3_600_000).await.expect("the table can be created");
+    for command in [&["check"][..], &["init"], &["init", "--adopt"], &["run"]] {
+        setup.tailfill(command).await.code(3).says(&[
+            "purge delay",
+            "1h",
+            "hbase.hstore.time.to.purge.deletes",
+        ]);
+    }
+    assert_eq!(
+        run_attribute(&setup).await.as_deref(),
+        Some("x"),
+        "a table that is refused is not taken over"
+    );
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_before_the_first_start_are_refused() {
+    let setup = Setup::create("init_rows").await;
+    setup.tailfill(&["init"]).await.code(0);
+    let write = RowWrite {
+        row: Bytes::from_static(b"\x00stranger"),
+        tick: Tick(1_700_000_000_000),
+        delete_family: false,
+        puts: vec![("q".into(), "v".into())],
+        delete_columns: vec![],
+    };
+    sink(&setup).await.write(TargetId(0), &[write]).await.expect("the write succeeds");
+    for command in ["check", "init", "run"] {
+        setup.tailfill(&[command]).await.code(3).says(&["none before the first start", "truncate_preserve"]);
+    }
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_family_is_refused() {
+    let mut setup = Setup::create("init_family").await;
+    setup.tailfill(&["init"]).await.code(0);
+    setup.with("salt_buckets = 4", "salt_buckets = 4\nfamily = \"g\"");
+    for command in ["check", "init", "run"] {
+        setup.tailfill(&[command]).await.code(3).says(&["family", "the table has: f"]);
+    }
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_framed_gateway_gets_statements_for_the_shell() {
+    let mut setup = Setup::create("init_framed").await;
+    let (buffered, framed) = (port("TAILFILL_THRIFT2_PORT"), port("TAILFILL_THRIFT2_FRAMED_PORT"));
+    setup.with(&format!("127.0.0.1:{buffered}"), &format!("127.0.0.1:{framed}"));
+    setup.with("[hbase]", "[hbase]\ntransport = \"framed\"");
+    let said = format!("create '{}', {{NAME => 'f', VERSIONS => 1", setup.table);
+    setup.tailfill(&["init"]).await.code(3).says(&[&said, "HBase shell", "init again"]);
+    setup.tailfill(&["run"]).await.code(3).says(&["run `tailfill init`"]);
+    sink(&setup)
+        .await
+        .create(&target(&setup), "x", PURGE_DELETES_MS)
+        .await
+        .expect("the table can be created");
+    let alter = format!("alter '{}', METADATA => {{'tailfill.run' => '", setup.table);
+    setup.tailfill(&["init", "--adopt"]).await.code(3).says(&[&alter]);
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_told_and_nothing_is_made() {
+    let setup = Setup::create("init_away").await;
+    let mysql = format!("127.0.0.1:{}", port("TAILFILL_MYSQL_PORT"));
+    let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
+    for address in [mysql, gateway] {
+        let away = format!("127.0.0.1:{}", closed_port());
+        let config = setup.config.replace(&address, &away);
+        setup.tailfill_with(&config, &["init"]).await.code(1).says(&[&away]);
+    }
+    assert_eq!(run_attribute(&setup).await, None);
+}

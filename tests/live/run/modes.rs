@@ -1,0 +1,78 @@
+//! The sides of a run alone, pilots, and dry runs.
+
+use crate::support::scenario::Scenario;
+use crate::support::shape::FOLLOWS;
+use crate::support::wait::until_so;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_and_backfill_can_work_one_after_the_other() {
+    let scenario = Scenario::new("sides", &FOLLOWS).await.fill(100, 2_000).await;
+    scenario.init().await;
+    let application = scenario.application(3).await;
+    let tail = scenario.start(&["run", "--tail-only"]);
+    let tailed = |status: &serde_json::Value| status["tail"]["deletes"].as_u64() > Some(20);
+    let status = scenario.until_status("the tail to work", tailed).await;
+    assert_eq!(crate::support::scenario::chunks_done(&status), 0, "it copies nothing");
+    tail.signal("TERM");
+    tail.ended().await.expect_code(130);
+    // what changes from here on is in the binlog when the tail comes again
+    let before = application.transactions();
+    let copied = scenario.run(&["run", "--backfill-only"]).await.expect_code(0);
+    assert!(
+        copied.out.contains("copied after") && copied.out.contains(" 0 changes tailed"),
+        "{}",
+        copied.out
+    );
+    until_so("changes after the copy", async || application.transactions() > before + 20).await;
+    application.stop().await;
+    scenario.run(&["run", "--tail-only", "--until", "caught-up"]).await.expect_code(0);
+    assert!(scenario.compare().await > 0);
+    let nothing_left = scenario.catch_up().await;
+    assert!(nothing_left.out.contains(" 0 rows copied"), "{}", nothing_left.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pilot_moves_only_its_lists_and_the_rest_follows() {
+    let mut scenario = Scenario::new("pilot", &FOLLOWS).await.fill(100, 2_000).await;
+    scenario.init().await;
+    let application = scenario.application(2).await;
+    let pilot = ["run", "--only", "50,7", "--until", "caught-up"];
+    scenario.run(&pilot).await.expect_code(0);
+    application.stop().await;
+    scenario.sql("UPDATE IGNORE follows SET followee_id = 7 WHERE followee_id = 8").await;
+    scenario.sql("UPDATE IGNORE follows SET followee_id = 9 WHERE followee_id = 50 LIMIT 10").await;
+    scenario.run(&pilot).await.expect_code(0);
+    for (target, differences) in scenario.differences().await.into_iter().enumerate() {
+        assert!(differences.extra.is_empty() && differences.different.is_empty(), "{differences:?}");
+        let lists = |of: Vec<String>| of.into_iter().collect::<std::collections::BTreeSet<_>>();
+        let missing = lists(differences.missing.into_iter().map(|(list, _, _)| list[0].clone()).collect());
+        assert!(!missing.contains("7") && !missing.contains("50"), "{missing:?}");
+        let shown = scenario.shown(target).await;
+        let shown = lists(shown.into_keys().map(|(list, _, _)| list[0].clone()).collect());
+        assert_eq!(shown, lists(vec!["7".into(), "50".into()]));
+    }
+    // lists that were not tailed meanwhile may not be passed over without a word
+    scenario.run(&["run", "--only", "3", "--until", "caught-up"]).await.expect_code(3).says(&["--only"]);
+    let application = scenario.application(2).await;
+    scenario.catch_up().await;
+    application.stop().await;
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 0);
+    scenario.run(&["run", "--only", "7"]).await.expect_code(3).says(&["--only after a run with all lists"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_reads_everything_and_writes_nothing() {
+    let scenario = Scenario::new("dry", &FOLLOWS).await.fill(50, 500).await;
+    scenario.init().await;
+    let application = scenario.application(2).await;
+    let ended = scenario.run(&["run", "--dry-run", "--until", "caught-up"]).await.expect_code(0);
+    application.stop().await;
+    assert!(ended.out.contains("nothing was"), "{}", ended.out);
+    assert!(scenario.shown(0).await.is_empty() && scenario.shown(1).await.is_empty());
+    // nor does the state know of it
+    let status = scenario.status().await.expect("init made the state");
+    assert_eq!(status["positions"]["checkpointed"]["gtids"], "");
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 0);
+}

@@ -1,0 +1,102 @@
+//! Where a run begins: from positions that a person names, and from positions that are gone.
+
+use crate::support::own::Own;
+use crate::support::scenario::Scenario;
+use crate::support::shape::FOLLOWS;
+use crate::support::wait::until_so;
+use mysql_async::prelude::Queryable;
+
+/// `FILE:OFFSET` and the GTID set of now.
+async fn now(scenario: &mut Scenario) -> (String, String) {
+    let row: Option<mysql_async::Row> =
+        scenario.conn.query_first("SHOW BINARY LOG STATUS").await.expect("a binlog");
+    let row = row.expect("a binlog");
+    let (file, offset): (String, u64) = (row.get(0).expect("a file"), row.get(1).expect("an offset"));
+    (format!("{file}:{offset}"), scenario.ask("SELECT @@gtid_executed").await.replace('\n', ""))
+}
+
+/// Lets an application change the table for some transactions.
+async fn change(scenario: &Scenario, transactions: u64) {
+    let application = scenario.application(3).await;
+    until_so("the application to work", async || application.transactions() >= transactions).await;
+    application.stop().await;
+}
+
+async fn resumes(scenario: &Scenario, from: &str) {
+    scenario.run(&["run", "--until", "caught-up", "--from", from]).await.expect_code(0);
+    scenario.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_can_be_repeated_from_an_older_position_and_not_begun_at_a_newer_one() {
+    let mysql = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(mysql.port, "resume", &FOLLOWS).await.fill(20, 400).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let (place, gtids) = now(&mut scenario).await;
+    change(&scenario, 150).await;
+    scenario.catch_up().await;
+    scenario.compare().await;
+
+    resumes(&scenario, &place).await;
+    change(&scenario, 20).await;
+    resumes(&scenario, &gtids).await;
+    resumes(&scenario, "earliest").await;
+
+    change(&scenario, 20).await;
+    let (newer_place, newer_gtids) = now(&mut scenario).await;
+    for newer in [&newer_place, &newer_gtids, "now"] {
+        let refused = scenario.run(&["run", "--until", "caught-up", "--from", newer]).await;
+        refused.expect_code(3).says(&["--from would pass over", "help: leave --from away"]);
+    }
+    let (file, offset) = place.rsplit_once(':').expect("FILE:OFFSET");
+    let between = format!("{file}:{}", offset.parse::<u64>().expect("an offset") + 1);
+    scenario.run(&["run", "--from", &between]).await.expect_code(5).says(&[
+        "not between two transactions",
+        "help: use",
+        &place,
+    ]);
+    scenario.run(&["run", "--from", "binlog.999999:4"]).await.expect_code(5).says(&["help:"]);
+    scenario.run(&["run", "--from", "yesterday"]).await.expect_code(2).says(&["file:offset"]);
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_state_can_begin_now_or_at_the_earliest_position() {
+    let mysql = Own::mysql(&[]).await;
+    // everything is in the binlog: the tail alone brings it
+    let whole = Scenario::on(mysql.port, "earliest", &FOLLOWS).await.fill(20, 300).await;
+    change(&whole, 50).await;
+    whole.init().await;
+    let earliest = ["run", "--tail-only", "--from", "earliest", "--until", "caught-up"];
+    whole.run(&earliest).await.expect_code(0);
+    assert!(whole.compare().await > 0);
+    // from now on: the backfill brings the rest
+    let fresh = Scenario::on(mysql.port, "now", &FOLLOWS).await.fill(20, 300).await;
+    fresh.init().await;
+    let application = fresh.application(2).await;
+    fresh.run(&["run", "--from", "now", "--until", "caught-up"]).await.expect_code(0);
+    application.stop().await;
+    fresh.catch_up().await;
+    assert!(fresh.compare().await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_position_is_refused_with_its_own_exit_code() {
+    let mysql = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(mysql.port, "purged", &FOLLOWS).await.fill(5, 50).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let (place, _) = now(&mut scenario).await;
+    scenario.sql("UPDATE follows SET note = 'lost'").await;
+    scenario.sql("FLUSH BINARY LOGS").await;
+    let (file, _) = now(&mut scenario).await;
+    let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
+    scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    let said = ["cannot be continued from this position", "purged", "help:", "copy"];
+    scenario.run(&["run"]).await.expect_code(5).says(&said);
+    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
+    // the file is gone, too
+    scenario.run(&["run", "--from", &place]).await.expect_code(5).says(&["help:"]);
+}

@@ -1,0 +1,117 @@
+//! What cannot work is refused before anything is written: each cause with its own message and exit code.
+
+use crate::support::own::Own;
+use crate::support::scenario::Scenario;
+use crate::support::shape::FOLLOWS;
+use mysql_async::prelude::Queryable;
+
+/// Both `init` and `run` end with this code and say these words.
+async fn refused(scenario: &Scenario, code: i32, words: &[&str]) {
+    for arguments in [&["init"][..], &["run", "--until", "caught-up"]] {
+        scenario.run(arguments).await.expect_code(code).says(words);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_said_to_be_one_and_not_printed() {
+    let mut scenario = Scenario::new("password", &FOLLOWS).await;
+    std::fs::write(scenario.dir().join("password"), "hunter2\n").expect("the folder can be written");
+    scenario.settings.source = "password_file = \"password\"".into();
+    refused(&scenario, 1, &["refused the login of root", "help: check user and password"]).await;
+    let said = scenario.run(&["run"]).await;
+    assert!(!said.err.contains("hunter2") && !said.out.contains("hunter2"));
+    scenario.settings.source = String::new();
+    scenario.settings.user = "nobody".into();
+    refused(&scenario, 1, &["refused the login of nobody"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_where_no_mysql_is_is_named() {
+    let mut scenario = Scenario::new("port", &FOLLOWS).await;
+    let right = scenario.settings.mysql_port;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    scenario.settings.mysql_port = closed.local_addr().expect("it is bound").port();
+    drop(closed);
+    let address = format!("mysql at 127.0.0.1:{}", scenario.settings.mysql_port);
+    refused(&scenario, 1, &[&address, "help: is the server up"]).await;
+    scenario.settings.mysql_port = right;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_away_or_of_another_protocol_is_named() {
+    let mut scenario = Scenario::new("nogateway", &FOLLOWS).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    scenario.settings.gateway = closed.local_addr().expect("it is bound").to_string();
+    drop(closed);
+    refused(&scenario, 1, &[&scenario.settings.gateway, "help: is the thrift gateway up"]).await;
+    let framed =
+        std::env::var("TAILFILL_THRIFT2_FRAMED_PORT").expect("TAILFILL_THRIFT2_FRAMED_PORT is not set");
+    scenario.settings.gateway = format!("127.0.0.1:{framed}");
+    refused(&scenario, 3, &["framed", "help: set hbase.kind and hbase.transport"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_table_or_column_that_is_not_there_is_named() {
+    let mut scenario = Scenario::new("missing", &FOLLOWS).await;
+    scenario.settings.url_database = Some("tf_nowhere".into());
+    refused(&scenario, 3, &["tf_nowhere", "source.url"]).await;
+    scenario.settings.url_database = None;
+    scenario.settings.table = Some("tf_nowhere.follows".into());
+    refused(&scenario, 3, &["database tf_nowhere is not there"]).await;
+    scenario.settings.table = Some(format!("{}.followers", scenario.database));
+    refused(&scenario, 3, &["followers", "table is not there"]).await;
+    scenario.settings.table = None;
+    scenario.sql("ALTER TABLE follows RENAME COLUMN weight TO mass").await;
+    refused(&scenario, 3, &["mapping[0].target[0].columns", "weight"]).await;
+    scenario.sql("ALTER TABLE follows RENAME COLUMN mass TO weight").await;
+    scenario.sql("ALTER TABLE follows MODIFY created_at DATETIME(3) NULL").await;
+    refused(&scenario, 3, &["created_at", "null"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_init_has_not_made_are_refused() {
+    let scenario = Scenario::new("noinit", &FOLLOWS).await.fill(3, 10).await;
+    let said = ["hbase", "tailfill init"];
+    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3).says(&said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_format_that_is_not_row_is_refused() {
+    let mysql = Own::mysql(&["--binlog-format=MIXED"]).await;
+    let scenario = Scenario::on(mysql.port, "mixed", &FOLLOWS).await.fill(3, 10).await;
+    refused(&scenario, 3, &["binlog_format", "mixed", "row"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_logged_as_such_halts_the_run() {
+    let mut scenario = Scenario::new("statement", &FOLLOWS).await.fill(3, 10).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    scenario.conn.query_drop("SET SESSION binlog_format = STATEMENT").await.expect("root may");
+    scenario.sql("UPDATE follows SET note = 'unknown'").await;
+    for _ in 0..2 {
+        let said = ["follows", "statement format", "help: set binlog_format = row"];
+        scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1).says(&said);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_no_toml_or_has_unknown_keys_is_a_usage_error() {
+    let scenario = Scenario::new("config", &FOLLOWS).await;
+    let good = scenario.config_text();
+    let path = scenario.dir().join("bad.toml");
+    let bad = [
+        (good.replace("[lease]", "[lease"), vec!["bad.toml"]),
+        (good.replace("chunk_rows", "chunk_row"), vec!["backfill.chunk_row", "chunk_rows"]),
+        (good.replace("workers = 2", "workers = 0"), vec!["backfill.workers"]),
+        (good.replace("server_id", "server"), vec!["source.server_id", "missing"]),
+    ];
+    for (text, words) in bad {
+        std::fs::write(&path, text).expect("the folder can be written");
+        for command in ["init", "run", "status"] {
+            let run =
+                crate::support::tailfill::Tailfill::start(scenario.dir(), "bad", &path, &[command], &[]);
+            run.ended().await.expect_code(2).says(&words);
+        }
+    }
+}
