@@ -3,6 +3,7 @@
 //! Tests of real servers find them by environment variables (`scripts/services env`) and fail without.
 
 mod contract;
+mod faults;
 mod live;
 mod properties;
 mod simulation;

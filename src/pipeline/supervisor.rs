@@ -397,8 +397,10 @@ async fn until_done(
     if !options.until_caught_up && !options.backfill {
         return std::future::pending().await;
     }
-    // the position that the source has now, when the copy is complete
-    let wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+    // the position that the source has now, when the copy is complete, and what is sealed already: a source
+    // that lost what was journaled is found out, and not taken for one that is caught up with
+    let mut wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+    wanted.union_with(&parts.progress.positions().sealed.gtids);
     let mut checkpoint = parts.progress.watch_checkpoint();
     if options.until_caught_up {
         parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");

@@ -1,0 +1,154 @@
+//! A sink that follows a script: a fate for each write, in order, and one for all that come later.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tailfill::model::{Target, TargetId};
+use tailfill::sink::memory::MemorySink;
+use tailfill::sink::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use tokio::time::{Instant, sleep};
+
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    #[default]
+    Pass,
+    /// Fails and does nothing.
+    FailBefore,
+    /// The work is done, the reply is lost.
+    FailAfter,
+    /// Fails, and lands so much later all the same.
+    Late(Duration),
+    /// The table is missing: nothing that passes.
+    Fatal,
+}
+
+/// A write as the pipeline asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    pub target: TargetId,
+    pub rows: Vec<RowWrite>,
+}
+
+pub struct Gateway {
+    sink: MemorySink,
+    script: Mutex<Script>,
+    landed_late: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+struct Script {
+    fates: VecDeque<Fate>,
+    afterwards: Fate,
+    sent: Vec<Sent>,
+    first_sent: Option<Instant>,
+}
+
+impl Gateway {
+    pub fn new(sink: MemorySink) -> Gateway {
+        Gateway { sink, script: Mutex::default(), landed_late: Arc::default() }
+    }
+
+    /// The next writes go like this, and those after them pass.
+    pub fn next_writes(&self, fates: impl IntoIterator<Item = Fate>) {
+        let mut script = self.script();
+        script.fates = fates.into_iter().collect();
+        script.afterwards = Fate::Pass;
+    }
+
+    /// From now on all writes go like this.
+    pub fn all_writes(&self, fate: Fate) {
+        let mut script = self.script();
+        script.fates.clear();
+        script.afterwards = fate;
+    }
+
+    /// Every write since the last call, in the order of asking.
+    pub fn take_sent(&self) -> Vec<Sent> {
+        let mut script = self.script();
+        script.first_sent = None;
+        std::mem::take(&mut script.sent)
+    }
+
+    /// When the first of the writes since the last [`Gateway::take_sent`] was asked for.
+    pub fn first_sent(&self) -> Option<Instant> {
+        self.script().first_sent
+    }
+
+    /// Writes that were reported as failed and landed all the same, later.
+    pub fn landed_late(&self) -> u64 {
+        self.landed_late.load(SeqCst)
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().expect("nothing panics while it is held")
+    }
+
+    fn land_later(&self, after: Duration, sent: Sent) {
+        let (sink, landed) = (self.sink.clone(), self.landed_late.clone());
+        tokio::spawn(async move {
+            sleep(after).await;
+            sink.write(sent.target, &sent.rows).await.expect("the memory sink takes our writes");
+            landed.fetch_add(1, SeqCst);
+        });
+    }
+}
+
+fn unavailable() -> SinkError {
+    SinkError::Unavailable { gateway: "scripted".into(), reason: "connection reset".into() }
+}
+
+fn missing() -> SinkError {
+    let reason = "the table does not exist".into();
+    SinkError::Missing { table: "latest".into(), family: "f".into(), reason }
+}
+
+#[async_trait]
+impl Sink for Gateway {
+    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+        let sent = Sent { target, rows: rows.to_vec() };
+        let fate = {
+            let mut script = self.script();
+            script.sent.push(sent.clone());
+            script.first_sent.get_or_insert_with(Instant::now);
+            script.fates.pop_front().unwrap_or(script.afterwards)
+        };
+        sleep(Duration::from_millis(2)).await;
+        match fate {
+            Fate::Pass => self.sink.write(target, rows).await,
+            Fate::FailBefore => Err(unavailable()),
+            Fate::FailAfter => {
+                self.sink.write(target, rows).await?;
+                Err(unavailable())
+            }
+            Fate::Late(after) => {
+                self.land_later(after, sent);
+                Err(unavailable())
+            }
+            Fate::Fatal => Err(missing()),
+        }
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.sink.read(target, keys).await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.sink.scan(target, range).await
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        self.sink.describe(target).await
+    }
+
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        self.sink.create(target, run_id, purge_deletes_ms).await
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.sink.server_clock_ms(target).await
+    }
+}

@@ -1,0 +1,101 @@
+//! A lease server that is away, or does the work and loses the reply.
+
+use super::bench::{Bench, EXPIRY, contents, delete, insert, row, ticks};
+use std::time::Duration;
+use tailfill::lock::OnLoss;
+use tailfill::lock::memory::Answers;
+use tokio::time::{Instant, sleep};
+
+/// How soon a list that is free again is asked for, at the latest.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
+
+/// The reply may have been lost this long after the lease was taken.
+const MARGIN: Duration = Duration::from_millis(200);
+
+async fn three_changes_waiting() -> Bench {
+    let bench = Bench::opened().await;
+    let gone = row(1, 1, "gone");
+    bench.commit(vec![insert(&gone)]);
+    bench.commit(vec![insert(&row(2, 1, "stays"))]);
+    bench.commit(vec![delete(&gone)]);
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_lease_server_the_run_goes_on_degraded_and_ends_equal() {
+    for answers in [Answers::Refuses, Answers::Never, Answers::WorkDoneReplyLost] {
+        let bench = three_changes_waiting().await;
+        bench.world.leases.set_answers(answers);
+        let parts = bench.parts();
+        let leases = parts.leases.clone();
+        bench.catches_up_with(parts).await;
+        assert!(leases.degraded().is_some(), "{answers:?}");
+        let counts = leases.counts();
+        assert_eq!((counts.degraded_total, counts.outages_total), (counts.acquired_total, 1), "{answers:?}");
+        assert_eq!(ticks(&contents(&bench.gateway.take_sent())).len(), 3, "{answers:?}");
+        bench.assert_equal().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_on_loss_wait_nothing_is_written_until_the_lease_server_is_back() {
+    for answers in [Answers::Refuses, Answers::Never, Answers::WorkDoneReplyLost] {
+        let bench = Bench { on_loss: OnLoss::Wait, ..three_changes_waiting().await };
+        bench.world.leases.set_answers(answers);
+        let back_after = Duration::from_secs(30);
+        let comes_back = async {
+            sleep(back_after).await;
+            assert_eq!(bench.gateway.first_sent(), None, "{answers:?}");
+            bench.world.leases.set_answers(Answers::Yes);
+        };
+        tokio::join!(bench.catches_up(), comes_back);
+        assert_eq!(ticks(&contents(&bench.gateway.take_sent())).len(), 3, "{answers:?}");
+        bench.assert_equal().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_reply_was_lost_does_not_block_its_own_run() {
+    let bench = Bench { on_loss: OnLoss::Wait, ..three_changes_waiting().await };
+    bench.world.leases.set_answers(Answers::WorkDoneReplyLost);
+    let back = async {
+        sleep(Duration::from_millis(500)).await;
+        assert_ne!(bench.world.leases.len(), 0, "the work was done");
+        bench.world.leases.set_answers(Answers::Yes);
+        Instant::now()
+    };
+    let ((), back) = tokio::join!(bench.catches_up(), back);
+    let waited = bench.gateway.first_sent().expect("it wrote") - back;
+    assert!(waited < EXPIRY / 2, "the stray lease is released, not waited for: {waited:?}");
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_owner_died_before_the_reply_blocks_others_until_its_expiry_and_no_longer() {
+    let mut bench = Bench { on_loss: OnLoss::Wait, ..three_changes_waiting().await };
+    bench.world.leases.set_answers(Answers::WorkDoneReplyLost);
+    let begin = Instant::now();
+    tokio::time::timeout(Duration::from_millis(200), bench.run()).await.expect_err("it waits for the reply");
+    assert_eq!(bench.world.leases.len(), 2, "the work was done, for both lists");
+    assert_eq!(bench.gateway.take_sent(), []);
+    bench.world.leases.set_answers(Answers::Yes);
+    bench.owner = "another state";
+    bench.catches_up().await;
+    let first = bench.gateway.first_sent().expect("it wrote") - begin;
+    assert!(first >= EXPIRY - MARGIN, "another program's lease is respected: {first:?}");
+    assert!(first < EXPIRY + ASKED_AGAIN, "blocked for {first:?}");
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_a_dead_run_of_the_same_state_left_behind_is_taken_over_at_once() {
+    let bench = Bench { on_loss: OnLoss::Wait, ..three_changes_waiting().await };
+    bench.world.leases.set_answers(Answers::WorkDoneReplyLost);
+    tokio::time::timeout(Duration::from_millis(200), bench.run()).await.expect_err("it waits for the reply");
+    assert_ne!(bench.world.leases.len(), 0, "the work was done");
+    bench.world.leases.set_answers(Answers::Yes);
+    let begin = Instant::now();
+    bench.catches_up().await;
+    assert!(begin.elapsed() < ASKED_AGAIN, "it took {:?}", begin.elapsed());
+    bench.assert_equal().await;
+}

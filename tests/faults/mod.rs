@@ -1,0 +1,12 @@
+//! The real pipeline with doubles that follow a script: each test names one fault, when it comes, and
+//! exactly what must and must not hold then. The simulation draws its faults; here they are told, the
+//! work that was done and whose reply was lost always among them.
+
+mod bench;
+mod commits;
+mod gateway;
+mod journal;
+mod leases;
+mod source;
+mod stream;
+mod writes;

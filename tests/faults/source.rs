@@ -1,0 +1,115 @@
+//! The simulation's server with a script: its stream breaks after so many changes, and it forgets
+//! transactions.
+
+use crate::simulation::source::Server;
+use crate::simulation::world::Process;
+use async_trait::async_trait;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tailfill::model::{GtidSet, Position};
+use tailfill::source::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, StreamEvent};
+
+pub struct Scripted {
+    server: Server,
+    script: Arc<Mutex<Script>>,
+}
+
+#[derive(Default)]
+struct Script {
+    /// For each stream that is opened, after how many changes it breaks; later ones do not break.
+    breaks: VecDeque<usize>,
+    streams: u64,
+    executed: Option<GtidSet>,
+}
+
+impl Scripted {
+    pub fn new(process: Arc<Process>) -> Scripted {
+        Scripted { server: Server(process), script: Arc::default() }
+    }
+
+    /// The next streams break after so many changes of rows, each counted from its own beginning.
+    pub fn next_streams_break_after(&self, changes: impl IntoIterator<Item = usize>) {
+        self.script().breaks = changes.into_iter().collect();
+    }
+
+    /// Streams opened so far.
+    pub fn streams(&self) -> u64 {
+        self.script().streams
+    }
+
+    /// `executed` says this from now on; `None`: the truth.
+    pub fn set_executed(&self, executed: Option<GtidSet>) {
+        self.script().executed = executed;
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().expect("nothing panics while it is held")
+    }
+}
+
+#[async_trait]
+impl Source for Scripted {
+    async fn server_uuid(&self) -> Result<String, SourceError> {
+        self.server.server_uuid().await
+    }
+
+    async fn executed(&self) -> Result<GtidSet, SourceError> {
+        let scripted = self.script().executed.clone();
+        match scripted {
+            Some(executed) => Ok(executed),
+            None => self.server.executed().await,
+        }
+    }
+
+    async fn start(&self) -> Result<Position, SourceError> {
+        self.server.start().await
+    }
+
+    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
+        self.server.binlog_end().await
+    }
+
+    async fn head(&self) -> Result<Position, SourceError> {
+        self.server.head().await
+    }
+
+    async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
+        let stream = self.server.stream(from).await?;
+        let mut script = self.script();
+        script.streams += 1;
+        Ok(match script.breaks.pop_front() {
+            None => stream,
+            Some(changes_left) => Box::new(Breaking { stream, changes_left }),
+        })
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
+        self.server.snapshot().await
+    }
+
+    async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
+        self.server.prepared_xa().await
+    }
+}
+
+/// A stream that breaks when the changes that it may still deliver are used up.
+struct Breaking {
+    stream: Box<dyn ChangeStream>,
+    changes_left: usize,
+}
+
+#[async_trait]
+impl ChangeStream for Breaking {
+    async fn next(&mut self) -> Result<StreamEvent, SourceError> {
+        if self.changes_left == 0 {
+            let reason = "connection reset in the middle of a transaction".into();
+            return Err(SourceError::Unavailable { address: "scripted".into(), reason });
+        }
+        let mut event = self.stream.next().await?;
+        if let StreamEvent::Changes(changes) = &mut event {
+            changes.truncate(self.changes_left);
+            self.changes_left -= changes.len();
+        }
+        Ok(event)
+    }
+}

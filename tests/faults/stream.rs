@@ -1,0 +1,81 @@
+//! A stream that breaks, and a source that forgets.
+
+use super::bench::{Bench, contents, delete, insert, row, ticks, update};
+use super::gateway::{Fate, Sent};
+use crate::simulation::database::up_to;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tailfill::error::{Disposition, Exit};
+use tailfill::model::Tick;
+use tailfill::protocol::ProtocolError;
+use tailfill::sink::RowWrite;
+use tailfill::source::SourceError;
+use tokio::time::Instant;
+
+/// What each batch wrote, in the order of batches; without the ticks, which follow the clock.
+fn batches(sent: &[Sent]) -> Vec<Vec<RowWrite>> {
+    let mut batches: BTreeMap<Tick, Vec<RowWrite>> = BTreeMap::new();
+    for ((_, _, tick), write) in contents(sent) {
+        batches.entry(tick).or_default().push(RowWrite { tick: Tick(0), ..write });
+    }
+    batches.into_values().collect()
+}
+
+/// Tails one transaction of five changes, in batches of two, over streams that break.
+async fn tail_over_breaks(breaks: &[usize]) -> Vec<Vec<RowWrite>> {
+    let mut bench = Bench::opened().await;
+    bench.settings.batch_rows = 2;
+    let (first, second) = (row(1, 1, "first"), row(1, 1, "second"));
+    bench.commit(vec![
+        insert(&first),
+        update(&first, &second),
+        insert(&row(1, 2, "stays")),
+        delete(&second),
+        insert(&row(2, 1, "stays")),
+    ]);
+    let streams_before = bench.source.streams();
+    bench.source.next_streams_break_after(breaks.iter().copied());
+    bench.catches_up().await;
+    assert_eq!(bench.source.streams() - streams_before, breaks.len() as u64 + 1, "each break reconnects");
+    bench.assert_equal().await;
+    batches(&bench.gateway.take_sent())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_in_whose_middle_the_stream_breaks_is_taken_in_once() {
+    let whole = tail_over_breaks(&[]).await;
+    assert_eq!(whole.len(), 3, "five changes in batches of two");
+    for breaks in [&[1][..], &[2], &[3], &[4], &[5], &[3, 1, 4], &[4, 4]] {
+        assert_eq!(tail_over_breaks(breaks).await, whole, "breaks after {breaks:?} changes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_forgets_a_journaled_transaction_ends_the_run() {
+    let mut bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "kept"))]);
+    bench.catches_up().await;
+    bench.commit(vec![insert(&row(1, 2, "forgotten"))]);
+    bench.gateway.all_writes(Fate::FailBefore);
+    bench.fails().await;
+    bench.gateway.all_writes(Fate::Pass);
+    let journaled = bench.journaled().await;
+    bench.gateway.take_sent();
+
+    bench.source.set_executed(Some(up_to(1)));
+    bench.settings.source_wait = Duration::from_secs(60);
+    let begin = Instant::now();
+    let error = bench.fails().await;
+    assert!(matches!(error, ProtocolError::Source(SourceError::PositionLost { .. })), "{error:?}");
+    assert_eq!(error.disposition(), Disposition::Halt(Exit::Position));
+    let waited = begin.elapsed().as_secs();
+    assert!((60..65).contains(&waited), "it waited {waited} s");
+    assert_eq!(bench.gateway.take_sent(), []);
+    assert_eq!(bench.checkpointed().await, up_to(1));
+    assert_eq!(bench.journaled().await, journaled, "another server may still have it");
+
+    bench.source.set_executed(None);
+    bench.catches_up().await;
+    assert_eq!(ticks(&contents(&bench.gateway.take_sent())), journaled);
+    bench.assert_equal().await;
+}

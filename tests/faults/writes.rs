@@ -1,0 +1,118 @@
+//! Writes that fail, lose their reply or land late.
+
+use super::bench::{Bench, assert_gave_up, contents, delete, in_first_target, insert, row, ticks, update};
+use super::gateway::Fate::{FailAfter, FailBefore, Fatal, Late, Pass};
+use crate::simulation::database::up_to;
+use std::time::Duration;
+use tailfill::error::{Disposition, Exit};
+use tailfill::protocol::ProtocolError;
+use tailfill::sink::SinkError;
+use tokio::time::{Instant, sleep};
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_reply_was_lost_is_sent_again_with_the_same_ticks_and_content() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "first"))]);
+    bench.gateway.next_writes([FailAfter, FailAfter, Pass, FailAfter]);
+    bench.catches_up().await;
+    let sent = bench.gateway.take_sent();
+    let targets: Vec<u16> = sent.iter().map(|call| call.target.0).collect();
+    assert_eq!(targets, [0, 0, 0, 1, 1], "two replies were lost for the first target, one for the second");
+    assert_eq!((&sent[1], &sent[2]), (&sent[0], &sent[0]));
+    assert_eq!(sent[4], sent[3]);
+    assert_eq!(ticks(&contents(&sent)).len(), 1);
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_stay_lost_beyond_the_lease_change_nothing_of_what_is_sent() {
+    let bench = Bench::opened().await;
+    let (old, new) = (row(1, 1, "old"), row(1, 1, "new"));
+    bench.commit(vec![insert(&old)]);
+    bench.commit(vec![update(&old, &new)]);
+    bench.commit(vec![delete(&new)]);
+    bench.commit(vec![insert(&old)]);
+    bench.gateway.next_writes([FailAfter; 20]);
+    let begin = Instant::now();
+    bench.catches_up().await;
+    assert!(begin.elapsed() > Duration::from_secs(8), "a second lease was needed");
+    let contents = contents(&bench.gateway.take_sent());
+    assert_eq!(ticks(&contents).len(), 4, "a tick for each batch, however often it was sent");
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_is_sent_again_with_the_same_ticks_and_content() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "first"))]);
+    bench.gateway.next_writes([FailBefore]);
+    bench.catches_up().await;
+    let sent = bench.gateway.take_sent();
+    assert_eq!(sent.len(), 3);
+    assert_eq!(sent[1], sent[0]);
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_copy_of_a_failed_write_does_not_show_over_a_newer_change() {
+    let bench = Bench::opened().await;
+    let (gone, old, new) = (row(1, 1, "gone"), row(1, 2, "old"), row(1, 2, "new"));
+    bench.commit(vec![insert(&gone)]);
+    bench.commit(vec![insert(&old)]);
+    bench.gateway.next_writes([Late(Duration::from_secs(30)), Pass, Late(Duration::from_secs(30))]);
+    bench.catches_up().await;
+    bench.assert_equal().await;
+    bench.commit(vec![delete(&gone), update(&old, &new)]);
+    bench.catches_up().await;
+    assert_eq!(bench.gateway.landed_late(), 0, "the newer changes come first");
+    bench.assert_equal().await;
+    sleep(Duration::from_secs(40)).await;
+    assert_eq!(bench.gateway.landed_late(), 2);
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stays_away_ends_the_run_and_the_next_one_sends_the_same() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "written"))]);
+    bench.catches_up().await;
+    bench.commit(vec![insert(&row(1, 2, "unwritten"))]);
+    bench.commit(vec![insert(&row(2, 1, "unwritten")), delete(&row(1, 1, "written"))]);
+    bench.gateway.take_sent();
+    bench.gateway.all_writes(FailBefore);
+    assert_gave_up(&bench.fails().await, bench.settings.retry_for);
+    assert_eq!(bench.checkpointed().await, up_to(1), "nothing unwritten is passed");
+    let journaled = bench.journaled().await;
+    assert_eq!(journaled.len(), 3);
+    let tried = contents(&bench.gateway.take_sent());
+    assert_eq!(ticks(&tried), journaled);
+    bench.gateway.all_writes(Pass);
+    bench.catches_up().await;
+    let written = contents(&bench.gateway.take_sent());
+    assert_eq!(ticks(&written), journaled);
+    assert_eq!(in_first_target(written), tried, "the first target was as far as the first run came");
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_table_ends_the_run_at_once_and_keeps_what_is_checkpointed() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "written"))]);
+    bench.catches_up().await;
+    bench.commit(vec![insert(&row(1, 2, "unwritten"))]);
+    bench.gateway.take_sent();
+    bench.gateway.all_writes(Fatal);
+    let begin = Instant::now();
+    let error = bench.fails().await;
+    assert!(matches!(error, ProtocolError::Sink(SinkError::Missing { .. })), "{error:?}");
+    assert_eq!(error.disposition(), Disposition::Halt(Exit::Refused));
+    assert!(begin.elapsed() < Duration::from_secs(1), "it took {:?}", begin.elapsed());
+    let sent = bench.gateway.take_sent();
+    assert_eq!(sent.len(), 1, "it is not tried again");
+    assert_eq!(bench.checkpointed().await, up_to(1));
+    assert_eq!(bench.journaled().await, ticks(&contents(&sent)));
+    bench.gateway.all_writes(Pass);
+    bench.catches_up().await;
+    assert_eq!(bench.gateway.take_sent()[0], sent[0], "the same tick and content");
+    bench.assert_equal().await;
+}
