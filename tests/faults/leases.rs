@@ -1,6 +1,7 @@
 //! A lease server that is away, or does the work and loses the reply.
 
 use super::bench::{Bench, EXPIRY, contents, delete, insert, row, ticks};
+use super::gateway::Fate;
 use std::time::Duration;
 use tailfill::lock::OnLoss;
 use tailfill::lock::memory::Answers;
@@ -97,5 +98,22 @@ async fn a_lease_that_a_dead_run_of_the_same_state_left_behind_is_taken_over_at_
     let begin = Instant::now();
     bench.catches_up().await;
     assert!(begin.elapsed() < ASKED_AGAIN, "it took {:?}", begin.elapsed());
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_that_vanish_under_their_holder_are_counted_and_change_nothing() {
+    let bench = three_changes_waiting().await;
+    bench.gateway.next_writes([Fate::FailAfter; 12]);
+    let parts = bench.parts();
+    let leases = parts.leases.clone();
+    let restarts = async {
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(bench.world.leases.len(), 2, "writes of both lists are under way");
+        bench.world.leases.clear();
+    };
+    tokio::join!(bench.catches_up_with(parts), restarts);
+    assert_eq!(leases.counts().lost_total, 2);
+    assert_eq!(ticks(&contents(&bench.gateway.take_sent())).len(), 3);
     bench.assert_equal().await;
 }

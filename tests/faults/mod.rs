@@ -3,6 +3,7 @@
 //! work that was done and whose reply was lost always among them.
 
 mod bench;
+mod broken;
 mod commits;
 mod gateway;
 mod journal;
