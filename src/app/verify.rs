@@ -1,8 +1,7 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
-use super::run::SOURCE;
-use super::{VerifyOptions, check, connect};
-use crate::admin::{Client, ClientError};
+use super::run::{SOURCE, stored_cohort};
+use super::{VerifyOptions, check, connect, status};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
@@ -64,21 +63,16 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
 
 /// The live tail of this state, or what the last one left; and the cohort's name.
 async fn tail(config: &Config) -> Result<(Tail, String), Failure> {
-    match ask(config).await {
-        Ok(status) if is_tailing(&status) => {
-            let view = AdminTail { config: config.clone() };
-            return Ok((Tail::Live(Arc::new(view)), Cohort::All.name()));
-        }
-        Ok(_) | Err(ClientError::NotRunning { .. }) => {}
-        Err(error) => return Err(error.into()),
+    if status::running(config).await?.is_some_and(|status| is_tailing(&status)) {
+        let view = AdminTail { config: config.clone() };
+        return Ok((Tail::Live(Arc::new(view)), Cohort::All.name()));
     }
     if !config.state_dir.join(FILE_NAME).exists() {
         return Ok((Tail::Stopped { checkpoint: None }, Cohort::All.name()));
     }
     let store = RedbStore::open_read_only(&config.state_dir).await?;
     let journal = Journal::new(Arc::new(store), SOURCE);
-    let (checkpoint, cohort) = (journal.checkpoint().await?, journal.cohort().await?);
-    let cohort = cohort.unwrap_or_else(|| Cohort::All.name());
+    let (checkpoint, cohort) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
     if cohort != Cohort::All.name() {
         let text = "only a pilot's lists were moved so far, and verify compares whole tables";
         return Err(Failure::new(Exit::Refused, text)
@@ -92,10 +86,6 @@ fn is_tailing(status: &Status) -> bool {
     matches!(status.phase, Phase::Starting | Phase::Tailing | Phase::Replaying | Phase::Draining)
 }
 
-async fn ask(config: &Config) -> Result<Status, ClientError> {
-    Client::open(&config.state_dir)?.status().await
-}
-
 /// A tail in another process, asked over its admin address.
 struct AdminTail {
     config: Config,
@@ -105,9 +95,9 @@ struct AdminTail {
 impl TailView for AdminTail {
     async fn positions(&self) -> Option<TailPositions> {
         for attempt in 1..=ASK_TAIL {
-            match ask(&self.config).await {
-                Ok(status) if is_tailing(&status) => return positions(&status),
-                Ok(_) | Err(ClientError::NotRunning { .. }) => return None,
+            match status::running(&self.config).await {
+                Ok(Some(status)) if is_tailing(&status) => return positions(&status),
+                Ok(_) => return None,
                 Err(error) => tracing::warn!(%error, attempt, "asking the tail"),
             }
             tokio::time::sleep(ASK_TAIL_AGAIN).await;

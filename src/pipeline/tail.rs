@@ -6,7 +6,7 @@ use super::settings::Parts;
 use crate::error::Disposition;
 use crate::model::{GtidSet, Position};
 use crate::protocol::ProtocolError;
-use crate::source::{ChangeStream, SourceError, StreamEvent};
+use crate::source::{SourceError, StreamEvent};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -72,7 +72,7 @@ impl Reader<'_> {
         let mut stream = self.parts.source.stream(&self.position).await?;
         self.parts.progress.go_on(Waiter::Source);
         loop {
-            let event = next_event(&mut *stream).await?;
+            let event = stream.next().await?;
             (self.trouble_since, *pause) = (None, FIRST_PAUSE);
             self.note(&event);
             if self.events.send(event).await.is_err() {
@@ -106,10 +106,6 @@ impl Reader<'_> {
         tracing::warn!(%error, "the binlog connection is opened again");
         Ok(())
     }
-}
-
-async fn next_event(stream: &mut dyn ChangeStream) -> Result<StreamEvent, SourceError> {
-    stream.next().await
 }
 
 /// The source must contain every transaction that was journaled, else it lost some that were written.
