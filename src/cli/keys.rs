@@ -101,16 +101,16 @@ fn typed(text: &str, column_type: &ColumnType) -> Result<Value, String> {
         ColumnType::DateTime { fraction } | ColumnType::Timestamp { fraction } => {
             date_time(text, *fraction).map(Value::DateTime).ok_or_else(|| date_time_shape(*fraction))
         }
-        ColumnType::Text { .. } => Ok(Value::Text(text.to_owned())),
+        ColumnType::Text { .. } => Ok(Value::Text(text.to_owned().into())),
         ColumnType::Binary { length } => {
             let bytes = hex_bytes(text).filter(|bytes| bytes.len() as u64 == u64::from(*length));
             bytes
-                .map(Value::Bytes)
+                .map(|bytes| Value::Bytes(bytes.into()))
                 .ok_or_else(|| format!("{length} bytes as 0x and {} hex digits", u64::from(*length) * 2))
         }
-        ColumnType::VarBinary => {
-            hex_bytes(text).map(Value::Bytes).ok_or_else(|| "bytes as 0x and hex digits".to_owned())
-        }
+        ColumnType::VarBinary => hex_bytes(text)
+            .map(|bytes| Value::Bytes(bytes.into()))
+            .ok_or_else(|| "bytes as 0x and hex digits".to_owned()),
         _ => Err("no value here, as its type cannot be part of a key".to_owned()),
     }
 }
@@ -235,14 +235,14 @@ pub mod tests {
             ("2024-02-29", ColumnType::Date, Value::DateTime(day)),
             ("2024-02-29", ColumnType::DateTime { fraction: 0 }, Value::DateTime(day)),
             ("2024-01-31T10:02:03.12", ColumnType::Timestamp { fraction: 3 }, Value::DateTime(moment)),
-            ("bob", text_type(), Value::Text("bob".to_owned())),
-            ("0x41", text_type(), Value::Text("0x41".to_owned())),
-            ("[not json", text_type(), Value::Text("[not json".to_owned())),
-            ("", text_type(), Value::Text(String::new())),
-            ("[\"[x]\"]", text_type(), Value::Text("[x]".to_owned())),
-            ("0x00fF", ColumnType::VarBinary, Value::Bytes(vec![0, 255])),
-            ("0x", ColumnType::VarBinary, Value::Bytes(vec![])),
-            ("0x0102", ColumnType::Binary { length: 2 }, Value::Bytes(vec![1, 2])),
+            ("bob", text_type(), Value::Text("bob".into())),
+            ("0x41", text_type(), Value::Text("0x41".into())),
+            ("[not json", text_type(), Value::Text("[not json".into())),
+            ("", text_type(), Value::Text("".into())),
+            ("[\"[x]\"]", text_type(), Value::Text("[x]".into())),
+            ("0x00fF", ColumnType::VarBinary, Value::Bytes(vec![0, 255].into())),
+            ("0x", ColumnType::VarBinary, Value::Bytes(vec![].into())),
+            ("0x0102", ColumnType::Binary { length: 2 }, Value::Bytes(vec![1, 2].into())),
         ];
         for (text, column_type, expected) in cases {
             assert_eq!(key(text, &[column_type]).unwrap(), [expected], "{text}");
@@ -255,7 +255,7 @@ pub mod tests {
             "[18446744073709551615, \"eu\"]",
             &[ColumnType::Integer { bytes: 8, unsigned: true }, text_type()],
         );
-        assert_eq!(values.unwrap(), [Value::UInt(u64::MAX), Value::Text("eu".to_owned())]);
+        assert_eq!(values.unwrap(), [Value::UInt(u64::MAX), Value::Text("eu".into())]);
     }
 
     #[test]

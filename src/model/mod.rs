@@ -12,11 +12,11 @@ pub mod table;
 pub mod tick;
 pub mod value;
 
-pub use change::{Row, RowChange};
+pub use change::{Row, RowChange, RowChangeRef};
 pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position};
 pub use table::{Column, ColumnType, TableName, TableSchema};
 pub use tick::Tick;
-pub use value::{DateTime, Time, Value};
+pub use value::{ColumnValue, DateTime, Time, Value};

@@ -1,9 +1,14 @@
 //! Column values, in the one form that the binlog and the snapshot both decode to.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
-/// One column value. The tail (binlog row image) and the backfill (SELECT) decode to the same
+/// A column value that borrows nothing.
+pub type Value = ColumnValue<'static>;
+
+/// One column value; its text and bytes may be borrowed from the packet or the event that they came in
+/// (`'a`), so that decoding a row allocates nothing. The tail (binlog row image) and the backfill (SELECT) decode to the same
 /// variant and the same content for the same stored value, whatever the column type; the column's
 /// [`ColumnType`](super::ColumnType) says how to print it.
 ///
@@ -17,21 +22,36 @@ use std::fmt;
 /// | DATE, DATETIME, TIMESTAMP (UTC) | `DateTime` |
 /// | TIME | `Time` |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Value {
+pub enum ColumnValue<'a> {
     Null,
     Int(i64),
     UInt(u64),
     Float(f32),
     Double(f64),
-    Text(String),
-    Bytes(Vec<u8>),
+    Text(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
     DateTime(DateTime),
     Time(Time),
 }
 
-impl Value {
+impl ColumnValue<'_> {
     pub fn is_null(&self) -> bool {
-        matches!(self, Value::Null)
+        matches!(self, ColumnValue::Null)
+    }
+
+    /// The same value, with text and bytes of its own.
+    pub fn into_owned(self) -> Value {
+        match self {
+            ColumnValue::Null => Value::Null,
+            ColumnValue::Int(number) => Value::Int(number),
+            ColumnValue::UInt(number) => Value::UInt(number),
+            ColumnValue::Float(number) => Value::Float(number),
+            ColumnValue::Double(number) => Value::Double(number),
+            ColumnValue::Text(text) => Value::Text(text.into_owned().into()),
+            ColumnValue::Bytes(bytes) => Value::Bytes(bytes.into_owned().into()),
+            ColumnValue::DateTime(date) => Value::DateTime(date),
+            ColumnValue::Time(time) => Value::Time(time),
+        }
     }
 }
 
@@ -125,18 +145,18 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// Prints the shape of a value, never its content: row values do not belong in logs.
-pub struct Redacted<'a>(pub &'a Value);
+pub struct Redacted<'a>(pub &'a ColumnValue<'a>);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Value::Null => f.write_str("NULL"),
-            Value::Int(_) | Value::UInt(_) => f.write_str("an integer"),
-            Value::Float(_) | Value::Double(_) => f.write_str("a floating-point number"),
-            Value::Text(text) => write!(f, "a text of {} bytes", text.len()),
-            Value::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            Value::DateTime(_) => f.write_str("a date"),
-            Value::Time(_) => f.write_str("a time"),
+            ColumnValue::Null => f.write_str("NULL"),
+            ColumnValue::Int(_) | ColumnValue::UInt(_) => f.write_str("an integer"),
+            ColumnValue::Float(_) | ColumnValue::Double(_) => f.write_str("a floating-point number"),
+            ColumnValue::Text(text) => write!(f, "a text of {} bytes", text.len()),
+            ColumnValue::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            ColumnValue::DateTime(_) => f.write_str("a date"),
+            ColumnValue::Time(_) => f.write_str("a time"),
         }
     }
 }

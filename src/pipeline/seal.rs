@@ -7,16 +7,21 @@
 
 use super::progress::{Phase, Positions};
 use super::settings::Parts;
-use crate::model::{Gtid, GtidSet, Point, RowChange, Tick};
+use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, Tick};
 use crate::protocol::{Coalescer, Entry, ListWrites, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
 use crate::protocol::{Journaled, Plan};
-use crate::source::{BinlogPlace, StreamEvent};
+use crate::source::{BinlogPlace, Changes, StreamEvent};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+/// Bytes of encoded rows at which a batch is sealed, whatever `batch_rows` says.
+const BATCH_BYTES: usize = 4 << 20;
+/// A row of up to this many bytes takes one place of `queue_rows`.
+const ROW_BYTES: u64 = 512;
 
 /// What the sealer hands to the journaling task, in the order of ticks.
 #[derive(Debug)]
@@ -52,6 +57,33 @@ pub struct Boundary {
     /// The transactions that ended since the boundary before.
     pub gtids: GtidSet,
     pub at: BinlogPlace,
+}
+
+/// What a change asks for besides being taken in.
+enum Then {
+    GoOn,
+    /// A part of a transaction is a batch of its own.
+    Seal,
+    /// The batch that the journal cuts here.
+    SealReplay,
+}
+
+/// Changes by kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    inserts: u64,
+    updates: u64,
+    deletes: u64,
+}
+
+impl Kinds {
+    fn add(&mut self, change: &RowChangeRef<'_>) {
+        match (change.before, change.after) {
+            (None, _) => self.inserts += 1,
+            (Some(_), Some(_)) => self.updates += 1,
+            (Some(_), None) => self.deletes += 1,
+        }
+    }
 }
 
 /// A request for a mark; answered once it is journaled.
@@ -153,12 +185,7 @@ impl<'a> Sealer<'a> {
     async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {
         match event {
             StreamEvent::Begin { gtid, committed_micros } => self.begin(gtid, committed_micros),
-            StreamEvent::Changes(changes) => {
-                for change in changes {
-                    self.change(change).await?;
-                }
-                Ok(())
-            }
+            StreamEvent::Changes(changes) => self.changes(&changes).await,
             StreamEvent::End { gtid, place } => self.end(gtid, place).await,
             StreamEvent::Heartbeat { .. } => Ok(()),
         }
@@ -176,44 +203,71 @@ impl<'a> Sealer<'a> {
         Ok(())
     }
 
-    async fn change(&mut self, change: RowChange) -> Result<(), ProtocolError> {
-        if !self.takes_part(&change)? {
-            return Ok(());
+    async fn changes(&mut self, changes: &Changes) -> Result<(), ProtocolError> {
+        let mut reader = changes.reader();
+        let mut kinds = Kinds::default();
+        while let Some(change) = reader.next()? {
+            match self.change(change, &mut kinds)? {
+                Then::GoOn => {}
+                Then::Seal => {
+                    self.transaction.as_mut().expect("a change has a transaction").parted = true;
+                    self.seal(None).await?;
+                }
+                Then::SealReplay => self.seal_replay().await?,
+            }
+        }
+        self.count(kinds);
+        Ok(())
+    }
+
+    /// Takes one change in, and says what its place in the stream asks for.
+    fn change(&mut self, change: RowChangeRef<'_>, kinds: &mut Kinds) -> Result<Then, ProtocolError> {
+        if !self.takes_part(change)? {
+            return Ok(Then::GoOn);
         }
         let Some(transaction) = &mut self.transaction else {
             return Err(self.not_understood("a row change outside a transaction".into()));
         };
         if transaction.skip > 0 {
             transaction.skip -= 1;
-            return Ok(());
+            return Ok(Then::GoOn);
         }
-        let point = Point { gtid: transaction.gtid.clone(), row: transaction.rows };
+        let row = transaction.rows;
         transaction.rows += 1;
-        self.count(&change);
-        self.fill(point, &change).await
+        kinds.add(&change);
+        self.fill(row, change)
     }
 
-    async fn fill(&mut self, point: Point, change: &RowChange) -> Result<(), ProtocolError> {
+    /// `row`: the change's number in the open transaction.
+    fn fill(&mut self, row: u64, change: RowChangeRef<'_>) -> Result<Then, ProtocolError> {
+        let gtid = &self.transaction.as_ref().expect("a change has a transaction").gtid;
         if self.batch.from.is_none() {
+            let point = Point { gtid: gtid.clone(), row };
             self.check_replay_begins(&point)?;
-            self.batch.from = Some(point.clone());
-            self.wait_from_now();
+            self.batch.from = Some(point);
+            self.due = Some(Instant::now() + self.parts.settings.batch_wait);
+        }
+        match &mut self.batch.to {
+            Some(to) if to.gtid == *gtid => to.row = row,
+            to => {
+                self.batch.gtids.insert(gtid);
+                *to = Some(Point { gtid: gtid.clone(), row });
+            }
         }
         self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
-            at: point.to_string(),
-            table: self.table_name(change),
+            at: Point { gtid: gtid.clone(), row }.to_string(),
+            table: self.table_name(change.table),
             cause: Box::new(cause),
         })?;
-        self.batch.gtids.insert(&point.gtid);
-        self.batch.to = Some(point);
         if self.replay.is_empty() {
-            if self.batch.changes.changes() >= self.parts.settings.batch_rows {
-                self.transaction.as_mut().expect("a change has a transaction").parted = true;
-                return self.seal(None).await;
-            }
-            return Ok(());
+            return Ok(if self.batch_is_full() { Then::Seal } else { Then::GoOn });
         }
-        self.seal_if_replay_ends().await
+        self.replay_goes_on()
+    }
+
+    fn batch_is_full(&self) -> bool {
+        let changes = &self.batch.changes;
+        changes.changes() >= self.parts.settings.batch_rows || changes.bytes() >= BATCH_BYTES
     }
 
     async fn end(&mut self, gtid: Gtid, place: BinlogPlace) -> Result<(), ProtocolError> {
@@ -234,8 +288,7 @@ impl<'a> Sealer<'a> {
         if self.due.is_none() {
             self.wait_from_now();
         }
-        let large = self.batch.changes.changes() >= self.parts.settings.batch_rows;
-        if self.replay.is_empty() && (large || transaction.parted) {
+        if self.replay.is_empty() && (self.batch_is_full() || transaction.parted) {
             return self.hand_on().await;
         }
         Ok(())
@@ -291,7 +344,7 @@ impl<'a> Sealer<'a> {
         }
         let changes = batch.changes.changes();
         self.parts.progress.counts.batches.fetch_add(1, Relaxed);
-        let permit = self.make_room(changes).await;
+        let permit = self.make_room(changes, batch.changes.bytes()).await;
         let writes = batch.changes.finish(tick);
         let committed_micros = batch.committed_micros;
         let sealed = SealedBatch { tick, entry, writes, boundary, committed_micros, permit, changes };
@@ -299,9 +352,10 @@ impl<'a> Sealer<'a> {
         Ok(())
     }
 
-    /// Waits until the changes fit into what may be read and not yet written.
-    async fn make_room(&self, changes: u64) -> Option<OwnedSemaphorePermit> {
-        let wanted = u32::try_from(changes).unwrap_or(u32::MAX).min(self.parts.settings.queue_rows);
+    /// Waits until the changes fit into what may be read and not yet written. Long rows count for several.
+    async fn make_room(&self, changes: u64, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let weight = changes.max(bytes as u64 / ROW_BYTES);
+        let wanted = u32::try_from(weight).unwrap_or(u32::MAX).min(self.parts.settings.queue_rows);
         self.parts.progress.counts.queued_rows.fetch_add(changes, Relaxed);
         self.room.clone().acquire_many_owned(wanted).await.ok()
     }
@@ -338,17 +392,22 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    async fn seal_if_replay_ends(&mut self) -> Result<(), ProtocolError> {
-        let Some(next) = self.replay.front() else { return Ok(()) };
-        if self.batch.to.as_ref() != Some(&next.to) {
-            return Ok(());
+    fn replay_goes_on(&self) -> Result<Then, ProtocolError> {
+        match self.replay.front() {
+            Some(next) if self.batch.to.as_ref() == Some(&next.to) => {
+                if self.batch.gtids != next.gtids {
+                    // the same ends, and something else between them: another server's order
+                    return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
+                }
+                Ok(Then::SealReplay)
+            }
+            _ => Ok(Then::GoOn),
         }
-        if self.batch.gtids != next.gtids {
-            // the same ends, and something else between them: another server's order
-            return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
-        }
-        let tick = next.tick;
-        self.replay.pop_front();
+    }
+
+    /// Seals the batch that the journal's next entry says.
+    async fn seal_replay(&mut self) -> Result<(), ProtocolError> {
+        let Some(Replay { tick, .. }) = self.replay.pop_front() else { return Ok(()) };
         if self.replay.is_empty() {
             tracing::info!("all journaled batches are cut again");
             // the rest of this transaction ends a batch, so that the next boundary is one of batches
@@ -360,30 +419,26 @@ impl<'a> Sealer<'a> {
         Ok(())
     }
 
-    fn takes_part(&self, change: &RowChange) -> Result<bool, ProtocolError> {
+    fn takes_part(&self, change: RowChangeRef<'_>) -> Result<bool, ProtocolError> {
         self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
             at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
-            table: self.table_name(change),
+            table: self.table_name(change.table),
             cause: Box::new(cause),
         })
     }
 
-    fn table_name(&self, change: &RowChange) -> String {
-        self.plan.of_table(change.table).next().map_or_else(String::new, |m| m.schema.name.to_string())
+    fn table_name(&self, table: TableId) -> String {
+        self.plan.of_table(table).next().map_or_else(String::new, |m| m.schema.name.to_string())
     }
 
-    fn count(&self, change: &RowChange) {
+    fn count(&self, kinds: Kinds) {
         let counts = &self.parts.progress.counts;
-        match (&change.before, &change.after) {
-            (None, _) => counts.inserts.fetch_add(1, Relaxed),
-            (Some(_), Some(_)) => counts.updates.fetch_add(1, Relaxed),
-            (Some(_), None) => {
-                if self.parts.progress.copying() {
-                    counts.deletes_while_copying.fetch_add(1, Relaxed);
-                }
-                counts.deletes.fetch_add(1, Relaxed)
-            }
-        };
+        counts.inserts.fetch_add(kinds.inserts, Relaxed);
+        counts.updates.fetch_add(kinds.updates, Relaxed);
+        counts.deletes.fetch_add(kinds.deletes, Relaxed);
+        if self.parts.progress.copying() {
+            counts.deletes_while_copying.fetch_add(kinds.deletes, Relaxed);
+        }
     }
 
     fn note_sealed(&self, gtids: &GtidSet, at: Option<&BinlogPlace>) {

@@ -247,7 +247,7 @@ impl Writer {
         while rows < rows_max.max(1)
             && let Some((number, write)) = queue.writes.pop_front()
         {
-            rows += write.get().rows.len();
+            rows += write.get().len();
             writes.push((number, write));
         }
         if writes.is_empty() {
@@ -413,5 +413,5 @@ fn place(position: &mut Position, at: &BinlogPlace) {
 }
 
 fn rows_of(window: &ListWindow) -> usize {
-    window.writes.iter().map(|(_, writes)| writes.get().rows.len()).sum()
+    window.writes.iter().map(|(_, writes)| writes.get().len()).sum()
 }

@@ -10,46 +10,81 @@
 //!   of the address but an insert;
 //! - no row gets a family marker and a put: at equal timestamps the marker would win.
 
-use super::plan::{Plan, list_of};
+//!
+//! Rows of a batch are packed in one buffer ([`RowBlock`]): an address is looked up by its bytes in there, so that
+//! a change costs no allocation of its own.
+
+use super::plan::Plan;
 use super::{Journaled, ProtocolError, SafeMark};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
-use crate::model::{Mapping, Row, RowChange, Target, TargetId, Tick};
-use crate::sink::layout::{self, ItemWrite};
-use crate::sink::{RowWrite, SinkError};
-use bytes::Bytes;
-use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use crate::model::{ColumnValue, Mapping, Row, RowChangeRef, Target, TargetId, Tick};
+use crate::sink::rows::{Packed, PackedWrite, RowBlock};
+use crate::sink::{SinkError, layout};
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// What one batch, or one chunk, writes to one list of one target. Rows in key order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one batch, or one chunk, writes to one list of one target: some rows of its block, in key order.
+#[derive(Clone, Debug)]
 pub struct ListWrites {
     pub list: ListId,
     pub target: TargetId,
-    pub rows: Vec<RowWrite>,
+    block: Arc<RowBlock>,
+    places: Range<usize>,
+}
+
+impl ListWrites {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub fn tick(&self) -> Tick {
+        self.block.tick()
+    }
+
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
+        self.block.writes(self.places.clone())
+    }
 }
 
 /// Collects the changes of one batch.
 #[derive(Debug, Default)]
 pub struct Coalescer {
-    entries: FxHashMap<(TargetId, Bytes), Entry>,
+    /// Row keys and cells, one row behind the other; what a later change of the same address made void stays.
+    buffer: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Places in `entries`, by target and row key.
+    by_address: HashTable<u32>,
     changes: u64,
     failpoints: Failpoints,
 }
 
-#[derive(Debug)]
+/// One address: its last operation.
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     list: ListId,
+    target: TargetId,
+    row: Packed,
     last: Last,
     /// The batch saw nothing of this address but one insert, so nothing older can have cells that the
     /// insert does not overwrite, except below a marker.
     inserted_only: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Delete,
-    Write { puts: Vec<(Bytes, Bytes)>, nulls: Vec<Bytes>, marked: bool },
+    Write,
+    /// With a switch of tests on: taken back, as if it had never been.
+    Cancelled,
 }
 
 impl Coalescer {
@@ -62,6 +97,11 @@ impl Coalescer {
         self.changes
     }
 
+    /// Bytes of keys and cells taken in so far.
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.changes == 0
     }
@@ -70,11 +110,11 @@ impl Coalescer {
     ///
     /// # Errors
     /// A row that has no address (NULL or a zero date in a key).
-    pub fn add(&mut self, plan: &Plan, change: &RowChange) -> Result<(), SinkError> {
+    pub fn add(&mut self, plan: &Plan, change: RowChangeRef<'_>) -> Result<(), SinkError> {
         self.changes += 1;
         for mapping in plan.of_table(change.table) {
-            let before = in_cohort(plan, mapping, change.before.as_ref())?;
-            let after = in_cohort(plan, mapping, change.after.as_ref())?;
+            let before = self.in_cohort(plan, mapping, change.before)?;
+            let after = self.in_cohort(plan, mapping, change.after)?;
             for target in &mapping.targets {
                 self.add_to_target(mapping, target, before, after, change.before.is_none())?;
             }
@@ -82,86 +122,161 @@ impl Coalescer {
         Ok(())
     }
 
+    /// The row and its list, if that takes part.
+    fn in_cohort<'a>(
+        &mut self,
+        plan: &Plan,
+        mapping: &Mapping,
+        row: Option<&'a [ColumnValue<'a>]>,
+    ) -> Result<Option<InList<'a>>, SinkError> {
+        let Some(row) = row else { return Ok(None) };
+        let scratch_at = self.buffer.len();
+        layout::push_list_key(mapping, row, &mut self.buffer)?;
+        let key = &self.buffer[scratch_at..];
+        let takes_part = plan.cohort().has(key);
+        let list = ListId::new(mapping.id.0, key);
+        self.buffer.truncate(scratch_at);
+        Ok(takes_part.then_some((list, row)))
+    }
+
     fn add_to_target(
         &mut self,
         mapping: &Mapping,
         target: &Target,
-        before: Option<(ListId, &Row)>,
-        after: Option<(ListId, &Row)>,
+        before: Option<InList<'_>>,
+        after: Option<InList<'_>>,
         is_insert: bool,
     ) -> Result<(), SinkError> {
         let after = match after {
-            Some((list, row)) => Some((list, layout::item_write(mapping, target, row)?)),
+            Some((list, row)) => Some((list, pack_item(mapping, target, row, &mut self.buffer)?)),
             None => None,
         };
         if let Some((list, row)) = before {
-            let address = layout::address(mapping, target, row)?;
-            if after.as_ref().is_none_or(|(_, write)| write.row != address) {
-                self.delete(target.id, address, list);
+            let at = self.buffer.len();
+            layout::push_address(mapping, target, row, &mut self.buffer)?;
+            let address = packed(at, self.buffer.len() - at, 0);
+            let same = |(_, after): &(ListId, Packed)| after.key(&self.buffer) == address.key(&self.buffer);
+            if after.as_ref().is_some_and(same) {
+                self.buffer.truncate(at);
+            } else {
+                self.note(Entry {
+                    list,
+                    target: target.id,
+                    row: address,
+                    last: Last::Delete,
+                    inserted_only: false,
+                });
             }
         }
-        if let Some((list, write)) = after {
-            self.write(target.id, list, write, is_insert);
+        if let Some((list, row)) = after {
+            self.note(Entry { list, target: target.id, row, last: Last::Write, inserted_only: is_insert });
         }
         Ok(())
     }
 
-    fn delete(&mut self, target: TargetId, address: Bytes, list: ListId) {
-        let key = (target, address);
-        if self.failpoints.insert_delete_cancels() && self.entries.get(&key).is_some_and(|e| e.inserted_only)
-        {
-            self.entries.remove(&key);
+    /// Makes `entry` the last operation of its address.
+    fn note(&mut self, mut entry: Entry) {
+        let (buffer, entries) = (&self.buffer, &mut self.entries);
+        let key = entry.row.key(buffer);
+        let same = |place: &u32| {
+            let other = &entries[*place as usize];
+            other.target == entry.target && other.row.key(buffer) == key
+        };
+        let hash = address_hash(entry.target, key);
+        if let Some(place) = self.by_address.find(hash, same) {
+            let known = &mut entries[*place as usize];
+            if known.last == Last::Cancelled {
+                *known = entry;
+                return;
+            }
+            if self.failpoints.insert_delete_cancels() && entry.last == Last::Delete && known.inserted_only {
+                known.last = Last::Cancelled;
+                return;
+            }
+            entry.row.delete_family = self.failpoints.family_marker_with_put()
+                && known.last == Last::Delete
+                && entry.last == Last::Write;
+            entry.inserted_only = false;
+            *known = entry;
             return;
         }
-        self.entries.insert(key, Entry { list, last: Last::Delete, inserted_only: false });
-    }
-
-    fn write(&mut self, target: TargetId, list: ListId, write: ItemWrite, is_insert: bool) {
-        let key = (target, write.row);
-        let marked = self.failpoints.family_marker_with_put()
-            && self.entries.get(&key).is_some_and(|entry| matches!(entry.last, Last::Delete));
-        let nulls = if self.failpoints.null_markers_dropped() { Vec::new() } else { write.nulls };
-        let last = Last::Write { puts: write.puts, nulls, marked };
-        let inserted_only = is_insert && !self.entries.contains_key(&key);
-        self.entries.insert(key, Entry { list, last, inserted_only });
+        let place = u32::try_from(entries.len()).expect("a batch has far fewer addresses");
+        entries.push(entry);
+        let rehash = |place: &u32| {
+            let other = &entries[*place as usize];
+            address_hash(other.target, other.row.key(buffer))
+        };
+        self.by_address.insert_unique(hash, place, rehash);
     }
 
     /// What the batch writes, at `tick`: by list and target, rows in key order.
-    pub fn finish(self, tick: Tick) -> Vec<ListWrites> {
-        let mut by_list: BTreeMap<(ListId, TargetId), Vec<RowWrite>> = BTreeMap::new();
-        for ((target, row), entry) in self.entries {
-            by_list.entry((entry.list, target)).or_default().push(row_write(row, tick, entry));
-        }
-        by_list
-            .into_iter()
-            .map(|((list, target), mut rows)| {
-                rows.sort_unstable_by(|a, b| a.row.cmp(&b.row));
-                ListWrites { list, target, rows }
-            })
-            .collect()
+    pub fn finish(mut self, tick: Tick) -> Vec<ListWrites> {
+        let nulls = !self.failpoints.null_markers_dropped();
+        self.entries.retain_mut(|entry| {
+            match entry.last {
+                Last::Delete => entry.row.delete_family = true,
+                Last::Write => entry.row.markers = nulls && !entry.inserted_only,
+                Last::Cancelled => return false,
+            }
+            true
+        });
+        let buffer = &self.buffer;
+        self.entries.sort_unstable_by(|a, b| {
+            (a.list, a.target, a.row.key(buffer)).cmp(&(b.list, b.target, b.row.key(buffer)))
+        });
+        by_list(self.buffer, &self.entries, tick)
     }
 }
 
-fn row_write(row: Bytes, tick: Tick, entry: Entry) -> RowWrite {
-    match entry.last {
-        Last::Delete => {
-            RowWrite { row, tick, delete_family: true, puts: Vec::new(), delete_columns: Vec::new() }
-        }
-        Last::Write { puts, nulls, marked } => {
-            let delete_columns = if entry.inserted_only { Vec::new() } else { nulls };
-            RowWrite { row, tick, delete_family: marked, puts, delete_columns }
-        }
+/// A row and the list that it lies in.
+type InList<'a> = (ListId, &'a [ColumnValue<'a>]);
+
+fn address_hash(target: TargetId, key: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write_u16(target.0);
+    hasher.write(key);
+    hasher.finish()
+}
+
+fn packed(at: usize, key_bytes: usize, cell_bytes: usize) -> Packed {
+    let short =
+        |bytes: usize| u32::try_from(bytes).expect("a row is shorter than the packet that brought it");
+    Packed {
+        at,
+        key_bytes: short(key_bytes),
+        cell_bytes: short(cell_bytes),
+        delete_family: false,
+        markers: false,
     }
 }
 
-fn in_cohort<'a>(
-    plan: &Plan,
+/// Appends address and cells of an item to `buffer`.
+fn pack_item(
     mapping: &Mapping,
-    row: Option<&'a Row>,
-) -> Result<Option<(ListId, &'a Row)>, SinkError> {
-    let Some(row) = row else { return Ok(None) };
-    let (list, key) = list_of(mapping, row)?;
-    Ok(plan.cohort().has(&key).then_some((list, row)))
+    target: &Target,
+    row: &[ColumnValue<'_>],
+    buffer: &mut Vec<u8>,
+) -> Result<Packed, SinkError> {
+    let at = buffer.len();
+    layout::push_address(mapping, target, row, buffer)?;
+    let cells_at = buffer.len();
+    layout::push_cells(mapping, target, row, buffer)?;
+    Ok(packed(at, cells_at - at, buffer.len() - cells_at))
+}
+
+/// Cuts entries that are sorted by list and target.
+fn by_list(buffer: Vec<u8>, entries: &[Entry], tick: Tick) -> Vec<ListWrites> {
+    let block = RowBlock::new(buffer, entries.iter().map(|entry| entry.row).collect(), tick);
+    let block = Arc::new(block);
+    let mut from = 0;
+    let groups = entries.chunk_by(|a, b| (a.list, a.target) == (b.list, b.target));
+    groups
+        .map(|group| {
+            let places = from..from + group.len();
+            from = places.end;
+            ListWrites { list: group[0].list, target: group[0].target, block: block.clone(), places }
+        })
+        .collect()
 }
 
 /// What a chunk writes of the rows that it read, stamped with the mark (I3): each item in full, a NULL
@@ -175,24 +290,23 @@ pub fn snapshot_writes(
     rows: &[(ListId, Row)],
     mark: &SafeMark,
 ) -> Result<Vec<Journaled<ListWrites>>, ProtocolError> {
-    let mut by_list: BTreeMap<ListId, Vec<RowWrite>> = BTreeMap::new();
+    let mut buffer = Vec::with_capacity(rows.len() * ITEM_BYTES);
+    let mut entries = Vec::with_capacity(rows.len());
     for (list, row) in rows {
-        let write = layout::item_write(mapping, target, row).map_err(|cause| ProtocolError::Change {
+        let row = pack_item(mapping, target, row, &mut buffer).map_err(|cause| ProtocolError::Change {
             at: "the snapshot".into(),
             table: mapping.schema.name.to_string(),
             cause: Box::new(cause),
         })?;
-        by_list.entry(*list).or_default().push(RowWrite {
-            row: write.row,
-            tick: mark.tick(),
-            delete_family: false,
-            puts: write.puts,
-            delete_columns: Vec::new(),
-        });
+        entries.push(Entry { list: *list, target: target.id, row, last: Last::Write, inserted_only: true });
     }
-    let covered = |(list, rows)| Journaled::with_proof(ListWrites { list, target: target.id, rows });
-    Ok(by_list.into_iter().map(covered).collect())
+    // stable: rows come in the order of their primary key
+    entries.sort_by_key(|entry| entry.list);
+    Ok(by_list(buffer, &entries, mark.tick()).into_iter().map(Journaled::with_proof).collect())
 }
+
+/// Room for most items.
+const ITEM_BYTES: usize = 128;
 
 #[cfg(test)]
 #[path = "coalesce_tests.rs"]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub type Entry = JournalRecord;
 
 /// Something whose tick is durably journaled: the only thing that may be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Journaled<T>(T);
 
 impl<T> Journaled<T> {
@@ -48,7 +48,7 @@ impl Receipt {
     /// What may be sent under this receipt.
     pub fn cover(&self, writes: ListWrites) -> Journaled<ListWrites> {
         assert!(
-            writes.rows.iter().all(|row| self.ticks.binary_search(&row.tick).is_ok()),
+            self.ticks.binary_search(&writes.tick()).is_ok(),
             "I2: nothing is sent with a tick before the journal holds it"
         );
         Journaled(writes)

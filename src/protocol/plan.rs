@@ -1,7 +1,7 @@
 //! What is moved: the mappings of a run, found by table, and the cohort of lists that takes part.
 
 use crate::lock::ListId;
-use crate::model::{Mapping, Row, RowChange, TableId, Target, TargetId, Value};
+use crate::model::{ColumnValue, Mapping, RowChangeRef, TableId, Target, TargetId, Value};
 use crate::sink::{SinkError, layout};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -82,10 +82,10 @@ impl Plan {
 
     /// Whether a change touches a list of the cohort. Only such changes are counted in a
     /// [`Point`](crate::model::Point).
-    pub fn takes_part(&self, change: &RowChange) -> Result<bool, SinkError> {
+    pub fn takes_part(&self, change: RowChangeRef<'_>) -> Result<bool, SinkError> {
         let Cohort::Only(_) = &self.cohort else { return Ok(self.of_table(change.table).next().is_some()) };
         for mapping in self.of_table(change.table) {
-            for row in [&change.before, &change.after].into_iter().flatten() {
+            for row in [change.before, change.after].into_iter().flatten() {
                 if self.cohort.has(&layout::list_key(mapping, row)?) {
                     return Ok(true);
                 }
@@ -116,7 +116,7 @@ impl Plan {
 }
 
 /// The list that a row belongs to.
-pub fn list_of(mapping: &Mapping, row: &Row) -> Result<(ListId, Vec<u8>), SinkError> {
+pub fn list_of(mapping: &Mapping, row: &[ColumnValue<'_>]) -> Result<(ListId, Vec<u8>), SinkError> {
     let key = layout::list_key(mapping, row)?;
     Ok((ListId::new(mapping.id.0, &key), key))
 }

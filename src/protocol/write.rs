@@ -6,7 +6,7 @@ use super::journal::Journaled;
 use crate::error::Disposition;
 use crate::lock::Held;
 use crate::model::TargetId;
-use crate::sink::{RowWrite, Sink, SinkError};
+use crate::sink::{PackedWrite, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,26 +34,37 @@ pub async fn send(
     held: &Held,
     writes: &[&Journaled<ListWrites>],
 ) -> Result<u64, NotWritten> {
-    let mut by_target: BTreeMap<TargetId, Vec<RowWrite>> = BTreeMap::new();
+    let mut by_target: BTreeMap<TargetId, Vec<Keyed<'_>>> = BTreeMap::new();
     for write in writes {
         let write = write.get();
         debug_assert!(held.lists().contains(&write.list), "I4: a write goes out under the lease of its list");
-        by_target.entry(write.target).or_default().extend(write.rows.iter().cloned());
+        by_target.entry(write.target).or_default().extend(write.rows().map(keyed));
     }
     let mut rows_written = 0;
     for (target, mut rows) in by_target {
-        rows.sort_by(|a, b| (&a.row, a.tick).cmp(&(&b.row, b.tick)));
+        rows.sort_unstable_by(|(a_key, a), (b_key, b)| (a_key, a.row, a.tick).cmp(&(b_key, b.row, b.tick)));
+        let rows: Vec<PackedWrite<'_>> = rows.into_iter().map(|(_, row)| row).collect();
         send_to_target(sink, held, target, &rows).await?;
         rows_written += rows.len() as u64;
     }
     Ok(rows_written)
 }
 
+/// A row with the beginning of its key: most comparisons need not look at the row itself.
+type Keyed<'a> = (u128, PackedWrite<'a>);
+
+fn keyed(row: PackedWrite<'_>) -> Keyed<'_> {
+    let mut key = [0; 16];
+    let length = row.row.len().min(key.len());
+    key[..length].copy_from_slice(&row.row[..length]);
+    (u128::from_be_bytes(key), row)
+}
+
 async fn send_to_target(
     sink: &dyn Sink,
     held: &Held,
     target: TargetId,
-    rows: &[RowWrite],
+    rows: &[PackedWrite<'_>],
 ) -> Result<(), NotWritten> {
     let mut pause = FIRST_PAUSE;
     let mut last = None;
@@ -80,7 +91,7 @@ async fn write_before(
     deadline: Instant,
     sink: &dyn Sink,
     target: TargetId,
-    rows: &[RowWrite],
+    rows: &[PackedWrite<'_>],
 ) -> Result<(), SinkError> {
     tokio::select! { biased;
         () = tokio::time::sleep_until(deadline) => Err(SinkError::Unavailable {

@@ -4,8 +4,8 @@
 //! compared as unsigned bytes, and none is a prefix of another of the same type, so parts can stand
 //! one after the other without separators.
 
-use super::{SinkError, number};
-use crate::model::{Column, ColumnType, DateTime, Mapping, Row, Time, Value, ValueEncoding};
+use super::{SinkError, number, print};
+use crate::model::{Column, ColumnType, ColumnValue, DateTime, Mapping, Value, ValueEncoding};
 use bytes::Bytes;
 
 /// Why a value cannot be written; the caller adds mapping and column. Never holds the value.
@@ -23,13 +23,28 @@ pub enum Direction {
 ///
 /// # Errors
 /// `Unencodable` for NULL, for a date that names no point in time, for a type that cannot be a key.
-pub fn key_parts(mapping: &Mapping, columns: &[usize], row: &Row) -> Result<Vec<u8>, SinkError> {
+pub fn key_parts(
+    mapping: &Mapping,
+    columns: &[usize],
+    row: &[ColumnValue<'_>],
+) -> Result<Vec<u8>, SinkError> {
     let mut key = Vec::with_capacity(columns.len() * 8);
+    push_parts(mapping, columns, row, &mut key)?;
+    Ok(key)
+}
+
+/// Appends what [`key_parts`] gives to `key`.
+pub fn push_parts(
+    mapping: &Mapping,
+    columns: &[usize],
+    row: &[ColumnValue<'_>],
+    key: &mut Vec<u8>,
+) -> Result<(), SinkError> {
     for &column in columns {
         let value = row.get(column).ok_or_else(|| unencodable(mapping, column, "is missing from the row"))?;
-        push_part(mapping, column, value, Direction::Ascending, &mut key)?;
+        push_part(mapping, column, value, Direction::Ascending, key)?;
     }
-    Ok(key)
+    Ok(())
 }
 
 /// The ascending parts of `values`, which belong to `columns` one to one.
@@ -52,7 +67,7 @@ pub fn key_parts_of(mapping: &Mapping, columns: &[usize], values: &[Value]) -> R
 pub fn push_part(
     mapping: &Mapping,
     column: usize,
-    value: &Value,
+    value: &ColumnValue<'_>,
     direction: Direction,
     key: &mut Vec<u8>,
 ) -> Result<(), SinkError> {
@@ -83,8 +98,10 @@ pub fn take_part(column_type: &ColumnType, direction: Direction, bytes: &mut &[u
             *bytes = rest;
             Some(Value::Bytes(part.iter().map(|byte| byte ^ flip).collect()))
         }
-        ColumnType::VarBinary => Some(Value::Bytes(take_terminated(flip, bytes)?)),
-        ColumnType::Text { .. } => Some(Value::Text(String::from_utf8(take_terminated(flip, bytes)?).ok()?)),
+        ColumnType::VarBinary => Some(Value::Bytes(take_terminated(flip, bytes)?.into())),
+        ColumnType::Text { .. } => {
+            Some(Value::Text(String::from_utf8(take_terminated(flip, bytes)?).ok()?.into()))
+        }
         _ => None,
     }
 }
@@ -103,18 +120,31 @@ pub fn salt(list_key: &[u8], buckets: u16) -> u8 {
 pub fn cell_value(
     mapping: &Mapping,
     column: usize,
-    value: &Value,
+    value: &ColumnValue<'_>,
     encoding: ValueEncoding,
 ) -> Result<Option<Bytes>, SinkError> {
+    let mut bytes = Vec::new();
+    let present = push_cell_value(mapping, column, value, encoding, &mut bytes)?;
+    Ok(present.then(|| bytes.into()))
+}
+
+/// Appends what [`cell_value`] gives to `out`; `false`, and nothing appended, for NULL.
+pub fn push_cell_value(
+    mapping: &Mapping,
+    column: usize,
+    value: &ColumnValue<'_>,
+    encoding: ValueEncoding,
+    out: &mut Vec<u8>,
+) -> Result<bool, SinkError> {
     if value.is_null() {
-        return Ok(None);
+        return Ok(false);
     }
     let column_type = &column_of(mapping, column)?.column_type;
     let encoded = match encoding {
-        ValueEncoding::Utf8 => utf8(column_type, value),
-        ValueEncoding::Bytes => binary(column_type, value),
+        ValueEncoding::Utf8 => push_utf8(column_type, value, out),
+        ValueEncoding::Bytes => push_binary(column_type, value, out),
     };
-    encoded.map(|bytes| Some(bytes.into())).map_err(|reason| unencodable(mapping, column, reason))
+    encoded.map(|()| true).map_err(|reason| unencodable(mapping, column, reason))
 }
 
 fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, SinkError> {
@@ -136,25 +166,27 @@ fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
 const MISMATCH: Reason = "holds a value that its declared type cannot hold";
 const NO_INSTANT: Reason = "holds a zero, partial or impossible date, which names no point in time";
 
-fn encode_part(column_type: &ColumnType, value: &Value, key: &mut Vec<u8>) -> Result<(), Reason> {
+fn encode_part(column_type: &ColumnType, value: &ColumnValue<'_>, key: &mut Vec<u8>) -> Result<(), Reason> {
     match (column_type, value) {
-        (_, Value::Null) => return Err("is NULL, which a key cannot hold"),
-        (ColumnType::Integer { unsigned: true, .. } | ColumnType::Year, Value::UInt(number)) => {
-            key.extend(number.to_be_bytes());
+        (_, ColumnValue::Null) => return Err("is NULL, which a key cannot hold"),
+        (ColumnType::Integer { unsigned: true, .. } | ColumnType::Year, ColumnValue::UInt(number)) => {
+            key.extend_from_slice(&number.to_be_bytes());
         }
-        (ColumnType::Integer { unsigned: false, .. }, Value::Int(number)) => key.extend(flip_sign(*number)),
+        (ColumnType::Integer { unsigned: false, .. }, ColumnValue::Int(number)) => {
+            key.extend_from_slice(&flip_sign(*number))
+        }
         (
             ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. },
-            Value::DateTime(date),
-        ) => key.extend(flip_sign(instant(date)?)),
-        (ColumnType::Binary { length }, Value::Bytes(bytes)) => {
+            ColumnValue::DateTime(date),
+        ) => key.extend_from_slice(&flip_sign(instant(date)?)),
+        (ColumnType::Binary { length }, ColumnValue::Bytes(bytes)) => {
             if u32::try_from(bytes.len()) != Ok(*length) {
                 return Err("holds a value that is not as long as its BINARY type");
             }
-            key.extend(bytes);
+            key.extend_from_slice(bytes);
         }
-        (ColumnType::Text { .. }, Value::Text(text)) => push_terminated(text.as_bytes(), key),
-        (ColumnType::VarBinary, Value::Bytes(bytes)) => push_terminated(bytes, key),
+        (ColumnType::Text { .. }, ColumnValue::Text(text)) => push_terminated(text.as_bytes(), key),
+        (ColumnType::VarBinary, ColumnValue::Bytes(bytes)) => push_terminated(bytes, key),
         (column_type, _) if !can_be_key(column_type) => {
             return Err("has a type that cannot be part of a key");
         }
@@ -201,13 +233,14 @@ fn take_u64(flip: u8, bytes: &mut &[u8]) -> Option<u64> {
 }
 
 fn push_terminated(content: &[u8], key: &mut Vec<u8>) {
-    for &byte in content {
-        key.push(byte);
-        if byte == 0 {
-            key.push(0xff);
-        }
+    let mut rest = content;
+    while let Some(zero) = rest.iter().position(|byte| *byte == 0) {
+        key.extend_from_slice(&rest[..=zero]);
+        key.push(0xff);
+        rest = &rest[zero + 1..];
     }
-    key.extend([0, 0]);
+    key.extend_from_slice(rest);
+    key.extend_from_slice(&[0, 0]);
 }
 
 fn take_terminated(flip: u8, bytes: &mut &[u8]) -> Option<Vec<u8>> {
@@ -236,61 +269,48 @@ fn complement(part: &mut [u8]) {
     }
 }
 
-fn utf8(column_type: &ColumnType, value: &Value) -> Result<Vec<u8>, Reason> {
-    let text = match (column_type, value) {
-        (_, Value::Int(number)) => number.to_string(),
-        (_, Value::UInt(number)) => number.to_string(),
-        (_, Value::Float(number)) => number::shortest_f32(*number).ok_or(MISMATCH)?,
-        (_, Value::Double(number)) => number::shortest_f64(*number).ok_or(MISMATCH)?,
-        (_, Value::Text(text)) => text.clone(),
-        (_, Value::Bytes(bytes)) => return Ok(bytes.clone()),
-        (ColumnType::Date, Value::DateTime(date)) => print_date(date),
-        (ColumnType::DateTime { fraction } | ColumnType::Timestamp { fraction }, Value::DateTime(date)) => {
-            print_date_time(date, *fraction)
+fn push_utf8(column_type: &ColumnType, value: &ColumnValue<'_>, out: &mut Vec<u8>) -> Result<(), Reason> {
+    match (column_type, value) {
+        (_, ColumnValue::Int(number)) => {
+            if *number < 0 {
+                out.push(b'-');
+            }
+            print::number(number.unsigned_abs(), 1, out);
         }
-        (ColumnType::Time { fraction }, Value::Time(time)) => print_time(time, *fraction),
+        (_, ColumnValue::UInt(number)) => print::number(*number, 1, out),
+        (_, ColumnValue::Float(number)) => {
+            out.extend_from_slice(number::shortest_f32(*number).ok_or(MISMATCH)?.as_bytes());
+        }
+        (_, ColumnValue::Double(number)) => {
+            out.extend_from_slice(number::shortest_f64(*number).ok_or(MISMATCH)?.as_bytes());
+        }
+        (_, ColumnValue::Text(text)) => out.extend_from_slice(text.as_bytes()),
+        (_, ColumnValue::Bytes(bytes)) => out.extend_from_slice(bytes),
+        (ColumnType::Date, ColumnValue::DateTime(date)) => print::date(date, out),
+        (
+            ColumnType::DateTime { fraction } | ColumnType::Timestamp { fraction },
+            ColumnValue::DateTime(date),
+        ) => print::date_time(date, *fraction, out),
+        (ColumnType::Time { fraction }, ColumnValue::Time(time)) => print::time(time, *fraction, out),
         _ => return Err(MISMATCH),
-    };
-    Ok(text.into_bytes())
-}
-
-fn binary(column_type: &ColumnType, value: &Value) -> Result<Vec<u8>, Reason> {
-    Ok(match (column_type, value) {
-        (_, Value::Int(number)) => number.to_be_bytes().to_vec(),
-        (_, Value::UInt(number)) => number.to_be_bytes().to_vec(),
-        (_, Value::Float(number)) => number.to_be_bytes().to_vec(),
-        (_, Value::Double(number)) => number.to_be_bytes().to_vec(),
-        (_, Value::DateTime(date)) => instant(date)?.to_be_bytes().to_vec(),
-        (_, Value::Time(time)) => time.micros_total().to_be_bytes().to_vec(),
-        (ColumnType::Decimal { scale, .. }, Value::Text(text)) => {
-            number::big_decimal(text, *scale).ok_or(MISMATCH)?
-        }
-        _ => return utf8(column_type, value),
-    })
-}
-
-fn print_date(date: &DateTime) -> String {
-    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
-}
-
-fn print_date_time(date: &DateTime, fraction: u8) -> String {
-    let seconds = format!("{} {:02}:{:02}:{:02}", print_date(date), date.hour, date.minute, date.second);
-    seconds + &print_fraction(date.micros, fraction)
-}
-
-fn print_time(time: &Time, fraction: u8) -> String {
-    let sign = if time.negative { "-" } else { "" };
-    let seconds = format!("{sign}{:02}:{:02}:{:02}", time.hours, time.minutes, time.seconds);
-    seconds + &print_fraction(time.micros, fraction)
-}
-
-/// `.123` for 3 declared digits, nothing for none.
-fn print_fraction(micros: u32, digits: u8) -> String {
-    let digits = u32::from(digits.min(6));
-    if digits == 0 {
-        return String::new();
     }
-    format!(".{:0width$}", micros / 10_u32.pow(6 - digits), width = digits as usize)
+    Ok(())
+}
+
+fn push_binary(column_type: &ColumnType, value: &ColumnValue<'_>, out: &mut Vec<u8>) -> Result<(), Reason> {
+    match (column_type, value) {
+        (_, ColumnValue::Int(number)) => out.extend_from_slice(&number.to_be_bytes()),
+        (_, ColumnValue::UInt(number)) => out.extend_from_slice(&number.to_be_bytes()),
+        (_, ColumnValue::Float(number)) => out.extend_from_slice(&number.to_be_bytes()),
+        (_, ColumnValue::Double(number)) => out.extend_from_slice(&number.to_be_bytes()),
+        (_, ColumnValue::DateTime(date)) => out.extend_from_slice(&instant(date)?.to_be_bytes()),
+        (_, ColumnValue::Time(time)) => out.extend_from_slice(&time.micros_total().to_be_bytes()),
+        (ColumnType::Decimal { scale, .. }, ColumnValue::Text(text)) => {
+            out.extend_from_slice(&number::big_decimal(text, *scale).ok_or(MISMATCH)?);
+        }
+        _ => return push_utf8(column_type, value, out),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn value(column_type: &ColumnType, text: &str) -> Value {
         ColumnType::Integer { .. } | ColumnType::Year => Value::UInt(text.parse().expect(parsed)),
         ColumnType::Float => Value::Float(text.parse().expect(parsed)),
         ColumnType::Double => Value::Double(text.parse().expect(parsed)),
-        ColumnType::Decimal { .. } => Value::Text(text.into()),
+        ColumnType::Decimal { .. } => Value::Text(text.to_owned().into()),
         ColumnType::Date => {
             let day = date_time(&format!("{text} 00:00:00"));
             Value::DateTime(DateTime { micros: 0, ..day })
@@ -67,8 +67,8 @@ fn value(column_type: &ColumnType, text: &str) -> Value {
         ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => Value::DateTime(date_time(text)),
         ColumnType::Time { .. } => Value::Time(time(text)),
         _ => match text.strip_prefix("0x") {
-            Some(digits) => Value::Bytes(hex::decode(digits).expect(parsed)),
-            None => Value::Text(serde_json::from_str(text).expect(parsed)),
+            Some(digits) => Value::Bytes(hex::decode(digits).expect(parsed).into()),
+            None => Value::Text(serde_json::from_str::<String>(text).expect(parsed).into()),
         },
     }
 }

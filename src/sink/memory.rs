@@ -6,7 +6,7 @@
 //! Markers stay until [`MemorySink::compact_markers`] (HBase: until the purge delay).
 //! No faults, no waiting: the simulation wraps it.
 
-use super::{RowWrite, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
+use super::{PackedWrite, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
 use crate::clock::Clock;
 use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
@@ -112,19 +112,20 @@ impl Table {
 }
 
 impl Family {
-    fn write(&mut self, write: &RowWrite) {
-        let row = self.rows.entry(write.row.clone()).or_default();
+    fn write(&mut self, write: &PackedWrite<'_>) {
+        let row = self.rows.entry(Bytes::copy_from_slice(write.row)).or_default();
         if write.delete_family {
             row.family_marker = row.family_marker.max(Some(write.tick));
         }
-        for qualifier in &write.delete_columns {
-            let marker = row.column_markers.entry(qualifier.clone()).or_insert(write.tick);
+        for qualifier in write.delete_columns() {
+            let marker = row.column_markers.entry(Bytes::copy_from_slice(qualifier)).or_insert(write.tick);
             *marker = write.tick.max(*marker);
         }
-        for (qualifier, value) in &write.puts {
+        for (qualifier, value) in write.puts() {
             let newest = row.cells.get(qualifier).map(|(tick, _)| *tick);
             if newest <= Some(write.tick) {
-                row.cells.insert(qualifier.clone(), (write.tick, value.clone()));
+                let cell = (write.tick, Bytes::copy_from_slice(value));
+                row.cells.insert(Bytes::copy_from_slice(qualifier), cell);
             }
         }
     }
@@ -175,7 +176,7 @@ impl MemoryRow {
 
 #[async_trait]
 impl Sink for MemorySink {
-    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         if rows.iter().any(|write| write.row.is_empty()) {
             return Err(refused("a write", "row keys cannot be empty"));
         }

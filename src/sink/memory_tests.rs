@@ -1,5 +1,6 @@
 use super::*;
 use crate::sink::fixtures::target;
+use crate::sink::{PackedRows, RowWrite};
 
 struct Stopped(u64);
 
@@ -36,22 +37,22 @@ async fn value(sink: &MemorySink, row: &'static str) -> Option<Bytes> {
 #[tokio::test]
 async fn a_late_put_shows_up_only_after_markers_are_compacted_away() {
     let sink = sink();
-    sink.write(TARGET, &[put("a", 5, "old"), delete("a", 10)]).await.unwrap();
-    sink.write(TARGET, &[put("a", 7, "late")]).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 5, "old"), delete("a", 10)]).writes()).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 7, "late")]).writes()).await.unwrap();
     assert_eq!(value(&sink, "a").await, None);
     sink.compact_markers();
     assert_eq!(value(&sink, "a").await, None, "compaction removes what is hidden");
-    sink.write(TARGET, &[put("a", 7, "late")]).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 7, "late")]).writes()).await.unwrap();
     assert_eq!(value(&sink, "a").await.as_deref(), Some(&b"late"[..]));
 }
 
 #[tokio::test]
 async fn a_put_at_the_tick_of_a_marker_stays_hidden() {
     let sink = sink();
-    sink.write(TARGET, &[delete("a", 10)]).await.unwrap();
-    sink.write(TARGET, &[put("a", 10, "same")]).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[delete("a", 10)]).writes()).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 10, "same")]).writes()).await.unwrap();
     assert_eq!(value(&sink, "a").await, None);
-    sink.write(TARGET, &[put("a", 11, "newer")]).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 11, "newer")]).writes()).await.unwrap();
     assert_eq!(value(&sink, "a").await.as_deref(), Some(&b"newer"[..]));
 }
 
@@ -59,7 +60,10 @@ async fn a_put_at_the_tick_of_a_marker_stays_hidden() {
 async fn a_table_is_missing_until_it_is_created() {
     let targets = [target(0, "t", true)];
     let sink = MemorySink::new(&targets, Arc::new(Stopped(1_000)));
-    assert!(matches!(sink.write(TARGET, &[put("a", 1, "v")]).await, Err(SinkError::Missing { .. })));
+    assert!(matches!(
+        sink.write(TARGET, &PackedRows::of(&[put("a", 1, "v")]).writes()).await,
+        Err(SinkError::Missing { .. })
+    ));
     assert_eq!(sink.describe(TARGET).await.unwrap(), TableState::Missing);
     sink.create(&targets[0], "run-1", 60_000).await.unwrap();
     let TableState::Present { family: Some(family), attributes, .. } = sink.describe(TARGET).await.unwrap()
@@ -74,7 +78,9 @@ async fn a_table_is_missing_until_it_is_created() {
 #[tokio::test]
 async fn a_reversed_scan_goes_on_below_its_last_row() {
     let sink = sink();
-    sink.write(TARGET, &[put("a", 1, "1"), put("a\0", 1, "2"), put("b", 1, "3")]).await.unwrap();
+    sink.write(TARGET, &PackedRows::of(&[put("a", 1, "1"), put("a\0", 1, "2"), put("b", 1, "3")]).writes())
+        .await
+        .unwrap();
     for reversed in [false, true] {
         let mut range = ScanRange { reversed, limit: 1, ..ScanRange::default() };
         let mut seen = Vec::new();

@@ -20,11 +20,15 @@ pub mod layout;
 pub mod memory;
 pub mod null;
 pub mod number;
+mod print;
+pub mod rows;
 pub mod tall;
 
 pub use error::SinkError;
+pub use rows::{PackedRows, PackedWrite, RowBlock};
 
-/// What is written to one HBase row at one tick: an atomic unit of content, not of visibility.
+/// What is written to one HBase row at one tick: an atomic unit of content, not of visibility. Rows travel as
+/// [`PackedWrite`]; this form is for those who build or look at single writes.
 ///
 /// `delete_family` excludes the other two (no row gets a family marker and a put in one batch).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +143,7 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable` is passing; everything else needs a person.
-    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError>;
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError>;
 
     /// Reads rows by key, in the order asked for; `None` where there is none.
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError>;

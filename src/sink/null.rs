@@ -1,6 +1,6 @@
 //! A sink that keeps nothing and counts: for `run --dry-run`.
 
-use super::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -35,10 +35,10 @@ fn nothing_here(what: &str) -> SinkError {
 
 #[async_trait]
 impl Sink for NullSink {
-    async fn write(&self, _target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
-        let bytes = |row: &RowWrite| {
-            let puts: usize = row.puts.iter().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
-            row.row.len() + puts + row.delete_columns.iter().map(Bytes::len).sum::<usize>()
+    async fn write(&self, _target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let bytes = |row: &PackedWrite<'_>| {
+            let puts: usize = row.puts().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
+            row.row.len() + puts + row.delete_columns().map(<[u8]>::len).sum::<usize>()
         };
         self.rows.fetch_add(rows.len() as u64, Relaxed);
         self.bytes.fetch_add(rows.iter().map(bytes).sum::<usize>() as u64, Relaxed);

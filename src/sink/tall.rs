@@ -5,29 +5,36 @@
 //! columns are all NULL has one cell with empty qualifier and empty value.
 
 use super::encode::{self, Direction};
-use super::{ScanRange, SinkError, layout::ItemWrite};
-use crate::model::{Mapping, OrderKey, Row, Target, Value};
+use super::{ScanRange, SinkError, layout::ItemWrite, rows::push_cell};
+use crate::model::{ColumnValue, Mapping, OrderKey, Target, Value};
 use bytes::Bytes;
 
 /// The cell of an item that has no other: qualifier and value are empty.
 pub const PLACEHOLDER: (Bytes, Bytes) = (Bytes::new(), Bytes::new());
 
-/// The row key of an item.
+/// Appends the row key of an item to `key`.
 ///
 /// # Errors
 /// `Unencodable` when a key column holds NULL or a date that names no point in time.
-pub fn row_key(mapping: &Mapping, target: &Target, row: &Row) -> Result<Bytes, SinkError> {
-    let list_key = encode::key_parts(mapping, &mapping.key, row)?;
-    let mut key = salted(target, &list_key);
+pub fn push_row_key(
+    mapping: &Mapping,
+    target: &Target,
+    row: &[ColumnValue<'_>],
+    key: &mut Vec<u8>,
+) -> Result<(), SinkError> {
+    let salt_at = key.len();
+    key.push(0);
+    encode::push_parts(mapping, &mapping.key, row, key)?;
+    key[salt_at] = encode::salt(&key[salt_at + 1..], target.salt_buckets);
     if let Some(order) = order_of(mapping, target) {
-        let value = row.get(order.column).unwrap_or(&Value::Null);
-        encode::push_part(mapping, order.column, value, direction(order), &mut key)?;
+        let value = row.get(order.column).unwrap_or(&ColumnValue::Null);
+        encode::push_part(mapping, order.column, value, direction(order), key)?;
     }
     for &column in &mapping.item {
-        let value = row.get(column).unwrap_or(&Value::Null);
-        encode::push_part(mapping, column, value, Direction::Ascending, &mut key)?;
+        let value = row.get(column).unwrap_or(&ColumnValue::Null);
+        encode::push_part(mapping, column, value, Direction::Ascending, key)?;
     }
-    Ok(key.into())
+    Ok(())
 }
 
 /// The row key of plain values: `order` is needed exactly when the target's key holds it.
@@ -54,20 +61,47 @@ pub fn row_key_of(
     Ok(row.into())
 }
 
-/// The full write of an item: puts and NULLs in configured order, or the placeholder alone.
-pub fn item_write(mapping: &Mapping, target: &Target, row: &Row) -> Result<ItemWrite, SinkError> {
-    let mut write = ItemWrite { row: row_key(mapping, target, row)?, puts: Vec::new(), nulls: Vec::new() };
+/// The full write of an item: puts and NULLs in configured order; the placeholder where all are NULL.
+pub fn item_write(
+    mapping: &Mapping,
+    target: &Target,
+    row: &[ColumnValue<'_>],
+) -> Result<ItemWrite, SinkError> {
+    let row_key = super::layout::address(mapping, target, row)?;
+    let mut write = ItemWrite { row: row_key, puts: Vec::new(), nulls: Vec::new() };
     for &column in &target.columns {
-        let value = row.get(column).unwrap_or(&Value::Null);
+        let value = row.get(column).unwrap_or(&ColumnValue::Null);
+        let qualifier = Bytes::copy_from_slice(qualifier(mapping, column));
         match encode::cell_value(mapping, column, value, target.values)? {
-            Some(bytes) => write.puts.push((qualifier(mapping, column), bytes)),
-            None => write.nulls.push(qualifier(mapping, column)),
+            Some(bytes) => write.puts.push((qualifier, bytes)),
+            None => write.nulls.push(qualifier),
         }
     }
     if write.puts.is_empty() {
         write.puts.push(PLACEHOLDER);
     }
     Ok(write)
+}
+
+/// Appends the packed cells of an item to `out`: what [`item_write`] says.
+pub fn push_cells(
+    mapping: &Mapping,
+    target: &Target,
+    row: &[ColumnValue<'_>],
+    out: &mut Vec<u8>,
+) -> Result<(), SinkError> {
+    let mut all_null = true;
+    for &column in &target.columns {
+        let value = row.get(column).unwrap_or(&ColumnValue::Null);
+        let qualifier = qualifier(mapping, column);
+        all_null &= !push_cell(out, qualifier, |out| {
+            encode::push_cell_value(mapping, column, value, target.values, out)
+        })?;
+    }
+    if all_null {
+        push_cell(out, &PLACEHOLDER.0, |_| Ok(true))?;
+    }
+    Ok(())
 }
 
 /// What every row key of a list begins with: its salt and its encoded list key.
@@ -144,12 +178,8 @@ fn direction(order: OrderKey) -> Direction {
     if order.descending { Direction::Descending } else { Direction::Ascending }
 }
 
-fn qualifier(mapping: &Mapping, column: usize) -> Bytes {
-    mapping
-        .schema
-        .columns
-        .get(column)
-        .map_or_else(Bytes::new, |column| Bytes::copy_from_slice(column.name.as_bytes()))
+fn qualifier(mapping: &Mapping, column: usize) -> &[u8] {
+    mapping.schema.columns.get(column).map_or(&[], |column| column.name.as_bytes())
 }
 
 #[cfg(test)]

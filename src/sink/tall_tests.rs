@@ -1,5 +1,8 @@
 use super::*;
+use crate::model::{Row, Tick};
 use crate::sink::fixtures::{date_time, followers};
+use crate::sink::layout::address;
+use crate::sink::rows::{Packed, RowBlock};
 
 fn follower(created_at: &str, note: Value) -> Row {
     vec![Value::UInt(7), Value::UInt(42), Value::DateTime(date_time(created_at)), note]
@@ -11,8 +14,8 @@ const VECTOR: &str = "0a00000000000000077ff9f228efdcff87000000000000002a";
 fn the_row_key_has_the_bytes_of_the_vector() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    assert_eq!(hex::encode(row_key(&mapping, &mapping.targets[0], &row).unwrap()), VECTOR);
-    let has = row_key(&mapping, &mapping.targets[1], &row).unwrap();
+    assert_eq!(hex::encode(address(&mapping, &mapping.targets[0], &row).unwrap()), VECTOR);
+    let has = address(&mapping, &mapping.targets[1], &row).unwrap();
     assert_eq!(hex::encode(has), "0a0000000000000007000000000000002a");
 }
 
@@ -23,9 +26,9 @@ fn row_keys_of_plain_values_are_those_of_rows() {
     let of = |target, order| row_key_of(&mapping, target, &row[..1], order, &row[1..2]);
     assert_eq!(
         of(&mapping.targets[0], Some(&row[2])).unwrap(),
-        row_key(&mapping, &mapping.targets[0], &row).unwrap()
+        address(&mapping, &mapping.targets[0], &row).unwrap()
     );
-    assert_eq!(of(&mapping.targets[1], None).unwrap(), row_key(&mapping, &mapping.targets[1], &row).unwrap());
+    assert_eq!(of(&mapping.targets[1], None).unwrap(), address(&mapping, &mapping.targets[1], &row).unwrap());
     assert!(of(&mapping.targets[0], None).is_err());
 }
 
@@ -36,6 +39,18 @@ fn an_item_is_written_with_its_nulls_named() {
     let write = item_write(&mapping, &mapping.targets[0], &row).unwrap();
     assert_eq!(write.puts, [("created_at".into(), "2024-01-01 00:00:00.123".into())]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
+    assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
+}
+
+/// The item's packed cells, taken apart.
+fn cells_of(mapping: &Mapping, row: &Row) -> (Vec<(Bytes, Bytes)>, Vec<Bytes>) {
+    let mut cells = Vec::new();
+    push_cells(mapping, &mapping.targets[0], row, &mut cells).unwrap();
+    let cell_bytes = cells.len() as u32;
+    let row = Packed { at: 0, key_bytes: 0, cell_bytes, delete_family: false, markers: true };
+    let block = RowBlock::new(cells, vec![row], Tick(1));
+    let write = block.writes(0..1).next().unwrap().unpack();
+    (write.puts, write.delete_columns)
 }
 
 #[test]
@@ -46,6 +61,7 @@ fn an_item_without_any_value_gets_the_placeholder() {
     let write = item_write(&mapping, &mapping.targets[0], &row).unwrap();
     assert_eq!(write.puts, [PLACEHOLDER]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
+    assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
 }
 
 #[test]
@@ -92,6 +108,6 @@ fn a_list_lies_between_its_prefix_and_the_key_after_it() {
 fn later_items_come_first_when_the_order_is_descending() {
     let mapping = followers();
     let key =
-        |created_at| row_key(&mapping, &mapping.targets[0], &follower(created_at, Value::Null)).unwrap();
+        |created_at| address(&mapping, &mapping.targets[0], &follower(created_at, Value::Null)).unwrap();
     assert!(key("2024-01-02 00:00:00.000") < key("2024-01-01 00:00:00.000"));
 }

@@ -5,11 +5,12 @@
 //! is not understood is an error with its position.
 //! Refuses to know: ticks, HBase, leases, what is done with a change.
 
-use crate::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
+use crate::model::{Gtid, GtidSet, Mapping, Position, Row, TableId, Value};
 use async_trait::async_trait;
 use std::sync::Arc;
 
 pub mod binlog;
+mod changes;
 mod connection;
 pub mod error;
 pub mod facts_logging;
@@ -24,6 +25,7 @@ pub mod schema;
 pub mod snapshot;
 pub mod text;
 
+pub use changes::{ChangeReader, Changes};
 pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
@@ -75,7 +77,7 @@ pub trait ChangeStream: Send {
 
 /// What a stream reports. A transaction is `Begin`, any number of `Changes`, `End`; one without
 /// changes of registered tables is `Begin`, `End`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum StreamEvent {
     Begin {
         gtid: Gtid,
@@ -83,8 +85,9 @@ pub enum StreamEvent {
         /// for lag only. 0 when unknown.
         committed_micros: u64,
     },
-    /// Changes in binlog order; at most a few hundred at once, so that a huge transaction streams.
-    Changes(Vec<RowChange>),
+    /// Changes in binlog order; at most a few hundred rows or megabytes at once, so that a huge transaction
+    /// streams.
+    Changes(Changes),
     End {
         gtid: Gtid,
         place: BinlogPlace,

@@ -3,6 +3,7 @@
 //! Both sides hand over the column's own bytes (the binlog always does; the snapshot's session
 //! sets `character_set_results = NULL`), so the same cell gives the same text by construction.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,25 +52,36 @@ impl Charset {
         })
     }
 
-    /// The text in UTF-8.
+    /// The text in UTF-8; borrowed where the bytes are that already.
     ///
     /// # Errors
     /// The bytes are not valid in this set: never replaced, since two different keys could become one.
-    pub fn decode(&self, bytes: &[u8]) -> Result<String, NotText> {
+    pub fn decode<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, str>, NotText> {
         let text = match self {
-            Charset::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),
-            Charset::Ascii => bytes.is_ascii().then(|| String::from_utf8(bytes.to_vec()).ok()).flatten(),
-            Charset::Utf16Be => utf16(bytes, u16::from_be_bytes),
-            Charset::Utf16Le => utf16(bytes, u16::from_le_bytes),
-            Charset::Utf32 => utf32(bytes),
+            Charset::Utf8 => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Charset::Ascii => {
+                std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).map(Cow::Borrowed)
+            }
+            Charset::Utf16Be => utf16(bytes, u16::from_be_bytes).map(Cow::Owned),
+            Charset::Utf16Le => utf16(bytes, u16::from_le_bytes).map(Cow::Owned),
+            Charset::Utf32 => utf32(bytes).map(Cow::Owned),
             Charset::SingleByte(table) => {
                 bytes.iter().map(|byte| Some(table[usize::from(*byte)]).filter(|c| *c != UNDEFINED)).collect()
             }
-            Charset::Encoding(encoding) => encoding
-                .decode_without_bom_handling_and_without_replacement(bytes)
-                .map(std::borrow::Cow::into_owned),
+            Charset::Encoding(encoding) => {
+                encoding.decode_without_bom_handling_and_without_replacement(bytes)
+            }
         };
         text.ok_or_else(|| NotText { length: bytes.len(), charset: self.name() })
+    }
+
+    /// [`decode`](Charset::decode) of bytes that are given away.
+    pub fn decode_owned(&self, bytes: Vec<u8>) -> Result<String, NotText> {
+        match self {
+            Charset::Utf8 => String::from_utf8(bytes)
+                .map_err(|error| NotText { length: error.as_bytes().len(), charset: self.name() }),
+            _ => self.decode(&bytes).map(Cow::into_owned),
+        }
     }
 
     fn name(&self) -> String {

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn records_round_trip_and_other_versions_are_refused() {
         let chunk = ChunkRecord {
-            after: Some(vec![Value::UInt(u64::MAX), Value::Double(0.1), Value::Bytes(vec![0, 255])]),
+            after: Some(vec![Value::UInt(u64::MAX), Value::Double(0.1), Value::Bytes(vec![0, 255].into())]),
             up_to: None,
             done: true,
             rows: 7,

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::sink::layout;
 use crate::sink::memory::MemorySink;
-use crate::sink::{RowWrite, Sink};
+use crate::sink::{PackedRows, RowWrite, Sink};
 use crate::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -65,7 +65,7 @@ pub fn mapping() -> Mapping {
 /// An edge, created `second` seconds after 1970.
 pub fn edge(followee: u64, follower: u64, second: i64, note: Option<&str>) -> Row {
     let created_at = DateTime::from_micros_since_epoch(second * 1_000_000);
-    let note = note.map_or(Value::Null, |note| Value::Text(note.into()));
+    let note = note.map_or(Value::Null, |note| Value::Text(note.to_owned().into()));
     vec![Value::UInt(followee), Value::UInt(follower), Value::DateTime(created_at), note]
 }
 
@@ -232,7 +232,7 @@ impl World {
         delete_family: bool,
     ) {
         let write = RowWrite { row, tick: self.next_tick(), delete_family, puts, delete_columns: nulls };
-        self.sink.write(target.id, &[write]).now_or_never().unwrap().unwrap();
+        self.sink.write(target.id, &PackedRows::of(&[write]).writes()).now_or_never().unwrap().unwrap();
     }
 
     /// Removes a row of HBase behind everybody's back.
@@ -286,7 +286,7 @@ impl Source for World {
         let events = unread.flat_map(|(number, changes)| {
             let gtid = Gtid::untagged(uuid(), number);
             let begin = StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 0 };
-            [begin, StreamEvent::Changes(changes), StreamEvent::End { gtid, place: place(number) }]
+            [begin, StreamEvent::Changes(changes.into()), StreamEvent::End { gtid, place: place(number) }]
         });
         Ok(Box::new(Replay(events.chain([end]).collect())))
     }

@@ -5,7 +5,7 @@
 
 use super::{Verification, VerifyError};
 use crate::model::position::PositionKind;
-use crate::model::{Gtid, GtidSet, Mapping, Position, RowChange, Target};
+use crate::model::{Gtid, GtidSet, Mapping, Position, RowChangeRef, Target};
 use crate::sink::layout;
 use crate::source::{BinlogPlace, StreamEvent};
 use bytes::Bytes;
@@ -45,7 +45,7 @@ pub async fn touching(with: &Verification, before: GtidSet) -> Result<GtidSet, V
 async fn each_change(
     with: &Verification,
     before: GtidSet,
-    see: impl FnMut(&Gtid, &RowChange),
+    see: impl FnMut(&Gtid, RowChangeRef<'_>),
 ) -> Result<(), VerifyError> {
     let wait_max = with.settings.wait_max;
     tokio::time::timeout(wait_max, read(with, before, see)).await.map_err(|_| VerifyError::CannotJudge {
@@ -59,7 +59,7 @@ async fn each_change(
 async fn read(
     with: &Verification,
     before: GtidSet,
-    mut see: impl FnMut(&Gtid, &RowChange),
+    mut see: impl FnMut(&Gtid, RowChangeRef<'_>),
 ) -> Result<(), VerifyError> {
     let end = with.source.binlog_end().await?;
     let from = position(with.source.server_uuid().await?, before);
@@ -71,7 +71,10 @@ async fn read(
             StreamEvent::Changes(changes) => {
                 // Changes stand between the begin and the end of their transaction.
                 let Some(gtid) = &transaction else { continue };
-                changes.iter().for_each(|change| see(gtid, change));
+                let mut changes = changes.reader();
+                while let Some(change) = changes.next()? {
+                    see(gtid, change);
+                }
             }
             StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => {
                 if is_at_or_past(&place, &end) {
@@ -92,9 +95,9 @@ fn is_at_or_past(place: &BinlogPlace, end: &BinlogPlace) -> bool {
 fn addresses<'a>(
     mapping: &'a Mapping,
     target: &'a Target,
-    change: &'a RowChange,
+    change: RowChangeRef<'a>,
 ) -> impl Iterator<Item = Bytes> + 'a {
-    let images = [&change.before, &change.after].into_iter().flatten();
+    let images = [change.before, change.after].into_iter().flatten();
     images.filter_map(|row| layout::address(mapping, target, row).ok())
 }
 

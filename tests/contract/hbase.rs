@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tailfill::clock::{Clock, SteadyClock};
 use tailfill::model::{Target, TargetId, Tick};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, PROBE_ROW, Transport};
-use tailfill::sink::{RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError, TableState};
+use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError, TableState};
 
 fn put(row: &[u8], value: Vec<u8>) -> RowWrite {
     RowWrite {
@@ -67,9 +67,9 @@ async fn a_missing_table_or_family_is_reported_as_missing_by_every_call() {
         for id in [no_family.id, no_table.id] {
             let delete = RowWrite { delete_family: true, puts: vec![], ..put(b"r", vec![]) };
             let results = [
-                sink.write(id, &[put(b"r", vec![1])]).await,
-                sink.write(id, &[put(b"r", vec![1]), put(b"\xa0r", vec![1])]).await,
-                sink.write(id, &[delete]).await,
+                sink.write(id, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await,
+                sink.write(id, &PackedRows::of(&[put(b"r", vec![1]), put(b"\xa0r", vec![1])]).writes()).await,
+                sink.write(id, &PackedRows::of(&[delete]).writes()).await,
                 sink.read(id, &["r".into()]).await.map(|_| ()),
                 sink.scan(id, &ScanRange { limit: 5, ..ScanRange::default() }).await.map(|_| ()),
                 sink.server_clock_ms(id).await.map(|_| ()),
@@ -134,7 +134,7 @@ async fn a_gateway_that_is_away_is_passed_over_while_another_answers() {
     let sink = HbaseSink::connect(options, vec![target.clone()]).await.unwrap();
     sink.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
     for row in 0..10 {
-        sink.write(TARGET, &[put(&[row], vec![row])]).await.unwrap();
+        sink.write(TARGET, &PackedRows::of(&[put(&[row], vec![row])]).writes()).await.unwrap();
     }
     sink.drop_table(&target.table).await.unwrap();
 }
@@ -147,21 +147,29 @@ async fn what_hbase_or_the_gateway_cannot_take_is_refused_not_retried() {
     buffered.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
     // Above the frame limit, below HBase's limit of a cell.
     let large = put(b"large", vec![0; 3 << 20]);
-    let error = framed.write(TARGET, std::slice::from_ref(&large)).await.unwrap_err();
+    let error = framed.write(TARGET, &PackedRows::of([&large]).writes()).await.unwrap_err();
     assert!(matches!(error, SinkError::Refused { .. }), "{error}");
-    buffered.write(TARGET, std::slice::from_ref(&large)).await.unwrap();
+    buffered.write(TARGET, &PackedRows::of([&large]).writes()).await.unwrap();
     let read = framed.read(TARGET, &[large.row]).await.unwrap();
     assert_eq!(read[0].as_ref().map(|row| row.cells[0].value.len()), Some(3 << 20));
     // Nearly a frame's size passes, with neighbours.
     let near: Vec<RowWrite> = (0..5).map(|row| put(&[b'n', row], vec![0; (2 << 20) - 2_000])).collect();
-    framed.write(TARGET, &near).await.unwrap();
+    framed.write(TARGET, &PackedRows::of(&near).writes()).await.unwrap();
     // HBase takes cells up to 10 MB.
-    let error = buffered.write(TARGET, &[put(b"huge", vec![0; 11 << 20])]).await.unwrap_err();
+    let error = buffered
+        .write(TARGET, &PackedRows::of(&[put(b"huge", vec![0; 11 << 20])]).writes())
+        .await
+        .unwrap_err();
     assert!(matches!(error, SinkError::Refused { .. }), "{error}");
     // The bound is right: a cell of just this size passes, one byte more would not.
     let largest = (10 << 20) - 24 - "most".len() - "f".len() - "q".len();
-    buffered.write(TARGET, &[put(b"most", vec![0; largest])]).await.unwrap();
-    assert!(buffered.write(TARGET, &[put(b"most", vec![0; largest + 1])]).await.is_err());
+    buffered.write(TARGET, &PackedRows::of(&[put(b"most", vec![0; largest])]).writes()).await.unwrap();
+    assert!(
+        buffered
+            .write(TARGET, &PackedRows::of(&[put(b"most", vec![0; largest + 1])]).writes())
+            .await
+            .is_err()
+    );
     buffered.drop_table(&target.table).await.unwrap();
 }
 
@@ -176,10 +184,10 @@ async fn a_call_without_answer_in_time_is_unavailable_and_a_later_one_succeeds()
     };
     let hasty = HbaseSink::connect(options, vec![target.clone()]).await.unwrap();
     for _ in 0..3 {
-        let error = hasty.write(TARGET, &[put(b"r", vec![1])]).await.unwrap_err();
+        let error = hasty.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap_err();
         assert!(error.to_string().contains("no answer to puts within"), "{error}");
         assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
     }
-    patient.write(TARGET, &[put(b"r", vec![1])]).await.unwrap();
+    patient.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap();
     patient.drop_table(&target.table).await.unwrap();
 }

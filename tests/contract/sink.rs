@@ -7,7 +7,7 @@ use tailfill::clock::{Clock, Entropy, SeededEntropy, SteadyClock, SystemEntropy}
 use tailfill::model::{Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{RowWrite, ScanRange, Sink, StoredRow};
+use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
 
 pub const TARGET: TargetId = TargetId(0);
 pub const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
@@ -88,7 +88,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn write(&self, rows: &[RowWrite]) {
-        self.sink.write(TARGET, rows).await.expect("the write succeeds");
+        self.sink.write(TARGET, &PackedRows::of(rows).writes()).await.expect("the write succeeds");
     }
 
     async fn cells(&self, name: &str) -> Cells {
@@ -288,7 +288,7 @@ async fn a_scan_goes_on_after_its_last_row_in_both_directions(bench: &Bench<'_>)
 
 async fn an_empty_row_key_is_refused(bench: &Bench<'_>) {
     let write = RowWrite { row: Bytes::new(), ..bench.put(5, "a", &[("q", "v")]) };
-    assert!(bench.sink.write(TARGET, &[write]).await.is_err());
+    assert!(bench.sink.write(TARGET, &PackedRows::of(&[write]).writes()).await.is_err());
 }
 
 /// 20,000 rows in one write: split into many calls. Returns how long the write took.
@@ -397,8 +397,9 @@ async fn behave_alike(seed: u64, double: &dyn Sink, real: &dyn Sink) {
     let keys: Vec<Bytes> = (0..6).map(|row| bench.key(&format!("r{row}"))).collect();
     for step in 0..40 {
         let writes = random.next(&bench);
-        double.write(TARGET, &writes).await.unwrap();
-        real.write(TARGET, &writes).await.unwrap();
+        let packed = PackedRows::of(&writes);
+        double.write(TARGET, &packed.writes()).await.unwrap();
+        real.write(TARGET, &packed.writes()).await.unwrap();
         let expected = double.read(TARGET, &keys).await.unwrap();
         assert_eq!(real.read(TARGET, &keys).await.unwrap(), expected, "seed {seed}, step {step}: {writes:?}");
         let range = random.range(&bench);

@@ -13,7 +13,7 @@ use tailfill::model::{
 };
 use tailfill::sink::hbase::Transport;
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{RowWrite, ScanRange, Sink, StoredCell, StoredRow, layout};
+use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredCell, StoredRow, layout};
 use thrift::protocol::{TBinaryInputProtocol, TBinaryOutputProtocol};
 use thrift::transport::{
     ReadHalf, TBufferedReadTransport, TBufferedWriteTransport, TIoChannel, TTcpChannel, WriteHalf,
@@ -140,7 +140,7 @@ fn followers(target: &Target) -> Mapping {
 
 fn follow(followee: u64, follower: u64, note: Option<&str>) -> Row {
     let created_at = DateTime::from_micros_since_epoch(1_704_067_200_000_000 + follower as i64 * 60_000_000);
-    let note = note.map_or(Value::Null, |note| Value::Text(note.into()));
+    let note = note.map_or(Value::Null, |note| Value::Text(note.to_owned().into()));
     vec![Value::UInt(followee), Value::UInt(follower), Value::DateTime(created_at), note]
 }
 
@@ -189,8 +189,9 @@ async fn thrift1_meets_the_contract_and_reads_what_thrift2_wrote() {
     let mut reader = Thrift1::connect(&by_thrift2);
     let everything = |reversed| ScanRange { reversed, limit: 1_000, ..ScanRange::default() };
     for writes in history(&followers(&by_thrift2)) {
-        double.write(TARGET, &writes).await.unwrap();
-        sink.write(TARGET, &writes).await.unwrap();
+        let packed = PackedRows::of(&writes);
+        double.write(TARGET, &packed.writes()).await.unwrap();
+        sink.write(TARGET, &packed.writes()).await.unwrap();
         writer.write(&writes);
         for reversed in [false, true] {
             let expected = double.scan(TARGET, &everything(reversed)).await.unwrap();

@@ -166,7 +166,7 @@ pub fn ticks(contents: &Contents) -> Vec<Tick> {
 
 /// A row of a list.
 pub fn row(list: u64, item: u64, note: &str) -> Row {
-    let text = Value::Text(note.into());
+    let text = Value::Text(note.to_owned().into());
     vec![Value::UInt(list), Value::UInt(item), Value::Int(7), text, Value::Null]
 }
 

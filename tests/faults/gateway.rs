@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tailfill::model::{Target, TargetId};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use tailfill::sink::{PackedRows, PackedWrite, RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
 use tokio::time::{Instant, sleep};
 
 /// What becomes of a write.
@@ -91,7 +91,9 @@ impl Gateway {
         let (sink, landed) = (self.sink.clone(), self.landed_late.clone());
         tokio::spawn(async move {
             sleep(after).await;
-            sink.write(sent.target, &sent.rows).await.expect("the memory sink takes our writes");
+            sink.write(sent.target, &PackedRows::of(&sent.rows).writes())
+                .await
+                .expect("the memory sink takes our writes");
             landed.fetch_add(1, SeqCst);
         });
     }
@@ -108,8 +110,8 @@ fn missing() -> SinkError {
 
 #[async_trait]
 impl Sink for Gateway {
-    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
-        let sent = Sent { target, rows: rows.to_vec() };
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let sent = Sent { target, rows: rows.iter().map(PackedWrite::unpack).collect() };
         let fate = {
             let mut script = self.script();
             script.sent.push(sent.clone());

@@ -107,8 +107,10 @@ impl ChangeStream for Breaking {
         }
         let mut event = self.stream.next().await?;
         if let StreamEvent::Changes(changes) = &mut event {
-            changes.truncate(self.changes_left);
-            self.changes_left -= changes.len();
+            let mut kept = changes.to_vec()?;
+            kept.truncate(self.changes_left);
+            self.changes_left -= kept.len();
+            *changes = kept.into();
         }
         Ok(event)
     }

@@ -4,7 +4,7 @@ use crate::support::setup::{Setup, closed_port, port};
 use bytes::Bytes;
 use tailfill::model::{Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{RUN_ATTRIBUTE, RowWrite, Sink, TableState};
+use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TableState};
 
 const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
 
@@ -110,7 +110,11 @@ async fn rows_of_before_the_first_start_are_refused() {
         puts: vec![("q".into(), "v".into())],
         delete_columns: vec![],
     };
-    sink(&setup).await.write(TargetId(0), &[write]).await.expect("the write succeeds");
+    sink(&setup)
+        .await
+        .write(TargetId(0), &PackedRows::of(&[write]).writes())
+        .await
+        .expect("the write succeeds");
     for command in ["check", "init", "run"] {
         setup.tailfill(&[command]).await.code(3).says(&["none before the first start", "truncate_preserve"]);
     }

@@ -163,7 +163,7 @@ async fn a_chunk_reads_a_range_of_the_primary_key() {
     database.run("ANALYZE TABLE t").await;
     let (source, schemas) = database.source(&["t"]).await;
     let mapping = mapping(&schemas[0], &["a"], &["k"]);
-    let bound = |a, k: &str| Some(vec![Value::Int(a), Value::Text(k.into())]);
+    let bound = |a, k: &str| Some(vec![Value::Int(a), Value::Text(k.to_owned().into())]);
     let range = KeyRange { after: bound(3, "k50"), up_to: bound(3, "k59") };
     let mut examined: Option<u64> = None;
     // the performance schema keeps a bounded number of statements: another test's may have taken the place

@@ -332,7 +332,7 @@ async fn swapped_behind_the_tail(test: &str, metadata: &str) -> Result<Vec<Value
     while !seen.contains_set(&wanted) {
         match stream.next().await? {
             StreamEvent::Changes(changes) => {
-                values.extend(changes.into_iter().filter_map(|c| c.after?.into_iter().next()))
+                values.extend(changes.to_vec()?.into_iter().filter_map(|c| c.after?.into_iter().next()))
             }
             StreamEvent::End { gtid, .. } => seen.insert(&gtid),
             _ => {}

@@ -136,8 +136,8 @@ async fn binary_strings_bits_enums_and_sets_are_the_same_both_ways() {
         ],
     )
     .await;
-    assert_eq!(rows[0][0], Value::Bytes(vec![1, 0, 0, 0]));
-    assert_eq!(rows[0][7], Value::Bytes(vec![8, 1]));
+    assert_eq!(rows[0][0], Value::Bytes(vec![1, 0, 0, 0].into()));
+    assert_eq!(rows[0][7], Value::Bytes(vec![8, 1].into()));
     assert_eq!(text(&rows[0][9]), "y'z");
     assert_eq!(text(&rows[1][9]), "ä,\\");
     assert_eq!(text(&rows[0][10]), "r,ü");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 use tailfill::model::{Row, TargetId, Tick, Value};
-use tailfill::sink::{RowWrite, ScanRange, Sink, StoredRow};
+use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
 use tailfill::source::Source;
 
 const ORDERED: TargetId = TargetId(0);
@@ -43,7 +43,12 @@ async fn plant(scenario: &Scenario, target: TargetId, row: &Bytes, cells: &[(&'s
     let puts = cells.iter().map(|(name, value)| (Bytes::from(*name), Bytes::from(*value))).collect();
     let delete_family = cells.is_empty();
     let write = RowWrite { row: row.clone(), tick, delete_family, puts, delete_columns: vec![] };
-    scenario.hbase().await.write(target, &[write]).await.expect("it can be written");
+    scenario
+        .hbase()
+        .await
+        .write(target, &PackedRows::of(&[write]).writes())
+        .await
+        .expect("it can be written");
 }
 
 fn life_cycles(status: &Json) -> Vec<&str> {
@@ -172,7 +177,7 @@ async fn items_are_looked_up_in_bulk_by_an_index() {
     let (source, schemas) = database.source(&["t"]).await;
     let mapping = mysql::mapping(&schemas[0], &["k"], &["n"]);
     let mut snapshot = source.snapshot().await.expect("snapshot");
-    let pair = |k: String, n: i64| (vec![Value::Text(k)], vec![Value::Int(n)]);
+    let pair = |k: String, n: i64| (vec![Value::Text(k.into())], vec![Value::Int(n)]);
     let mut wanted: Vec<_> = (0..3_000).map(|n| pair(format!("k{}", n / 20), n % 20)).collect();
     wanted.extend([pair("nobody".into(), 1), pair("é友".into(), 1)]);
     let begin = Instant::now();

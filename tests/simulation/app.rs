@@ -204,7 +204,7 @@ impl Application {
         }
         self.version += 1;
         let letter = if column == NOTE { 'n' } else { 'e' };
-        Value::Text(format!("{letter}{}", self.version))
+        Value::Text(format!("{letter}{}", self.version).into())
     }
 }
 

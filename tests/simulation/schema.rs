@@ -45,7 +45,7 @@ pub fn number(value: &Value) -> u64 {
 /// A row as the story shows it: `1/3 (order 5, note n7, extra NULL)`.
 pub fn show(row: &Row) -> String {
     let text = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => text.to_string(),
         Value::Int(number) => number.to_string(),
         _ => "NULL".to_owned(),
     };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::model::{Target, TargetId};
-use tailfill::sink::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use tailfill::sink::{PackedRows, PackedWrite, RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -117,7 +117,11 @@ impl Gateway {
         world.in_flight.fetch_add(1, SeqCst);
         tokio::spawn(async move {
             sleep(after).await;
-            world.sink.write(target, &rows).await.expect("the memory sink takes our writes");
+            world
+                .sink
+                .write(target, &PackedRows::of(&rows).writes())
+                .await
+                .expect("the memory sink takes our writes");
             note_landed(&world, target, &rows, part);
             world.books().land(target, &rows, part);
             world.in_flight.fetch_sub(1, SeqCst);
@@ -162,15 +166,16 @@ fn unavailable(reason: &str) -> SinkError {
 
 #[async_trait]
 impl Sink for Gateway {
-    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let _call = self.process.call("write");
+        let rows: Vec<RowWrite> = rows.iter().map(PackedWrite::unpack).collect();
         let markers: Vec<RowWrite> = rows
             .iter()
             .filter(|write| has_markers(write))
             .map(|write| RowWrite { puts: vec![], ..write.clone() })
             .collect();
         let puts: Vec<RowWrite> = rows.iter().filter(|write| !write.puts.is_empty()).map(only_puts).collect();
-        self.process.world.books().ask(target, rows);
+        self.process.world.books().ask(target, &rows);
         if !markers.is_empty() {
             self.call(target, markers, Part::Markers).await?;
         }

@@ -127,7 +127,7 @@ impl Stream {
         let mut rest: &[RowChange] = &changes;
         while !rest.is_empty() {
             let (piece, left) = rest.split_at(self.process.world.dice.between(1, rest.len() as u64) as usize);
-            self.events.push_back(StreamEvent::Changes(piece.to_vec()));
+            self.events.push_back(StreamEvent::Changes(piece.to_vec().into()));
             rest = left;
         }
         self.events.push_back(StreamEvent::End { gtid, place: place(self.next - 1) });

@@ -156,6 +156,7 @@ pub async fn read_up_to_now(
         let event = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("in time");
         match event.expect("stream") {
             StreamEvent::Changes(changes) => {
+                let changes = changes.to_vec().expect("the rows decode");
                 read.largest = read.largest.max(changes.len());
                 read.changes.extend(changes);
             }

@@ -1,6 +1,7 @@
 //! HBase's clock, seen through a cell that it stamps itself.
 
 use super::failure;
+use super::gateway::Client;
 use super::thrift::{TColumn, TColumnValue, TDelete, TDeleteType, TPut};
 use super::{HbaseSink, Place};
 use crate::sink::SinkError;
@@ -19,7 +20,7 @@ impl HbaseSink {
     pub(super) async fn read_clock(&self, place: &Place) -> Result<u64, SinkError> {
         // A qualifier of its own, so that probes at the same time do not see each other's.
         let qualifier = Bytes::from(format!("tailfill.clock.{:016x}", rand::random::<u64>()));
-        self.put(place, vec![probe(place, &qualifier)]).await?;
+        self.put_probe(place, probe(place, &qualifier)).await?;
         let rows = self.get(place, &[Bytes::from_static(PROBE_ROW)]).await?;
         let cells = rows.into_iter().flatten().flat_map(|row| row.cells);
         let found = cells.into_iter().find(|cell| cell.qualifier == qualifier);
@@ -30,8 +31,20 @@ impl HbaseSink {
                 "the probe of its clock was gone before it was read",
             ));
         };
-        self.delete(place, vec![removal(place, qualifier, stamp)]).await?;
+        self.remove_probe(place, removal(place, qualifier, stamp)).await?;
         Ok(stamp)
+    }
+
+    async fn put_probe(&self, place: &Place, probe: TPut) -> Result<(), SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let call = |client: Client| async move { client.put_multiple(table, vec![probe]).await };
+        self.pool.call(&place.subject("a probe of its clock"), limit, call).await
+    }
+
+    async fn remove_probe(&self, place: &Place, removal: TDelete) -> Result<(), SinkError> {
+        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let call = |client: Client| async move { client.delete_multiple(table, vec![removal]).await };
+        self.pool.call(&place.subject("a probe of its clock"), limit, call).await.map(|_| ())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One Thrift2 gateway: connecting, asking what it speaks, calls with a time-out.
 
 use super::failure::{self, Subject};
+use super::writes::{MakeWrites, Writes};
 use super::{HbaseOptions, Transport, thrift};
 use crate::sink::SinkError;
 use futures::FutureExt;
@@ -11,16 +12,48 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
+use volo_thrift::client::ClientBuilder;
 use volo_thrift::codec::default::{
     DefaultMakeCodec, framed::MakeFramedCodec, thrift::MakeThriftCodec, thrift::Protocol,
 };
 use volo_thrift::transport::pool;
 use volo_thrift::{ClientError, MaybeException};
 
-pub type Client = thrift::ThBaseServiceClient;
+/// The clients of one gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    /// The calls as generated from the IDL.
+    calls: thrift::ThBaseServiceClient,
+    pub writes: Writes,
+}
+
+impl std::ops::Deref for Client {
+    type Target = thrift::ThBaseServiceClient;
+
+    fn deref(&self) -> &thrift::ThBaseServiceClient {
+        &self.calls
+    }
+}
 
 /// What a generated call returns.
 pub type Reply<T, E> = Result<MaybeException<T, E>, ClientError>;
+
+const SERVICE: &str = "hbase";
+
+/// Builds a client with the gateway's options. A macro, because each of volo's builders has a type of its own.
+macro_rules! client {
+    ($gateway:expr, $builder:expr, $address:expr, $codec:expr) => {{
+        let options = &$gateway.options;
+        // Time-outs are ours: what volo reports for its own is not told apart from a gateway's error.
+        $builder
+            .address($address)
+            .rpc_timeout(None)
+            .connect_timeout(Some(options.connect_timeout))
+            .pool_config(pool::Config::new(options.connections.max(1), IDLE_TIMEOUT))
+            .make_codec(DefaultMakeCodec::new($codec))
+            .build()
+    }};
+}
 
 /// How long a gateway may take to say what it is. A gateway of another transport waits for more
 /// bytes and never answers, so this bounds how long a wrong configuration goes unnoticed.
@@ -174,19 +207,18 @@ impl Gateway {
 
     fn build(&self, address: SocketAddr, transport: Transport) -> Client {
         let binary = MakeThriftCodec::new().with_protocol(Protocol::Binary);
-        let idle = pool::Config::new(self.options.connections.max(1), IDLE_TIMEOUT);
-        // Time-outs are ours: what volo reports for its own is not told apart from a gateway's error.
-        let builder = thrift::ThBaseServiceClientBuilder::new("hbase")
-            .address(address)
-            .rpc_timeout(None)
-            .connect_timeout(Some(self.options.connect_timeout))
-            .pool_config(idle);
+        let framed = MakeFramedCodec::new(binary.clone()).with_max_frame_size(REPLY_BYTES_MAX);
+        let (calls, writes) =
+            (thrift::ThBaseServiceClientBuilder::new(SERVICE), ClientBuilder::new(SERVICE, MakeWrites));
         match transport {
-            Transport::Buffered => builder.make_codec(DefaultMakeCodec::new(binary)).build(),
-            Transport::Framed => {
-                let framed = MakeFramedCodec::new(binary).with_max_frame_size(REPLY_BYTES_MAX);
-                builder.make_codec(DefaultMakeCodec::new(framed)).build()
-            }
+            Transport::Buffered => Client {
+                calls: client!(self, calls, address, binary.clone()),
+                writes: client!(self, writes, address, binary),
+            },
+            Transport::Framed => Client {
+                calls: client!(self, calls, address, framed.clone()),
+                writes: client!(self, writes, address, framed),
+            },
         }
     }
 

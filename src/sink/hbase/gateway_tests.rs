@@ -2,7 +2,7 @@ use super::*;
 use crate::model::{TargetId, Tick};
 use crate::sink::fixtures::target;
 use crate::sink::hbase::HbaseSink;
-use crate::sink::{RowWrite, Sink};
+use crate::sink::{PackedRows, RowWrite, Sink};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,6 +142,8 @@ async fn dropping_a_write_stops_what_was_not_sent_yet() {
     };
     // Three calls' worth; the first one is never answered.
     let rows: Vec<RowWrite> = (0..6_000).map(row).collect();
+    let rows = PackedRows::of(&rows);
+    let rows = rows.writes();
     {
         let write = sink.write(TargetId(0), &rows);
         tokio::pin!(write);

@@ -5,7 +5,7 @@
 //! limit. Dropping the future of a call stops everything that was not sent yet.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
-use super::{RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ mod gateway;
 mod pool;
 mod request;
 mod schema;
+mod wire;
+mod writes;
 
 pub use adopt::adopt_statement;
 pub use clock::PROBE_ROW;
@@ -27,6 +29,7 @@ pub use schema::shell_statement;
 
 use failure::Subject;
 use pool::Pool;
+use writes::Mutation;
 
 /// What build.rs generates from idl/hbase_thrift2.thrift.
 #[allow(warnings, clippy::all)]
@@ -168,16 +171,11 @@ impl HbaseSink {
         (self.options.connections * self.options.gateways.len()).max(1)
     }
 
-    async fn delete(&self, place: &Place, deletes: Vec<thrift::TDelete>) -> Result<(), SinkError> {
-        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
-        let call = |client: gateway::Client| async move { client.delete_multiple(table, deletes).await };
-        self.pool.call(&place.subject("deletes"), limit, call).await.map(|_| ())
-    }
-
-    async fn put(&self, place: &Place, puts: Vec<thrift::TPut>) -> Result<(), SinkError> {
-        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
-        let call = |client: gateway::Client| async move { client.put_multiple(table, puts).await };
-        self.pool.call(&place.subject("puts"), limit, call).await
+    /// One putMultiple or deleteMultiple, with its arguments encoded.
+    async fn mutate(&self, place: &Place, mutation: Mutation, arguments: Bytes) -> Result<(), SinkError> {
+        let subject = place.subject(mutation.what());
+        let call = |client: gateway::Client| async move { client.writes.call(mutation, arguments).await };
+        self.pool.call(&subject, self.options.operation_timeout, call).await
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
@@ -218,14 +216,15 @@ impl HbaseSink {
 
 #[async_trait]
 impl Sink for HbaseSink {
-    async fn write(&self, target: TargetId, rows: &[RowWrite]) -> Result<(), SinkError> {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.place(target)?;
-        let (deletes, puts) = request::mutations(rows, &place.family, self.call_bounds())
+        let to = request::Place { table: &place.table, family: &place.family };
+        let calls = request::mutations(rows, &to, self.call_bounds())
             .map_err(|reason| self.nonsense("a write", reason))?;
-        let calls = stream::iter(deletes).map(|call| self.delete(place, call));
-        calls.buffer_unordered(self.calls_at_once()).try_collect::<()>().await?;
-        let calls = stream::iter(puts).map(|call| self.put(place, call));
-        calls.buffer_unordered(self.calls_at_once()).try_collect::<()>().await
+        let deletes = stream::iter(calls.deletes).map(|call| self.mutate(place, Mutation::Delete, call));
+        deletes.buffer_unordered(self.calls_at_once()).try_collect::<()>().await?;
+        let puts = stream::iter(calls.puts).map(|call| self.mutate(place, Mutation::Put, call));
+        puts.buffer_unordered(self.calls_at_once()).try_collect::<()>().await
     }
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {

@@ -1,8 +1,9 @@
 //! From writes, keys and ranges to Thrift2 requests of bounded size, and back from results.
 
-use super::thrift::{TColumn, TColumnValue, TDelete, TDeleteType, TGet, TPut, TResult, TScan};
+use super::thrift::{TColumn, TGet, TResult, TScan};
+use super::wire;
 use crate::model::Tick;
-use crate::sink::{ROW_KEY_BYTES_MAX, RowWrite, ScanRange, StoredCell, StoredRow};
+use crate::sink::{PackedWrite, ROW_KEY_BYTES_MAX, ScanRange, StoredCell, StoredRow};
 use bytes::Bytes;
 
 /// Bytes of one request at most, unless a single row has more.
@@ -22,34 +23,51 @@ pub struct Bounds {
     pub cell_bytes: usize,
 }
 
-type Mutations = (Vec<Vec<TDelete>>, Vec<Vec<TPut>>);
+/// The calls that write rows, in Thrift's binary protocol.
+#[derive(Debug, Default)]
+pub struct Mutations {
+    /// Arguments of deleteMultiple.
+    pub deletes: Vec<Bytes>,
+    /// Arguments of putMultiple.
+    pub puts: Vec<Bytes>,
+}
 
 /// The calls that write `rows`: deletes, and puts, each split within `bounds`, in the order given.
-pub fn mutations(rows: &[RowWrite], family: &Bytes, bounds: Bounds) -> Result<Mutations, String> {
-    let (mut deletes, mut puts) = (Calls::new(bounds), Calls::new(bounds));
+pub fn mutations(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) -> Result<Mutations, String> {
+    let (mut deletes, mut puts) = (Calls::new(bounds, place.table), Calls::new(bounds, place.table));
     for write in rows {
         let timestamp = timestamp(write.tick)?;
-        check_row_key(&write.row)?;
+        check_row_key(write.row)?;
         if write.delete_family {
-            let column = TColumn { family: family.clone(), qualifier: None, timestamp: Some(timestamp) };
-            deletes.add(delete(&write.row, vec![column], TDeleteType::DELETE_FAMILY))?;
+            deletes.add(|call| wire::delete_family(call, write.row, place.family, timestamp))?;
         }
-        if !write.delete_columns.is_empty() {
-            // The timestamp stands on each column: the one above them is ignored.
-            let column = |qualifier: &Bytes| TColumn {
-                family: family.clone(),
-                qualifier: Some(qualifier.clone()),
-                timestamp: Some(timestamp),
-            };
-            let columns = write.delete_columns.iter().map(column).collect();
-            deletes.add(delete(&write.row, columns, TDeleteType::DELETE_COLUMNS))?;
+        let columns = write.delete_columns().count();
+        if columns > 0 {
+            deletes.add(|call| {
+                wire::delete_columns(
+                    call,
+                    write.row,
+                    place.family,
+                    columns,
+                    write.delete_columns(),
+                    timestamp,
+                );
+            })?;
         }
-        if !write.puts.is_empty() {
-            check_cells(write, family, bounds)?;
-            puts.add(put(write, family, timestamp))?;
+        let cells = write.puts().count();
+        if cells > 0 {
+            check_cells(write, place.family, bounds)?;
+            puts.add(|call| wire::put(call, write.row, place.family, cells, write.puts(), timestamp))?;
         }
     }
-    Ok((deletes.finish(), puts.finish()))
+    Ok(Mutations { deletes: deletes.finish(), puts: puts.finish() })
+}
+
+/// Where rows are written to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub table: &'a [u8],
+    pub family: &'a [u8],
 }
 
 /// Keys in groups that one getMultiple may ask for.
@@ -121,20 +139,6 @@ fn whole(family: &Bytes) -> TColumn {
     TColumn { family: family.clone(), qualifier: None, timestamp: None }
 }
 
-fn delete(row: &Bytes, columns: Vec<TColumn>, delete_type: TDeleteType) -> TDelete {
-    TDelete { row: row.clone(), columns: Some(columns), delete_type: Some(delete_type) }
-}
-
-fn put(write: &RowWrite, family: &Bytes, timestamp: i64) -> TPut {
-    let cell = |(qualifier, value): &(Bytes, Bytes)| TColumnValue {
-        family: family.clone(),
-        qualifier: qualifier.clone(),
-        value: value.clone(),
-        timestamp: Some(timestamp),
-    };
-    TPut { row: write.row.clone(), column_values: write.puts.iter().map(cell).collect(), attributes: None }
-}
-
 /// HBase replaces its greatest timestamp with the time of the call.
 fn timestamp(tick: Tick) -> Result<i64, String> {
     i64::try_from(tick.0)
@@ -143,7 +147,7 @@ fn timestamp(tick: Tick) -> Result<i64, String> {
         .ok_or_else(|| format!("tick {tick} is no HBase timestamp"))
 }
 
-fn check_row_key(row: &Bytes) -> Result<(), String> {
+fn check_row_key(row: &[u8]) -> Result<(), String> {
     match row.len() {
         0 => Err("row keys cannot be empty".into()),
         length if length > ROW_KEY_BYTES_MAX => {
@@ -154,11 +158,11 @@ fn check_row_key(row: &Bytes) -> Result<(), String> {
 }
 
 /// HBase counts 24 bytes for a cell beside its row key, family, qualifier and value.
-fn check_cells(write: &RowWrite, family: &Bytes, bounds: Bounds) -> Result<(), String> {
-    let size = |(qualifier, value): &(Bytes, Bytes)| {
+fn check_cells(write: &PackedWrite<'_>, family: &[u8], bounds: Bounds) -> Result<(), String> {
+    let size = |(qualifier, value): (&[u8], &[u8])| {
         24 + write.row.len() + family.len() + qualifier.len() + value.len()
     };
-    match write.puts.iter().map(size).max() {
+    match write.puts().map(size).max() {
         Some(size) if size > bounds.cell_bytes => Err(format!(
             "a cell of {size} bytes is larger than HBase takes ({} bytes: hbase.client.keyvalue.maxsize and \
              hbase.server.keyvalue.maxsize)",
@@ -168,42 +172,34 @@ fn check_cells(write: &RowWrite, family: &Bytes, bounds: Bounds) -> Result<(), S
     }
 }
 
-/// Bytes of a mutation on the wire, binary protocol: a field header has 3, a length 4, a number 8.
-trait WireSize {
-    fn wire_size(&self) -> usize;
-}
-
-impl WireSize for TPut {
-    fn wire_size(&self) -> usize {
-        let cell = |cell: &TColumnValue| 33 + cell.family.len() + cell.qualifier.len() + cell.value.len();
-        16 + self.row.len() + self.column_values.iter().map(cell).sum::<usize>()
-    }
-}
-
-impl WireSize for TDelete {
-    fn wire_size(&self) -> usize {
-        let column =
-            |column: &TColumn| 26 + column.family.len() + column.qualifier.as_ref().map_or(0, Bytes::len);
-        let columns = self.columns.iter().flatten().map(column).sum::<usize>();
-        23 + self.row.len() + columns
-    }
-}
-
 /// Mutations, split into calls.
-struct Calls<T> {
+struct Calls {
     bounds: Bounds,
-    full: Vec<Vec<T>>,
-    call: Vec<T>,
-    bytes: usize,
+    /// What every call begins with.
+    head: Vec<u8>,
+    full: Vec<Bytes>,
+    call: Vec<u8>,
+    mutations: usize,
 }
 
-impl<T: WireSize> Calls<T> {
-    fn new(bounds: Bounds) -> Calls<T> {
-        Calls { bounds, full: Vec::new(), call: Vec::new(), bytes: ENVELOPE_BYTES }
+impl Calls {
+    fn new(bounds: Bounds, table: &[u8]) -> Calls {
+        let head = wire::call_head(table);
+        Calls { bounds, call: Vec::new(), head, full: Vec::new(), mutations: 0 }
     }
 
-    fn add(&mut self, mutation: T) -> Result<(), String> {
-        let size = mutation.wire_size();
+    /// Adds what `write` appends: one mutation.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), String> {
+        if self.mutations == self.bounds.rows {
+            self.close();
+        }
+        if self.call.is_empty() {
+            self.call.reserve(self.full.last().map_or(self.head.len(), Bytes::len));
+            self.call.extend_from_slice(&self.head);
+        }
+        let at = self.call.len();
+        write(&mut self.call);
+        let size = self.call.len() - at;
         if self.bounds.hard && size + ENVELOPE_BYTES > self.bounds.bytes {
             return Err(format!(
                 "a row of {size} bytes does not fit into a frame of {} bytes; raise the gateway's \
@@ -211,22 +207,27 @@ impl<T: WireSize> Calls<T> {
                 self.bounds.bytes
             ));
         }
-        if self.call.len() == self.bounds.rows || self.bytes + size > self.bounds.bytes {
+        if self.mutations > 0 && self.call.len() - self.head.len() + ENVELOPE_BYTES > self.bounds.bytes {
+            let mut next = self.head.clone();
+            next.extend_from_slice(&self.call[at..]);
+            self.call.truncate(at);
             self.close();
+            self.call = next;
         }
-        self.bytes += size;
-        self.call.push(mutation);
+        self.mutations += 1;
         Ok(())
     }
 
     fn close(&mut self) {
-        if !self.call.is_empty() {
-            self.full.push(std::mem::take(&mut self.call));
+        if self.mutations > 0 {
+            let mut call = std::mem::take(&mut self.call);
+            wire::finish_call(&mut call, self.head.len(), self.mutations);
+            self.full.push(call.into());
         }
-        self.bytes = ENVELOPE_BYTES;
+        self.mutations = 0;
     }
 
-    fn finish(mut self) -> Vec<Vec<T>> {
+    fn finish(mut self) -> Vec<Bytes> {
         self.close();
         self.full
     }

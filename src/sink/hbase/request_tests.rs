@@ -1,7 +1,8 @@
+use super::super::thrift::TColumnValue;
 use super::*;
-use pilota::thrift::{Message, binary::TBinaryProtocol};
+use crate::sink::{PackedRows, RowWrite};
 
-const FAMILY: Bytes = Bytes::from_static(b"f");
+const TO: Place<'static> = Place { table: b"t", family: b"f" };
 
 fn write(row: &str, value: &str) -> RowWrite {
     RowWrite {
@@ -17,63 +18,77 @@ fn bounds(rows: usize, bytes: usize) -> Bounds {
     Bounds { rows, bytes, hard: true, cell_bytes: 5_000 }
 }
 
-fn encoded_size(message: &impl Message) -> usize {
-    let mut buffer = bytes::BytesMut::new();
-    message.encode(&mut TBinaryProtocol::new(&mut buffer, false)).unwrap();
-    buffer.len()
+fn calls(rows: &[RowWrite], bounds: Bounds) -> Result<Mutations, String> {
+    mutations(&PackedRows::of(rows).writes(), &TO, bounds)
+}
+
+/// The number of mutations that a call says it has.
+fn count(call: &Bytes) -> u32 {
+    let head = wire::call_head(TO.table).len();
+    u32::from_be_bytes(call[head - 4..head].try_into().unwrap())
+}
+
+fn counts(calls: &[Bytes]) -> Vec<u32> {
+    calls.iter().map(count).collect()
+}
+
+fn alone(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut call = wire::call_head(TO.table);
+    let head = call.len();
+    write(&mut call);
+    wire::finish_call(&mut call, head, 1);
+    call.into()
 }
 
 #[test]
-fn markers_carry_their_timestamp_on_each_column() {
-    let (deletes, puts) = mutations(&[write("r", "v")], &FAMILY, bounds(10, 1 << 20)).unwrap();
-    assert_eq!(deletes[0][0].delete_type, Some(TDeleteType::DELETE_COLUMNS));
-    assert!(deletes[0][0].columns.iter().flatten().all(|column| column.timestamp == Some(7)));
-    assert_eq!(puts[0][0].column_values[0].timestamp, Some(7));
+fn puts_and_markers_go_in_calls_of_their_own() {
+    let both = calls(&[write("r", "v")], bounds(10, 1 << 20)).unwrap();
+    let columns = [&b"a"[..], b"b"];
+    assert_eq!(
+        both.deletes,
+        [alone(|call| wire::delete_columns(call, b"r", b"f", 2, columns.into_iter(), 7))]
+    );
+    let cells = [(&b"q"[..], &b"v"[..])];
+    assert_eq!(both.puts, [alone(|call| wire::put(call, b"r", b"f", 1, cells.into_iter(), 7))]);
     let family = RowWrite { delete_family: true, puts: vec![], delete_columns: vec![], ..write("r", "") };
-    let (deletes, puts) = mutations(&[family], &FAMILY, bounds(10, 1 << 20)).unwrap();
-    assert_eq!(deletes[0][0].delete_type, Some(TDeleteType::DELETE_FAMILY));
-    assert_eq!(deletes[0][0].columns.as_ref().unwrap()[0].qualifier, None);
-    assert!(puts.is_empty());
-}
-
-#[test]
-fn the_computed_size_is_the_size_on_the_wire() {
-    let (deletes, puts) = mutations(&[write("row", "value")], &FAMILY, bounds(10, 1 << 20)).unwrap();
-    assert_eq!(puts[0][0].wire_size(), encoded_size(&puts[0][0]));
-    assert_eq!(deletes[0][0].wire_size(), encoded_size(&deletes[0][0]));
+    let only = calls(&[family], bounds(10, 1 << 20)).unwrap();
+    assert_eq!(only.deletes, [alone(|call| wire::delete_family(call, b"r", b"f", 7))]);
+    assert!(only.puts.is_empty());
 }
 
 #[test]
 fn calls_are_split_by_rows_and_by_bytes() {
     let rows: Vec<RowWrite> = (0..25).map(|row| write(&format!("{row:03}"), "value")).collect();
-    let (deletes, puts) = mutations(&rows, &FAMILY, bounds(10, 1 << 20)).unwrap();
-    assert_eq!(puts.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
-    assert_eq!(deletes.len(), 3);
-    let one_put = puts[0][0].wire_size();
-    let (_, puts) = mutations(&rows, &FAMILY, bounds(100, ENVELOPE_BYTES + 4 * one_put)).unwrap();
-    assert_eq!(puts.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4, 4, 4, 4, 1]);
+    let split = calls(&rows, bounds(10, 1 << 20)).unwrap();
+    assert_eq!((counts(&split.puts), counts(&split.deletes)), (vec![10, 10, 5], vec![10, 10, 5]));
+    let head = wire::call_head(TO.table).len();
+    let one_put = (split.puts[0].len() - head - 1) / 10;
+    let split = calls(&rows, bounds(100, ENVELOPE_BYTES + 4 * one_put)).unwrap();
+    assert_eq!(counts(&split.puts), [4, 4, 4, 4, 4, 4, 1]);
+    let whole = calls(&rows, bounds(100, 1 << 20)).unwrap();
+    let joined: Vec<u8> = split.puts.iter().flat_map(|call| &call[head..call.len() - 1]).copied().collect();
+    assert_eq!(joined, whole.puts[0][head..whole.puts[0].len() - 1], "nothing is lost between calls");
 }
 
 #[test]
 fn a_row_above_the_frame_limit_is_refused_and_sent_alone_without_frames() {
     let large = "x".repeat(4_000);
-    let error = mutations(&[write("r", &large)], &FAMILY, bounds(10, 3_000)).unwrap_err();
+    let error = calls(&[write("r", &large)], bounds(10, 3_000)).unwrap_err();
     assert!(error.contains("max_frame_size_in_mb") && !error.contains("xxx"), "{error}");
     let soft = Bounds { hard: false, ..bounds(10, 3_000) };
-    let (_, puts) = mutations(&[write("q", "v"), write("r", &large)], &FAMILY, soft).unwrap();
-    assert_eq!(puts.len(), 2);
+    assert_eq!(counts(&calls(&[write("q", "v"), write("r", &large)], soft).unwrap().puts), [1, 1]);
 }
 
 #[test]
 fn what_hbase_would_misread_is_refused() {
     let with_tick = |tick| RowWrite { tick: Tick(tick), ..write("r", "v") };
-    assert!(mutations(&[with_tick(i64::MAX as u64)], &FAMILY, bounds(10, 1 << 20)).is_err());
-    assert!(mutations(&[with_tick(u64::MAX)], &FAMILY, bounds(10, 1 << 20)).is_err());
-    assert!(mutations(&[write("", "v")], &FAMILY, bounds(10, 1 << 20)).is_err());
-    let error = mutations(&[write("r", &"x".repeat(5_000))], &FAMILY, bounds(10, 1 << 20)).unwrap_err();
+    let refused = |row| calls(&[row], bounds(10, 1 << 20)).unwrap_err();
+    refused(with_tick(i64::MAX as u64));
+    refused(with_tick(u64::MAX));
+    refused(write("", "v"));
+    refused(write(&"x".repeat(ROW_KEY_BYTES_MAX + 1), "v"));
+    let error = refused(write("r", &"x".repeat(5_000)));
     assert!(error.contains("keyvalue.maxsize"), "{error}");
-    let too_long = "x".repeat(ROW_KEY_BYTES_MAX + 1);
-    assert!(mutations(&[write(&too_long, "v")], &FAMILY, bounds(10, 1 << 20)).is_err());
 }
 
 #[test]
@@ -95,7 +110,7 @@ fn a_page_of_a_scan_follows_the_size_of_rows() {
 #[test]
 fn a_result_without_row_is_no_row_and_one_without_timestamp_is_refused() {
     assert_eq!(stored_row(TResult::default()), Ok(None));
-    let cell = TColumnValue { family: FAMILY, ..TColumnValue::default() };
+    let cell = TColumnValue { family: "f".into(), ..TColumnValue::default() };
     let result = TResult { row: Some("r".into()), column_values: vec![cell] };
     assert!(stored_row(result).is_err());
 }

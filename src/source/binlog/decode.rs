@@ -1,13 +1,14 @@
-//! One column value of a row image, from its bytes to a [`Value`].
+//! One column value of a row image, from its bytes to a [`ColumnValue`].
 //!
 //! Formats: MySQL source, sql/log_event.cc (`log_event_print_value`), strings/decimal.cc
 //! (`bin2decimal`), sql-common/my_time.cc (`my_*_packed_from_binary`).
 
 use super::cursor::{Cursor, Truncated};
 use super::table_map::{WireColumn, wire};
-use crate::model::{ColumnType, DateTime, Time, Value};
+use crate::model::{ColumnType, ColumnValue, DateTime, Time};
 use crate::source::json::{Json, JsonError};
 use crate::source::text::{Charset, NotText};
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -102,37 +103,40 @@ impl Decoder {
         })
     }
 
-    /// Decodes one value that is not NULL.
-    pub fn decode(&self, cursor: &mut Cursor<'_>) -> Result<Value, DecodeError> {
+    /// Decodes one value that is not NULL. Text in UTF-8 and byte strings are borrowed from the image.
+    #[inline]
+    pub fn decode<'a>(&'a self, cursor: &mut Cursor<'a>) -> Result<ColumnValue<'a>, DecodeError> {
         Ok(match self {
             Decoder::Int { bytes } => {
                 let unused_bits = 64 - 8 * *bytes as u32;
-                Value::Int(((cursor.uint(*bytes)? << unused_bits) as i64) >> unused_bits)
+                ColumnValue::Int(((cursor.uint(*bytes)? << unused_bits) as i64) >> unused_bits)
             }
-            Decoder::UInt { bytes } => Value::UInt(cursor.uint(*bytes)?),
-            Decoder::Year => Value::UInt(match cursor.u8()? {
+            Decoder::UInt { bytes } => ColumnValue::UInt(cursor.uint(*bytes)?),
+            Decoder::Year => ColumnValue::UInt(match cursor.u8()? {
                 0 => 0,
                 years => 1900 + u64::from(years),
             }),
-            Decoder::Decimal { precision, scale } => Value::Text(decimal_text(*precision, *scale, cursor)?),
-            Decoder::Float => Value::Float(f32::from_le_bytes(cursor.array()?)),
-            Decoder::Double => Value::Double(f64::from_le_bytes(cursor.array()?)),
-            Decoder::Bit { bytes } => Value::Bytes(cursor.take(*bytes)?.to_vec()),
-            Decoder::Date => Value::DateTime(date(cursor.uint(3)? as u32)),
-            Decoder::Time { fraction } => Value::Time(time(*fraction, cursor)?),
-            Decoder::DateTime { fraction } => Value::DateTime(datetime(*fraction, cursor)?),
-            Decoder::Timestamp { fraction } => Value::DateTime(timestamp(*fraction, cursor)?),
+            Decoder::Decimal { precision, scale } => {
+                ColumnValue::Text(decimal_text(*precision, *scale, cursor)?.into())
+            }
+            Decoder::Float => ColumnValue::Float(f32::from_le_bytes(cursor.array()?)),
+            Decoder::Double => ColumnValue::Double(f64::from_le_bytes(cursor.array()?)),
+            Decoder::Bit { bytes } => ColumnValue::Bytes(cursor.take(*bytes)?.into()),
+            Decoder::Date => ColumnValue::DateTime(date(cursor.uint(3)? as u32)),
+            Decoder::Time { fraction } => ColumnValue::Time(time(*fraction, cursor)?),
+            Decoder::DateTime { fraction } => ColumnValue::DateTime(datetime(*fraction, cursor)?),
+            Decoder::Timestamp { fraction } => ColumnValue::DateTime(timestamp(*fraction, cursor)?),
             Decoder::Text { length_bytes, charset } => {
-                Value::Text(charset.decode(prefixed(cursor, *length_bytes)?)?)
+                ColumnValue::Text(charset.decode(prefixed(cursor, *length_bytes)?)?)
             }
             Decoder::Binary { length_bytes, length } => {
-                padded(prefixed(cursor, *length_bytes)?.to_vec(), *length)?
+                padded(prefixed(cursor, *length_bytes)?.into(), *length)?
             }
-            Decoder::Bytes { length_bytes } => Value::Bytes(prefixed(cursor, *length_bytes)?.to_vec()),
+            Decoder::Bytes { length_bytes } => ColumnValue::Bytes(prefixed(cursor, *length_bytes)?.into()),
             Decoder::Enum { bytes, labels } => enum_label(cursor.uint(*bytes)?, labels)?,
             Decoder::Set { bytes, labels } => set_labels(cursor.uint(*bytes)?, labels)?,
             Decoder::Json { length_bytes } => {
-                Value::Text(Json::from_jsonb(prefixed(cursor, *length_bytes)?)?.to_text())
+                ColumnValue::Text(Json::from_jsonb(prefixed(cursor, *length_bytes)?)?.to_text().into())
             }
         })
     }
@@ -213,23 +217,26 @@ pub fn prefixed<'a>(cursor: &mut Cursor<'a>, length_bytes: usize) -> Result<&'a 
 }
 
 /// A BINARY(n) value: the binlog leaves trailing zero bytes out.
-pub fn padded(mut bytes: Vec<u8>, length: u32) -> Result<Value, DecodeError> {
-    if bytes.len() > length as usize {
+pub fn padded(mut bytes: Cow<'_, [u8]>, length: u32) -> Result<ColumnValue<'_>, DecodeError> {
+    let declared = length as usize;
+    if bytes.len() > declared {
         return Err(DecodeError::TooLong { declared: length, found: bytes.len() });
     }
-    bytes.resize(length as usize, 0);
-    Ok(Value::Bytes(bytes))
+    if bytes.len() < declared {
+        bytes.to_mut().resize(declared, 0);
+    }
+    Ok(ColumnValue::Bytes(bytes))
 }
 
 /// The label of an ENUM's number; 0 is the empty text that stands for an invalid value.
-pub fn enum_label(number: u64, labels: &[String]) -> Result<Value, DecodeError> {
-    let Some(index) = number.checked_sub(1) else { return Ok(Value::Text(String::new())) };
+pub fn enum_label(number: u64, labels: &[String]) -> Result<ColumnValue<'_>, DecodeError> {
+    let Some(index) = number.checked_sub(1) else { return Ok(ColumnValue::Text("".into())) };
     let index = usize::try_from(index).map_err(|_| DecodeError::UnknownLabel)?;
-    labels.get(index).map(|label| Value::Text(label.clone())).ok_or(DecodeError::UnknownLabel)
+    labels.get(index).map(|label| ColumnValue::Text(label.as_str().into())).ok_or(DecodeError::UnknownLabel)
 }
 
 /// The labels of a SET's bits, in declared order, with commas.
-pub fn set_labels(bits: u64, labels: &[String]) -> Result<Value, DecodeError> {
+pub fn set_labels(bits: u64, labels: &[String]) -> Result<ColumnValue<'static>, DecodeError> {
     if labels.len() < 64 && bits >> labels.len() != 0 {
         return Err(DecodeError::UnknownLabel);
     }
@@ -239,7 +246,7 @@ pub fn set_labels(bits: u64, labels: &[String]) -> Result<Value, DecodeError> {
         .filter(|(bit, _)| *bit < 64 && bits >> bit & 1 == 1)
         .map(|(_, label)| label.as_str())
         .collect();
-    Ok(Value::Text(chosen.join(",")))
+    Ok(ColumnValue::Text(chosen.join(",").into()))
 }
 
 fn date(packed: u32) -> DateTime {
@@ -397,9 +404,9 @@ mod tests {
         let column = WireColumn { wire_type: wire::INT24, meta: [0, 0] };
         let signed = ColumnType::Integer { bytes: 3, unsigned: false };
         let decoder = Decoder::new(column, &signed, None).unwrap();
-        let read = |bytes: &[u8]| decoder.decode(&mut Cursor::new(bytes)).unwrap();
-        assert_eq!(read(&[0, 0, 0x80]), Value::Int(-8_388_608));
-        assert_eq!(read(&[0xFF, 0xFF, 0x7F]), Value::Int(8_388_607));
+        let read = |bytes: &'static [u8]| decoder.decode(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!(read(&[0, 0, 0x80]), ColumnValue::Int(-8_388_608));
+        assert_eq!(read(&[0xFF, 0xFF, 0x7F]), ColumnValue::Int(8_388_607));
     }
 
     #[test]
@@ -413,10 +420,10 @@ mod tests {
     #[test]
     fn numbers_without_a_label_are_refused() {
         let labels = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(enum_label(2, &labels), Ok(Value::Text("b".into())));
-        assert_eq!(enum_label(0, &labels), Ok(Value::Text(String::new())));
+        assert_eq!(enum_label(2, &labels), Ok(ColumnValue::Text("b".into())));
+        assert_eq!(enum_label(0, &labels), Ok(ColumnValue::Text("".into())));
         assert_eq!(enum_label(3, &labels), Err(DecodeError::UnknownLabel));
-        assert_eq!(set_labels(3, &labels), Ok(Value::Text("a,b".into())));
+        assert_eq!(set_labels(3, &labels), Ok(ColumnValue::Text("a,b".into())));
         assert_eq!(set_labels(4, &labels), Err(DecodeError::UnknownLabel));
     }
 }

@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::decode::Decoder;
 use super::guard::guarded;
 use super::table_map::{WireColumn, wire};
-use crate::model::{ColumnType, Value};
+use crate::model::{ColumnType, ColumnValue, Value};
 use crate::source::text::Charset;
 use mysql_common::Value as Theirs;
 use mysql_common::binlog::value::BinlogValue;
@@ -51,7 +51,7 @@ fn same(ours: &Value, theirs: &Theirs) -> bool {
         (Value::Float(a), Theirs::Float(b)) => a.to_bits() == b.to_bits(),
         (Value::Double(a), Theirs::Double(b)) => a.to_bits() == b.to_bits(),
         (Value::Text(a), Theirs::Bytes(b)) => a.as_bytes() == b,
-        (Value::Bytes(a), Theirs::Bytes(b)) => a == b,
+        (Value::Bytes(a), Theirs::Bytes(b)) => **a == **b,
         (Value::DateTime(a), Theirs::Date(year, month, day, hour, minute, second, micros)) => {
             (a.year, a.month, a.day, a.hour, a.minute, a.second, a.micros)
                 == (*year, *month, *day, *hour, *minute, *second, *micros)
@@ -95,7 +95,7 @@ proptest! {
         let column = WireColumn { wire_type, meta };
         let ours = Decoder::new(column, &column_type, Some(Charset::Utf8)).expect("the types agree");
         let mut cursor = Cursor::new(&bytes);
-        let mine = ours.decode(&mut cursor);
+        let mine = ours.decode(&mut cursor).map(ColumnValue::into_owned);
         let mut skipped = Cursor::new(&bytes);
         let skip = column.skip(&mut skipped);
         if mine.is_ok() {

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod lexer;
 pub mod plan;
 pub mod redefine;
+pub mod rows;
 pub mod scan;
 pub mod stream;
 pub mod table_map;

@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Truncated};
 use super::decode::{DecodeError, Decoder, prefixed};
 use super::table_map::{TableMap, WireColumn, wire};
-use crate::model::{ColumnType, Row, RowChange, TableId, TableSchema, Value};
+use crate::model::{ColumnType, ColumnValue, TableId, TableSchema};
 use crate::source::json::{Json, JsonError};
 use crate::source::json_diff::apply;
 use crate::source::text::{Charset, SingleByteTables};
@@ -77,21 +77,28 @@ impl TablePlan {
         self.columns.len()
     }
 
-    /// Decodes one row image: a NULL bit per column, then the values that are not NULL.
-    pub fn row(&self, cursor: &mut Cursor<'_>) -> Result<Row, DecodeError> {
-        self.image(cursor, |_, _, _| Ok(None))
+    /// Decodes one row image into `row`: a NULL bit per column, then the values that are not NULL.
+    pub fn row<'a>(
+        &'a self,
+        cursor: &mut Cursor<'a>,
+        row: &mut Vec<ColumnValue<'a>>,
+    ) -> Result<(), DecodeError> {
+        self.image(cursor, row, |_, _, _| Ok(None))
     }
 
     /// As [`row`](TablePlan::row), but asks `special` before each value that is not NULL (column, how
     /// many JSON columns stand before it, the bytes from it on): `Some` replaces the value, whose
     /// bytes are consumed then.
+    #[inline]
     fn image<'a>(
-        &self,
+        &'a self,
         cursor: &mut Cursor<'a>,
-        mut special: impl FnMut(usize, usize, &mut Cursor<'a>) -> Result<Option<Value>, DecodeError>,
-    ) -> Result<Row, DecodeError> {
+        row: &mut Vec<ColumnValue<'a>>,
+        mut special: impl FnMut(usize, usize, &mut Cursor<'a>) -> Result<Option<ColumnValue<'a>>, DecodeError>,
+    ) -> Result<(), DecodeError> {
         let nulls = cursor.take(self.columns.len().div_ceil(8))?;
-        let mut row = vec![Value::Null; self.width];
+        row.clear();
+        row.resize(self.width, ColumnValue::Null);
         let mut json_columns = 0;
         for (i, column) in self.columns.iter().enumerate() {
             let json_index = json_columns;
@@ -106,7 +113,7 @@ impl TablePlan {
                 (None, None) => column.wire.skip(cursor)?,
             }
         }
-        Ok(row)
+        Ok(())
     }
 }
 
@@ -142,10 +149,15 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
 /// an update whose after image begins with options (lenenc) and, when bit 0 of them is set, a bit per
 /// JSON column that says whether a difference to the before image stands instead of its value
 /// (WL#2955).
-pub fn next_partial_change(plan: &TablePlan, cursor: &mut Cursor<'_>) -> Result<RowChange, DecodeError> {
+fn partial_change<'a>(
+    plan: &'a TablePlan,
+    cursor: &mut Cursor<'a>,
+    before: &mut Vec<ColumnValue<'a>>,
+    after: &mut Vec<ColumnValue<'a>>,
+) -> Result<(), DecodeError> {
     const PARTIAL_JSON: u64 = 1;
     let mut documents = vec![None; plan.columns.len()];
-    let before = plan.image(cursor, |column, _, cursor| {
+    plan.image(cursor, before, |column, _, cursor| {
         if plan.columns[column].is_json() {
             documents[column] = Some(prefixed(&mut cursor.clone(), JSON_LENGTH_BYTES)?);
         }
@@ -156,7 +168,7 @@ pub fn next_partial_change(plan: &TablePlan, cursor: &mut Cursor<'_>) -> Result<
         0 => &[][..],
         _ => cursor.take(json_columns.div_ceil(8))?,
     };
-    let after = plan.image(cursor, |column, json_index, cursor| {
+    plan.image(cursor, after, |column, json_index, cursor| {
         let differs = bits.get(json_index / 8).is_some_and(|byte| byte >> (json_index % 8) & 1 == 1);
         if !differs || !plan.columns[column].is_json() {
             return Ok(None);
@@ -165,9 +177,8 @@ pub fn next_partial_change(plan: &TablePlan, cursor: &mut Cursor<'_>) -> Result<
         let document = documents[column].ok_or(JsonError::Difference)?;
         let mut document = Json::from_jsonb(document)?;
         apply(&mut document, differences)?;
-        Ok(Some(Value::Text(document.to_text())))
-    })?;
-    Ok(RowChange { table: plan.table, before: Some(before), after: Some(after) })
+        Ok(Some(ColumnValue::Text(document.to_text().into())))
+    })
 }
 
 /// JSON values and differences stand behind a length of four bytes.
@@ -222,16 +233,21 @@ impl RowsHead {
     }
 }
 
-/// Reads the next change of a rows event.
-pub fn next_change(
-    plan: &TablePlan,
+/// Reads the next change of a rows event: its images into `before` and `after`, as far as the kind has them.
+pub fn next_change<'a>(
+    plan: &'a TablePlan,
     kind: RowsKind,
-    cursor: &mut Cursor<'_>,
-) -> Result<RowChange, DecodeError> {
-    if kind == RowsKind::PartialUpdate {
-        return next_partial_change(plan, cursor);
+    cursor: &mut Cursor<'a>,
+    before: &mut Vec<ColumnValue<'a>>,
+    after: &mut Vec<ColumnValue<'a>>,
+) -> Result<(), DecodeError> {
+    match kind {
+        RowsKind::Insert => plan.row(cursor, after),
+        RowsKind::Delete => plan.row(cursor, before),
+        RowsKind::Update => {
+            plan.row(cursor, before)?;
+            plan.row(cursor, after)
+        }
+        RowsKind::PartialUpdate => partial_change(plan, cursor, before, after),
     }
-    let before = if kind == RowsKind::Insert { None } else { Some(plan.row(cursor)?) };
-    let after = if kind == RowsKind::Delete { None } else { Some(plan.row(cursor)?) };
-    Ok(RowChange { table: plan.table, before, after })
 }

@@ -7,9 +7,9 @@ use super::guard::guarded;
 use super::stream::{Dump, Events};
 use crate::model::gtid::{Interval, Origin};
 use crate::model::{Gtid, GtidSet, Position};
-use crate::source::SourceError;
 use crate::source::connection::text_at;
 use crate::source::mysql::Session;
+use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
 use std::time::Duration;
 use uuid::Uuid;
@@ -51,14 +51,14 @@ async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Re
     let connection = session.open().await?;
     let mut events =
         Events::request(connection, &session.options, &side_uuid(), Dump::UpToEnd(executed)).await?;
-    let mut file = String::new();
-    while let Some(event) = events.next(&file).await? {
+    let mut place = BinlogPlace::default();
+    while let Some(event) = events.next(&place).await? {
         match event.header().event_type_raw() {
-            ROTATE => file = rotate_target(&event),
+            ROTATE => place.file = rotate_target(&event).into(),
             GTID | GTID_TAGGED if holes.contains(&gtid(&event)?) => return Ok(true),
             _ => {}
         }
-        if file == end_file && u64::from(event.header().log_pos()) >= end_offset {
+        if *place.file == *end_file && u64::from(event.header().log_pos()) >= end_offset {
             break;
         }
     }
@@ -149,7 +149,7 @@ impl Scan {
         if self.ended {
             return Ok(Step::End);
         }
-        let place = format!("offset {}", self.offset);
+        let place = BinlogPlace { file: "(the file asked for)".into(), offset: self.offset };
         let Some(event) = self.events.next(&place).await? else { return Ok(self.finish()) };
         let header = event.header();
         if !event.footer().get_checksum_enabled() {

@@ -6,7 +6,7 @@ use crate::model::{GtidSet, Position};
 use crate::source::connection::Connection;
 use crate::source::mysql::Session;
 use crate::source::options::MysqlOptions;
-use crate::source::{ChangeStream, SourceError, StreamEvent, schema};
+use crate::source::{BinlogPlace, ChangeStream, SourceError, StreamEvent, schema};
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
 use mysql_async::{BinlogStream, BinlogStreamRequest, Error, GnoInterval, IoError, Sid};
@@ -81,7 +81,7 @@ impl Events {
             tokio::time::timeout(SIDE_DUMP_STALL, connection.conn.get_binlog_stream(request)).await;
         match requested {
             Ok(Ok(stream)) => Ok(Events { stream, stall, address }),
-            Ok(Err(error)) => Err(lost_or_away(&address, "", error)),
+            Ok(Err(error)) => Err(lost_or_away(&address, &BinlogPlace::default(), error)),
             Err(_) => Err(SourceError::Unavailable {
                 address,
                 reason: "no answer to the request for the binlog".into(),
@@ -94,7 +94,7 @@ impl Events {
     /// # Errors
     /// `Unavailable` when nothing comes in time; `PositionLost` when the server refuses to go on;
     /// `NotUnderstood` when bytes are damaged. `place` is for messages.
-    pub async fn next(&mut self, place: &str) -> Result<Option<Event>, SourceError> {
+    pub async fn next(&mut self, place: &BinlogPlace) -> Result<Option<Event>, SourceError> {
         let read = AssertUnwindSafe(self.stream.next()).catch_unwind();
         let event = match tokio::time::timeout(self.stall, read).await {
             Err(_) => {
@@ -117,9 +117,9 @@ impl Events {
     }
 }
 
-fn damaged(place: &str, reason: &str) -> SourceError {
+fn damaged(place: &BinlogPlace, reason: &str) -> SourceError {
     SourceError::NotUnderstood {
-        position: place.to_owned(),
+        position: format!("{}:{}", place.file, place.offset),
         reason: reason.to_owned(),
         advice: "restart; if it happens again at the same place, look at the binlog file with mysqlbinlog \
                  --verify-binlog-checksum"
@@ -142,7 +142,7 @@ fn sids(set: &GtidSet) -> Vec<Sid<'static>> {
 }
 
 /// What a dump's error means. 1236 is ER_SOURCE_FATAL_ERROR_READING_BINLOG, whose text decides.
-fn lost_or_away(address: &str, place: &str, error: Error) -> SourceError {
+fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError {
     let unavailable = |reason: String| SourceError::Unavailable { address: address.to_owned(), reason };
     match error {
         Error::Server(error) if error.code == 1236 || error.code == 1789 => {
@@ -225,11 +225,7 @@ impl MysqlStream {
     }
 
     async fn advance(&mut self) -> Result<Option<StreamEvent>, SourceError> {
-        if let Some(changes) = self.transactions.pending_changes().map_err(|fault| self.fault(fault))? {
-            return Ok(Some(changes));
-        }
-        let place = self.place();
-        let Some(event) = self.events.next(&place).await? else {
+        let Some(event) = self.events.next(self.transactions.place()).await? else {
             let address = self.session.options.address();
             return Err(SourceError::Unavailable { address, reason: "the server ended the stream".into() });
         };

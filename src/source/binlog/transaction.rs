@@ -10,22 +10,20 @@ use super::cursor::{Cursor, Truncated};
 use super::ddl::{self, Effect, Statement};
 use super::event::{PayloadError, kind::*, payload_size, query_text, widen};
 use super::guard::guarded;
-use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan, next_change};
+use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan};
 use super::redefine;
+use super::rows::RowsBlock;
 use super::table_map::{TableMap, TableMapHead};
 use crate::model::gtid::Origin;
-use crate::model::{Gtid, RowChange, TableName, TableSchema};
+use crate::model::{Gtid, TableName, TableSchema};
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::SingleByteTables;
-use crate::source::{BinlogPlace, StreamEvent};
+use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, ExecuteLoadQueryEvent, GtidEvent};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Bounds of one [`StreamEvent::Changes`]: rows, and bytes of row images.
-const CHANGES_MAX: usize = 256;
-const CHANGE_BYTES_MAX: usize = 4 << 20;
 /// Table ids remembered between transactions, and undecided XA transactions of other tables.
 const PLANS_MAX: usize = 4_096;
 const PREPARED_MAX: usize = 100_000;
@@ -107,15 +105,7 @@ struct Transaction {
 /// What a table id stands for.
 enum Known {
     Other,
-    Ours { raw: Vec<u8>, plan: Arc<TablePlan> },
-}
-
-/// A rows event that is being reported piece by piece.
-struct Pending {
-    event: Event,
-    at: usize,
-    kind: RowsKind,
-    plan: Arc<TablePlan>,
+    Ours { raw: Vec<u8>, plan: Arc<TablePlan>, name: Arc<str> },
 }
 
 /// The state of one stream.
@@ -133,7 +123,6 @@ pub struct Transactions {
     payload_left: u64,
     /// XA transactions that were prepared in this stream without rows of ours.
     prepared: FxHashSet<String>,
-    pending: Option<Pending>,
 }
 
 impl Transactions {
@@ -150,7 +139,6 @@ impl Transactions {
             place: BinlogPlace::default(),
             payload_left: 0,
             prepared: FxHashSet::default(),
-            pending: None,
         }
     }
 
@@ -164,34 +152,7 @@ impl Transactions {
         self.payload_left > 0
     }
 
-    /// The next changes of a rows event that was applied but is not used up.
-    pub fn pending_changes(&mut self) -> Result<Option<StreamEvent>, Fault> {
-        let Some(pending) = &mut self.pending else { return Ok(None) };
-        let rows = pending.event.data().get(pending.at..).unwrap_or_default();
-        let mut cursor = Cursor::new(rows);
-        let mut changes: Vec<RowChange> = Vec::new();
-        while !cursor.is_empty()
-            && changes.len() < CHANGES_MAX
-            && rows.len() - cursor.rest().len() < CHANGE_BYTES_MAX
-        {
-            let change = next_change(&pending.plan, pending.kind, &mut cursor).map_err(|error| {
-                let table = self.registry.get(pending.plan.table).map(|t| t.schema.name.to_string());
-                Fault::new(
-                    format!("a row of {} does not decode: {error}", table.unwrap_or_default()),
-                    "was the table altered before this position? then start from a later one and copy again",
-                )
-            })?;
-            changes.push(change);
-        }
-        pending.at += rows.len() - cursor.rest().len();
-        if cursor.is_empty() {
-            self.pending = None;
-        }
-        Ok(if changes.is_empty() { None } else { Some(StreamEvent::Changes(changes)) })
-    }
-
-    /// Applies one event; call [`pending_changes`](Transactions::pending_changes) until it is empty
-    /// before the next.
+    /// Applies one event.
     pub fn apply(&mut self, event: Event) -> Result<Next, Fault> {
         let kind = event.header().event_type_raw();
         self.account(&event, kind)?;
@@ -456,7 +417,9 @@ impl Transactions {
     }
 
     fn remember(&mut self, id: u64, raw: Vec<u8>, plan: TablePlan) {
-        self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan) });
+        let name =
+            self.registry.get(plan.table).map(|table| table.schema.name.to_string()).unwrap_or_default();
+        self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan), name: name.into() });
     }
 
     /// Goes on after [`Next::Reread`] with the table's present definition.
@@ -508,11 +471,11 @@ impl Transactions {
 
     fn rows(&mut self, event: Event, kind: RowsKind, version: u8) -> Result<Next, Fault> {
         let head = RowsHead::parse(event.data(), kind, version)?;
-        let plan = match self.known.get(&head.table_id) {
+        let (plan, table) = match self.known.get(&head.table_id) {
             Some(Known::Other) => return Ok(Next::Nothing),
             None if head.table_id == DUMMY_TABLE_ID => return Ok(Next::Nothing),
             None => return Err(Fault::new("rows of a table whose map was not read", REPORT)),
-            Some(Known::Ours { plan, .. }) => plan.clone(),
+            Some(Known::Ours { plan, name, .. }) => (plan.clone(), name.clone()),
         };
         if !head.full_images {
             return Err(Fault::new(
@@ -524,8 +487,11 @@ impl Transactions {
             return Err(Fault::new("a rows event and its table map differ in columns", DAMAGED));
         }
         self.note_rows(&plan)?;
-        self.pending = Some(Pending { event, at: head.rows_at, kind, plan });
-        Ok(Next::Nothing)
+        if head.rows_at >= event.data().len() {
+            return Ok(Next::Nothing);
+        }
+        let block = RowsBlock::new(event, head.rows_at, kind, plan, table, self.place.clone());
+        Ok(Next::Report(StreamEvent::Changes(Changes::Rows(block))))
     }
 
     fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {

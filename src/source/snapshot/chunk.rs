@@ -125,7 +125,7 @@ fn bind(column: &Column, value: &Value) -> Result<(String, Param), BadBound> {
         (_, Value::Float(value)) => ("?".into(), Param::Double(f64::from(*value))),
         (_, Value::Double(value)) => ("?".into(), Param::Double(*value)),
         (ColumnType::Decimal { precision, scale }, Value::Text(text)) => {
-            (format!("CAST(? AS DECIMAL({precision},{scale}))"), Param::Bytes(text.clone().into_bytes()))
+            (format!("CAST(? AS DECIMAL({precision},{scale}))"), Param::Bytes(text.as_bytes().to_vec()))
         }
         (ColumnType::Enum { labels }, Value::Text(text)) => {
             number("?", enum_number(labels, text).ok_or_else(bad)?)
@@ -141,14 +141,14 @@ fn bind(column: &Column, value: &Value) -> Result<(String, Param), BadBound> {
             let inner = if charset == "utf8mb4" { "?" } else { "CONVERT(? USING utf8mb4)" };
             (
                 format!("CONVERT({inner} USING {charset}) COLLATE {collation}"),
-                Param::Bytes(text.clone().into_bytes()),
+                Param::Bytes(text.as_bytes().to_vec()),
             )
         }
         (ColumnType::Bit { .. }, Value::Bytes(bytes)) if bytes.len() <= 8 => {
             number("?", bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
         }
         (ColumnType::Binary { .. } | ColumnType::VarBinary, Value::Bytes(bytes)) => {
-            ("CAST(? AS BINARY)".into(), Param::Bytes(bytes.clone()))
+            ("CAST(? AS BINARY)".into(), Param::Bytes(bytes.to_vec()))
         }
         (_, Value::DateTime(d)) => {
             ("?".into(), Param::Date(d.year, d.month, d.day, d.hour, d.minute, d.second, d.micros))

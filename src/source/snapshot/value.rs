@@ -90,13 +90,13 @@ impl CellReader {
             }
             (Kind::Float, Cell::Float(number)) => Value::Float(number),
             (Kind::Double, Cell::Double(number)) => Value::Double(number),
-            (Kind::Decimal, Cell::Bytes(bytes)) => Value::Text(decimal(utf8(bytes)?)),
-            (Kind::Bytes, Cell::Bytes(bytes)) => Value::Bytes(bytes),
-            (Kind::Binary(length), Cell::Bytes(bytes)) => padded(bytes, *length)?,
+            (Kind::Decimal, Cell::Bytes(bytes)) => Value::Text(decimal(utf8(bytes)?).into()),
+            (Kind::Bytes, Cell::Bytes(bytes)) => Value::Bytes(bytes.into()),
+            (Kind::Binary(length), Cell::Bytes(bytes)) => padded(bytes.into(), *length)?,
             (Kind::Text(charset), Cell::Bytes(bytes)) => {
-                Value::Text(charset.decode(&bytes).map_err(DecodeError::from)?)
+                Value::Text(charset.decode_owned(bytes).map_err(DecodeError::from)?.into())
             }
-            (Kind::Json, Cell::Bytes(bytes)) => Value::Text(compact(&utf8(bytes)?)),
+            (Kind::Json, Cell::Bytes(bytes)) => Value::Text(compact(&utf8(bytes)?).into()),
             (Kind::DateTime, Cell::Date(year, month, day, hour, minute, second, micros)) => {
                 Value::DateTime(DateTime { year, month, day, hour, minute, second, micros })
             }
@@ -106,7 +106,7 @@ impl CellReader {
             }
             (kind, cell) => match (kind, unsigned(&cell).ok_or(CellError::Type)?) {
                 (Kind::UInt, number) => Value::UInt(number),
-                (Kind::Enum(labels), number) => enum_label(number, labels)?,
+                (Kind::Enum(labels), number) => enum_label(number, labels)?.into_owned(),
                 (Kind::Set(labels), bits) => set_labels(bits, labels)?,
                 _ => return Err(CellError::Type),
             },

@@ -1,0 +1,234 @@
+//! Rows on their way to the sink: packed in blocks, so that a row costs no allocation.
+//!
+//! A block holds the encoded row keys and cells of one batch, or of one chunk, in one buffer. What is queued,
+//! leased, sorted and sent refers to it.
+
+use super::RowWrite;
+use crate::model::Tick;
+use std::ops::Range;
+
+/// What stands before a cell: a value follows, or the column is NULL.
+const VALUE: u8 = 1;
+const NULL: u8 = 0;
+
+/// Appends a cell to packed cells: kind (1), qualifier's length (4, little-endian), qualifier; and for a value its
+/// length (4) and bytes, which `value` appends.
+///
+/// `value` says whether there is one: `false` is NULL, and then it must have appended nothing.
+pub fn push_cell<E>(
+    cells: &mut Vec<u8>,
+    qualifier: &[u8],
+    value: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+) -> Result<bool, E> {
+    let kind_at = cells.len();
+    cells.push(NULL);
+    cells.extend_from_slice(&length(qualifier.len()));
+    cells.extend_from_slice(qualifier);
+    let length_at = cells.len();
+    cells.extend_from_slice(&[0; 4]);
+    let value_at = cells.len();
+    if !value(cells)? {
+        cells.truncate(length_at);
+        return Ok(false);
+    }
+    cells[kind_at] = VALUE;
+    let bytes = length(cells.len() - value_at);
+    cells[length_at..value_at].copy_from_slice(&bytes);
+    Ok(true)
+}
+
+/// A MySQL value has at most 4 GiB less one byte, and its forms here are no longer than the packet it came in.
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).expect("a value is shorter than the packet that brought it").to_le_bytes()
+}
+
+/// Takes packed cells apart: qualifier, and value unless NULL.
+#[derive(Clone, Debug)]
+struct Cells<'a>(&'a [u8]);
+
+impl<'a> Cells<'a> {
+    fn bytes(&mut self) -> &'a [u8] {
+        let (length, rest) = self.0.split_first_chunk::<4>().expect("packed here");
+        let (bytes, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        self.0 = rest;
+        bytes
+    }
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (kind, rest) = self.0.split_first()?;
+        self.0 = rest;
+        let qualifier = self.bytes();
+        Some((qualifier, (*kind == VALUE).then(|| self.bytes())))
+    }
+}
+
+/// What is written to one HBase row at one tick, as [`RowWrite`], in the packed form.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedWrite<'a> {
+    pub row: &'a [u8],
+    pub tick: Tick,
+    /// A DeleteFamily marker at `tick`.
+    pub delete_family: bool,
+    /// Whether a NULL column gets a marker; else it is only left out.
+    markers: bool,
+    cells: &'a [u8],
+}
+
+impl<'a> PackedWrite<'a> {
+    /// Cells put at `tick`: qualifier, value.
+    #[inline]
+    pub fn puts(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        Cells(self.cells).filter_map(|(qualifier, value)| Some((qualifier, value?)))
+    }
+
+    /// Qualifiers that get a DeleteColumns marker at `tick`.
+    #[inline]
+    pub fn delete_columns(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let cells = if self.markers { self.cells } else { &[] };
+        Cells(cells).filter(|(_, value)| value.is_none()).map(|(qualifier, _)| qualifier)
+    }
+
+    /// The same, taken apart.
+    pub fn unpack(&self) -> RowWrite {
+        let copy = bytes::Bytes::copy_from_slice;
+        RowWrite {
+            row: copy(self.row),
+            tick: self.tick,
+            delete_family: self.delete_family,
+            puts: self.puts().map(|(qualifier, value)| (copy(qualifier), copy(value))).collect(),
+            delete_columns: self.delete_columns().map(copy).collect(),
+        }
+    }
+}
+
+/// Where a row lies in the buffer of a block: its key, and behind it its packed cells.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed {
+    pub at: usize,
+    pub key_bytes: u32,
+    pub cell_bytes: u32,
+    pub delete_family: bool,
+    pub markers: bool,
+}
+
+impl Packed {
+    /// The row's key in `buffer`.
+    pub fn key<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[self.at..self.at + self.key_bytes as usize]
+    }
+}
+
+/// Rows of one tick in one buffer.
+#[derive(Debug)]
+pub struct RowBlock {
+    buffer: Vec<u8>,
+    rows: Vec<Packed>,
+    tick: Tick,
+}
+
+impl RowBlock {
+    pub fn new(buffer: Vec<u8>, rows: Vec<Packed>, tick: Tick) -> RowBlock {
+        RowBlock { buffer, rows, tick }
+    }
+
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// Bytes of keys and cells.
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Some of its rows, by their places.
+    pub fn writes(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
+        self.rows[places].iter().map(|row| {
+            let cells_at = row.at + row.key_bytes as usize;
+            PackedWrite {
+                row: row.key(&self.buffer),
+                tick: self.tick,
+                delete_family: row.delete_family,
+                markers: row.markers,
+                cells: &self.buffer[cells_at..cells_at + row.cell_bytes as usize],
+            }
+        })
+    }
+}
+
+/// Writes of any ticks, packed: for those that make single writes by hand.
+#[derive(Debug, Default)]
+pub struct PackedRows(Vec<RowBlock>);
+
+impl PackedRows {
+    pub fn of<'a>(writes: impl IntoIterator<Item = &'a RowWrite>) -> PackedRows {
+        PackedRows(writes.into_iter().map(pack).collect())
+    }
+
+    /// In the order given.
+    pub fn writes(&self) -> Vec<PackedWrite<'_>> {
+        self.0.iter().flat_map(|block| block.writes(0..1)).collect()
+    }
+}
+
+fn pack(write: &RowWrite) -> RowBlock {
+    let mut buffer = write.row.to_vec();
+    let put = |value: &bytes::Bytes, out: &mut Vec<u8>| {
+        out.extend_from_slice(value);
+        Ok::<bool, std::convert::Infallible>(true)
+    };
+    for (qualifier, value) in &write.puts {
+        let Ok(_) = push_cell(&mut buffer, qualifier, |out| put(value, out));
+    }
+    for qualifier in &write.delete_columns {
+        let Ok(_) = push_cell(&mut buffer, qualifier, |_| Ok::<bool, std::convert::Infallible>(false));
+    }
+    let packed = Packed {
+        at: 0,
+        key_bytes: write.row.len() as u32,
+        cell_bytes: (buffer.len() - write.row.len()) as u32,
+        delete_family: write.delete_family,
+        markers: true,
+    };
+    RowBlock::new(buffer, vec![packed], write.tick)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_apart_again() {
+        let write = RowWrite {
+            row: "key".into(),
+            tick: Tick(7),
+            delete_family: false,
+            puts: vec![
+                ("a".into(), "1".into()),
+                ("".into(), "".into()),
+                ("long".into(), vec![0; 300].into()),
+            ],
+            delete_columns: vec!["n".into(), "".into()],
+        };
+        let marker = RowWrite { delete_family: true, puts: vec![], delete_columns: vec![], ..write.clone() };
+        let packed = PackedRows::of([&write, &marker]);
+        let unpacked: Vec<RowWrite> = packed.writes().iter().map(PackedWrite::unpack).collect();
+        assert_eq!(unpacked, [write, marker]);
+    }
+
+    #[test]
+    fn a_null_without_marker_is_left_out() {
+        let mut buffer = b"k".to_vec();
+        let none = |_: &mut Vec<u8>| Ok::<bool, ()>(false);
+        push_cell(&mut buffer, b"n", none).unwrap();
+        let cell_bytes = buffer.len() as u32 - 1;
+        let row = Packed { at: 0, key_bytes: 1, cell_bytes, delete_family: false, markers: false };
+        let block = RowBlock::new(buffer, vec![row], Tick(1));
+        let write = block.writes(0..1).next().unwrap();
+        assert_eq!((write.row, write.puts().count(), write.delete_columns().count()), (&b"k"[..], 0, 0));
+    }
+}

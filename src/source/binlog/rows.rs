@@ -1,0 +1,94 @@
+//! A rows event whose row images are decoded where they are used: nothing is copied out of it before.
+
+use super::cursor::Cursor;
+use super::plan::{RowsKind, TablePlan, next_change};
+use crate::model::{ColumnValue, RowChangeRef};
+use crate::source::{BinlogPlace, SourceError};
+use mysql_common::binlog::events::Event;
+use std::fmt;
+use std::sync::Arc;
+
+/// The row images of one rows event.
+#[derive(Clone)]
+pub struct RowsBlock {
+    event: Event,
+    /// Where they begin in the event's data.
+    at: usize,
+    kind: RowsKind,
+    plan: Arc<TablePlan>,
+    /// `schema.table`, for messages.
+    table: Arc<str>,
+    place: BinlogPlace,
+}
+
+impl RowsBlock {
+    /// `at`: where the images begin in the event's data; beyond its end there are none.
+    pub(super) fn new(
+        event: Event,
+        at: usize,
+        kind: RowsKind,
+        plan: Arc<TablePlan>,
+        table: Arc<str>,
+        place: BinlogPlace,
+    ) -> RowsBlock {
+        RowsBlock { event, at, kind, plan, table, place }
+    }
+
+    /// Reads the changes, in binlog order.
+    pub fn reader(&self) -> RowsReader<'_> {
+        let images = self.event.data().get(self.at..).unwrap_or_default();
+        RowsReader { block: self, cursor: Cursor::new(images), before: Vec::new(), after: Vec::new() }
+    }
+}
+
+/// Decodes one change after the other into rows that it keeps.
+pub struct RowsReader<'a> {
+    block: &'a RowsBlock,
+    cursor: Cursor<'a>,
+    before: Vec<ColumnValue<'a>>,
+    after: Vec<ColumnValue<'a>>,
+}
+
+impl RowsReader<'_> {
+    /// The next change; `None` at the end.
+    ///
+    /// # Errors
+    /// `NotUnderstood` for an image that does not decode; nothing behind it can be read.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<RowChangeRef<'_>>, SourceError> {
+        if self.cursor.is_empty() {
+            return Ok(None);
+        }
+        let block = self.block;
+        next_change(&block.plan, block.kind, &mut self.cursor, &mut self.before, &mut self.after)
+            .map_err(|error| block.undecodable(&error.to_string()))?;
+        let before = (block.kind != RowsKind::Insert).then_some(&*self.before);
+        let after = (block.kind != RowsKind::Delete).then_some(&*self.after);
+        Ok(Some(RowChangeRef { table: block.plan.table, before, after }))
+    }
+}
+
+impl RowsBlock {
+    #[cold]
+    fn undecodable(&self, reason: &str) -> SourceError {
+        SourceError::NotUnderstood {
+            position: format!("{}:{}", self.place.file, self.place.offset),
+            reason: format!("a row of {} does not decode: {reason}", self.table),
+            advice: "was the table altered before this position? then start from a later one and copy again"
+                .into(),
+        }
+    }
+}
+
+/// Never the rows: values do not belong in logs.
+impl fmt::Debug for RowsBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.event.data().len().saturating_sub(self.at);
+        f.debug_struct("RowsBlock")
+            .field("table", &self.table)
+            .field("kind", &self.kind)
+            .field("bytes", &bytes)
+            .field("place", &self.place)
+            .finish()
+    }
+}
