@@ -15,6 +15,7 @@ pub mod chunks;
 pub mod journaling;
 pub mod marks;
 pub mod progress;
+mod ready;
 pub mod seal;
 pub mod settings;
 pub mod supervisor;

@@ -23,6 +23,9 @@ const BATCH_BYTES: usize = 4 << 20;
 /// A row of up to this many bytes takes one place of `queue_rows`.
 const ROW_BYTES: u64 = 512;
 
+/// Events taken in before other tasks of the thread get their turn.
+const EVENTS_AT_ONCE: usize = 64;
+
 /// What the sealer hands to the journaling task, in the order of ticks.
 #[derive(Debug)]
 pub enum Sealed {
@@ -170,6 +173,7 @@ impl<'a> Sealer<'a> {
         mut marks: mpsc::Receiver<MarkRequest>,
     ) -> Result<(), ProtocolError> {
         loop {
+            self.take_what_is_there(&mut events, &marks).await?;
             let due = self.due.unwrap_or_else(Instant::now);
             tokio::select! { biased;
                 Some(reply) = marks.recv() => self.take_mark(reply).await,
@@ -180,6 +184,24 @@ impl<'a> Sealer<'a> {
                 },
             }
         }
+    }
+
+    /// Takes in what waits, until something else is to be done: in a backlog, a timer for each event would cost
+    /// more than the event.
+    async fn take_what_is_there(
+        &mut self,
+        events: &mut mpsc::Receiver<StreamEvent>,
+        marks: &mpsc::Receiver<MarkRequest>,
+    ) -> Result<(), ProtocolError> {
+        for _ in 0..EVENTS_AT_ONCE {
+            let due = self.due.is_some_and(|due| self.may_hand_on() && due <= Instant::now());
+            if due || !marks.is_empty() {
+                break;
+            }
+            let Ok(event) = events.try_recv() else { break };
+            self.take_in(event).await?;
+        }
+        Ok(())
     }
 
     async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {

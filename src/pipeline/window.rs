@@ -8,14 +8,19 @@ use crate::lock::{Held, ListId, Ticket};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
+use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
-/// Writes of one list, in the order of ticks, each with the batch that it belongs to.
+/// Writes of one list in the order of ticks, each with the number of the batch that it belongs to. Most lists
+/// have one or two (a batch, and as many targets), which then take no allocation.
+pub type ListBatches = SmallVec<[(u64, Journaled<ListWrites>); 2]>;
+
+/// What a window writes to one list.
 #[derive(Debug)]
 pub struct ListWindow {
     pub list: ListId,
     pub ticket: Ticket,
-    pub writes: Vec<(u64, Journaled<ListWrites>)>,
+    pub writes: ListBatches,
 }
 
 /// Where the lists of a window ended up.

@@ -6,12 +6,13 @@
 
 use super::journaling::{Ready, ReadyBatch};
 use super::progress::{Phase, Place, Waiter};
+use super::ready::ReadyLists;
 use super::seal::Boundary;
 use super::settings::Parts;
-use super::window::{ListWindow, WindowDone, write_window};
+use super::window::{ListBatches, ListWindow, WindowDone, write_window};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
-use crate::protocol::{Journal, Journaled, ListWrites, ProtocolError, Recovered};
+use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::BinlogPlace;
 use crate::store::records::CheckpointRecord;
 use rustc_hash::FxHashMap;
@@ -29,6 +30,8 @@ const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// How soon a list whose write failed is sent again.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(200);
+/// A window with this many rows takes no further region in: they make two calls.
+const ENOUGH_ROWS: usize = 4_096;
 /// Batches taken from the queue before windows are formed again.
 const TAKE_TOGETHER: usize = 64;
 
@@ -56,8 +59,8 @@ struct Writer {
     parts: Parts,
     journal: Journal,
     lists: FxHashMap<ListId, ListQueue>,
-    /// Lists with writes that may be asked for now, in order of arrival.
-    ready: VecDeque<ListId>,
+    /// Lists with writes that may be asked for now.
+    ready: ReadyLists,
     /// Lists that could not be written.
     aside: Vec<Aside>,
     windows: JoinSet<WindowDone>,
@@ -83,7 +86,9 @@ struct Aside {
 
 #[derive(Default)]
 struct ListQueue {
-    writes: VecDeque<(u64, Journaled<ListWrites>)>,
+    /// Of its first row: the region that the list's rows lie in.
+    salt: u8,
+    writes: ListBatches,
     /// Its place in the queue for the list, kept while it is refused.
     claim: Option<Claim>,
     in_flight: bool,
@@ -105,7 +110,7 @@ impl Writer {
             journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
             parts,
             lists: FxHashMap::default(),
-            ready: VecDeque::new(),
+            ready: ReadyLists::default(),
             aside: Vec::new(),
             windows: JoinSet::new(),
             batches: VecDeque::new(),
@@ -208,27 +213,18 @@ impl Writer {
             let list = writes.get().list;
             let queue = self.lists.entry(list).or_default();
             let was_idle = queue.writes.is_empty() && !queue.in_flight;
-            queue.writes.push_back((number, writes));
             if was_idle {
-                self.ready.push_back(list);
+                queue.salt = writes.get().rows().next().and_then(|row| row.row.first().copied()).unwrap_or(0);
+                self.ready.push(queue.salt, list);
             }
+            queue.writes.push((number, writes));
         }
     }
 
     /// Starts windows while there is room and something to write.
     fn form_windows(&mut self) {
         while self.windows.len() < self.parts.settings.writes_at_once {
-            let mut rows = 0;
-            let mut lists = Vec::new();
-            while rows < self.parts.settings.window_rows
-                && let Some(list) = self.ready.pop_front()
-            {
-                let Some(window) = self.take_list(list, self.parts.settings.window_rows - rows) else {
-                    continue;
-                };
-                rows += rows_of(&window);
-                lists.push(window);
-            }
+            let lists = self.take_window();
             if lists.is_empty() {
                 return;
             }
@@ -238,18 +234,29 @@ impl Writer {
         }
     }
 
+    /// Takes what is ready: in a backlog the lists of one region, else all that is there.
+    fn take_window(&mut self) -> Vec<ListWindow> {
+        let rows_max = self.parts.settings.window_rows;
+        let (mut rows, mut lists) = (0, Vec::new());
+        while rows < rows_max.min(ENOUGH_ROWS)
+            && let Some(salt) = self.ready.first_salt()
+        {
+            while rows < rows_max
+                && let Some(list) = self.ready.pop(salt)
+            {
+                let Some(window) = self.take_list(list, rows_max - rows) else { continue };
+                rows += rows_of(&window);
+                lists.push(window);
+            }
+        }
+        lists
+    }
+
     /// Takes the writes of a list out of its queue: at least one, and about `rows_max` rows.
     fn take_list(&mut self, list: ListId, rows_max: usize) -> Option<ListWindow> {
         let leases = &self.parts.leases;
         let queue = self.lists.get_mut(&list)?;
-        let mut writes = Vec::new();
-        let mut rows = 0;
-        while rows < rows_max.max(1)
-            && let Some((number, write)) = queue.writes.pop_front()
-        {
-            rows += write.get().len();
-            writes.push((number, write));
-        }
+        let writes = take_front(&mut queue.writes, rows_max);
         if writes.is_empty() {
             return None;
         }
@@ -281,16 +288,14 @@ impl Writer {
     }
 
     fn list_written(&mut self, window: ListWindow) {
-        let mut all_taken = false;
         if let Some(queue) = self.lists.get_mut(&window.list) {
             queue.in_flight = false;
             queue.claim = None;
-            all_taken = queue.writes.is_empty();
-        }
-        if all_taken {
-            self.lists.remove(&window.list);
-        } else {
-            self.ready.push_back(window.list);
+            if queue.writes.is_empty() {
+                self.lists.remove(&window.list);
+            } else {
+                self.ready.push(queue.salt, window.list);
+            }
         }
         for (number, _) in window.writes {
             self.finish_one(number, 1);
@@ -302,9 +307,7 @@ impl Writer {
         for window in windows {
             let queue = self.lists.entry(window.list).or_default();
             queue.in_flight = false;
-            for write in window.writes.into_iter().rev() {
-                queue.writes.push_front(write);
-            }
+            queue.writes.insert_many(0, window.writes);
             self.aside.push(Aside { list: window.list, ask_again, local });
         }
     }
@@ -314,7 +317,10 @@ impl Writer {
         let due = |aside: &Aside| now.map_or(aside.local, |now| aside.ask_again <= now);
         let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
         self.aside = later;
-        self.ready.extend(ready.into_iter().map(|aside| aside.list));
+        for Aside { list, .. } in ready {
+            let salt = self.lists.get(&list).map_or(0, |queue| queue.salt);
+            self.ready.push(salt, list);
+        }
     }
 
     fn note_trouble(&mut self, done: &WindowDone) -> Result<(), ProtocolError> {
@@ -409,6 +415,19 @@ fn place(position: &mut Position, at: &BinlogPlace) {
     if !at.file.is_empty() {
         position.file = at.file.to_string();
         position.offset = at.offset;
+    }
+}
+
+/// Takes writes off the front: at least one, and about `rows_max` rows.
+fn take_front(queue: &mut ListBatches, rows_max: usize) -> ListBatches {
+    let mut rows = 0;
+    let enough = queue.iter().position(|(_, write)| {
+        rows += write.get().len();
+        rows >= rows_max.max(1)
+    });
+    match enough {
+        Some(last) if last + 1 < queue.len() => queue.drain(..=last).collect(),
+        _ => std::mem::take(queue),
     }
 }
 

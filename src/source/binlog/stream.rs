@@ -14,7 +14,9 @@ use mysql_common::binlog::events::Event;
 use mysql_common::packets::Tag;
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Heartbeats that may be missing before the connection counts as lost.
@@ -95,8 +97,13 @@ impl Events {
     /// `Unavailable` when nothing comes in time; `PositionLost` when the server refuses to go on;
     /// `NotUnderstood` when bytes are damaged. `place` is for messages.
     pub async fn next(&mut self, place: &BinlogPlace) -> Result<Option<Event>, SourceError> {
-        let read = AssertUnwindSafe(self.stream.next()).catch_unwind();
-        let event = match tokio::time::timeout(self.stall, read).await {
+        let mut read = pin!(AssertUnwindSafe(self.stream.next()).catch_unwind());
+        // a timer for each event of a backlog would cost as much as decoding it
+        let waited = match futures::poll!(read.as_mut()) {
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => tokio::time::timeout(self.stall, read).await,
+        };
+        let event = match waited {
             Err(_) => {
                 return Err(SourceError::Unavailable {
                     address: self.address.clone(),
