@@ -2,9 +2,35 @@
 
 use super::lease::Inner;
 use super::{ListId, Token};
-use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// Distinct lists in rising order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists(Vec<ListId>);
+
+impl Lists {
+    pub fn contains(&self, list: &ListId) -> bool {
+        self.0.binary_search(list).is_ok()
+    }
+}
+
+impl Deref for Lists {
+    type Target = [ListId];
+
+    fn deref(&self) -> &[ListId] {
+        &self.0
+    }
+}
+
+impl From<Vec<ListId>> for Lists {
+    fn from(mut lists: Vec<ListId>) -> Lists {
+        lists.sort_unstable();
+        lists.dedup();
+        Lists(lists)
+    }
+}
 
 /// The right to write to some lists, until a deadline.
 ///
@@ -14,7 +40,9 @@ use tokio::time::Instant;
 #[must_use = "a lease that is dropped at once protects nothing"]
 pub struct Held {
     inner: Arc<Inner>,
-    lists: BTreeSet<ListId>,
+    lists: Lists,
+    /// When the leases were asked for.
+    asked_at: Instant,
     deadline: Instant,
     /// The token on the lease server; `None` when the server was not asked.
     token: Option<Token>,
@@ -23,14 +51,15 @@ pub struct Held {
 impl Held {
     pub(super) fn new(
         inner: Arc<Inner>,
-        lists: BTreeSet<ListId>,
+        lists: Lists,
+        asked_at: Instant,
         deadline: Instant,
         token: Option<Token>,
     ) -> Held {
-        Held { inner, lists, deadline, token }
+        Held { inner, lists, asked_at, deadline, token }
     }
 
-    pub fn lists(&self) -> &BTreeSet<ListId> {
+    pub fn lists(&self) -> &Lists {
         &self.lists
     }
 
@@ -50,21 +79,24 @@ impl Held {
     /// time-out. The in-process locks are free when this returns, or is cancelled.
     pub async fn release(mut self) {
         let lists = std::mem::take(&mut self.lists);
-        self.inner.release(lists, self.token.take()).await;
+        self.inner.release(&lists, self.token.take()).await;
     }
 
     /// Gives some of the lists back; those that are not held are ignored.
     pub async fn release_lists(&mut self, some: &[ListId]) {
-        let given: BTreeSet<ListId> = some.iter().filter(|list| self.lists.remove(*list)).copied().collect();
+        let some = Lists::from(some.to_vec());
+        let (given, kept) = self.lists.iter().partition(|list| some.contains(list));
+        self.lists = Lists(kept);
+        let given: Vec<ListId> = given;
         if !given.is_empty() {
-            self.inner.release(given, self.token.clone()).await;
+            self.inner.release(&given, self.token.clone()).await;
         }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.inner.unlock(&self.lists);
+        self.inner.holder_ended(&self.lists, self.asked_at);
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::local::{Claim, FairLocks, LocalCounts, Ticket};
 use super::reach::{Added, Outage, Reach};
-use super::{Held, LeaseKey, LeaseServer, ListId, Predecessor, Token};
+use super::{Held, KeyNames, LeaseServer, ListId, Lists, Predecessor, Token};
 use crate::clock::Entropy;
 use crate::signal::Listener;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -81,6 +80,18 @@ pub struct LeaseCounts {
     pub degraded_total: u64,
     /// Times that the lease server went away.
     pub outages_total: u64,
+    /// Lists given back to the lease server that were still ours: with [`LeaseCounts::acquired_total`], the
+    /// pairs.
+    pub released_total: u64,
+    /// Round trips to the lease server, answered or not: one for an acquisition, two for a release. Parts of
+    /// a call that travel side by side are one.
+    pub round_trips_total: u64,
+    /// Nanoseconds that callers spent in calls of [`Leases`] and [`Held`], summed over callers side by side.
+    pub waited_nanos_total: u64,
+    /// Nanoseconds from asking for leases that were granted to the end of their holding, its release
+    /// included, summed likewise. Of this time, `waited_nanos_total` is what leases cost; but waits that
+    /// ended without a grant are in that alone.
+    pub holding_nanos_total: u64,
     pub local: LocalCounts,
 }
 
@@ -98,7 +109,6 @@ pub struct Leases {
 pub(super) struct Inner {
     locks: FairLocks,
     reach: Option<Reach>,
-    names: Vec<String>,
     options: LeaseOptions,
     entropy: Arc<dyn Entropy>,
     predecessor: Predecessor,
@@ -114,6 +124,9 @@ struct Totals {
     busy_elsewhere: AtomicU64,
     lost: AtomicU64,
     degraded: AtomicU64,
+    released: AtomicU64,
+    waited_nanos: AtomicU64,
+    holding_nanos: AtomicU64,
 }
 
 impl Leases {
@@ -128,11 +141,12 @@ impl Leases {
         entropy: Arc<dyn Entropy>,
         owner: String,
     ) -> Leases {
-        let reach = server.map(|server| Reach::new(server, options.expiry, options.reply_timeout));
+        let names = KeyNames::new(names);
+        let reach = server.map(|server| Reach::new(server, names, options.expiry, options.reply_timeout));
         let (locks, totals) = (FairLocks::new(), Totals::default());
         let predecessor = Predecessor { owner, boot: format!("{:016x}", entropy.next_u64()) };
         let predecessors_until = Instant::now() + options.expiry + options.margin;
-        let inner = Inner { locks, reach, names, options, entropy, predecessor, predecessors_until, totals };
+        let inner = Inner { locks, reach, options, entropy, predecessor, predecessors_until, totals };
         Leases { inner: Arc::new(inner) }
     }
 
@@ -170,6 +184,10 @@ impl Leases {
             lost_total: totals.lost.load(Relaxed),
             degraded_total: totals.degraded.load(Relaxed),
             outages_total: self.inner.reach.as_ref().map_or(0, Reach::outages_total),
+            released_total: totals.released.load(Relaxed),
+            round_trips_total: self.inner.reach.as_ref().map_or(0, Reach::round_trips_total),
+            waited_nanos_total: totals.waited_nanos.load(Relaxed),
+            holding_nanos_total: totals.holding_nanos.load(Relaxed),
             local: self.inner.locks.counts(),
         }
     }
@@ -180,23 +198,19 @@ impl Leases {
     /// A list that is not granted keeps its ticket's place, also while another program holds it, so
     /// that a later batch cannot overtake an earlier one of the same list.
     pub async fn acquire_any(&self, wanted: &[(ListId, Ticket)]) -> Grant {
+        let watch = Stopwatch::start(&self.inner.totals.waited_nanos);
         self.inner.release_strays().await;
-        let mut grant = Grant::default();
-        let mut claim = LocalClaim::new(&self.inner);
-        for &(list, ticket) in wanted {
-            match self.inner.locks.try_lock(ticket, list) {
-                true => claim.taken.push((list, ticket)),
-                false => grant.busy.push(list),
-            }
-        }
+        let (taken, busy) = self.inner.locks.try_lock_each(wanted);
+        let mut grant = Grant { busy, ..Grant::default() };
         add(&self.inner.totals.busy_local, grant.busy.len());
-        if claim.taken.is_empty() {
+        let mut claim = LocalClaim::of(&self.inner, taken);
+        if claim.lists.is_empty() {
             return grant;
         }
-        let asked = self.inner.ask(&claim.lists()).await;
+        let asked = self.inner.ask(&claim.lists).await;
         grant.busy_elsewhere = claim.refuse(&asked.refused);
-        if !claim.taken.is_empty() {
-            grant.held = Some(claim.hold(asked));
+        if !claim.lists.is_empty() {
+            grant.held = Some(claim.hold(asked, watch.since));
         }
         grant
     }
@@ -207,22 +221,20 @@ impl Leases {
     /// [`Busy`] when one is not free. Nothing is held then; the ticket stays queued on every list when
     /// one is not free in this process, else on those that another program holds.
     pub async fn acquire_all(&self, lists: &[ListId], ticket: Ticket) -> Result<Held, Busy> {
+        let watch = Stopwatch::start(&self.inner.totals.waited_nanos);
         self.inner.release_strays().await;
-        let distinct: BTreeSet<ListId> = lists.iter().copied().collect();
-        let distinct: Vec<ListId> = distinct.into_iter().collect();
+        let distinct = Lists::from(lists.to_vec());
         if !self.inner.locks.try_lock_all(ticket, &distinct) {
             add(&self.inner.totals.busy_local, distinct.len());
-            return Err(Busy { local: distinct, elsewhere: Vec::new() });
+            return Err(Busy { local: distinct.to_vec(), elsewhere: Vec::new() });
         }
-        let mut claim = LocalClaim::new(&self.inner);
-        claim.taken = distinct.iter().map(|list| (*list, ticket)).collect();
+        let mut claim = LocalClaim::of(&self.inner, distinct.iter().map(|list| (*list, ticket)).collect());
         let asked = self.inner.ask(&distinct).await;
         if asked.refused.is_empty() {
-            return Ok(claim.hold(asked));
+            return Ok(claim.hold(asked, watch.since));
         }
         let elsewhere = claim.refuse(&asked.refused);
-        let granted: BTreeSet<ListId> = claim.taken.drain(..).map(|(list, _)| list).collect();
-        self.inner.release(granted, asked.token).await;
+        self.inner.release(&claim.leave(), asked.token).await;
         Err(Busy { local: Vec::new(), elsewhere })
     }
 }
@@ -231,7 +243,8 @@ impl Leases {
 struct Asked {
     deadline: Instant,
     token: Option<Token>,
-    refused: BTreeSet<ListId>,
+    /// Which of the lists, by their places, rising.
+    refused: Vec<usize>,
     degraded: bool,
 }
 
@@ -245,17 +258,17 @@ impl Inner {
     async fn ask(&self, lists: &[ListId]) -> Asked {
         // I4: counted from before the request, because the server starts to count when it gets it.
         let deadline = Instant::now() + self.options.expiry.saturating_sub(self.options.margin);
-        let mut asked = Asked { deadline, token: None, refused: BTreeSet::new(), degraded: false };
+        let mut asked = Asked { deadline, token: None, refused: Vec::new(), degraded: false };
         let Some(reach) = &self.reach else { return asked };
         if lists.is_empty() {
             return asked;
         }
-        let (keys, token) = (self.keys(lists), self.token());
-        match reach.add(&keys, &token).await {
+        let token = self.token();
+        match reach.add(lists, &token).await {
             Added::Answered(ours) => {
                 asked.refused =
-                    lists.iter().zip(ours).filter(|(_, ours)| !ours).map(|(list, _)| *list).collect();
-                self.take_over(reach, &mut asked.refused, &token).await;
+                    ours.iter().enumerate().filter(|(_, ours)| !**ours).map(|(at, _)| at).collect();
+                self.take_over(reach, lists, &mut asked.refused, &token).await;
                 asked.token = Some(token);
             }
             Added::Unknown if self.options.on_loss == OnLoss::Degrade => {
@@ -263,21 +276,21 @@ impl Inner {
             }
             Added::NotAsked if self.options.on_loss == OnLoss::Degrade => asked.degraded = true,
             Added::Unknown => {
-                reach.leave_stray(keys, token);
-                asked.refused = lists.iter().copied().collect();
+                reach.leave_stray(lists.to_vec(), token);
+                asked.refused = (0..lists.len()).collect();
             }
-            Added::NotAsked => asked.refused = lists.iter().copied().collect(),
+            Added::NotAsked => asked.refused = (0..lists.len()).collect(),
         }
         asked
     }
 
     /// Takes what processes of this state that are dead left behind off `refused`.
-    async fn take_over(&self, reach: &Reach, refused: &mut BTreeSet<ListId>, token: &Token) {
+    async fn take_over(&self, reach: &Reach, lists: &[ListId], refused: &mut Vec<usize>, token: &Token) {
         if refused.is_empty() || Instant::now() >= self.predecessors_until {
             return;
         }
-        let keys = self.keys(&*refused);
-        if let Some(taken) = reach.take_over(&keys, &self.predecessor, token).await {
+        let standing: Vec<ListId> = refused.iter().map(|at| lists[*at]).collect();
+        if let Some(taken) = reach.take_over(&standing, &self.predecessor, token).await {
             let mut taken = taken.into_iter();
             refused.retain(|_| !taken.next().unwrap_or(false));
         }
@@ -285,25 +298,24 @@ impl Inner {
 
     /// Gives lists back: the leases first, or else the next claimant in this process would take our
     /// own lease for another program's.
-    pub(super) async fn release(&self, lists: BTreeSet<ListId>, token: Option<Token>) {
-        let unlock_at_end = UnlockOnDrop { inner: self, lists };
+    pub(super) async fn release(&self, lists: &[ListId], token: Option<Token>) {
+        let _watch = Stopwatch::start(&self.totals.waited_nanos);
+        let _unlock = UnlockOnDrop { inner: self, lists };
         let (Some(reach), Some(token)) = (&self.reach, token) else { return };
-        let lists = &unlock_at_end.lists;
         if lists.is_empty() {
             return;
         }
-        if let Some(ours) = reach.release(self.keys(lists), token).await {
-            add(&self.totals.lost, ours.iter().filter(|ours| !**ours).count());
+        if let Some(ours) = reach.release(lists, &token).await {
+            let released = ours.iter().filter(|ours| **ours).count();
+            add(&self.totals.released, released);
+            add(&self.totals.lost, ours.len() - released);
         }
     }
 
-    pub(super) fn unlock(&self, lists: &BTreeSet<ListId>) {
-        let lists: Vec<ListId> = lists.iter().copied().collect();
-        self.locks.unlock_all(&lists);
-    }
-
-    fn keys<'a>(&self, lists: impl IntoIterator<Item = &'a ListId>) -> Vec<LeaseKey> {
-        lists.into_iter().map(|list| LeaseKey::new(&self.names[usize::from(list.mapping)], *list)).collect()
+    /// A holder is gone; `lists` is what it had not given back.
+    pub(super) fn holder_ended(&self, lists: &[ListId], asked_at: Instant) {
+        self.locks.unlock_all(lists);
+        add_nanos(&self.totals.holding_nanos, asked_at);
     }
 
     fn token(&self) -> Token {
@@ -314,57 +326,90 @@ impl Inner {
 
 struct UnlockOnDrop<'a> {
     inner: &'a Inner,
-    lists: BTreeSet<ListId>,
+    lists: &'a [ListId],
 }
 
 impl Drop for UnlockOnDrop<'_> {
     fn drop(&mut self) {
-        self.inner.unlock(&self.lists);
+        self.inner.locks.unlock_all(self.lists);
     }
 }
 
 /// In-process locks that are held while the server is asked; freed when that is cancelled.
 struct LocalClaim<'a> {
     inner: &'a Arc<Inner>,
-    taken: Vec<(ListId, Ticket)>,
+    lists: Vec<ListId>,
+    /// With which each of the lists was taken.
+    tickets: Vec<Ticket>,
 }
 
 impl<'a> LocalClaim<'a> {
-    fn new(inner: &'a Arc<Inner>) -> LocalClaim<'a> {
-        LocalClaim { inner, taken: Vec::new() }
+    fn of(inner: &'a Arc<Inner>, taken: Vec<(ListId, Ticket)>) -> LocalClaim<'a> {
+        let (lists, tickets) = taken.into_iter().unzip();
+        LocalClaim { inner, lists, tickets }
     }
 
-    fn lists(&self) -> Vec<ListId> {
-        self.taken.iter().map(|(list, _)| *list).collect()
-    }
-
-    /// Gives the in-process locks of `refused` back, keeping the tickets' places.
-    fn refuse(&mut self, refused: &BTreeSet<ListId>) -> Vec<ListId> {
-        let (back, kept) =
-            std::mem::take(&mut self.taken).into_iter().partition(|(list, _)| refused.contains(list));
-        let back: Vec<(ListId, Ticket)> = back;
-        self.taken = kept;
+    /// Gives the in-process locks in the places `refused` back, keeping the tickets' places in the queues.
+    fn refuse(&mut self, refused: &[usize]) -> Vec<ListId> {
+        if refused.is_empty() {
+            return Vec::new();
+        }
+        let back: Vec<(ListId, Ticket)> =
+            refused.iter().map(|at| (self.lists[*at], self.tickets[*at])).collect();
+        let mut at = 0;
+        let mut refused = refused.iter().peekable();
+        self.lists.retain(|_| {
+            at += 1;
+            refused.next_if(|refused| **refused == at - 1).is_none()
+        });
         self.inner.locks.unlock_and_queue(&back);
         add(&self.inner.totals.busy_elsewhere, back.len());
         back.into_iter().map(|(list, _)| list).collect()
     }
 
-    fn hold(mut self, asked: Asked) -> Held {
-        let lists: BTreeSet<ListId> = self.taken.drain(..).map(|(list, _)| list).collect();
+    fn hold(mut self, asked: Asked, asked_at: Instant) -> Held {
+        let lists = Lists::from(self.leave());
         add(&self.inner.totals.acquired, lists.len());
         if asked.degraded {
             add(&self.inner.totals.degraded, lists.len());
         }
-        Held::new(self.inner.clone(), lists, asked.deadline, asked.token)
+        Held::new(self.inner.clone(), lists, asked_at, asked.deadline, asked.token)
+    }
+
+    /// Leaves the locks that are left to the caller.
+    fn leave(&mut self) -> Vec<ListId> {
+        std::mem::take(&mut self.lists)
     }
 }
 
 impl Drop for LocalClaim<'_> {
     fn drop(&mut self) {
-        self.inner.locks.unlock_all(&self.lists());
+        self.inner.locks.unlock_all(&self.lists);
+    }
+}
+
+/// Adds the time until it is dropped, whichever way that comes about.
+struct Stopwatch<'a> {
+    since: Instant,
+    total: &'a AtomicU64,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn start(total: &'a AtomicU64) -> Stopwatch<'a> {
+        Stopwatch { since: Instant::now(), total }
+    }
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        add_nanos(self.total, self.since);
     }
 }
 
 fn add(total: &AtomicU64, count: usize) {
     total.fetch_add(count as u64, Relaxed);
+}
+
+fn add_nanos(total: &AtomicU64, since: Instant) {
+    total.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }

@@ -48,7 +48,8 @@ async fn a_lease_carries_the_owner_and_ends_with_its_release() {
     }
     held.release().await;
     assert!(server.is_empty());
-    assert_eq!(leases.counts(), LeaseCounts { acquired_total: 2, ..LeaseCounts::default() });
+    let pairs = LeaseCounts { acquired_total: 2, released_total: 2, ..LeaseCounts::default() };
+    assert_eq!(leases.counts(), LeaseCounts { round_trips_total: 3, ..pairs });
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,6 +84,24 @@ async fn the_deadline_counts_from_before_the_request_less_the_margin() {
     advance(SECOND / 2).await;
     assert!(!held.is_live(), "not at the deadline itself");
     assert!(server.holder(&key(1)).is_some(), "it stands for the margin still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leases_cost_of_a_holding_is_counted() {
+    let (server, leases) = world();
+    server.set_delay(SECOND / 10);
+    let held = acquire(&leases, &[list(1), list(2)]).await;
+    advance(SECOND).await;
+    held.release().await;
+    let busy = leases.claim();
+    let held = acquire(&leases, &[list(1)]).await;
+    leases.acquire_all(&[list(1)], busy.ticket()).await.expect_err("it is held here");
+    drop(held);
+    let counts = leases.counts();
+    let nanos = |tenths: u32| u64::try_from((SECOND / 10 * tenths).as_nanos()).expect("it fits");
+    assert_eq!(counts.waited_nanos_total, nanos(3), "two acquisitions and a release");
+    assert_eq!(counts.holding_nanos_total, nanos(13), "the second that was worked, too");
+    assert_eq!((counts.acquired_total, counts.released_total, counts.round_trips_total), (3, 2, 4));
 }
 
 #[tokio::test(start_paused = true)]

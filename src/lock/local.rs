@@ -2,7 +2,10 @@
 
 use super::ListId;
 use crate::signal::{Listener, Signal};
+use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A claimant's place in every queue: lower numbers go first. A claimant keeps its ticket over
@@ -33,8 +36,11 @@ pub struct Ticket(pub u64);
 /// for other lists, and to ask again or [`FairLocks::withdraw`], because a queued ticket reserves its
 /// place. [`Claim`] withdraws when it is dropped.
 ///
-/// All maps are ordered, so that a simulation replays exactly. A list that nobody holds or waits
-/// for takes no memory.
+/// A simulation replays exactly: the map of lists is only looked up in, never walked, and the rest is
+/// ordered. A list that nobody holds or waits for has no entry.
+///
+/// A call takes one lock however many lists it names; drawing a ticket takes none, nor does the end of a
+/// claim while nobody waits for anything.
 #[derive(Clone, Default)]
 pub struct FairLocks {
     shared: Arc<Shared>,
@@ -42,24 +48,35 @@ pub struct FairLocks {
 
 #[derive(Default)]
 struct Shared {
+    last_ticket: AtomicU64,
+    /// As [`State::queued`]; beside the state, so that a claim which never waited ends without its lock.
+    queued: AtomicUsize,
     state: Mutex<State>,
     changes: Signal,
 }
 
 #[derive(Default)]
 struct State {
-    last_ticket: u64,
-    lists: BTreeMap<ListId, Entry>,
+    lists: FxHashMap<ListId, Standing>,
     /// Where each waiting ticket is queued; the reverse of the queues in `lists`.
     places: BTreeMap<Ticket, BTreeSet<ListId>>,
     held: usize,
+    /// Places in all queues.
+    queued: usize,
     waits: u64,
 }
 
+/// How a list stands.
 #[derive(Default)]
-struct Entry {
+struct Standing {
     holder: Option<Ticket>,
     queue: BTreeSet<Ticket>,
+}
+
+impl Standing {
+    fn is_available(&self, ticket: Ticket) -> bool {
+        self.holder.is_none() && self.queue.first().is_none_or(|first| *first >= ticket)
+    }
 }
 
 /// How the locks stand.
@@ -80,9 +97,7 @@ impl FairLocks {
 
     /// The next ticket; each is higher than all before.
     pub fn ticket(&self) -> Ticket {
-        let mut state = self.state();
-        state.last_ticket += 1;
-        Ticket(state.last_ticket)
+        Ticket(self.shared.last_ticket.fetch_add(1, Relaxed) + 1)
     }
 
     /// A new ticket that leaves its queues when the value is dropped.
@@ -94,14 +109,29 @@ impl FairLocks {
     /// on it, so that later tickets cannot overtake. Not re-entrant: a list that the ticket holds
     /// already is refused, and nothing is queued.
     pub fn try_lock(&self, ticket: Ticket, list: ListId) -> bool {
-        self.state().try_lock_all(ticket, &[list])
+        self.with(|state| state.try_lock_all(ticket, &[list]))
+    }
+
+    /// [`FairLocks::try_lock`] for each, in order, under one lock: those that were taken, and the lists that
+    /// were not.
+    pub(super) fn try_lock_each(&self, wanted: &[(ListId, Ticket)]) -> (Vec<(ListId, Ticket)>, Vec<ListId>) {
+        let (mut taken, mut busy) = (Vec::with_capacity(wanted.len()), Vec::new());
+        self.with(|state| {
+            for &(list, ticket) in wanted {
+                match state.try_lock(ticket, list) {
+                    true => taken.push((list, ticket)),
+                    false => busy.push(list),
+                }
+            }
+        });
+        (taken, busy)
     }
 
     /// Takes all lists or none. When one of them is not available the ticket is queued on every one,
     /// the available ones too, so that it comes to be the first of all its queues (see the type's
     /// argument). A list named twice counts once; an empty claim is granted.
     pub fn try_lock_all(&self, ticket: Ticket, lists: &[ListId]) -> bool {
-        self.state().try_lock_all(ticket, lists)
+        self.with(|state| state.try_lock_all(ticket, lists))
     }
 
     /// Gives a list back. A list that is not held is left alone.
@@ -111,37 +141,41 @@ impl FairLocks {
 
     /// Gives lists back, with one notification.
     pub fn unlock_all(&self, lists: &[ListId]) {
-        let someone_waits = self.state().unlock_all(lists);
-        self.notify_if(someone_waits);
+        if !lists.is_empty() {
+            let someone_waits = self.with(|state| state.unlock_all(lists));
+            self.notify_if(someone_waits);
+        }
     }
 
     /// Gives lists back, and leaves the ticket in their queues in the same instant: nobody later can
     /// take them in between.
     pub(super) fn unlock_and_queue(&self, claims: &[(ListId, Ticket)]) {
-        let mut state = self.state();
-        for &(list, ticket) in claims {
-            state.unlock_all(&[list]);
-            state.enqueue(ticket, list);
-        }
-        drop(state);
+        self.with(|state| {
+            for &(list, ticket) in claims {
+                state.unlock_all(&[list]);
+                state.enqueue(ticket, list);
+            }
+        });
         self.notify_if(!claims.is_empty());
     }
 
     /// Takes the ticket out of the queues of these lists. What it holds stays held.
     pub fn withdraw(&self, ticket: Ticket, lists: &[ListId]) {
-        let mut state = self.state();
-        let mut someone_waits = false;
-        for list in lists {
-            someone_waits |= state.dequeue(ticket, *list);
-        }
-        drop(state);
+        let someone_waits = self.with(|state| state.dequeue_all(ticket, lists));
         self.notify_if(someone_waits);
     }
 
     /// Takes the ticket out of all queues. What it holds stays held.
     pub fn withdraw_everywhere(&self, ticket: Ticket) {
-        let places: Vec<ListId> = self.state().places.get(&ticket).into_iter().flatten().copied().collect();
-        self.withdraw(ticket, &places);
+        // What the caller itself queued is seen here, whatever other threads do meanwhile.
+        if self.shared.queued.load(Relaxed) == 0 {
+            return;
+        }
+        let someone_waits = self.with(|state| {
+            let places: Vec<ListId> = state.places.get(&ticket).into_iter().flatten().copied().collect();
+            state.dequeue_all(ticket, &places)
+        });
+        self.notify_if(someone_waits);
     }
 
     /// Hears whenever a list that someone waits for may have become available.
@@ -152,14 +186,20 @@ impl FairLocks {
 
     pub fn counts(&self) -> LocalCounts {
         let state = self.state();
-        let queued = state.places.values().map(BTreeSet::len).sum();
-        LocalCounts { held: state.held, queued, waits_total: state.waits }
+        LocalCounts { held: state.held, queued: state.queued, waits_total: state.waits }
     }
 
     fn notify_if(&self, someone_waits: bool) {
         if someone_waits {
             self.shared.changes.raise();
         }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let done = work(&mut state);
+        self.shared.queued.store(state.queued, Relaxed);
+        done
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -169,33 +209,35 @@ impl FairLocks {
 }
 
 impl State {
+    fn try_lock(&mut self, ticket: Ticket, list: ListId) -> bool {
+        let entry = self.lists.entry(list).or_default();
+        if !entry.is_available(ticket) {
+            self.enqueue(ticket, list);
+            return false;
+        }
+        entry.holder = Some(ticket);
+        self.held += 1;
+        if !entry.queue.is_empty() {
+            self.dequeue(ticket, list);
+        }
+        true
+    }
+
     fn try_lock_all(&mut self, ticket: Ticket, lists: &[ListId]) -> bool {
-        if lists.iter().all(|list| self.available(ticket, *list)) {
-            lists.iter().for_each(|list| self.take(ticket, *list));
+        if lists.iter().all(|list| self.lists.get(list).is_none_or(|entry| entry.is_available(ticket))) {
+            // a list named twice is refused the second time, and not queued on
+            lists.iter().for_each(|list| _ = self.try_lock(ticket, *list));
             return true;
         }
         lists.iter().for_each(|list| self.enqueue(ticket, *list));
         false
     }
 
-    fn available(&self, ticket: Ticket, list: ListId) -> bool {
-        self.lists.get(&list).is_none_or(|entry| {
-            entry.holder.is_none() && entry.queue.first().is_none_or(|first| *first >= ticket)
-        })
-    }
-
-    fn take(&mut self, ticket: Ticket, list: ListId) {
-        self.dequeue(ticket, list);
-        let entry = self.lists.entry(list).or_default();
-        if entry.holder.replace(ticket).is_none() {
-            self.held += 1;
-        }
-    }
-
     fn enqueue(&mut self, ticket: Ticket, list: ListId) {
         let entry = self.lists.entry(list).or_default();
         if entry.holder != Some(ticket) && entry.queue.insert(ticket) {
             self.places.entry(ticket).or_default().insert(list);
+            self.queued += 1;
             self.waits += 1;
         }
     }
@@ -206,6 +248,7 @@ impl State {
         if !entry.queue.remove(&ticket) {
             return false;
         }
+        self.queued -= 1;
         let others_wait = !entry.queue.is_empty();
         if let Some(places) = self.places.get_mut(&ticket) {
             places.remove(&list);
@@ -217,15 +260,22 @@ impl State {
         others_wait
     }
 
+    fn dequeue_all(&mut self, ticket: Ticket, lists: &[ListId]) -> bool {
+        lists.iter().fold(false, |waiting, list| self.dequeue(ticket, *list) | waiting)
+    }
+
     /// Whether someone waits for one of the lists.
     fn unlock_all(&mut self, lists: &[ListId]) -> bool {
         let mut someone_waits = false;
         for list in lists {
-            let Some(entry) = self.lists.get_mut(list) else { continue };
-            if entry.holder.take().is_some() {
-                self.held -= 1;
-                someone_waits |= !entry.queue.is_empty();
-                self.forget_if_unused(*list);
+            let Entry::Occupied(mut place) = self.lists.entry(*list) else { continue };
+            if place.get_mut().holder.take().is_none() {
+                continue;
+            }
+            self.held -= 1;
+            match place.get().queue.is_empty() {
+                true => _ = place.remove(),
+                false => someone_waits = true,
             }
         }
         someone_waits

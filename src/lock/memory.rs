@@ -1,6 +1,6 @@
 //! A lease server in memory: the double that tests and the simulation run on.
 
-use super::{LeaseKey, LeaseServer, LockError, Predecessor, Token, expiry_seconds};
+use super::{LeaseKey, LeaseKeys, LeaseServer, LockError, Predecessor, Token, expiry_seconds};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -133,13 +133,18 @@ impl State {
 
 #[async_trait]
 impl LeaseServer for MemoryLeases {
-    async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError> {
+    async fn add(
+        &self,
+        keys: LeaseKeys<'_>,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError> {
         self.answer(|state| {
             let expires = Instant::now() + Duration::from_secs(expiry_seconds(expiry).into());
-            let mut add = |key: &LeaseKey| {
+            let mut add = |key: LeaseKey| {
                 let free = !state.leases.contains_key(&key.0);
                 if free {
-                    state.leases.insert(key.0.clone(), Lease { token: token.clone(), expires });
+                    state.leases.insert(key.0, Lease { token: token.clone(), expires });
                 }
                 free
             };
@@ -150,14 +155,14 @@ impl LeaseServer for MemoryLeases {
 
     async fn take_over(
         &self,
-        keys: &[LeaseKey],
+        keys: LeaseKeys<'_>,
         predecessor: &Predecessor,
         token: &Token,
         expiry: Duration,
     ) -> Result<Vec<bool>, LockError> {
         self.answer(|state| {
             let expires = Instant::now() + Duration::from_secs(expiry_seconds(expiry).into());
-            let mut take = |key: &LeaseKey| {
+            let mut take = |key: LeaseKey| {
                 let lease = state.leases.get_mut(&key.0);
                 let theirs = lease.filter(|lease| predecessor.has(lease.token.0.as_bytes()));
                 theirs.map(|lease| *lease = Lease { token: token.clone(), expires }).is_some()
@@ -167,9 +172,9 @@ impl LeaseServer for MemoryLeases {
         .await
     }
 
-    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError> {
+    async fn release(&self, keys: LeaseKeys<'_>, token: &Token) -> Result<Vec<bool>, LockError> {
         self.answer(|state| {
-            let mut delete = |key: &LeaseKey| {
+            let mut delete = |key: LeaseKey| {
                 let ours = state.leases.get(&key.0).is_some_and(|lease| lease.token == *token);
                 if ours {
                     state.leases.remove(&key.0);

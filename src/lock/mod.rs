@@ -21,8 +21,8 @@ pub mod memory;
 pub mod probe;
 mod reach;
 
-pub use held::Held;
-pub use key::{LeaseKey, ListId};
+pub use held::{Held, Lists};
+pub use key::{KeyNames, LeaseKey, LeaseKeys, ListId};
 pub use lease::{Busy, Grant, LeaseCounts, LeaseOptions, Leases, OnLoss};
 pub use local::{Claim, FairLocks, LocalCounts, Ticket};
 pub use memcache::MemcacheLeases;
@@ -65,14 +65,15 @@ pub struct LockError {
 pub trait LeaseServer: Send + Sync {
     /// `add`s each key with `token` as its value and `expiry`; says for each whether it was added.
     /// All keys in one pipelined round trip (per server).
-    async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError>;
+    async fn add(&self, keys: LeaseKeys<'_>, token: &Token, expiry: Duration)
+    -> Result<Vec<bool>, LockError>;
 
     /// Gives each key that a dead predecessor holds to `token`: reads value and CAS, and where the value
     /// is one of `predecessor`'s, sets it with that CAS. Says for each key whether it was taken over. Two
     /// pipelined round trips.
     async fn take_over(
         &self,
-        keys: &[LeaseKey],
+        keys: LeaseKeys<'_>,
         predecessor: &Predecessor,
         token: &Token,
         expiry: Duration,
@@ -80,8 +81,8 @@ pub trait LeaseServer: Send + Sync {
 
     /// Deletes each key that still holds `token`: reads value and CAS, compares, deletes with that
     /// CAS. Keys that vanished or belong to others are left alone; says for each whether it was
-    /// still held and is deleted. Two pipelined round trips.
-    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError>;
+    /// still held when it was read, and is not now. Two pipelined round trips.
+    async fn release(&self, keys: LeaseKeys<'_>, token: &Token) -> Result<Vec<bool>, LockError>;
 }
 
 /// An expiry as Memcache takes it: whole seconds, rounded up so that a lease never ends before its

@@ -1,8 +1,9 @@
 //! The way to the lease server: time-outs, the memory of an outage, and leases that nobody owns any more.
 
-use super::{LeaseKey, LeaseServer, LockError, Predecessor, Token};
+use super::{KeyNames, LeaseServer, ListId, LockError, Predecessor, Token};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -35,8 +36,10 @@ pub(super) enum Added {
 
 pub(super) struct Reach {
     server: Arc<dyn LeaseServer>,
+    names: KeyNames,
     expiry: Duration,
     reply_timeout: Duration,
+    round_trips: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -51,14 +54,20 @@ struct State {
 /// Leases that may stand on the server under a token that nobody holds any more: the reply to their
 /// `add` or release was lost. They would look like another program's until they expire.
 struct Stray {
-    keys: Vec<LeaseKey>,
+    lists: Vec<ListId>,
     token: Token,
     expires: Instant,
 }
 
 impl Reach {
-    pub(super) fn new(server: Arc<dyn LeaseServer>, expiry: Duration, reply_timeout: Duration) -> Reach {
-        Reach { server, expiry, reply_timeout, state: Mutex::default() }
+    pub(super) fn new(
+        server: Arc<dyn LeaseServer>,
+        names: KeyNames,
+        expiry: Duration,
+        reply_timeout: Duration,
+    ) -> Reach {
+        let (round_trips, state) = (AtomicU64::new(0), Mutex::default());
+        Reach { server, names, expiry, reply_timeout, round_trips, state }
     }
 
     pub(super) fn outage(&self) -> Option<Outage> {
@@ -69,13 +78,19 @@ impl Reach {
         self.state().outages_total
     }
 
-    /// Asks for leases. Cancelling it leaves the keys to [`Reach::release_strays`].
-    pub(super) async fn add(&self, keys: &[LeaseKey], token: &Token) -> Added {
+    pub(super) fn round_trips_total(&self) -> u64 {
+        self.round_trips.load(Relaxed)
+    }
+
+    /// Asks for leases. Cancelling it leaves them to [`Reach::release_strays`].
+    pub(super) async fn add(&self, lists: &[ListId], token: &Token) -> Added {
         if !self.may_ask() {
             return Added::NotAsked;
         }
-        let mut unanswered = Unanswered::new(self, keys.to_vec(), token.clone());
-        let answer = self.ask(self.server.add(keys, token, self.expiry), keys.len()).await;
+        let mut unanswered = Unanswered::new(self, lists, token);
+        self.round_trips.fetch_add(1, Relaxed);
+        let asked = self.server.add(self.names.of(lists), token, self.expiry);
+        let answer = self.ask(asked, lists.len()).await;
         // From here on the caller knows the token, and what to do with it.
         unanswered.settle();
         answer.map_or(Added::Unknown, Added::Answered)
@@ -84,38 +99,40 @@ impl Reach {
     /// Takes over what dead predecessors hold, as [`Reach::add`] takes what is free.
     pub(super) async fn take_over(
         &self,
-        keys: &[LeaseKey],
+        lists: &[ListId],
         predecessor: &Predecessor,
         token: &Token,
     ) -> Option<Vec<bool>> {
-        let mut unanswered = Unanswered::new(self, keys.to_vec(), token.clone());
-        let asked = self.server.take_over(keys, predecessor, token, self.expiry);
-        let answer = self.ask(asked, keys.len()).await?;
+        let mut unanswered = Unanswered::new(self, lists, token);
+        self.round_trips.fetch_add(2, Relaxed);
+        let asked = self.server.take_over(self.names.of(lists), predecessor, token, self.expiry);
+        let answer = self.ask(asked, lists.len()).await?;
         unanswered.settle();
         Some(answer)
     }
 
     /// Releases leases; `None` when that is not known to have worked, in which case (as after a
     /// cancellation) it is tried again later.
-    pub(super) async fn release(&self, keys: Vec<LeaseKey>, token: Token) -> Option<Vec<bool>> {
-        let mut unanswered = Unanswered::new(self, keys, token);
+    pub(super) async fn release(&self, lists: &[ListId], token: &Token) -> Option<Vec<bool>> {
+        let mut unanswered = Unanswered::new(self, lists, token);
         if !self.may_ask() {
             return None;
         }
-        let asked = self.server.release(&unanswered.keys, &unanswered.token);
-        let answer = self.ask(asked, unanswered.keys.len()).await?;
+        self.round_trips.fetch_add(2, Relaxed);
+        let asked = self.server.release(self.names.of(lists), token);
+        let answer = self.ask(asked, lists.len()).await?;
         unanswered.settle();
         Some(answer)
     }
 
     /// Remembers leases that may stand although nobody holds them.
-    pub(super) fn leave_stray(&self, keys: Vec<LeaseKey>, token: Token) {
+    pub(super) fn leave_stray(&self, lists: Vec<ListId>, token: Token) {
         let expires = Instant::now() + self.expiry;
         let mut state = self.state();
         if state.strays.len() == STRAYS_MAX {
             state.strays.pop_front();
         }
-        state.strays.push_back(Stray { keys, token, expires });
+        state.strays.push_back(Stray { lists, token, expires });
     }
 
     /// Releases some stray leases, while the server answers.
@@ -125,7 +142,7 @@ impl Reach {
                 return;
             }
             let Some(stray) = self.next_stray() else { return };
-            if self.release(stray.keys, stray.token).await.is_none() {
+            if self.release(&stray.lists, &stray.token).await.is_none() {
                 return;
             }
         }
@@ -201,17 +218,17 @@ impl Reach {
     }
 }
 
-/// Makes strays of the keys, should the caller go away before the answer is known.
+/// Makes strays of the leases, should the caller go away before the answer is known.
 struct Unanswered<'a> {
     reach: &'a Reach,
-    keys: Vec<LeaseKey>,
-    token: Token,
+    lists: &'a [ListId],
+    token: &'a Token,
     settled: bool,
 }
 
 impl<'a> Unanswered<'a> {
-    fn new(reach: &'a Reach, keys: Vec<LeaseKey>, token: Token) -> Unanswered<'a> {
-        Unanswered { reach, keys, token, settled: false }
+    fn new(reach: &'a Reach, lists: &'a [ListId], token: &'a Token) -> Unanswered<'a> {
+        Unanswered { reach, lists, token, settled: false }
     }
 
     fn settle(&mut self) {
@@ -222,7 +239,7 @@ impl<'a> Unanswered<'a> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.settled {
-            self.reach.leave_stray(std::mem::take(&mut self.keys), self.token.clone());
+            self.reach.leave_stray(self.lists.to_vec(), self.token.clone());
         }
     }
 }

@@ -4,7 +4,7 @@ use super::world::{Process, World};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tailfill::lock::{LeaseKey, LeaseServer, LockError, Predecessor, Token};
+use tailfill::lock::{LeaseKeys, LeaseServer, LockError, Predecessor, Token};
 use tokio::time::Instant;
 
 /// One process's way to the server.
@@ -37,7 +37,12 @@ fn away() -> LockError {
 
 #[async_trait]
 impl LeaseServer for Leases {
-    async fn add(&self, keys: &[LeaseKey], token: &Token, expiry: Duration) -> Result<Vec<bool>, LockError> {
+    async fn add(
+        &self,
+        keys: LeaseKeys<'_>,
+        token: &Token,
+        expiry: Duration,
+    ) -> Result<Vec<bool>, LockError> {
         let _call = self.0.call("add");
         let asked = Instant::now();
         let reply_lost = self.reach().await?;
@@ -54,7 +59,7 @@ impl LeaseServer for Leases {
 
     async fn take_over(
         &self,
-        keys: &[LeaseKey],
+        keys: LeaseKeys<'_>,
         predecessor: &Predecessor,
         token: &Token,
         expiry: Duration,
@@ -72,7 +77,7 @@ impl LeaseServer for Leases {
         Ok(taken)
     }
 
-    async fn release(&self, keys: &[LeaseKey], token: &Token) -> Result<Vec<bool>, LockError> {
+    async fn release(&self, keys: LeaseKeys<'_>, token: &Token) -> Result<Vec<bool>, LockError> {
         let _call = self.0.call("release");
         let reply_lost = self.reach().await?;
         let released = self.0.world.leases.release(keys, token).await?;
