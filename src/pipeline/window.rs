@@ -4,12 +4,11 @@
 //! are busy, or whose write was not completed before the deadline, come back to the writer.
 
 use super::settings::Parts;
-use crate::lock::{Held, ListId, Ticket};
+use crate::lock::{Held, ListId, Lists, Ticket};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
 
 /// Writes of one list in the order of ticks, each with the number of the batch that it belongs to. Most lists
 /// have one or two (a batch, and as many targets), which then take no allocation.
@@ -44,9 +43,8 @@ pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
     let wanted: Vec<(ListId, Ticket)> = lists.iter().map(|window| (window.list, window.ticket)).collect();
     let grant = parts.leases.acquire_any(&wanted).await;
     let mut done = WindowDone::default();
-    let mut granted = Vec::new();
-    let busy: BTreeSet<ListId> = grant.busy.into_iter().collect();
-    let elsewhere: BTreeSet<ListId> = grant.busy_elsewhere.into_iter().collect();
+    let mut granted = Vec::with_capacity(lists.len());
+    let (busy, elsewhere) = (Lists::from(grant.busy), Lists::from(grant.busy_elsewhere));
     for window in lists {
         if busy.contains(&window.list) {
             done.busy.push(window);
