@@ -65,16 +65,46 @@ Exit codes: 0 measured (whatever the figures are), 1 failed, 2 usage, 130 interr
 pub struct Scale {
     pub rows: u64,
     pub rounds: u32,
+    /// How long cases without an end of their own last: `lag` and `idle`.
+    pub steady: Duration,
+    /// How long the application works before lag is measured.
+    pub warm_up: Duration,
+    /// Single-row transactions a second, where an application works beside.
+    pub rate: u32,
     pub huge_rows: u64,
+    pub restarts: u32,
     /// How long a measurement inside this process is repeated at least.
     pub repeat: Duration,
+    /// How long the servers may take to become quiet before a case: HBase flushes and compacts what the case before has
+    /// written.
+    pub quiet: Duration,
 }
 
 impl Arguments {
     pub fn scale(&self) -> Scale {
         let scale = match self.short {
-            true => Scale { rows: 4_000, rounds: 1, huge_rows: 20_000, repeat: Duration::from_millis(100) },
-            false => Scale { rows: 600_000, rounds: 3, huge_rows: 2_000_000, repeat: Duration::from_secs(2) },
+            true => Scale {
+                rows: 4_000,
+                rounds: 1,
+                steady: Duration::from_secs(2),
+                warm_up: Duration::from_millis(200),
+                rate: 200,
+                huge_rows: 20_000,
+                restarts: 1,
+                repeat: Duration::from_millis(100),
+                quiet: Duration::ZERO,
+            },
+            false => Scale {
+                rows: 600_000,
+                rounds: 3,
+                steady: Duration::from_secs(20),
+                warm_up: Duration::from_secs(2),
+                rate: 1_000,
+                huge_rows: 2_000_000,
+                restarts: 5,
+                repeat: Duration::from_secs(2),
+                quiet: Duration::from_secs(20),
+            },
         };
         Scale { rows: self.rows.unwrap_or(scale.rows), rounds: self.rounds.unwrap_or(scale.rounds), ..scale }
     }

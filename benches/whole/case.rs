@@ -18,6 +18,18 @@ pub enum Case {
     Tail,
     /// The whole table to HBase, end to end
     Backfill,
+    /// Pairs of acquire and release a second, and their share of a run
+    Lease,
+    /// Durable commits, and their share of a run
+    Journal,
+    /// A run that has nothing to do
+    Idle,
+    /// Commit in MySQL to readable in HBase, at a steady load
+    Lag,
+    /// The backfill beside a steady load
+    Both,
+    /// kill -9 to the first new row
+    Restart,
     /// One transaction that is larger than anything that may be held in memory
     Huge,
 }
@@ -32,6 +44,8 @@ impl Case {
         match self {
             Case::Gateway => &[Case::GatewayOrdered],
             Case::Tail | Case::Backfill => &[Case::Gateway, Case::GatewayOrdered],
+            Case::Lease | Case::Journal => &[Case::Tail, Case::Backfill],
+            Case::Both => &[Case::Backfill],
             _ => &[],
         }
     }
@@ -56,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_case_brings_along_what_it_is_compared_with() {
-        let cases: Vec<String> = Case::closure(&[Case::Backfill]).into_iter().map(Case::name).collect();
-        assert_eq!(cases, ["gateway", "gateway-ordered", "backfill"]);
-        assert_eq!(Case::closure(&[]).len(), 7);
+        let cases: Vec<String> = Case::closure(&[Case::Both]).into_iter().map(Case::name).collect();
+        assert_eq!(cases, ["gateway", "gateway-ordered", "backfill", "both"]);
+        assert_eq!(Case::closure(&[]).len(), 13);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ground::{Ground, configuration_of};
 use crate::processes;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value as Json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,31 @@ impl Tailfill {
         (status.0["pid"] == self.pid()).then_some(status)
     }
 
+    /// Waits until the status says so.
+    ///
+    /// # Errors
+    /// The process ended, or it does not come to that within `limit`.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        is_so: impl Fn(&Status) -> bool,
+    ) -> anyhow::Result<Status> {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.status().await
+                && is_so(&status)
+            {
+                return Ok(status);
+            }
+            if let Some(status) = self.ended()? {
+                bail!("{} ended ({status}) before {what}; it wrote:\n{}", self.command, self.wrote());
+            }
+            ensure!(begin.elapsed() < limit, "{}: not {what} within {limit:?}", self.command);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Resident memory at most, over all looks at the status; bytes.
     pub fn memory_high(&self) -> u64 {
         self.memory_high
@@ -94,6 +119,29 @@ impl Tailfill {
         Ok(())
     }
 
+    /// Asks it to end in order, and waits for that.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
+        let begin = Instant::now();
+        loop {
+            match self.ended()? {
+                // interrupted cleanly: checkpointed
+                Some(status) if status.code() == Some(130) => return Ok(()),
+                Some(status) => return self.check(status),
+                None => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+            ensure!(begin.elapsed() < Duration::from_secs(30), "{} does not stop", self.command);
+        }
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn wrote(&self) -> String {
         let text = std::fs::read(self.folder.join("tailfill.err")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -121,6 +169,14 @@ impl Status {
         self.0.pointer(pointer).and_then(Json::as_u64).unwrap_or(0)
     }
 
+    pub fn decimal(&self, pointer: &str) -> Option<f64> {
+        self.0.pointer(pointer).and_then(Json::as_f64)
+    }
+
+    pub fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
+    }
+
     /// Whether there is such a thing and it is not null.
     pub fn has(&self, pointer: &str) -> bool {
         self.0.pointer(pointer).is_some_and(|found| !found.is_null())
@@ -143,5 +199,10 @@ impl Status {
     /// Rows copied into the first target, over all runs with this state.
     pub fn copied(&self) -> u64 {
         self.number("/targets/0/rows_copied")
+    }
+
+    /// Whether everything that was read is written, and there is a place in the binlog to go on from.
+    pub fn is_tailing(&self) -> bool {
+        self.text("/phase") == "tailing" && self.number("/tail/queued_rows") == 0
     }
 }

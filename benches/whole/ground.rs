@@ -17,9 +17,7 @@ use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use tailfill::sink::{RowWrite, Sink};
 use tailfill::source::{MysqlOptions, MysqlSource};
 
-/// How long the servers may take to become quiet before a case, and what quiet means: HBase flushes and compacts
-/// what the case before has written.
-const QUIET_WITHIN: Duration = Duration::from_secs(20);
+/// Servers that use less are quiet.
 const QUIET_CORES: f64 = 0.15;
 const LOOK_FOR: Duration = Duration::from_millis(500);
 
@@ -242,17 +240,18 @@ salt_buckets = 16
         Ok(())
     }
 
-    /// Waits until the servers have done what earlier cases left them to do; goes on after a while in any case.
+    /// Waits until the servers have done what earlier cases left them to do; goes on after a bound in any case.
     pub async fn quiet(&self) -> anyhow::Result<()> {
         let (meter, begin) = (self.own_meter(), Instant::now());
-        loop {
+        while begin.elapsed() < self.scale.quiet {
             let before = meter.read()?;
             tokio::time::sleep(LOOK_FOR).await;
             let cores = meter.read()?.minus(&before).total() / LOOK_FOR.as_secs_f64();
-            if cores < QUIET_CORES || begin.elapsed() >= QUIET_WITHIN {
-                return Ok(());
+            if cores < QUIET_CORES {
+                break;
             }
         }
+        Ok(())
     }
 
     /// What other processes use now, in cores.

@@ -10,8 +10,10 @@
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables, configurations; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
 //! - [`gateway`], [`moved`], [`reading`]: cases that are rates
+//! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
+mod application;
 mod arguments;
 mod case;
 mod child;
@@ -19,14 +21,18 @@ mod data;
 mod gateway;
 mod ground;
 mod header;
+mod lag;
 mod marks;
 mod measure;
 mod moved;
+mod overhead;
 mod plan;
+mod probe;
 mod processes;
 mod reading;
 mod rows;
 mod show;
+mod standing;
 mod trace;
 
 use anyhow::Context;
@@ -81,6 +87,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn measure(ground: &Arc<Ground>, arguments: &Arguments) -> anyhow::Result<()> {
     let found = Header::find_out(ground).await?;
     show::header(&found);
+    if arguments.short {
+        println!("SHORT: shows that each case works; none of these figures is worth quoting");
+    }
     if found.cores_of_others > NOISY_CORES {
         eprintln!("bench: warning: other processes are at work; the figures will not be worth quoting");
     }

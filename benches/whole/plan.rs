@@ -1,10 +1,11 @@
 //! The order of things: which cases run, in turns where they are compared, and what is reported of them.
 
+use crate::application::Rows;
 use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
 use crate::measure::{Report, Round, bound, ratio};
-use crate::{gateway, moved, reading, rows, show};
+use crate::{gateway, lag, moved, overhead, reading, rows, show, standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +13,10 @@ use tailfill::sink::RowWrite;
 
 /// Cases that write the whole table, in the order of a round.
 const IN_TURNS: [Case; 4] = [Case::Gateway, Case::GatewayOrdered, Case::Tail, Case::Backfill];
+
+/// Cases that run by themselves, in the order of [`Case`].
+const AFTERWARDS: [Case; 7] =
+    [Case::Lease, Case::Journal, Case::Idle, Case::Lag, Case::Both, Case::Restart, Case::Huge];
 
 /// The rounds of each case that is one of [`IN_TURNS`].
 pub type Rounds = BTreeMap<Case, Vec<Round>>;
@@ -35,9 +40,11 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Rep
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));
-    if cases.contains(&Case::Huge) {
-        run.say("huge");
-        reports.push(Report::of(Case::Huge.name(), &[moved::huge(ground).await?]));
+    // these write to the table: no backlog is measured after them
+    let rows = Arc::new(Rows::new(backlog.edges.clone()));
+    for case in cases.into_iter().filter(|case| AFTERWARDS.contains(case)) {
+        run.say(&case.name());
+        reports.push(run.afterwards(case, &rounds, &rows).await?);
     }
     Ok(reports)
 }
@@ -70,6 +77,22 @@ impl Run {
             }
         }
         Ok(rounds)
+    }
+
+    async fn afterwards(&self, case: Case, rounds: &Rounds, rows: &Arc<Rows>) -> anyhow::Result<Report> {
+        let ground = &self.ground;
+        match case {
+            Case::Lease => overhead::lease(ground, rounds).await,
+            Case::Journal => overhead::journal(ground, rounds).await,
+            Case::Idle => standing::idle(ground).await,
+            Case::Lag => lag::lag(ground, rows).await,
+            Case::Both => {
+                lag::both(ground, rows, rounds.get(&Case::Backfill).map_or(&[], Vec::as_slice)).await
+            }
+            Case::Restart => standing::restart(ground, rows).await,
+            Case::Huge => Ok(Report::of(case.name(), &[moved::huge(ground).await?])),
+            in_turns => anyhow::bail!("{} runs in turns", in_turns.name()),
+        }
     }
 
     async fn turn(&self, case: Case, backlog: &Backlog, ready: &[RowWrite]) -> anyhow::Result<Round> {

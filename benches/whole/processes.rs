@@ -132,6 +132,17 @@ pub fn forget_memory_high() -> anyhow::Result<()> {
     fs::write("/proc/self/clear_refs", "5").context("the peak of the memory cannot be reset")
 }
 
+/// How often the threads of a process have waited (voluntary context switches).
+pub fn wakeups(pid: u32) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // a thread may end meanwhile
+        let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
+        sum += status_number(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+    }
+    Ok(sum)
+}
+
 fn status_number(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()

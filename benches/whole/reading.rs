@@ -5,7 +5,7 @@
 
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground, lease_options};
-use crate::measure::{Report, Round};
+use crate::measure::{Report, Round, median};
 use crate::processes;
 use crate::trace::{Sample, Span, Trace};
 use anyhow::{Context, anyhow, ensure};
@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 /// The core that everything of ours runs on; the servers may use all.
 const CORE: usize = 0;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// The kernel counts CPU time in hundredths of a second: less than this is no measurement.
+const CPU_SECONDS_LEAST: f64 = 0.2;
 const CHUNK_ROWS: u32 = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +79,13 @@ async fn both(
 
 fn report(kind: Kind, rounds: &[Round]) -> Report {
     let mut report = Report::of(kind.name(), rounds);
-    if let Some(seconds) = report.cpu("tailfill") {
-        let rate = (1e6 / seconds.max(1e-9)).round();
-        report.more.insert("rows_per_cpu_second".into(), json!(rate));
+    let per_cpu_second = |round: &Round| {
+        let seconds = round.whole.cpu.parts[0];
+        (seconds >= CPU_SECONDS_LEAST).then(|| round.whole.rows as f64 / seconds)
+    };
+    let rate = median(rounds.iter().filter_map(per_cpu_second));
+    report.more.insert("rows_per_cpu_second".into(), json!(rate));
+    if let Some(rate) = rate {
         report.sentences.push(format!(
             "{}: {:.2} M rows per second of own CPU time",
             kind.name(),

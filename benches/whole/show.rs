@@ -47,7 +47,8 @@ pub fn reports(reports: &[Report]) {
             "\nCPU seconds for a million rows, by process; memory of tailfill at most; cores that others used.\n"
         );
         println!("{}", costs_heading());
-        rows_of(reports).for_each(|report| println!("{}", costs(report)));
+        let costly = reports.iter().filter(|report| report.cpu_seconds_per_million_rows.is_some());
+        costly.for_each(|report| println!("{}", costs(report)));
     }
     println!();
     for sentence in reports.iter().flat_map(|report| &report.sentences) {
