@@ -13,7 +13,7 @@ readonly PARTS=("${CHECKS[@]}" build "${TESTS[@]}" "${LIVE[@]}")
 readonly ROOMS=(properties simulation contract faults cases live)
 readonly SERVERS=(mysql memcached hbase thrift2 thrift2-framed thrift1)
 # One set of features for lints and tests, so that dependencies are built once for each.
-readonly FEATURES=(--locked --features "failpoints,demo")
+readonly FEATURES=(--locked --features "failpoints,demo,bench")
 
 # Seconds; the limits on the way of CI stay below 45 minutes for a machine that keeps to its usual times.
 limit_of() {
@@ -59,7 +59,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/demo scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/demo scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }

@@ -1,3 +1,5 @@
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod check;
 pub mod connect;
 pub mod init;

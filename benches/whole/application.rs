@@ -1,0 +1,131 @@
+//! An application at a steady pace: single-row transactions on the table, 60 % inserts, 25 % updates, 15 % deletes.
+//!
+//! Open loop: each transaction has its moment, whatever became of the one before; if MySQL cannot keep up, the rate that
+//! was reached says so.
+
+use crate::data::{Edge, tuple};
+use crate::ground::{FOLLOWS, Ground};
+use anyhow::Context;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+const CONNECTIONS: u32 = 8;
+/// New lists and items: those of the table have lower numbers, so that nothing is there already.
+const FIRST_NEW: u64 = 1 << 33;
+/// Of so many inserts one begins a list, at the end of the table: users with rising numbers.
+const NEW_LIST_EVERY: u64 = 50;
+
+/// The rows that an application may still delete, over all cases of a run.
+pub struct Rows {
+    edges: Arc<Vec<Edge>>,
+    /// Edges before this one are deleted; updates keep to the second half.
+    deleted: AtomicUsize,
+    inserted: AtomicU64,
+}
+
+impl Rows {
+    pub fn new(edges: Arc<Vec<Edge>>) -> Rows {
+        Rows { edges, deleted: AtomicUsize::new(0), inserted: AtomicU64::new(0) }
+    }
+
+    fn transaction(&self, rng: &mut StdRng) -> String {
+        let half = self.edges.len() / 2;
+        match rng.random_range(0..100) {
+            0..25 => {
+                let Edge { followee, follower } = self.edges[rng.random_range(half..self.edges.len())];
+                let note: u64 = rng.random_range(0..1_000_000_000);
+                format!(
+                    "UPDATE {FOLLOWS} SET note = 'note {note:015}' WHERE followee_id = {followee} AND follower_id = {follower}"
+                )
+            }
+            25..40 => match self.edges[..half].get(self.deleted.fetch_add(1, Relaxed)) {
+                Some(Edge { followee, follower }) => {
+                    format!(
+                        "DELETE FROM {FOLLOWS} WHERE followee_id = {followee} AND follower_id = {follower}"
+                    )
+                }
+                None => self.insert(rng),
+            },
+            _ => self.insert(rng),
+        }
+    }
+
+    /// A list of the table, a long one more often: as if any of its followers had been asked.
+    pub fn any_list(&self, rng: &mut impl Rng) -> u64 {
+        self.edges[rng.random_range(0..self.edges.len())].followee
+    }
+
+    fn insert(&self, rng: &mut StdRng) -> String {
+        let number = self.inserted.fetch_add(1, Relaxed);
+        let followee =
+            if number.is_multiple_of(NEW_LIST_EVERY) { FIRST_NEW + number } else { self.any_list(rng) };
+        let new = Edge { followee, follower: FIRST_NEW + number };
+        format!("INSERT INTO {FOLLOWS} VALUES {}", tuple(&new, number as usize))
+    }
+}
+
+/// The application at work; ends when dropped.
+pub struct Application {
+    workers: JoinSet<anyhow::Result<()>>,
+    shared: Arc<Shared>,
+    begin: Instant,
+}
+
+struct Shared {
+    stop: AtomicBool,
+    committed: AtomicU64,
+}
+
+impl Application {
+    pub async fn start(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Application> {
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), committed: AtomicU64::new(0) });
+        let mut conns = Vec::new();
+        for _ in 0..CONNECTIONS {
+            conns.push(ground.connect().await?);
+        }
+        let (mut workers, begin) = (JoinSet::new(), Instant::now());
+        let pace = Duration::from_secs(1) * CONNECTIONS / ground.scale.rate;
+        for (number, conn) in (0..CONNECTIONS).zip(conns) {
+            let first = begin + pace * number / CONNECTIONS;
+            workers.spawn(work(conn, rows.clone(), shared.clone(), first, pace));
+        }
+        Ok(Application { workers, shared, begin })
+    }
+
+    /// Ends it and returns the transactions a second that it reached.
+    ///
+    /// # Errors
+    /// A transaction failed.
+    pub async fn stop(mut self) -> anyhow::Result<f64> {
+        let rate = self.shared.committed.load(Relaxed) as f64 / self.begin.elapsed().as_secs_f64();
+        self.shared.stop.store(true, Relaxed);
+        while let Some(ended) = self.workers.join_next().await {
+            ended.context("the application")??;
+        }
+        Ok(rate)
+    }
+}
+
+async fn work(
+    mut conn: Conn,
+    rows: Arc<Rows>,
+    shared: Arc<Shared>,
+    first: Instant,
+    pace: Duration,
+) -> anyhow::Result<()> {
+    let mut rng = StdRng::seed_from_u64(rand::random());
+    let mut due = first;
+    while !shared.stop.load(Relaxed) {
+        tokio::time::sleep_until(due.into()).await;
+        due += pace;
+        conn.query_drop(rows.transaction(&mut rng)).await.context("a transaction of the application")?;
+        shared.committed.fetch_add(1, Relaxed);
+    }
+    Ok(conn.disconnect().await?)
+}

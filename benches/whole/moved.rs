@@ -1,0 +1,130 @@
+//! `tail`, `backfill` and `huge`: the real program from MySQL to HBase, into a new table with a new state.
+
+use crate::case::Case;
+use crate::child::{Status, Tailfill};
+use crate::data::Backlog;
+use crate::ground::{FOLLOWS, Ground, HUGE, compare};
+use crate::measure::Round;
+use crate::trace::{Sample, Trace};
+use anyhow::ensure;
+use mysql_async::prelude::Queryable;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tailfill::sink::RowWrite;
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How the rows of a run are counted.
+#[derive(Clone, Copy)]
+enum Side {
+    Tail,
+    Backfill,
+}
+
+impl Side {
+    fn rows(self, status: &Status) -> u64 {
+        match self {
+            Side::Tail => status.written(),
+            Side::Backfill => status.copied(),
+        }
+    }
+
+    /// Whether the work has begun: the first change was read, or workers may read chunks.
+    fn has_begun(self, status: &Status) -> bool {
+        match self {
+            Side::Tail => status.changes() > 0,
+            Side::Backfill => status.has("/mark"),
+        }
+    }
+}
+
+/// The backlog by the binlog.
+pub async fn tail(ground: &Ground, backlog: &Backlog, expected: &[RowWrite]) -> anyhow::Result<Round> {
+    let arguments = ["run", "--tail-only", "--from", &backlog.before, "--until", "caught-up"];
+    into_new_table(ground, Case::Tail, Side::Tail, &arguments, expected).await
+}
+
+/// The whole table by SELECTs, beside a tail without work.
+pub async fn backfill(ground: &Ground, expected: &[RowWrite]) -> anyhow::Result<Round> {
+    into_new_table(ground, Case::Backfill, Side::Backfill, &["run", "--until", "caught-up"], expected).await
+}
+
+async fn into_new_table(
+    ground: &Ground,
+    case: Case,
+    side: Side,
+    arguments: &[&str],
+    expected: &[RowWrite],
+) -> anyhow::Result<Round> {
+    let name = case.name();
+    let (sink, _) = ground.sink(FOLLOWS, &name).await?;
+    ground.forget_table(&sink, &name).await?;
+    let folder = ground.folder(FOLLOWS, &name)?;
+    Tailfill::complete(ground, &folder, &["init"]).await?;
+    ground.quiet().await?;
+    let round = watch(ground, &folder, side, arguments, expected.len() as u64).await?;
+    compare(&sink, expected).await?;
+    ground.forget_table(&sink, &name).await?;
+    Ok(round)
+}
+
+/// One transaction with all rows, by the binlog.
+pub async fn huge(ground: &Ground) -> anyhow::Result<Round> {
+    let name = Case::Huge.name();
+    let (sink, _) = ground.sink(HUGE, &name).await?;
+    ground.forget_table(&sink, &name).await?;
+    let folder = ground.folder(HUGE, &name)?;
+    let before = ground.executed().await?;
+    let rows = ground.scale.huge_rows;
+    let mut conn = ground.connect().await?;
+    conn.query_drop(format!("SET cte_max_recursion_depth = {rows}")).await?;
+    conn.query_drop(format!(
+        "INSERT INTO {HUGE} WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+         SELECT (i * 2654435761) % 100003, i, TIMESTAMPADD(SECOND, i, '2024-01-01'), CONCAT('note ', LPAD(i, 15, '0')) \
+         FROM n"
+    ))
+    .await?;
+    conn.disconnect().await?;
+    Tailfill::complete(ground, &folder, &["init"]).await?;
+    ground.quiet().await?;
+    let arguments = ["run", "--tail-only", "--from", &before, "--until", "caught-up"];
+    let round = watch(ground, &folder, Side::Tail, &arguments, rows).await?;
+    ground.forget_table(&sink, &name).await?;
+    Ok(round)
+}
+
+/// Runs tailfill to its end and looks at it all the time.
+async fn watch(
+    ground: &Ground,
+    folder: &Path,
+    side: Side,
+    arguments: &[&str],
+    rows: u64,
+) -> anyhow::Result<Round> {
+    let started = Instant::now();
+    let mut run = Tailfill::start(ground, folder, arguments)?;
+    let meter = ground.meter(run.pid());
+    let (mut trace, mut last) = (Trace::default(), None);
+    loop {
+        // its CPU time can be read until its end is taken note of
+        let (at, cpu) = (Instant::now(), meter.read()?);
+        if let Some(ended) = run.ended()? {
+            run.check(ended)?;
+            // it ends with code 0 only when all is written, maybe before anybody looked again
+            trace.push(true, Sample { at, rows, cpu });
+            break;
+        }
+        let status = run.status().await;
+        let begun = status.as_ref().is_some_and(|status| side.has_begun(status));
+        let seen = status.as_ref().map_or(0, |status| side.rows(status));
+        ensure!(seen <= rows, "{seen} rows were written and there are {rows}");
+        trace.push(begun, Sample { at, rows: seen, cpu });
+        last = status.or(last);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let mut round = Round::of(trace.halves(rows)?);
+    round.memory_high = Some(run.memory_high());
+    round.last_status = last;
+    round.process_seconds = started.elapsed().as_secs_f64();
+    Ok(round)
+}

@@ -1,0 +1,189 @@
+//! Lag as an application sees it: a row is committed in MySQL, and HBase is asked for it until it is there.
+//!
+//! Open loop: a probe is committed every 10 ms, also while earlier ones are still awaited; all that are awaited are asked for in one get. A
+//! lag counts from the reply to the commit to the reply that holds the row, so it includes the asking: one call, and a pause
+//! of 1 ms before it.
+
+use crate::application::Rows;
+use crate::ground::{FOLLOWS, Ground};
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tailfill::model::{Mapping, TargetId, Value, value::DateTime};
+use tailfill::sink::hbase::HbaseSink;
+use tailfill::sink::{Sink, layout};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+const EVERY: Duration = Duration::from_millis(10);
+const CONNECTIONS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(1);
+/// The items of probes: nobody else's have numbers as high.
+const FIRST_ITEM: u64 = 1 << 40;
+/// A row that is not there after this long was lost.
+const LOST_AFTER: Duration = Duration::from_secs(120);
+/// 2024-01-01, in microseconds since 1970.
+const CREATED_MICROS: i64 = 1_704_067_200_000_000;
+
+/// Probes have numbers that rise over all cases of a run, so that no two are one row.
+static NEXT: AtomicU64 = AtomicU64::new(FIRST_ITEM);
+
+/// What probes have seen.
+#[derive(Clone, Debug, Default)]
+pub struct Lags {
+    /// Milliseconds, in rising order.
+    ms: Vec<f64>,
+}
+
+impl Lags {
+    pub fn count(&self) -> usize {
+        self.ms.len()
+    }
+
+    /// The value that a share of the probes did not exceed; `None` without probes.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let rank = (self.ms.len() as f64 * share).ceil() as usize;
+        self.ms.get(rank.max(1) - 1).copied()
+    }
+
+    pub fn of(rounds: &[Lags]) -> Lags {
+        let mut ms: Vec<f64> = rounds.iter().flat_map(|lags| lags.ms.iter().copied()).collect();
+        ms.sort_by(f64::total_cmp);
+        Lags { ms }
+    }
+}
+
+/// A row on its way.
+struct Probe {
+    key: Bytes,
+    committed: Instant,
+}
+
+/// Commits one row and returns how long it took to be readable, from `since` on.
+pub async fn one(
+    ground: &Ground,
+    sink: &HbaseSink,
+    mapping: &Mapping,
+    rows: &Rows,
+    since: Instant,
+) -> anyhow::Result<Duration> {
+    let mut conn = ground.connect().await?;
+    let key = commit(&mut conn, mapping, rows).await?;
+    conn.disconnect().await?;
+    loop {
+        if sink.read(TargetId(0), std::slice::from_ref(&key)).await?[0].is_some() {
+            return Ok(since.elapsed());
+        }
+        ensure!(since.elapsed() < LOST_AFTER, "a row has not come to HBase within {LOST_AFTER:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Probes for as long as `during` lasts, then waits for those that are under way.
+pub async fn probe(
+    ground: &Ground,
+    sink: &HbaseSink,
+    mapping: &Mapping,
+    rows: &Arc<Rows>,
+    during: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<Lags> {
+    let (under_way, awaited) = mpsc::unbounded_channel();
+    let mut committers = JoinSet::new();
+    let begin = Instant::now();
+    for number in 0..CONNECTIONS {
+        let (conn, mapping) = (ground.connect().await?, Arc::new(mapping.clone()));
+        committers.spawn(commit_at_pace(
+            conn,
+            mapping,
+            rows.clone(),
+            begin + EVERY * number,
+            under_way.clone(),
+        ));
+    }
+    drop(under_way);
+    let ending = async {
+        tokio::select! {
+            ended = during => ended?,
+            Some(ended) = committers.join_next() => ended.context("a connection of probes")??,
+        }
+        // no more probes: the channel closes when all committers are gone
+        committers.shutdown().await;
+        anyhow::Ok(())
+    };
+    let (ended, lags) = tokio::join!(ending, await_all(sink, awaited));
+    ended?;
+    lags
+}
+
+async fn commit_at_pace(
+    mut conn: Conn,
+    mapping: Arc<Mapping>,
+    rows: Arc<Rows>,
+    first: Instant,
+    under_way: mpsc::UnboundedSender<Probe>,
+) -> anyhow::Result<()> {
+    let mut due = first;
+    loop {
+        tokio::time::sleep_until(due.into()).await;
+        due += EVERY * CONNECTIONS;
+        let key = commit(&mut conn, &mapping, &rows).await?;
+        under_way.send(Probe { key, committed: Instant::now() }).context("nobody awaits a probe")?;
+    }
+}
+
+/// Commits a row of some list; returns its row key.
+async fn commit(conn: &mut Conn, mapping: &Mapping, rows: &Rows) -> anyhow::Result<Bytes> {
+    let (list, item) = (rows.any_list(&mut rand::rng()), NEXT.fetch_add(1, Relaxed));
+    let created = Value::DateTime(DateTime::from_micros_since_epoch(CREATED_MICROS));
+    let row = vec![Value::UInt(list), Value::UInt(item), created, Value::Text("probe".into())];
+    let key = layout::address(mapping, &mapping.targets[0], &row)?;
+    conn.query_drop(format!("INSERT INTO {FOLLOWS} VALUES ({list}, {item}, '2024-01-01', 'probe')")).await?;
+    Ok(key)
+}
+
+async fn await_all(sink: &HbaseSink, mut probes: mpsc::UnboundedReceiver<Probe>) -> anyhow::Result<Lags> {
+    let (mut awaited, mut ms): (Vec<Probe>, Vec<f64>) = (Vec::new(), Vec::new());
+    loop {
+        if awaited.is_empty() {
+            match probes.recv().await {
+                Some(probe) => awaited.push(probe),
+                None => break,
+            }
+        }
+        while let Ok(probe) = probes.try_recv() {
+            awaited.push(probe);
+        }
+        let keys: Vec<Bytes> = awaited.iter().map(|probe| probe.key.clone()).collect();
+        let found = sink.read(TargetId(0), &keys).await?;
+        let mut found = found.iter().map(Option::is_some);
+        awaited.retain(|probe| {
+            let arrived = found.next().unwrap_or(false);
+            if arrived {
+                ms.push(probe.committed.elapsed().as_secs_f64() * 1e3);
+            }
+            !arrived
+        });
+        let lost = awaited.iter().any(|probe| probe.committed.elapsed() > LOST_AFTER);
+        ensure!(!lost, "a row has not come to HBase within {LOST_AFTER:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+    ms.sort_by(f64::total_cmp);
+    Ok(Lags { ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_seen() {
+        let lags = Lags { ms: (1..=200).map(f64::from).collect() };
+        let shares = [0.0, 0.5, 0.99, 1.0].map(|share| lags.quantile(share));
+        assert_eq!(shares, [Some(1.0), Some(100.0), Some(198.0), Some(200.0)]);
+        assert_eq!(Lags::default().quantile(0.5), None);
+    }
+}

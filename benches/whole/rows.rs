@@ -1,0 +1,48 @@
+//! The backlog's rows as the tail writes them to HBase, encoded by the library beforehand.
+
+use crate::data::Backlog;
+use crate::ground::{FOLLOWS, Ground};
+use tailfill::model::Tick;
+use tailfill::sink::{RowWrite, layout};
+use tailfill::source::{Source, StreamEvent};
+
+/// Rows of a call: what the sink sends at once.
+pub const CALL_ROWS: usize = 2_000;
+/// Batches that are sorted together in `gateway-ordered`.
+pub const WINDOW_BATCHES: usize = 16;
+
+/// Every row of the backlog in order of arrival, read from the binlog; each batch of 2,000 has a tick.
+pub async fn ready(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<RowWrite>> {
+    let mapping = ground.mapping(FOLLOWS, "none").await?;
+    let source = ground.source(&mapping).await?;
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64;
+    let mut stream = source.stream(&source.position_of(backlog.before.parse()?)).await?;
+    let mut rows = Vec::with_capacity(backlog.edges.len());
+    while rows.len() < backlog.edges.len() {
+        let StreamEvent::Changes(changes) = stream.next().await? else { continue };
+        for after in changes.iter().filter_map(|change| change.after.as_ref()) {
+            let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
+            let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);
+            let (delete_family, delete_columns) = (false, Vec::new());
+            rows.push(RowWrite { row: item.row, tick, delete_family, puts: item.puts, delete_columns });
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows as calls, in order of arrival.
+pub fn in_order_of_arrival(rows: &[RowWrite]) -> Vec<Vec<RowWrite>> {
+    rows.chunks(CALL_ROWS).map(<[RowWrite]>::to_vec).collect()
+}
+
+/// The rows as calls, sorted by key within windows of 16 batches.
+pub fn ordered(rows: &[RowWrite]) -> Vec<Vec<RowWrite>> {
+    let windows = rows.chunks(CALL_ROWS * WINDOW_BATCHES);
+    windows
+        .flat_map(|window| {
+            let mut window = window.to_vec();
+            window.sort_by(|a, b| a.row.cmp(&b.row));
+            in_order_of_arrival(&window)
+        })
+        .collect()
+}
