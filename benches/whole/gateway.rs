@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tailfill::model::TargetId;
-use tailfill::sink::{RowWrite, Sink};
+use tailfill::sink::{PackedRows, RowWrite, Sink};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -36,7 +36,7 @@ pub async fn run(ground: &Ground, case: Case, ready: &[RowWrite]) -> anyhow::Res
 async fn write(
     ground: &Ground,
     sink: &impl Sink,
-    calls: &[Vec<RowWrite>],
+    calls: &[PackedRows],
     at_once: usize,
 ) -> anyhow::Result<Trace> {
     let (meter, written) = (ground.own_meter(), AtomicU64::new(0));
@@ -45,8 +45,9 @@ async fn write(
     let mut trace = Trace::default();
     trace.push(true, look()?);
     let each = stream::iter(calls).map(|call| async move {
-        sink.write(TargetId(0), call).await?;
-        written.fetch_add(call.len() as u64, Relaxed);
+        let rows = call.writes();
+        sink.write(TargetId(0), &rows).await?;
+        written.fetch_add(rows.len() as u64, Relaxed);
         anyhow::Ok(())
     });
     let all = each.buffer_unordered(at_once).try_collect::<()>();

@@ -3,7 +3,7 @@
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
 use tailfill::model::Tick;
-use tailfill::sink::{RowWrite, layout};
+use tailfill::sink::{PackedRows, RowWrite, layout};
 use tailfill::source::{Source, StreamEvent};
 
 /// Rows of a call: what the sink sends at once.
@@ -20,7 +20,9 @@ pub async fn ready(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<Row
     let mut rows = Vec::with_capacity(backlog.edges.len());
     while rows.len() < backlog.edges.len() {
         let StreamEvent::Changes(changes) = stream.next().await? else { continue };
-        for after in changes.iter().filter_map(|change| change.after.as_ref()) {
+        let mut changes = changes.reader();
+        while let Some(change) = changes.next()? {
+            let Some(after) = change.after else { continue };
             let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
             let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);
             let (delete_family, delete_columns) = (false, Vec::new());
@@ -31,12 +33,12 @@ pub async fn ready(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<Row
 }
 
 /// The rows as calls, in order of arrival.
-pub fn in_order_of_arrival(rows: &[RowWrite]) -> Vec<Vec<RowWrite>> {
-    rows.chunks(CALL_ROWS).map(<[RowWrite]>::to_vec).collect()
+pub fn in_order_of_arrival(rows: &[RowWrite]) -> Vec<PackedRows> {
+    rows.chunks(CALL_ROWS).map(PackedRows::of).collect()
 }
 
 /// The rows as calls, sorted by key within windows of 16 batches.
-pub fn ordered(rows: &[RowWrite]) -> Vec<Vec<RowWrite>> {
+pub fn ordered(rows: &[RowWrite]) -> Vec<PackedRows> {
     let windows = rows.chunks(CALL_ROWS * WINDOW_BATCHES);
     windows
         .flat_map(|window| {

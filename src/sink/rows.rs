@@ -5,6 +5,7 @@
 
 use super::RowWrite;
 use crate::model::Tick;
+use std::convert::Infallible;
 use std::ops::Range;
 
 /// What stands before a cell: a value follows, or the column is NULL.
@@ -121,6 +122,17 @@ impl Packed {
     pub fn key<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         &buffer[self.at..self.at + self.key_bytes as usize]
     }
+
+    fn write<'a>(&self, buffer: &'a [u8], tick: Tick) -> PackedWrite<'a> {
+        let cells_at = self.at + self.key_bytes as usize;
+        PackedWrite {
+            row: self.key(buffer),
+            tick,
+            delete_family: self.delete_family,
+            markers: self.markers,
+            cells: &buffer[cells_at..cells_at + self.cell_bytes as usize],
+        }
+    }
 }
 
 /// Rows of one tick in one buffer.
@@ -147,54 +159,52 @@ impl RowBlock {
 
     /// Some of its rows, by their places.
     pub fn writes(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
-        self.rows[places].iter().map(|row| {
-            let cells_at = row.at + row.key_bytes as usize;
-            PackedWrite {
-                row: row.key(&self.buffer),
-                tick: self.tick,
-                delete_family: row.delete_family,
-                markers: row.markers,
-                cells: &self.buffer[cells_at..cells_at + row.cell_bytes as usize],
-            }
-        })
+        self.rows[places].iter().map(|row| row.write(&self.buffer, self.tick))
     }
 }
 
-/// Writes of any ticks, packed: for those that make single writes by hand.
+/// Writes of any ticks, packed: for those that make writes by hand.
 #[derive(Debug, Default)]
-pub struct PackedRows(Vec<RowBlock>);
+pub struct PackedRows {
+    buffer: Vec<u8>,
+    rows: Vec<(Packed, Tick)>,
+}
 
 impl PackedRows {
     pub fn of<'a>(writes: impl IntoIterator<Item = &'a RowWrite>) -> PackedRows {
-        PackedRows(writes.into_iter().map(pack).collect())
+        let mut packed = PackedRows::default();
+        writes.into_iter().for_each(|write| packed.push(write));
+        packed
     }
 
     /// In the order given.
     pub fn writes(&self) -> Vec<PackedWrite<'_>> {
-        self.0.iter().flat_map(|block| block.writes(0..1)).collect()
+        self.rows.iter().map(|(row, tick)| row.write(&self.buffer, *tick)).collect()
     }
-}
 
-fn pack(write: &RowWrite) -> RowBlock {
-    let mut buffer = write.row.to_vec();
-    let put = |value: &bytes::Bytes, out: &mut Vec<u8>| {
-        out.extend_from_slice(value);
-        Ok::<bool, std::convert::Infallible>(true)
-    };
-    for (qualifier, value) in &write.puts {
-        let Ok(_) = push_cell(&mut buffer, qualifier, |out| put(value, out));
+    fn push(&mut self, write: &RowWrite) {
+        let at = self.buffer.len();
+        self.buffer.extend_from_slice(&write.row);
+        let cells_at = self.buffer.len();
+        for (qualifier, value) in &write.puts {
+            let put = |out: &mut Vec<u8>| {
+                out.extend_from_slice(value);
+                Ok::<bool, Infallible>(true)
+            };
+            let Ok(_) = push_cell(&mut self.buffer, qualifier, put);
+        }
+        for qualifier in &write.delete_columns {
+            let Ok(_) = push_cell(&mut self.buffer, qualifier, |_| Ok::<bool, Infallible>(false));
+        }
+        let row = Packed {
+            at,
+            key_bytes: (cells_at - at) as u32,
+            cell_bytes: (self.buffer.len() - cells_at) as u32,
+            delete_family: write.delete_family,
+            markers: true,
+        };
+        self.rows.push((row, write.tick));
     }
-    for qualifier in &write.delete_columns {
-        let Ok(_) = push_cell(&mut buffer, qualifier, |_| Ok::<bool, std::convert::Infallible>(false));
-    }
-    let packed = Packed {
-        at: 0,
-        key_bytes: write.row.len() as u32,
-        cell_bytes: (buffer.len() - write.row.len()) as u32,
-        delete_family: write.delete_family,
-        markers: true,
-    };
-    RowBlock::new(buffer, vec![packed], write.tick)
 }
 
 #[cfg(test)]
