@@ -30,6 +30,8 @@ pub struct Status {
     pub tick_lead_ms: u64,
     pub tail: TailTotals,
     pub leases: LeaseTotals,
+    #[serde(default)]
+    pub store: StoreTotals,
     pub retries: Retries,
     /// One for each target of each mapping, in the order of the configuration.
     pub targets: Vec<TargetStatus>,
@@ -141,6 +143,7 @@ pub struct TailTotals {
 
 /// Leases since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LeaseTotals {
     pub acquired: u64,
     /// Times a list was put aside because this process held it.
@@ -149,6 +152,28 @@ pub struct LeaseTotals {
     pub elsewhere: u64,
     /// Whether Memcache is away, so that leases come from this process alone.
     pub degraded: bool,
+    /// Leases that were given back to Memcache; with `acquired`, the pairs.
+    pub released: u64,
+    /// Round trips to Memcache: one to take leases, two to give them back.
+    pub round_trips: u64,
+    /// Nanoseconds that windows and chunks spent in taking and giving back leases, summed over those that do
+    /// it side by side.
+    pub waited_nanos: u64,
+    /// Nanoseconds from asking for leases to having given them back, where they were granted, summed
+    /// likewise. `waited_nanos` of it is the share of their time that leases cost.
+    pub holding_nanos: u64,
+}
+
+/// Durable commits of the state since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoreTotals {
+    pub commits: u64,
+    /// Nanoseconds from asking for a commit to its being durable.
+    pub commit_nanos: u64,
+    /// Of them, those of the journal: sending waits for them, sealing does not.
+    pub journal_commits: u64,
+    pub journal_commit_nanos: u64,
 }
 
 /// Calls that failed and were repeated, since the start of the process.

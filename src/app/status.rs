@@ -12,7 +12,8 @@ use crate::pipeline::{Parts, Progress};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
-    Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, TailTotals, TargetStatus,
+    Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, StoreTotals, TailTotals,
+    TargetStatus,
 };
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -100,6 +101,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     let progress = &parts.progress;
     let counts = &progress.counts;
     let leases = parts.leases.counts();
+    let commits = parts.store.counts();
     let mut waits = progress.waits();
     if let Some(outage) = parts.leases.degraded() {
         waits.push(format!("leases are degraded to this process: {}", outage.reason));
@@ -128,6 +130,16 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
             waits: leases.busy_local_total,
             elsewhere: leases.busy_elsewhere_total,
             degraded: parts.leases.degraded().is_some(),
+            released: leases.released_total,
+            round_trips: leases.round_trips_total,
+            waited_nanos: leases.waited_nanos_total,
+            holding_nanos: leases.holding_nanos_total,
+        },
+        store: StoreTotals {
+            commits: commits.commits_total,
+            commit_nanos: commits.commit_nanos_total,
+            journal_commits: commits.journal_commits_total,
+            journal_commit_nanos: commits.journal_commit_nanos_total,
         },
         retries: Retries {
             source: counts.source_reconnects.load(Relaxed),

@@ -216,7 +216,19 @@ mod tests {
             mark: Some(Mark { tick: 1_706_703_185_000, age_ms: 1_120 }),
             tick_lead_ms: 3,
             tail: TailTotals { inserts: 1_234_567, updates: 3, deletes: 7, batches: 812, queued_rows: 96 },
-            leases: LeaseTotals { acquired: 12_345, waits: 12, elsewhere: 1, degraded: true },
+            leases: LeaseTotals {
+                acquired: 12_345,
+                waits: 12,
+                elsewhere: 1,
+                degraded: true,
+                ..LeaseTotals::default()
+            },
+            store: StoreTotals {
+                commits: 20,
+                commit_nanos: 9_000_000,
+                journal_commits: 12,
+                journal_commit_nanos: 6_000_000,
+            },
             retries: Retries { source: 0, sink: 3 },
             targets: vec![
                 TargetStatus {

@@ -1,6 +1,7 @@
 //! A store in memory: the double that tests and the simulation run on, with seams for faults.
 
-use super::{Commit, Outcome, Space, Store, StoreError};
+use super::meter::{Asked, Meter};
+use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,6 +46,7 @@ struct Shared {
     owner: u64,
     records: Snapshot,
     hook: Option<Arc<dyn CommitHook>>,
+    meter: Meter,
 }
 
 impl MemoryStore {
@@ -99,18 +101,31 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        let asked = Asked::now(&commit);
         let hook = self.owned()?.hook.clone();
-        let Some(hook) = hook else { return Ok(self.owned()?.records.apply(commit)) };
+        let Some(hook) = hook else { return Ok(self.owned()?.apply(commit, asked)) };
         let fate = hook.before(&commit).await;
         if fate == Fate::FailBefore {
             return Err(failed("failed before the commit, as the test asked"));
         }
-        let outcome = self.owned()?.records.apply(commit.clone());
+        let outcome = self.owned()?.apply(commit.clone(), asked);
         hook.after(&commit).await;
         match fate {
             Fate::MakeThenFail => Err(failed("failed after the commit, as the test asked")),
             _ => Ok(outcome),
         }
+    }
+
+    fn counts(&self) -> CommitCounts {
+        self.shared().meter.counts()
+    }
+}
+
+impl Shared {
+    fn apply(&mut self, commit: Commit, asked: Asked) -> Outcome {
+        let outcome = self.records.apply(commit);
+        self.meter.count(asked, outcome);
+        outcome
     }
 }
 

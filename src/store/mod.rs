@@ -7,8 +7,11 @@
 use async_trait::async_trait;
 
 pub mod memory;
+mod meter;
 pub mod records;
 pub mod redb;
+
+pub use meter::CommitCounts;
 
 /// The rooms of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,4 +91,7 @@ pub trait Store: Send + Sync {
     /// Applies the deletes, then the puts. Durable when it returns. Cancelling it leaves it
     /// either made or not made.
     async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError>;
+
+    /// What commits cost so far.
+    fn counts(&self) -> CommitCounts;
 }

@@ -3,7 +3,8 @@
 //! redb's commits are copy-on-write with checksummed roots: after a crash the file opens at the last
 //! durable commit (redb's docs/design.md). The file is locked by the process that has it open.
 
-use super::{Commit, Outcome, Space, Store, StoreError};
+use super::meter::{Asked, Meter};
+use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
 use ::redb::{
     Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -49,6 +50,7 @@ struct Shared {
     database: Opened,
     /// Commits wait here for their turn and not in threads.
     turn: Arc<Mutex<()>>,
+    meter: Meter,
 }
 
 enum Opened {
@@ -104,7 +106,7 @@ impl RedbStore {
         let place = path.display().to_string();
         blocking(place.clone(), move || {
             let database = open(&path, &place)?;
-            let shared = Shared { place, database, turn: Arc::default() };
+            let shared = Shared { place, database, turn: Arc::default(), meter: Meter::default() };
             shared.check_schema()?;
             Ok(RedbStore { shared: Arc::new(shared) })
         })
@@ -150,13 +152,20 @@ impl Store for RedbStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        let asked = Asked::now(&commit);
         let turn = self.shared.turn.clone().lock_owned().await;
         self.with(move |shared| {
             // Held until the commit is made, also when nobody waits for it any more.
             let _turn = turn;
-            shared.commit(&commit)
+            let outcome = shared.commit(&commit)?;
+            shared.meter.count(asked, outcome);
+            Ok(outcome)
         })
         .await
+    }
+
+    fn counts(&self) -> CommitCounts {
+        self.shared.meter.counts()
     }
 }
 

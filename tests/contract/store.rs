@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tailfill::store::memory::MemoryStore;
 use tailfill::store::redb::{FILE_NAME, RedbStore};
-use tailfill::store::{Commit, Outcome, Space, Store, StoreError};
+use tailfill::store::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
 use tempfile::TempDir;
 
 pub fn put(space: Space, key: &[u8], value: &[u8]) -> Commit {
@@ -65,6 +65,18 @@ async fn a_commit_whose_expectation_fails_changes_nothing(store: &dyn Store) {
     assert_eq!(commit(store, swap.clone()).await, Outcome::Committed);
     assert_eq!(commit(store, swap).await, Outcome::Refused, "only once");
     assert_eq!(get(store, Space::Meta, b"owner").await.as_deref(), Some(&b"2"[..]));
+}
+
+async fn commits_are_counted_once_they_are_made(store: &dyn Store) {
+    assert_eq!(store.counts(), CommitCounts::default());
+    commit(store, put(Space::Meta, b"a", b"1")).await;
+    commit(store, put(Space::Journal, b"00000001", b"1")).await;
+    let refused =
+        Commit { expect: vec![(Space::Meta, b"a".to_vec(), None)], ..put(Space::Journal, b"b", b"") };
+    assert_eq!(commit(store, refused).await, Outcome::Refused);
+    let counts = store.counts();
+    assert_eq!((counts.commits_total, counts.journal_commits_total), (2, 1));
+    assert!(counts.journal_commit_nanos_total <= counts.commit_nanos_total);
 }
 
 async fn an_empty_value_is_not_an_absent_one(store: &dyn Store) {
@@ -149,6 +161,7 @@ suite!(
     an_empty_store_has_no_records,
     spaces_are_apart,
     a_commit_whose_expectation_fails_changes_nothing,
+    commits_are_counted_once_they_are_made,
     an_empty_value_is_not_an_absent_one,
     deletes_go_before_puts,
     a_range_that_ends_before_it_begins_is_empty,
