@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Judge the arguments and end
     #[arg(long, hide = true)]
     pub parse_only: bool,
-    /// The folder for configurations, states and logs; its content is removed
+    /// The folder for configurations, states and logs: a new one, or one that an earlier run left
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     pub work: PathBuf,
 }
@@ -48,8 +48,8 @@ null: does not apply.
   rows_per_second               {median, min, max} over the rounds, from the first row to the last
   fresh, steady                 the first and the second half of the rows: {rows_per_second, ratio}
   ratio, base, bound            median over the rounds of its rate by that of the case `base` in the same round; and
-                                what it could reach at most on these cores: CPU seconds per row of gateway-ordered (all
-                                processes together) by those of this case
+                                what that can be at most where all share the cores: CPU seconds per row of the base
+                                (all processes together) by those of this case
   ratio_to_gateway              the same by the rate of the case gateway
   cpu_seconds_per_million_rows  by process {tailfill, mysql, gateway, hbase, memcached, total}; tailfill is the program,
                                 or the library in this one

@@ -81,10 +81,7 @@ impl Ground {
         };
         let tailfill = std::env::current_exe()?.with_file_name("tailfill");
         ensure!(tailfill.is_file(), "{} is not built; scripts/bench does that", tailfill.display());
-        if arguments.work.exists() {
-            std::fs::remove_dir_all(&arguments.work)?;
-        }
-        std::fs::create_dir_all(&arguments.work)?;
+        make_folder(&arguments.work)?;
         let ground = Ground {
             scale: arguments.scale(),
             servers,
@@ -293,6 +290,19 @@ salt_buckets = 16
     fn lock_tables(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Marks a work folder, so that nobody else's is ever emptied.
+const OURS: &str = "made-by-tailfill-bench";
+
+fn make_folder(work: &Path) -> anyhow::Result<()> {
+    if work.exists() {
+        let ours = work.join(OURS).exists() || std::fs::read_dir(work)?.next().is_none();
+        ensure!(ours, "{} was not made by this program; name another folder with --work", work.display());
+        std::fs::remove_dir_all(work)?;
+    }
+    std::fs::create_dir_all(work)?;
+    std::fs::write(work.join(OURS), "").with_context(|| format!("{} cannot be written", work.display()))
 }
 
 /// The configuration in a folder of [`Ground::folder`].
