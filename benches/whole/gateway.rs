@@ -33,7 +33,8 @@ pub async fn run(ground: &Ground, case: Case, ready: &[RowWrite]) -> anyhow::Res
     Ok(round)
 }
 
-async fn write(
+/// Writes `calls`, `at_once` of them at a time.
+pub async fn write(
     ground: &Ground,
     sink: &impl Sink,
     calls: &[PackedRows],

@@ -215,6 +215,22 @@ salt_buckets = 16
         Ok((sink, mapping))
     }
 
+    /// As [`sink`](Ground::sink), with other salt buckets, and at most so many regions for a new table.
+    pub async fn shaped_sink(
+        &self,
+        source_table: &str,
+        case: &str,
+        salt_buckets: u16,
+        regions: u16,
+    ) -> anyhow::Result<(HbaseSink, Mapping)> {
+        let (config, mut mapping) =
+            (self.config(source_table, case)?, self.mapping(source_table, case).await?);
+        mapping.targets[0].salt_buckets = salt_buckets;
+        let options = HbaseOptions { regions_max: regions, ..self.hbase_options(&config) };
+        let sink = HbaseSink::connect(options, mapping.targets.clone()).await?;
+        Ok((sink, mapping))
+    }
+
     fn hbase_options(&self, config: &Config) -> HbaseOptions {
         let mut options = HbaseOptions::new(vec![format!("127.0.0.1:{}", self.ports.gateway)]);
         options.connections = usize::from(config.hbase.connections);

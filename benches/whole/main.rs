@@ -9,7 +9,7 @@
 //!
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables, configurations; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
-//! - [`gateway`], [`moved`], [`reading`]: cases that are rates
+//! - [`gateway`], [`cost`], [`moved`], [`reading`]: cases that are rates
 //! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
@@ -17,6 +17,7 @@ mod application;
 mod arguments;
 mod case;
 mod child;
+mod cost;
 mod data;
 mod gateway;
 mod ground;

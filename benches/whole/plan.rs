@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
 use crate::measure::{Report, Round, bound, ratio};
-use crate::{gateway, lag, moved, overhead, reading, rows, show, standing};
+use crate::{cost, gateway, lag, moved, overhead, reading, rows, show, standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +37,10 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Rep
     if cases.contains(&Case::Snapshot) {
         run.say("snapshot");
         reports.extend(reading::snapshot(ground, &backlog).await?);
+    }
+    if cases.contains(&Case::Hbase) {
+        run.say("hbase");
+        reports.extend(cost::run(ground, &backlog).await?);
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));

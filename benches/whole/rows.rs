@@ -2,7 +2,7 @@
 
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
-use tailfill::model::Tick;
+use tailfill::model::{Mapping, Tick};
 use tailfill::sink::{PackedRows, RowWrite, layout};
 use tailfill::source::{Source, StreamEvent};
 
@@ -14,6 +14,17 @@ pub const WINDOW_BATCHES: usize = 16;
 /// Every row of the backlog in order of arrival, read from the binlog; each batch of 2,000 has a tick.
 pub async fn ready(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<RowWrite>> {
     let mapping = ground.mapping(FOLLOWS, "none").await?;
+    encoded(ground, backlog, mapping).await
+}
+
+/// As [`ready`], with another number of salt buckets.
+pub async fn salted(ground: &Ground, backlog: &Backlog, buckets: u16) -> anyhow::Result<Vec<RowWrite>> {
+    let mut mapping = ground.mapping(FOLLOWS, "none").await?;
+    mapping.targets[0].salt_buckets = buckets;
+    encoded(ground, backlog, mapping).await
+}
+
+async fn encoded(ground: &Ground, backlog: &Backlog, mapping: Mapping) -> anyhow::Result<Vec<RowWrite>> {
     let source = ground.source(&mapping).await?;
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64;
     let mut stream = source.stream(&source.position_of(backlog.before.parse()?)).await?;
@@ -39,7 +50,12 @@ pub fn in_order_of_arrival(rows: &[RowWrite]) -> Vec<PackedRows> {
 
 /// The rows as calls, sorted by key within windows of 16 batches.
 pub fn ordered(rows: &[RowWrite]) -> Vec<PackedRows> {
-    let windows = rows.chunks(CALL_ROWS * WINDOW_BATCHES);
+    sorted_by(rows, WINDOW_BATCHES)
+}
+
+/// The rows as calls, sorted by key within windows of so many batches.
+pub fn sorted_by(rows: &[RowWrite], batches: usize) -> Vec<PackedRows> {
+    let windows = rows.chunks(CALL_ROWS.saturating_mul(batches));
     windows
         .flat_map(|window| {
             let mut window = window.to_vec();
