@@ -333,8 +333,17 @@ impl Snapshot for World {
         Ok(keys.nth(rows as usize - 1).map(|(a, b)| vec![Value::UInt(*a), Value::UInt(*b)]))
     }
 
-    async fn list_keys(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+    async fn lists(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         panic!("a comparison takes no leases")
+    }
+
+    async fn rows_of_lists(
+        &mut self,
+        _mapping: &Mapping,
+        _range: &KeyRange,
+        _lists: &[&[Value]],
+    ) -> Result<Vec<Row>, SourceError> {
+        panic!("a comparison reads whole ranges")
     }
 
     async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {

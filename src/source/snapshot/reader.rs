@@ -8,7 +8,7 @@ use crate::source::connection::{Connection, number_at};
 use crate::source::mysql::Session;
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::SingleByteTables;
-use crate::source::{KeyRange, Snapshot, SourceError};
+use crate::source::{KeyRange, LISTS_A_SELECT, Snapshot, SourceError};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -50,12 +50,17 @@ impl MysqlSnapshot {
 
     /// Runs one SELECT and places its columns in rows of the table's width.
     async fn select(&mut self, select: Select<'_>) -> Result<Vec<Row>, SourceError> {
+        Ok(self.select_counted(select).await?.into_iter().map(|(row, _)| row).collect())
+    }
+
+    /// With each row the number behind its columns: that of the rows in its group, 0 for those that are not grouped.
+    async fn select_counted(&mut self, select: Select<'_>) -> Result<Vec<(Row, u64)>, SourceError> {
         let name = &select.table.schema.name;
         let schema_error = |reason: String| bad_table(name, reason);
         let mut readers = Vec::with_capacity(select.columns.len());
         for index in select.columns {
             let column = &select.table.schema.columns[*index];
-            let reader = CellReader::new(column, &self.charsets, select.distinct)
+            let reader = CellReader::new(column, &self.charsets, select.grouped)
                 .map_err(|error| schema_error(format!("column {}: {error}", column.name)))?;
             readers.push((*index, reader));
         }
@@ -74,12 +79,14 @@ impl MysqlSnapshot {
         let mut rows = Vec::with_capacity(results.len());
         for result in results {
             let mut row = vec![Value::Null; width];
-            for ((index, reader), cell) in readers.iter().zip(result.unwrap()) {
+            let mut cells = result.unwrap().into_iter();
+            for ((index, reader), cell) in readers.iter().zip(&mut cells) {
                 row[*index] = reader
                     .read(cell)
                     .map_err(|error| schema_error(format!("column {}: {error}", reader.column)))?;
             }
-            rows.push(row);
+            let count = cells.next().and_then(|count| mysql_async::from_value_opt(count).ok());
+            rows.push((row, count.unwrap_or(0)));
         }
         Ok(rows)
     }
@@ -96,7 +103,7 @@ impl MysqlSnapshot {
         let condition = chunk::equal(&table.schema, columns, values)
             .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
         let select =
-            Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+            Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
         let mut rows = self.select(select).await?;
         rows.retain(|row| columns.iter().zip(values).all(|(index, value)| row[*index] == *value));
         Ok(rows)
@@ -130,12 +137,15 @@ struct Select<'a> {
     table: &'a Registered,
     columns: &'a [usize],
     condition: Condition,
-    distinct: bool,
+    /// One row for each group of rows that are equal in `columns`, with their number behind.
+    grouped: bool,
     tail: Tail,
 }
 
 enum Tail {
     None,
+    /// Through the primary key, in any order.
+    PrimaryKey,
     PrimaryKeyOrder,
     /// One row, this many behind the first, in primary-key order.
     Nth(u32),
@@ -146,17 +156,20 @@ impl Select<'_> {
         let expressions: Vec<&str> = readers.iter().map(|(_, reader)| reader.expression.as_str()).collect();
         let schema = &self.table.schema;
         let key: Vec<String> = schema.primary_key.iter().map(|i| quote(&schema.columns[*i].name)).collect();
-        let distinct = if self.distinct { "DISTINCT " } else { "" };
+        let count = if self.grouped { ", COUNT(*)" } else { "" };
         let (index, tail) = match self.tail {
-            Tail::None if self.distinct => (" FORCE INDEX (PRIMARY)", String::new()),
+            Tail::None if self.grouped => {
+                (" FORCE INDEX (PRIMARY)", format!(" GROUP BY {}", expressions.join(", ")))
+            }
             Tail::None => ("", String::new()),
+            Tail::PrimaryKey => (" FORCE INDEX (PRIMARY)", String::new()),
             Tail::PrimaryKeyOrder => (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {}", key.join(", "))),
             Tail::Nth(offset) => {
                 (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {} LIMIT 1 OFFSET {offset}", key.join(", ")))
             }
         };
         format!(
-            "SELECT {distinct}{} FROM {}{index} WHERE {}{tail}",
+            "SELECT {}{count} FROM {}{index} WHERE {}{tail}",
             expressions.join(", "),
             schema.name.quoted(),
             self.condition.sql
@@ -177,22 +190,43 @@ impl Snapshot for MysqlSnapshot {
         let key = &table.schema.primary_key;
         let tail = Tail::Nth(rows.saturating_sub(1));
         let found =
-            self.select(Select { table: &table, columns: key, condition, distinct: false, tail }).await?;
+            self.select(Select { table: &table, columns: key, condition, grouped: false, tail }).await?;
         Ok(found.into_iter().next().map(|row| key.iter().map(|i| row[*i].clone()).collect()))
     }
 
-    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+    async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
         let columns = &mapping.key;
-        self.select(Select { table: &table, columns, condition, distinct: true, tail: Tail::None }).await
+        self.select_counted(Select { table: &table, columns, condition, grouped: true, tail: Tail::None })
+            .await
+    }
+
+    async fn rows_of_lists(
+        &mut self,
+        mapping: &Mapping,
+        range: &KeyRange,
+        lists: &[&[Value]],
+    ) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let range = self.range(&table, range)?;
+        let mut found = Vec::new();
+        for lists in lists.chunks(LISTS_A_SELECT) {
+            let lists = chunk::any_list(&table.schema, &mapping.key, lists)
+                .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+            let condition = range.clone().and(&lists);
+            let tail = Tail::PrimaryKey;
+            let select = Select { table: &table, columns: &table.used, condition, grouped: false, tail };
+            found.append(&mut self.select(select).await?);
+        }
+        Ok(found)
     }
 
     async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
         let tail = Tail::PrimaryKeyOrder;
-        self.select(Select { table: &table, columns: &table.used, condition, distinct: false, tail }).await
+        self.select(Select { table: &table, columns: &table.used, condition, grouped: false, tail }).await
     }
 
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
@@ -223,7 +257,7 @@ impl Snapshot for MysqlSnapshot {
             let condition = chunk::any_equal(&table.schema, &columns, tuples)
                 .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
             let select =
-                Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+                Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
             found.extend(self.select(select).await?);
         }
         Ok(found)
