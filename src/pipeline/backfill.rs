@@ -14,12 +14,12 @@ use super::settings::Parts;
 use super::span::{Part, Piece, SpanDone, What};
 use crate::error::Disposition;
 use crate::lock::{Claim, Held, ListId};
-use crate::model::{Row, Value};
-use crate::protocol::coalesce::snapshot_writes;
+use crate::model::{Mapping, Value};
+use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
-use crate::sink::layout;
-use crate::source::{Snapshot, SourceError};
+use crate::sink::{SinkError, layout};
+use crate::source::{Snapshot, SourceError, Wanted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -164,10 +164,9 @@ impl Worker<'_> {
                     return Err(error);
                 }
             };
-            let joined: BTreeSet<ListId> =
-                rows.iter().map(|(list, _)| *list).filter(|list| !held.lists().contains(list)).collect();
+            let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
             if joined.is_empty() {
-                return self.write(copy, held, &rows, &mark).await;
+                return self.write(held, rows, &mark).await;
             }
             // rows of lists that joined the range since: put back, and taken with their leases
             held.release().await;
@@ -176,37 +175,32 @@ impl Worker<'_> {
         Ok(Attempt::Again)
     }
 
-    /// The rows of a part, with their lists.
-    async fn rows(&mut self, copy: &Copy, part: &Part) -> Result<Vec<(ListId, Row)>, ProtocolError> {
+    /// SELECTs the rows of a part.
+    async fn rows<'c>(&mut self, copy: &'c Copy, part: &Part) -> Result<SnapshotRows<'c>, ProtocolError> {
         let (mapping, snapshot) = (&copy.mapping, self.snapshot().await?);
-        let mut found = Vec::new();
+        let mut found = SnapshotRows::new(mapping, &copy.target, part.rows() as usize);
+        let mut refused = None;
         for pieces in part.pieces.chunk_by(Piece::reads_with) {
-            let (rows, only) = match &pieces[0].what {
-                What::OfList { range, .. } => {
-                    let keys: Vec<&[Value]> = pieces.iter().filter_map(Piece::list_key).collect();
-                    let lists: BTreeSet<ListId> =
-                        pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
-                    (snapshot.rows_of_lists(mapping, range, &keys).await?, Some(lists))
-                }
-                What::Range(range) => (snapshot.rows(mapping, range).await?, None),
-                What::List(key) => (snapshot.list(mapping, key).await?, None),
+            let keys: Vec<&[Value]> = pieces.iter().filter_map(Piece::list_key).collect();
+            let (wanted, whole_range) = match &pieces[0].what {
+                What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
+                What::Range(range) => (Wanted::Range(range), true),
+                What::List(key) => (Wanted::List(key), false),
             };
-            found.reserve(rows.len());
-            let mut last: Option<(Vec<u8>, ListId)> = None;
-            for row in rows {
-                let key = layout::list_key(mapping, &row).map_err(|cause| copy.refused(cause))?;
-                let list = match &last {
-                    Some((last_key, list)) if *last_key == key => *list,
-                    _ => ListId::new(mapping.id.0, &key),
-                };
-                last = Some((key, list));
-                // another spelling of a list that was asked for is in a piece of its own
-                if only.as_ref().is_none_or(|lists| lists.contains(&list)) {
-                    found.push((list, row));
+            let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
+            let mut memory = ListMemory::default();
+            let mut take = |row: &[Value]| {
+                let added = memory.list_of(mapping, row).and_then(|list| {
+                    // another spelling of a list that was asked for is in a piece of its own
+                    if whole_range || lists.contains(&list) { found.add(list, row) } else { Ok(()) }
+                });
+                if let Err(cause) = added {
+                    refused.get_or_insert(cause);
                 }
-            }
+            };
+            snapshot.each_row(mapping, wanted, &mut take).await?;
         }
-        Ok(found)
+        refused.map_or(Ok(found), |cause| Err(copy.refused(cause)))
     }
 
     /// Takes all leases or none; waits a while for lists of this process, holding nothing.
@@ -265,17 +259,17 @@ impl Worker<'_> {
 
     async fn write(
         &mut self,
-        copy: &Copy,
         held: Held,
-        rows: &[(ListId, Row)],
+        rows: SnapshotRows<'_>,
         mark: &SafeMark,
     ) -> Result<Attempt, ProtocolError> {
-        let writes = snapshot_writes(&copy.mapping, &copy.target, rows, mark)?;
+        let count = rows.len() as u64;
+        let writes = rows.finish(mark);
         let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
         let outcome = send(&*self.parts.sink, &held, &writes).await;
         held.release().await;
         match outcome {
-            Ok(_) => Ok(Attempt::Copied { rows: rows.len() as u64 }),
+            Ok(_) => Ok(Attempt::Copied { rows: count }),
             Err(NotWritten::Fatal(error)) => Err(error.into()),
             Err(NotWritten::Deadline(Some(error))) => Err(error.into()),
             Err(NotWritten::Deadline(None)) => Ok(Attempt::Again),
@@ -326,5 +320,27 @@ impl Worker<'_> {
         self.pause = (self.pause * 2).min(Duration::from_secs(2));
         self.parts.progress.go_on(Waiter::Backfill(self.number));
         Ok(())
+    }
+}
+
+/// The list of the last row: rows of one list come together, and naming a list takes a SHA-256.
+#[derive(Default)]
+struct ListMemory {
+    last: Option<(Vec<u8>, ListId)>,
+    key: Vec<u8>,
+}
+
+impl ListMemory {
+    fn list_of(&mut self, mapping: &Mapping, row: &[Value]) -> Result<ListId, SinkError> {
+        self.key.clear();
+        layout::push_list_key(mapping, row, &mut self.key)?;
+        if let Some((key, list)) = &self.last
+            && *key == self.key
+        {
+            return Ok(*list);
+        }
+        let list = ListId::new(mapping.id.0, &self.key);
+        self.last = Some((self.key.clone(), list));
+        Ok(list)
     }
 }

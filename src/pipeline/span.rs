@@ -129,6 +129,11 @@ impl Part {
     pub fn lists(&self) -> BTreeSet<ListId> {
         self.pieces.iter().flat_map(|piece| &piece.lists).copied().collect()
     }
+
+    /// Its rows, about.
+    pub fn rows(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.rows).sum()
+    }
 }
 
 /// The spans of one copy that are begun and not done.

@@ -105,6 +105,23 @@ pub struct BinlogPlace {
     pub offset: u64,
 }
 
+/// Which rows are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// All in a range of primary keys.
+    Range(&'a KeyRange),
+    /// Those that some lists (values of the key columns, in key order) have in a range, possibly with rows of other
+    /// lists whose keys only the collation calls equal. For primary keys that begin with the list key
+    /// ([`Mapping::list_key_leads`]): of others the whole range is read. One read view for every
+    /// [`LISTS_A_SELECT`] lists.
+    OfLists { range: &'a KeyRange, lists: &'a [&'a [Value]] },
+    /// Those of one list.
+    List(&'a [Value]),
+}
+
+/// Takes rows that are lent to it.
+pub type EachRow<'a> = dyn FnMut(&[Value]) + Send + 'a;
+
 /// Lists that one SELECT names at most: far below what `range_optimizer_max_mem_size` (8 MiB, some 230 bytes a
 /// value) holds, above which MySQL reads the whole range instead.
 pub const LISTS_A_SELECT: usize = 2_000;
@@ -128,16 +145,13 @@ pub trait Snapshot: Send {
     /// Every row of `range` in primary-key order, read in one statement.
     async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError>;
 
-    /// Every row that some lists (values of the key columns, in key order) have in `range`, in no particular
-    /// order, possibly with rows of other lists whose keys only the collation calls equal. For primary keys that
-    /// begin with the list key ([`Mapping::list_key_leads`]): others are read from end to end. In one read view
-    /// for every [`LISTS_A_SELECT`] lists.
-    async fn rows_of_lists(
+    /// Lends each row of `wanted` to `take`, in no particular order. After an error it may have seen some.
+    async fn each_row(
         &mut self,
         mapping: &Mapping,
-        range: &KeyRange,
-        lists: &[&[Value]],
-    ) -> Result<Vec<Row>, SourceError>;
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError>;
 
     /// Every row of one list (values of the key columns, in key order), in no particular order.
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError>;

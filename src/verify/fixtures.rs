@@ -9,7 +9,9 @@ use crate::model::{
 use crate::sink::layout;
 use crate::sink::memory::MemorySink;
 use crate::sink::{PackedRows, RowWrite, Sink};
-use crate::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
+use crate::source::{
+    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -337,13 +339,13 @@ impl Snapshot for World {
         panic!("a comparison takes no leases")
     }
 
-    async fn rows_of_lists(
+    async fn each_row(
         &mut self,
         _mapping: &Mapping,
-        _range: &KeyRange,
-        _lists: &[&[Value]],
-    ) -> Result<Vec<Row>, SourceError> {
-        panic!("a comparison reads whole ranges")
+        _wanted: Wanted<'_>,
+        _take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        panic!("a comparison keeps the rows")
     }
 
     async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {

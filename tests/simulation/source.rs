@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tailfill::model::{GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
-use tailfill::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
+use tailfill::source::{
+    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
+};
 
 /// One process's way to the server.
 pub struct Server(pub Arc<Process>);
@@ -236,15 +238,23 @@ impl Snapshot for Selects {
         Ok(lists.into_iter().map(key_only).collect())
     }
 
-    async fn rows_of_lists(
+    async fn each_row(
         &mut self,
-        _mapping: &Mapping,
-        range: &KeyRange,
-        lists: &[&[Value]],
-    ) -> Result<Vec<Row>, SourceError> {
-        let lists: BTreeSet<u64> = lists.iter().map(|list| number(&list[0])).collect();
-        let inside = within(range);
-        self.select("rows", |item| inside(item) && lists.contains(&item.list)).await
+        mapping: &Mapping,
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        let rows = match wanted {
+            Wanted::Range(range) => self.rows(mapping, range).await?,
+            Wanted::List(key) => self.list(mapping, key).await?,
+            Wanted::OfLists { range, lists } => {
+                let lists: BTreeSet<u64> = lists.iter().map(|list| number(&list[0])).collect();
+                let inside = within(range);
+                self.select("rows", |item| inside(item) && lists.contains(&item.list)).await?
+            }
+        };
+        rows.iter().for_each(|row| take(row));
+        Ok(())
     }
 
     async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {

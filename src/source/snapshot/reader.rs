@@ -8,7 +8,7 @@ use crate::source::connection::{Connection, number_at};
 use crate::source::mysql::Session;
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::SingleByteTables;
-use crate::source::{KeyRange, LISTS_A_SELECT, Snapshot, SourceError};
+use crate::source::{EachRow, KeyRange, LISTS_A_SELECT, Snapshot, SourceError, Wanted};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -50,11 +50,21 @@ impl MysqlSnapshot {
 
     /// Runs one SELECT and places its columns in rows of the table's width.
     async fn select(&mut self, select: Select<'_>) -> Result<Vec<Row>, SourceError> {
-        Ok(self.select_counted(select).await?.into_iter().map(|(row, _)| row).collect())
+        let mut rows = Vec::new();
+        self.select_each(select, &mut |row, _| rows.push(row.to_vec())).await?;
+        Ok(rows)
     }
 
-    /// With each row the number behind its columns: that of the rows in its group, 0 for those that are not grouped.
-    async fn select_counted(&mut self, select: Select<'_>) -> Result<Vec<(Row, u64)>, SourceError> {
+    /// Lends each row of one SELECT, placed in a row of the table's width, and the number behind its columns: that of
+    /// the rows in its group, 0 for one that is not grouped.
+    ///
+    /// The client keeps each row in a `Vec` of values before we see it (mysql_async 0.37 shows no packet); these
+    /// are the only allocations of a row that is lent.
+    async fn select_each(
+        &mut self,
+        select: Select<'_>,
+        take: &mut (dyn FnMut(&[Value], u64) + Send),
+    ) -> Result<(), SourceError> {
         let name = &select.table.schema.name;
         let schema_error = |reason: String| bad_table(name, reason);
         let mut readers = Vec::with_capacity(select.columns.len());
@@ -67,28 +77,32 @@ impl MysqlSnapshot {
         let statement = select.statement(&readers);
         let what = format!("a SELECT of {name}");
         let limit = Duration::from_millis(SELECT_MAX_MS + 30_000);
-        let run = self
-            .connection
-            .conn
-            .exec::<mysql_async::Row, _, _>(statement, positional(select.condition.params));
-        let results = match tokio::time::timeout(limit, run).await {
+        let mut row = vec![Value::Null; select.table.schema.columns.len()];
+        let mut unreadable = None;
+        let mut place = |result: mysql_async::Row| {
+            let mut cells = result.unwrap_raw().into_iter();
+            for ((index, reader), cell) in readers.iter().zip(&mut cells) {
+                match reader.read(cell.unwrap_or(mysql_async::Value::NULL)) {
+                    Ok(value) => row[*index] = value,
+                    Err(error) => {
+                        unreadable.get_or_insert_with(|| format!("column {}: {error}", reader.column));
+                    }
+                }
+            }
+            if unreadable.is_none() {
+                let count = cells.next().flatten().and_then(|count| mysql_async::from_value_opt(count).ok());
+                take(&row, count.unwrap_or(0));
+            }
+        };
+        let run = async {
+            let params = positional(select.condition.params);
+            self.connection.conn.exec_iter(statement, params).await?.for_each_and_drop(&mut place).await
+        };
+        match tokio::time::timeout(limit, run).await {
             Ok(done) => done.map_err(|error| self.connection.error(&what, error))?,
             Err(_) => return Err(self.connection.unavailable(format!("no answer to {what}"))),
-        };
-        let width = select.table.schema.columns.len();
-        let mut rows = Vec::with_capacity(results.len());
-        for result in results {
-            let mut row = vec![Value::Null; width];
-            let mut cells = result.unwrap().into_iter();
-            for ((index, reader), cell) in readers.iter().zip(&mut cells) {
-                row[*index] = reader
-                    .read(cell)
-                    .map_err(|error| schema_error(format!("column {}: {error}", reader.column)))?;
-            }
-            let count = cells.next().and_then(|count| mysql_async::from_value_opt(count).ok());
-            rows.push((row, count.unwrap_or(0)));
         }
-        Ok(rows)
+        unreadable.map_or(Ok(()), |reason| Err(schema_error(reason)))
     }
 
     /// The rows in which `columns` have exactly these values: MySQL compares under the collation,
@@ -198,28 +212,42 @@ impl Snapshot for MysqlSnapshot {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
         let columns = &mapping.key;
-        self.select_counted(Select { table: &table, columns, condition, grouped: true, tail: Tail::None })
-            .await
+        let select = Select { table: &table, columns, condition, grouped: true, tail: Tail::None };
+        let mut lists = Vec::new();
+        self.select_each(select, &mut |row, rows| lists.push((row.to_vec(), rows))).await?;
+        Ok(lists)
     }
 
-    async fn rows_of_lists(
+    async fn each_row(
         &mut self,
         mapping: &Mapping,
-        range: &KeyRange,
-        lists: &[&[Value]],
-    ) -> Result<Vec<Row>, SourceError> {
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
         let table = self.registered(mapping.table)?;
-        let range = self.range(&table, range)?;
-        let mut found = Vec::new();
-        for lists in lists.chunks(LISTS_A_SELECT) {
-            let lists = chunk::any_list(&table.schema, &mapping.key, lists)
-                .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
-            let condition = range.clone().and(&lists);
+        let bad_bound = |error: chunk::BadBound| bad_table(&table.schema.name, error.to_string());
+        let conditions = match wanted {
+            Wanted::Range(range) => vec![self.range(&table, range)?],
+            Wanted::List(key) => {
+                let rows = self.list(mapping, key).await?;
+                rows.iter().for_each(|row| take(row));
+                return Ok(());
+            }
+            Wanted::OfLists { range, lists } => {
+                let range = self.range(&table, range)?;
+                let lists = lists.chunks(LISTS_A_SELECT);
+                let both = lists.map(|lists| {
+                    Ok(range.clone().and(&chunk::any_list(&table.schema, &mapping.key, lists)?))
+                });
+                both.collect::<Result<_, _>>().map_err(bad_bound)?
+            }
+        };
+        for condition in conditions {
             let tail = Tail::PrimaryKey;
             let select = Select { table: &table, columns: &table.used, condition, grouped: false, tail };
-            found.append(&mut self.select(select).await?);
+            self.select_each(select, &mut |row, _| take(row)).await?;
         }
-        Ok(found)
+        Ok(())
     }
 
     async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
