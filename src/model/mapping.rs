@@ -30,6 +30,23 @@ pub struct Mapping {
     pub targets: Vec<Target>,
 }
 
+impl Mapping {
+    /// Whether the primary key begins with the columns of the list key, in any order: then a list's rows lie
+    /// together in the primary key.
+    pub fn list_key_leads(&self) -> bool {
+        let leading = self.schema.primary_key.get(..self.key.len()).unwrap_or(&[]);
+        !self.key.is_empty()
+            && self.key.len() == leading.len()
+            && self.key.iter().all(|key| leading.contains(key))
+    }
+
+    /// The list key's values, in key order, in a primary key.
+    pub fn list_of_primary_key<'a>(&self, primary_key: &'a [Value]) -> Option<Vec<&'a Value>> {
+        let place = |key| self.schema.primary_key.iter().position(|column| column == key);
+        self.key.iter().map(|key| primary_key.get(place(key)?)).collect()
+    }
+}
+
 /// The order column of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderKey {

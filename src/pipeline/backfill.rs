@@ -1,78 +1,44 @@
-//! The backfill: workers that copy chunks, each under the leases of its lists, stamped with a mark that was
-//! safe before its SELECT.
+//! The backfill: workers that copy parts of spans, each under the leases of its lists, stamped with a mark that
+//! was safe before its SELECT.
 //!
-//! A chunk is: read its distinct list keys, take their leases, take the newest safe mark, SELECT, write,
-//! release, make its end durable. Nothing waits while it holds a lease: a chunk whose lists are busy holds
-//! none and is tried again.
+//! A part is: take the leases of its lists, take the newest safe mark, SELECT, write, release. With the last part
+//! of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease: a part whose
+//! lists are busy holds none and is tried again.
 
-use super::chunks::{self, Chunk, ChunkRange, Chunks};
+use super::chunks;
+use super::copy::Copy;
 use super::marks::NewestMark;
+use super::planning;
 use super::progress::Waiter;
 use super::settings::Parts;
+use super::span::{Part, Piece, SpanDone, What};
 use crate::error::Disposition;
 use crate::lock::{Claim, Held, ListId};
-use crate::model::{Mapping, Row, Target};
-use crate::protocol::coalesce::snapshot_writes;
-use crate::protocol::plan::{Cohort, list_of};
+use crate::model::{Mapping, Value};
+use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
-use crate::source::{Snapshot, SourceError};
+use crate::sink::{SinkError, layout};
+use crate::source::{Snapshot, SourceError, Wanted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a worker waits for busy lists of this process before it takes another chunk.
+/// How long a worker waits for busy lists of this process before it takes another part.
 const WAIT_FOR_LISTS: Duration = Duration::from_secs(2);
 /// How long a worker waits before it asks again for lists that another program holds.
 const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
-/// How long an idle worker waits before it looks whether a chunk was given back.
+/// How long an idle worker waits at most before it looks whether there is a part to take.
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
-/// How often lists may turn up in a chunk between reading its list keys and its rows.
+/// How often lists may turn up in a part between reading its list keys and its rows.
 const LIST_ROUNDS: usize = 8;
-/// How often a chunk may outlast its leases.
+/// How often a part may outlast its leases.
 const DEADLINES_MAX: u32 = 10;
 
-/// One copy: a mapping into a target.
-pub struct Copy {
-    pub mapping: Mapping,
-    pub target: Target,
-    pub chunks: Mutex<Chunks>,
-}
-
-/// Reads the copies of a plan from the store.
-pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError> {
-    let mut copies = Vec::new();
-    for (mapping, target) in parts.plan.targets() {
-        let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
-        let chunks = Chunks::load(parts.store.clone(), key, parts.plan.cohort()).await?;
-        let copy = Copy { mapping: mapping.clone(), target: target.clone(), chunks: Mutex::new(chunks) };
-        copy.show(parts).await;
-        copies.push(Arc::new(copy));
-    }
-    Ok(copies)
-}
-
-impl Copy {
-    pub async fn complete(&self) -> bool {
-        self.chunks.lock().await.complete()
-    }
-
-    async fn show(&self, parts: &Parts) {
-        let chunks = self.chunks.lock().await;
-        let (done, known, rows) = chunks.counts();
-        parts.progress.copy(self.target.id, self.mapping.id, |copy| {
-            (copy.chunks_done, copy.chunks_known, copy.rows_done) = (done, known, rows);
-            copy.all_known = chunks.all_planned();
-            copy.complete = chunks.complete();
-        });
-    }
-}
-
-/// Copies everything that is left, then returns; stops early at `stop`, after the chunk under way.
+/// Copies everything that is left, then returns; stops early at `stop`, after the part under way.
 pub async fn work(
     parts: &Parts,
     number: usize,
@@ -106,7 +72,7 @@ pub async fn work(
     Ok(())
 }
 
-/// The chunk under way at a stop is finished within the drain time, so that its leases are given back: left to
+/// The part under way at a stop is finished within the drain time, so that its leases are given back: left to
 /// expire they would keep the tail's last writes, and the next run, off their lists.
 async fn stopped_for(stop: &CancellationToken, drain: Duration) {
     stop.cancelled().await;
@@ -123,7 +89,7 @@ struct Worker<'a> {
     pause: Duration,
 }
 
-/// What became of an attempt at a chunk.
+/// What became of an attempt at a part.
 enum Attempt {
     Copied {
         rows: u64,
@@ -133,103 +99,108 @@ enum Attempt {
 }
 
 impl Worker<'_> {
-    /// Takes a chunk, plans one if none waits, and copies it; waits a moment when there is nothing to take.
+    /// Takes a part and copies it; plans ahead before that, or waits a moment when there is nothing to take.
     async fn copy_one(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
-        let Some(chunk) = self.take(copy).await? else {
-            sleep(IDLE_PAUSE).await;
+        let mut changed = copy.changed.listen();
+        self.plan_ahead(copy).await?;
+        let rows_max = u64::from(self.parts.settings.chunk_rows);
+        let Some(part) = copy.spans().take(rows_max) else {
+            let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
         };
-        let mut taken = Taken { copy, chunk: Some(chunk) };
+        let mut failed = None;
         for _ in 0..DEADLINES_MAX {
-            let chunk = taken.chunk.as_ref().expect("it is given back only at the end");
-            match self.attempt(copy, chunk).await {
-                Ok(Attempt::Copied { rows }) => return self.done(copy, &mut taken, rows).await,
+            match self.attempt(copy, &part).await {
+                Ok(Attempt::Copied { rows }) => return self.finish(copy, &part, rows).await,
                 Ok(Attempt::Again) if self.stop.is_cancelled() => break,
                 Ok(Attempt::Again) => {}
                 Err(error) => {
-                    taken.give_back().await;
-                    return Err(error);
+                    failed = Some(error);
+                    break;
                 }
             }
         }
-        taken.give_back().await;
-        Ok(())
+        copy.spans().give_back(part);
+        copy.changed.raise();
+        failed.map_or(Ok(()), Err)
     }
 
-    async fn take(&mut self, copy: &Copy) -> Result<Option<Chunk>, ProtocolError> {
-        let mut chunks = copy.chunks.lock().await;
-        if let Some(chunk) = chunks.take() {
-            return Ok(Some(chunk));
+    /// Plans the next span when few parts are left and nobody else does.
+    async fn plan_ahead(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
+        let Ok(_planning) = copy.planning.try_lock() else { return Ok(()) };
+        if !planning::is_wanted(copy).await {
+            return Ok(());
         }
-        let Some(after) = chunks.to_plan() else { return Ok(None) };
-        let (table, rows) = (copy.mapping.table, self.parts.settings.chunk_rows);
-        let up_to = self.snapshot().await?.chunk_end(table, after, rows).await?;
-        chunks.plan(up_to).await?;
-        Ok(chunks.take())
+        let settings = self.parts.settings.clone();
+        let snapshot = self.snapshot().await?;
+        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings).await?;
+        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(settings.chunk_rows)).await;
+        let done = match pieces {
+            Ok(pieces) => copy.spans().add(chunks, pieces),
+            Err(error) => {
+                copy.chunks.lock().await.give_back(chunks);
+                return Err(error);
+            }
+        };
+        copy.changed.raise();
+        copy.show(self.parts).await;
+        match done {
+            Some(done) => self.done(copy, done).await,
+            None => Ok(()),
+        }
     }
 
-    async fn attempt(&mut self, copy: &Copy, chunk: &Chunk) -> Result<Attempt, ProtocolError> {
-        let mut lists = self.lists(copy, chunk).await?;
+    async fn attempt(&mut self, copy: &Copy, part: &Part) -> Result<Attempt, ProtocolError> {
+        let mut lists = part.lists();
         for _ in 0..LIST_ROUNDS {
             let claim = self.parts.leases.claim();
             let Some(held) = self.lease(&lists, &claim).await else { return Ok(Attempt::Again) };
             // I3: the mark was safe before the SELECT below opens its read view
             let mark = self.newest_mark()?;
-            let rows = self.rows(copy, chunk).await?;
-            let seen: BTreeSet<ListId> = rows.iter().map(|(list, _)| *list).collect();
-            if seen.iter().all(|list| held.lists().contains(list)) {
-                return self.write(copy, held, &rows, &mark).await;
+            let rows = match self.rows(copy, part).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    held.release().await;
+                    return Err(error);
+                }
+            };
+            let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
+            if joined.is_empty() {
+                return self.write(held, rows, &mark).await;
             }
             // rows of lists that joined the range since: put back, and taken with their leases
             held.release().await;
-            lists.extend(seen);
+            lists.extend(joined);
         }
         Ok(Attempt::Again)
     }
 
-    /// The lists of a chunk, read before their leases are taken.
-    async fn lists(&mut self, copy: &Copy, chunk: &Chunk) -> Result<BTreeSet<ListId>, ProtocolError> {
-        let mapping = &copy.mapping;
-        let keys = match &chunk.what {
-            ChunkRange::Keys(range) => self.snapshot().await?.list_keys(mapping, range).await?,
-            ChunkRange::List(key) => {
-                let bytes = crate::sink::layout::list_key_of(mapping, key)?;
-                return Ok([ListId::new(mapping.id.0, &bytes)].into());
-            }
-        };
-        keys.iter().map(|row| Ok(self.list_of(copy, row)?.0)).collect()
-    }
-
-    fn list_of(&self, copy: &Copy, row: &Row) -> Result<(ListId, Vec<u8>), ProtocolError> {
-        list_of(&copy.mapping, row).map_err(|cause| ProtocolError::Change {
-            at: "the snapshot".into(),
-            table: copy.mapping.schema.name.to_string(),
-            cause: Box::new(cause),
-        })
-    }
-
-    async fn rows(&mut self, copy: &Copy, chunk: &Chunk) -> Result<Vec<(ListId, Row)>, ProtocolError> {
-        let mapping = &copy.mapping;
-        let snapshot = self.snapshot().await?;
-        let rows = match &chunk.what {
-            ChunkRange::Keys(range) => snapshot.rows(mapping, range).await?,
-            ChunkRange::List(key) => snapshot.list(mapping, key).await?,
-        };
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (list, key) = self.list_of(copy, &row)?;
-            if self.in_cohort(&key) {
-                found.push((list, row));
-            }
+    /// SELECTs the rows of a part.
+    async fn rows<'c>(&mut self, copy: &'c Copy, part: &Part) -> Result<SnapshotRows<'c>, ProtocolError> {
+        let (mapping, snapshot) = (&copy.mapping, self.snapshot().await?);
+        let mut found = SnapshotRows::new(mapping, &copy.target, part.rows() as usize);
+        let mut refused = None;
+        for pieces in part.pieces.chunk_by(Piece::reads_with) {
+            let keys: Vec<&[Value]> = pieces.iter().filter_map(Piece::list_key).collect();
+            let (wanted, whole_range) = match &pieces[0].what {
+                What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
+                What::Range(range) => (Wanted::Range(range), true),
+                What::List(key) => (Wanted::List(key), false),
+            };
+            let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
+            let mut memory = ListMemory::default();
+            let mut take = |row: &[Value]| {
+                let added = memory.list_of(mapping, row).and_then(|list| {
+                    // another spelling of a list that was asked for is in a piece of its own
+                    if whole_range || lists.contains(&list) { found.add(list, row) } else { Ok(()) }
+                });
+                if let Err(cause) = added {
+                    refused.get_or_insert(cause);
+                }
+            };
+            snapshot.each_row(mapping, wanted, &mut take).await?;
         }
-        Ok(found)
-    }
-
-    fn in_cohort(&self, list_key: &[u8]) -> bool {
-        match self.parts.plan.cohort() {
-            Cohort::All => true,
-            only => only.has(list_key),
-        }
+        refused.map_or(Ok(found), |cause| Err(copy.refused(cause)))
     }
 
     /// Takes all leases or none; waits a while for lists of this process, holding nothing.
@@ -261,9 +232,9 @@ impl Worker<'_> {
 
     fn say_busy(&self, local: usize, elsewhere: usize) {
         let reason = if elsewhere > 0 {
-            format!("backfill: {elsewhere} lists of a chunk that another program holds")
+            format!("backfill: {elsewhere} lists of a part that another program holds")
         } else {
-            format!("backfill: some of the {local} lists of a chunk, which this run is writing")
+            format!("backfill: some of the {local} lists of a part, which this run is writing")
         };
         self.parts.progress.wait_for(Waiter::Backfill(self.number), reason);
     }
@@ -288,31 +259,38 @@ impl Worker<'_> {
 
     async fn write(
         &mut self,
-        copy: &Copy,
         held: Held,
-        rows: &[(ListId, Row)],
+        rows: SnapshotRows<'_>,
         mark: &SafeMark,
     ) -> Result<Attempt, ProtocolError> {
-        let writes = snapshot_writes(&copy.mapping, &copy.target, rows, mark)?;
+        let count = rows.len() as u64;
+        let writes = rows.finish(mark);
         let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
         let outcome = send(&*self.parts.sink, &held, &writes).await;
         held.release().await;
         match outcome {
-            Ok(_) => Ok(Attempt::Copied { rows: rows.len() as u64 }),
+            Ok(_) => Ok(Attempt::Copied { rows: count }),
             Err(NotWritten::Fatal(error)) => Err(error.into()),
             Err(NotWritten::Deadline(Some(error))) => Err(error.into()),
             Err(NotWritten::Deadline(None)) => Ok(Attempt::Again),
         }
     }
 
-    async fn done(&mut self, copy: &Copy, taken: &mut Taken<'_>, rows: u64) -> Result<(), ProtocolError> {
-        let chunk = taken.chunk.as_ref().expect("it is given back only at the end");
-        let (key, record) = copy.chunks.lock().await.done_record(chunk, rows);
-        // I8: a chunk counts as done after its rows are acknowledged, never before
-        chunks::put(&self.parts.store, key, &record).await?;
-        taken.chunk = None;
-        copy.chunks.lock().await.note_done(rows);
+    async fn finish(&mut self, copy: &Copy, part: &Part, rows: u64) -> Result<(), ProtocolError> {
         self.parts.progress.copy(copy.target.id, copy.mapping.id, |copy| copy.rows_here += rows);
+        let done = copy.spans().finish(part, rows);
+        copy.changed.raise();
+        match done {
+            Some(done) => self.done(copy, done).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn done(&mut self, copy: &Copy, span: SpanDone) -> Result<(), ProtocolError> {
+        let records = copy.chunks.lock().await.done_records(&span.chunks, span.rows);
+        // I8: chunks count as done after their rows are acknowledged, never before
+        chunks::put(&self.parts.store, &records).await?;
+        copy.chunks.lock().await.note_done(span.chunks.len(), span.rows);
         copy.show(self.parts).await;
         Ok(())
     }
@@ -334,7 +312,7 @@ impl Worker<'_> {
         if since.elapsed() >= self.parts.settings.retry_for {
             return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause: Box::new(error) });
         }
-        tracing::warn!(%error, "a chunk is tried again");
+        tracing::warn!(%error, "a part is tried again");
         self.parts
             .progress
             .wait_for(Waiter::Backfill(self.number), format!("backfill: {error}; tried again"));
@@ -345,16 +323,24 @@ impl Worker<'_> {
     }
 }
 
-/// A chunk that a worker has taken; given back when it is not copied.
-struct Taken<'a> {
-    copy: &'a Copy,
-    chunk: Option<Chunk>,
+/// The list of the last row: rows of one list come together, and naming a list takes a SHA-256.
+#[derive(Default)]
+struct ListMemory {
+    last: Option<(Vec<u8>, ListId)>,
+    key: Vec<u8>,
 }
 
-impl Taken<'_> {
-    async fn give_back(&mut self) {
-        if let Some(chunk) = self.chunk.take() {
-            self.copy.chunks.lock().await.give_back(chunk);
+impl ListMemory {
+    fn list_of(&mut self, mapping: &Mapping, row: &[Value]) -> Result<ListId, SinkError> {
+        self.key.clear();
+        layout::push_list_key(mapping, row, &mut self.key)?;
+        if let Some((key, list)) = &self.last
+            && *key == self.key
+        {
+            return Ok(*list);
         }
+        let list = ListId::new(mapping.id.0, &self.key);
+        self.last = Some((self.key.clone(), list));
+        Ok(list)
     }
 }

@@ -9,7 +9,7 @@ use crate::protocol::{Plan, plan::Cohort};
 use crate::source::KeyRange;
 use crate::store::records::{self, ChunkRecord, CopyKey};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A unit of backfill.
@@ -32,8 +32,8 @@ pub enum ChunkRange {
 pub struct Chunks {
     store: Arc<dyn Store>,
     key: CopyKey,
-    /// Planned and not given out.
-    waiting: VecDeque<Chunk>,
+    /// Planned and not given out, by number.
+    waiting: BTreeMap<u64, ChunkRange>,
     /// Where the next chunk to be planned begins; `None` at the table's beginning.
     planned_to: Option<Vec<Value>>,
     next_number: u64,
@@ -58,7 +58,7 @@ impl Chunks {
     pub async fn load(store: Arc<dyn Store>, key: CopyKey, cohort: &Cohort) -> Result<Chunks, StoreError> {
         let mut chunks = Chunks {
             key,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             planned_to: None,
             next_number: 0,
             all_planned: false,
@@ -88,7 +88,7 @@ impl Chunks {
         if record.done {
             (self.done, self.rows_done) = (self.done + 1, self.rows_done + record.rows);
         } else {
-            self.waiting.push_back(Chunk { number: self.next_number, what: ChunkRange::Keys(range) });
+            self.waiting.insert(self.next_number, ChunkRange::Keys(range));
         }
         self.all_planned = record.up_to.is_none();
         self.planned_to = record.up_to;
@@ -108,7 +108,9 @@ impl Chunks {
                 Some(record) if record.done => {
                     (self.done, self.rows_done) = (self.done + 1, self.rows_done + record.rows);
                 }
-                _ => self.waiting.push_back(Chunk { number, what: ChunkRange::List(list.clone()) }),
+                _ => {
+                    self.waiting.insert(number, ChunkRange::List(list.clone()));
+                }
             }
             self.next_number = number + 1;
         }
@@ -116,17 +118,30 @@ impl Chunks {
         Ok(())
     }
 
-    /// A planned chunk to work on.
-    pub fn take(&mut self) -> Option<Chunk> {
-        let chunk = self.waiting.pop_front()?;
-        self.under_way += 1;
-        Some(chunk)
+    /// Planned chunks to work on, each beginning where the one before it ends: `count` at most, none when none
+    /// waits.
+    pub fn take(&mut self, count: usize) -> Vec<Chunk> {
+        let mut taken: Vec<Chunk> = Vec::new();
+        while taken.len() < count
+            && let Some(next) = self.waiting.first_entry()
+            && taken.last().is_none_or(|last| last.number + 1 == *next.key())
+        {
+            let (number, what) = next.remove_entry();
+            taken.push(Chunk { number, what });
+        }
+        self.under_way += taken.len() as u64;
+        taken
     }
 
-    /// Gives a chunk back that was not copied.
-    pub fn give_back(&mut self, chunk: Chunk) {
-        self.under_way -= 1;
-        self.waiting.push_back(chunk);
+    /// Gives chunks back that were not copied.
+    pub fn give_back(&mut self, chunks: Vec<Chunk>) {
+        self.under_way -= chunks.len() as u64;
+        self.waiting.extend(chunks.into_iter().map(|chunk| (chunk.number, chunk.what)));
+    }
+
+    /// Whether none is left to plan or to take.
+    pub fn all_taken(&self) -> bool {
+        self.all_planned && self.waiting.is_empty()
     }
 
     /// Where the next chunk to plan begins, unless all are planned.
@@ -134,31 +149,37 @@ impl Chunks {
         (!self.all_planned).then_some(self.planned_to.as_deref())
     }
 
-    /// Stores the next chunk, which ends with `up_to` (`None`: the last one).
-    pub async fn plan(&mut self, up_to: Option<Vec<Value>>) -> Result<(), StoreError> {
-        let after = self.planned_to.clone();
-        let record = ChunkRecord { after: after.clone(), up_to: up_to.clone(), done: false, rows: 0 };
-        put(&self.store, self.key.chunk(self.next_number), &record).await?;
-        let range = KeyRange { after, up_to: up_to.clone() };
-        self.waiting.push_back(Chunk { number: self.next_number, what: ChunkRange::Keys(range) });
-        self.next_number += 1;
-        self.all_planned = up_to.is_none();
-        self.planned_to = up_to;
-        Ok(())
+    /// Stores the next chunks, by the last key of each (`None`: the end of the table, after which there is none), in
+    /// one commit.
+    pub async fn plan(&mut self, ends: Vec<Option<Vec<Value>>>) -> Result<(), StoreError> {
+        let mut after = self.planned_to.clone();
+        let mut records = Vec::with_capacity(ends.len());
+        for (number, up_to) in (self.next_number..).zip(ends) {
+            let record = ChunkRecord { after, up_to, done: false, rows: 0 };
+            after = record.up_to.clone();
+            records.push((self.key.chunk(number), record));
+        }
+        put(&self.store, &records).await?;
+        records.into_iter().try_for_each(|(_, record)| self.take_in(record))
     }
 
-    /// What makes a chunk's end durable; call [`Chunks::note_done`] once that is made.
-    pub fn done_record(&self, chunk: &Chunk, rows: u64) -> (Vec<u8>, ChunkRecord) {
-        let (after, up_to) = match &chunk.what {
-            ChunkRange::Keys(range) => (range.after.clone(), range.up_to.clone()),
-            ChunkRange::List(_) => (None, None),
+    /// What makes the end of chunks durable that were copied together; call [`Chunks::note_done`] once that is
+    /// made. The last of them stands for all `rows`.
+    pub fn done_records(&self, chunks: &[Chunk], rows: u64) -> Vec<(Vec<u8>, ChunkRecord)> {
+        let done = |(place, chunk): (usize, &Chunk)| {
+            let (after, up_to) = match &chunk.what {
+                ChunkRange::Keys(range) => (range.after.clone(), range.up_to.clone()),
+                ChunkRange::List(_) => (None, None),
+            };
+            let rows = if place + 1 == chunks.len() { rows } else { 0 };
+            (self.key.chunk(chunk.number), ChunkRecord { after, up_to, done: true, rows })
         };
-        (self.key.chunk(chunk.number), ChunkRecord { after, up_to, done: true, rows })
+        chunks.iter().enumerate().map(done).collect()
     }
 
-    pub fn note_done(&mut self, rows: u64) {
-        self.under_way -= 1;
-        self.done += 1;
+    pub fn note_done(&mut self, chunks: usize, rows: u64) {
+        self.under_way -= chunks as u64;
+        self.done += chunks as u64;
         self.rows_done += rows;
     }
 
@@ -179,9 +200,12 @@ impl Chunks {
     }
 }
 
-/// Stores one chunk record, durably.
-pub async fn put(store: &Arc<dyn Store>, key: Vec<u8>, record: &ChunkRecord) -> Result<(), StoreError> {
-    let put = vec![(Space::Chunk, key, records::encode(record)?)];
+/// Stores chunk records durably, all or none.
+pub async fn put(store: &Arc<dyn Store>, chunks: &[(Vec<u8>, ChunkRecord)]) -> Result<(), StoreError> {
+    let encoded = |(key, record): &(Vec<u8>, ChunkRecord)| -> Result<_, StoreError> {
+        Ok((Space::Chunk, key.clone(), records::encode(record)?))
+    };
+    let put = chunks.iter().map(encoded).collect::<Result<_, _>>()?;
     match store.commit(Commit { put, ..Commit::default() }).await? {
         Outcome::Committed => Ok(()),
         Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
@@ -213,9 +237,9 @@ mod tests {
     async fn store_with(records: &[ChunkRecord]) -> MemoryStore {
         let store = MemoryStore::new();
         let shared: Arc<dyn Store> = Arc::new(store.clone());
-        for (number, record) in (0..).zip(records) {
-            put(&shared, key().chunk(number), record).await.expect("a memory store");
-        }
+        let records: Vec<_> =
+            (0..).zip(records).map(|(number, record)| (key().chunk(number), record.clone())).collect();
+        put(&shared, &records).await.expect("a memory store");
         store
     }
 
@@ -223,21 +247,39 @@ mod tests {
     async fn a_restart_goes_on_with_the_chunks_that_were_planned() {
         let store = MemoryStore::new();
         let mut chunks = load(&store).await.expect("nothing is stored");
-        chunks.plan(bound(5)).await.expect("a memory store");
-        let first = chunks.take().expect("just planned");
-        let (done_key, done) = chunks.done_record(&first, 5);
-        put(&(Arc::new(store.clone()) as Arc<dyn Store>), done_key, &done).await.expect("a memory store");
-        chunks.plan(bound(9)).await.expect("a memory store");
-        let second = chunks.take().expect("just planned");
+        chunks.plan(vec![bound(5), bound(7)]).await.expect("a memory store");
+        let first = chunks.take(2);
+        put(&(Arc::new(store.clone()) as Arc<dyn Store>), &chunks.done_records(&first, 5))
+            .await
+            .expect("a memory store");
+        chunks.plan(vec![bound(9)]).await.expect("a memory store");
+        let second = chunks.take(2);
+        assert_eq!((first.len(), second.len()), (2, 1));
 
         let mut again = load(&store).await.expect("whole");
-        assert_eq!(again.counts(), (1, 2, 5));
-        assert_eq!(again.take(), Some(second), "it was under way, and is done again");
+        assert_eq!(again.counts(), (2, 3, 5));
+        assert_eq!(again.take(2), second, "it was under way, and is done again");
         assert_eq!(again.to_plan(), Some(bound(9).as_deref()));
-        again.plan(None).await.expect("a memory store");
+        again.plan(vec![None]).await.expect("a memory store");
         assert!(again.all_planned() && !again.complete());
-        let last = again.take().expect("just planned");
-        assert_eq!(last.what, ChunkRange::Keys(KeyRange { after: bound(9), up_to: None }));
+        let last = again.take(1);
+        assert_eq!(last[0].what, ChunkRange::Keys(KeyRange { after: bound(9), up_to: None }));
+    }
+
+    #[tokio::test]
+    async fn chunks_are_taken_together_only_where_one_begins_at_the_end_of_the_other() {
+        let mut records = vec![record(None, bound(1), false)];
+        records.extend((1..5).map(|n| record(bound(n), bound(n + 1), n == 2)));
+        let mut chunks = load(&store_with(&records).await).await.expect("whole");
+        let numbers = |taken: &[Chunk]| taken.iter().map(|chunk| chunk.number).collect::<Vec<_>>();
+        let first = chunks.take(9);
+        assert_eq!(numbers(&first), [0, 1], "the third is done");
+        assert_eq!(numbers(&chunks.take(1)), [3]);
+        chunks.give_back(first);
+        assert_eq!(numbers(&chunks.take(1)), [0]);
+        assert_eq!(numbers(&chunks.take(9)), [1]);
+        assert_eq!(numbers(&chunks.take(9)), [4]);
+        assert!(chunks.take(9).is_empty() && chunks.waiting.is_empty());
     }
 
     #[tokio::test]
@@ -261,12 +303,13 @@ mod tests {
     async fn a_copy_is_complete_when_all_is_planned_and_nothing_waits_or_is_under_way() {
         let store = store_with(&[record(None, bound(5), true), record(bound(5), None, false)]).await;
         let mut chunks = load(&store).await.expect("whole");
-        let last = chunks.take().expect("it is not done");
+        let last = chunks.take(2);
+        assert_eq!(last.len(), 1, "the first is done");
         assert!(!chunks.complete(), "under way");
         chunks.give_back(last);
         assert!(!chunks.complete(), "waiting");
-        chunks.take().expect("it was given back");
-        chunks.note_done(3);
+        assert_eq!(chunks.take(2).len(), 1, "it was given back");
+        chunks.note_done(1, 3);
         assert!(chunks.complete());
         assert_eq!(chunks.counts(), (2, 2, 10));
     }
@@ -278,12 +321,12 @@ mod tests {
         let lists = [1, 2].map(|list: u64| (list.to_be_bytes().to_vec(), vec![Value::UInt(list)]));
         let pilot = Cohort::Only(lists.into());
         let mut chunks = Chunks::load(shared.clone(), key(), &pilot).await.expect("nothing is stored");
-        let first = chunks.take().expect("two lists");
-        assert_eq!(first.what, ChunkRange::List(vec![Value::UInt(1)]));
-        let (done_key, done) = chunks.done_record(&first, 4);
-        put(&shared, done_key, &done).await.expect("a memory store");
+        let first = chunks.take(1);
+        assert_eq!(first[0].what, ChunkRange::List(vec![Value::UInt(1)]));
+        put(&shared, &chunks.done_records(&first, 4)).await.expect("a memory store");
         let mut again = Chunks::load(shared, key(), &pilot).await.expect("whole");
-        assert_eq!(again.take().map(|chunk| chunk.what), Some(ChunkRange::List(vec![Value::UInt(2)])));
-        assert_eq!(again.take(), None);
+        let left = again.take(2);
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].what, ChunkRange::List(vec![Value::UInt(2)]));
     }
 }

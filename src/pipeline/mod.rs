@@ -12,12 +12,15 @@
 
 pub mod backfill;
 pub mod chunks;
+pub mod copy;
 pub mod journaling;
 pub mod marks;
+pub mod planning;
 pub mod progress;
 mod ready;
 pub mod seal;
 pub mod settings;
+pub mod span;
 pub mod supervisor;
 pub mod tail;
 pub mod window;

@@ -50,6 +50,8 @@ pub struct Settings {
     pub mark_age_max: Duration,
     pub backfill_workers: usize,
     pub chunk_rows: u32,
+    /// Chunks whose rows are put in HBase's order together.
+    pub span_chunks: usize,
     /// How long a stop may take to finish what is under way.
     pub drain_for: Duration,
     pub failpoints: Failpoints,
@@ -70,6 +72,7 @@ impl Default for Settings {
             mark_age_max: Duration::from_secs(7 * 86_400),
             backfill_workers: 4,
             chunk_rows: 2_000,
+            span_chunks: 16,
             drain_for: Duration::from_secs(3),
             failpoints: Failpoints::default(),
         }

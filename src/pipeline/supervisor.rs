@@ -1,6 +1,7 @@
 //! The supervisor: opens the tail, owns the tasks of a run, and ends them.
 
-use super::backfill::{self, Copy};
+use super::backfill;
+use super::copy::{Copy, load_copies};
 use super::marks::{self, NewestMark};
 use super::progress::{Phase, Place, Waiter};
 use super::settings::Parts;
@@ -54,7 +55,7 @@ pub async fn run(
         () = stop.cancelled() => return Ok(Finished::Stopped),
         recovered = open(&parts, &options) => recovered?,
     };
-    let copies = backfill::load_copies(&parts).await?;
+    let copies = load_copies(&parts).await?;
     start_life_cycles(&parts, &copies, &options).await?;
     let intake = stop.child_token();
     let mut tasks = Tasks::start(&parts, &options, recovered, &copies, &intake, &stop);

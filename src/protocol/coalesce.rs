@@ -15,10 +15,10 @@
 //! a change costs no allocation of its own.
 
 use super::plan::Plan;
-use super::{Journaled, ProtocolError, SafeMark};
+use super::{Journaled, SafeMark};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
-use crate::model::{ColumnValue, Mapping, Row, RowChangeRef, Target, TargetId, Tick};
+use crate::model::{ColumnValue, Mapping, RowChangeRef, Target, TargetId, Tick};
 use crate::sink::rows::{Packed, PackedWrite, RowBlock};
 use crate::sink::{SinkError, layout};
 use hashbrown::HashTable;
@@ -279,30 +279,56 @@ fn by_list(buffer: Vec<u8>, entries: &[Entry], tick: Tick) -> Vec<ListWrites> {
         .collect()
 }
 
-/// What a chunk writes of the rows that it read, stamped with the mark (I3): each item in full, a NULL
-/// column as an absent cell (a change that made it NULL later has a marker above the mark).
-///
-/// # Errors
-/// A row that has no address.
-pub fn snapshot_writes(
-    mapping: &Mapping,
-    target: &Target,
-    rows: &[(ListId, Row)],
-    mark: &SafeMark,
-) -> Result<Vec<Journaled<ListWrites>>, ProtocolError> {
-    let mut buffer = Vec::with_capacity(rows.len() * ITEM_BYTES);
-    let mut entries = Vec::with_capacity(rows.len());
-    for (list, row) in rows {
-        let row = pack_item(mapping, target, row, &mut buffer).map_err(|cause| ProtocolError::Change {
-            at: "the snapshot".into(),
-            table: mapping.schema.name.to_string(),
-            cause: Box::new(cause),
-        })?;
-        entries.push(Entry { list: *list, target: target.id, row, last: Last::Write, inserted_only: true });
+/// What a copy writes of the rows that it reads: each item in full, a NULL column as an absent cell (a change that
+/// made it NULL later has a marker above the mark).
+pub struct SnapshotRows<'a> {
+    mapping: &'a Mapping,
+    target: &'a Target,
+    buffer: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl<'a> SnapshotRows<'a> {
+    /// `rows_about`: how many are expected.
+    pub fn new(mapping: &'a Mapping, target: &'a Target, rows_about: usize) -> SnapshotRows<'a> {
+        let (buffer, entries) = (Vec::with_capacity(rows_about * ITEM_BYTES), Vec::with_capacity(rows_about));
+        SnapshotRows { mapping, target, buffer, entries }
     }
-    // stable: rows come in the order of their primary key
-    entries.sort_by_key(|entry| entry.list);
-    Ok(by_list(buffer, &entries, mark.tick()).into_iter().map(Journaled::with_proof).collect())
+
+    /// Takes in a row of `list`.
+    ///
+    /// # Errors
+    /// A row that has no address.
+    pub fn add(&mut self, list: ListId, row: &[ColumnValue<'_>]) -> Result<(), SinkError> {
+        let row = pack_item(self.mapping, self.target, row, &mut self.buffer)?;
+        self.entries.push(Entry {
+            list,
+            target: self.target.id,
+            row,
+            last: Last::Write,
+            inserted_only: true,
+        });
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The lists of the rows.
+    pub fn lists(&self) -> impl Iterator<Item = ListId> {
+        self.entries.iter().map(|entry| entry.list)
+    }
+
+    /// The writes, stamped with the mark (I3).
+    pub fn finish(mut self, mark: &SafeMark) -> Vec<Journaled<ListWrites>> {
+        self.entries.sort_by_key(|entry| entry.list);
+        by_list(self.buffer, &self.entries, mark.tick()).into_iter().map(Journaled::with_proof).collect()
+    }
 }
 
 /// Room for most items.

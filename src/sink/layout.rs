@@ -30,6 +30,14 @@ pub fn list_key_of(mapping: &Mapping, key: &[Value]) -> Result<Vec<u8>, SinkErro
     super::encode::key_parts_of(mapping, &mapping.key, key)
 }
 
+/// What the HBase rows of a list begin with, from its encoded key: lists in the order of their prefixes are in
+/// the order of their rows.
+pub fn list_prefix(target: &Target, list_key: &[u8]) -> Bytes {
+    match target.layout {
+        Layout::Tall => super::tall::list_prefix(target, list_key),
+    }
+}
+
 /// The HBase row of an item: its address.
 pub fn address(mapping: &Mapping, target: &Target, row: &[ColumnValue<'_>]) -> Result<Bytes, SinkError> {
     let mut address = Vec::with_capacity(ADDRESS_BYTES);

@@ -105,6 +105,27 @@ pub struct BinlogPlace {
     pub offset: u64,
 }
 
+/// Which rows are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// All in a range of primary keys.
+    Range(&'a KeyRange),
+    /// Those that some lists (values of the key columns, in key order) have in a range, possibly with rows of other
+    /// lists whose keys only the collation calls equal. For primary keys that begin with the list key
+    /// ([`Mapping::list_key_leads`]): of others the whole range is read. One read view for every
+    /// [`LISTS_A_SELECT`] lists.
+    OfLists { range: &'a KeyRange, lists: &'a [&'a [Value]] },
+    /// Those of one list.
+    List(&'a [Value]),
+}
+
+/// Takes rows that are lent to it.
+pub type EachRow<'a> = dyn FnMut(&[Value]) + Send + 'a;
+
+/// Lists that one SELECT names at most: far below what `range_optimizer_max_mem_size` (8 MiB, some 230 bytes a
+/// value) holds, above which MySQL reads the whole range instead.
+pub const LISTS_A_SELECT: usize = 2_000;
+
 /// SELECTs, each in a read view of its own.
 #[async_trait]
 pub trait Snapshot: Send {
@@ -117,11 +138,20 @@ pub trait Snapshot: Send {
         rows: u32,
     ) -> Result<Option<Vec<Value>>, SourceError>;
 
-    /// The distinct list keys in `range`: rows in which only the key columns of `mapping` are set.
-    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError>;
+    /// The lists that have rows in `range`, each with the number of these: rows in which only the key columns
+    /// of `mapping` are set.
+    async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError>;
 
     /// Every row of `range` in primary-key order, read in one statement.
     async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError>;
+
+    /// Lends each row of `wanted` to `take`, in no particular order. After an error it may have seen some.
+    async fn each_row(
+        &mut self,
+        mapping: &Mapping,
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError>;
 
     /// Every row of one list (values of the key columns, in key order), in no particular order.
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError>;

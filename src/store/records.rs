@@ -41,7 +41,7 @@ pub struct ChunkRecord {
     /// The last primary key of this chunk; `None`: unbounded, the last chunk.
     pub up_to: Option<Vec<Value>>,
     pub done: bool,
-    /// Rows copied.
+    /// Rows copied; of chunks that were copied together the last one has the sum.
     pub rows: u64,
 }
 

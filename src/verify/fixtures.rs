@@ -9,7 +9,9 @@ use crate::model::{
 use crate::sink::layout;
 use crate::sink::memory::MemorySink;
 use crate::sink::{PackedRows, RowWrite, Sink};
-use crate::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
+use crate::source::{
+    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -333,8 +335,17 @@ impl Snapshot for World {
         Ok(keys.nth(rows as usize - 1).map(|(a, b)| vec![Value::UInt(*a), Value::UInt(*b)]))
     }
 
-    async fn list_keys(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+    async fn lists(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         panic!("a comparison takes no leases")
+    }
+
+    async fn each_row(
+        &mut self,
+        _mapping: &Mapping,
+        _wanted: Wanted<'_>,
+        _take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        panic!("a comparison keeps the rows")
     }
 
     async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {

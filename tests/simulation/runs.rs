@@ -230,6 +230,7 @@ impl Life {
             mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
             backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
             chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
+            span_chunks: dice.pick(&[1, 2, 16]),
             failpoints: self.failpoints,
             ..Settings::default()
         }

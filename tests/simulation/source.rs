@@ -5,10 +5,12 @@ use super::database::{self, Database};
 use super::schema::{Item, number, show};
 use super::world::{Process, World};
 use async_trait::async_trait;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tailfill::model::{GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
-use tailfill::source::{BinlogPlace, ChangeStream, KeyRange, Snapshot, Source, SourceError, StreamEvent};
+use tailfill::source::{
+    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
+};
 
 /// One process's way to the server.
 pub struct Server(pub Arc<Process>);
@@ -197,12 +199,13 @@ impl Selects {
     }
 
     async fn select_range(&self, what: &str, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
-        let (after, up_to) = (range.after.as_deref().map(item), range.up_to.as_deref().map(item));
-        self.select(what, |found| {
-            after.is_none_or(|after| *found > after) && up_to.is_none_or(|up_to| *found <= up_to)
-        })
-        .await
+        self.select(what, within(range)).await
     }
+}
+
+fn within(range: &KeyRange) -> impl Fn(&Item) -> bool {
+    let (after, up_to) = (range.after.as_deref().map(item), range.up_to.as_deref().map(item));
+    move |found| after.is_none_or(|after| *found > after) && up_to.is_none_or(|up_to| *found <= up_to)
 }
 
 fn item(key: &[Value]) -> Item {
@@ -222,15 +225,36 @@ impl Snapshot for Selects {
         Ok(found.get(rows as usize - 1).map(|row| Item::of(row).key()))
     }
 
-    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
-        let rows = self.select_range("list keys", range).await?;
-        let lists: BTreeSet<u64> = rows.iter().map(|row| Item::of(row).list).collect();
-        let key_only = |list| {
+    async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
+        let mut lists: BTreeMap<u64, u64> = BTreeMap::new();
+        for row in self.select_range("lists", range).await? {
+            *lists.entry(Item::of(&row).list).or_default() += 1;
+        }
+        let key_only = |(list, rows)| {
             let mut row = vec![Value::Null; mapping.schema.columns.len()];
             row[mapping.key[0]] = Value::UInt(list);
-            row
+            (row, rows)
         };
         Ok(lists.into_iter().map(key_only).collect())
+    }
+
+    async fn each_row(
+        &mut self,
+        mapping: &Mapping,
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        let rows = match wanted {
+            Wanted::Range(range) => self.rows(mapping, range).await?,
+            Wanted::List(key) => self.list(mapping, key).await?,
+            Wanted::OfLists { range, lists } => {
+                let lists: BTreeSet<u64> = lists.iter().map(|list| number(&list[0])).collect();
+                let inside = within(range);
+                self.select("rows", |item| inside(item) && lists.contains(&item.list)).await?
+            }
+        };
+        rows.iter().for_each(|row| take(row));
+        Ok(())
     }
 
     async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {

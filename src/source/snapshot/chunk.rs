@@ -69,7 +69,32 @@ pub fn any_equal<'a>(
     Ok(Condition { sql, params })
 }
 
+/// `column IN (...)`, or [`any_equal`] for a key of several columns.
+pub fn any_list(schema: &TableSchema, columns: &[usize], lists: &[&[Value]]) -> Result<Condition, BadBound> {
+    let [index] = columns else {
+        return any_equal(schema, columns, lists.iter().map(|list| list.iter().collect()));
+    };
+    let column = &schema.columns[*index];
+    let (mut alternatives, mut params) = (Vec::with_capacity(lists.len()), Vec::with_capacity(lists.len()));
+    for list in lists {
+        let value = list.first().ok_or_else(|| BadBound { column: column.name.clone() })?;
+        let (sql, param) = bind(column, value)?;
+        alternatives.push(sql);
+        params.push(param);
+    }
+    if alternatives.is_empty() {
+        return Ok(Condition { sql: "FALSE".into(), params });
+    }
+    Ok(Condition { sql: format!("{} IN ({})", quote(&column.name), alternatives.join(", ")), params })
+}
+
 impl Condition {
+    /// Both conditions.
+    pub fn and(mut self, other: &Condition) -> Condition {
+        self.append(&Condition { sql: format!("({})", other.sql), params: other.params.clone() });
+        self
+    }
+
     fn append(&mut self, other: &Condition) {
         if !self.sql.is_empty() {
             self.sql.push_str(" AND ");
@@ -250,6 +275,21 @@ mod tests {
         assert_eq!(condition.sql, "(`a` = ? AND `b` = ?) OR (`a` = ? AND `b` = ?)");
         assert_eq!(condition.params, [1, 2, 3, 4].map(Param::Int));
         assert_eq!(any_equal(&schema, &[0, 1], std::iter::empty()).unwrap().sql, "FALSE");
+    }
+
+    #[test]
+    fn lists_with_a_key_of_one_column_are_named_in_one_comparison() {
+        let schema = schema(vec![int(), int()]);
+        let range = range(&schema, &KeyRange::default()).unwrap();
+        let lists = [[Value::Int(1)], [Value::Int(3)]];
+        let lists: Vec<&[Value]> = lists.iter().map(|list| &list[..]).collect();
+        let condition = range.clone().and(&any_list(&schema, &[0], &lists).unwrap());
+        assert_eq!(condition.sql, "TRUE AND (`a` IN (?, ?))");
+        assert_eq!(condition.params, [1, 3].map(Param::Int));
+        let pair = [Value::Int(1), Value::Int(2)];
+        let condition = range.and(&any_list(&schema, &[0, 1], &[&pair]).unwrap());
+        assert_eq!(condition.sql, "TRUE AND ((`a` = ? AND `b` = ?))");
+        assert_eq!(any_list(&schema, &[0], &[]).unwrap().sql, "FALSE");
     }
 
     #[test]

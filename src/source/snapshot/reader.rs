@@ -8,7 +8,7 @@ use crate::source::connection::{Connection, number_at};
 use crate::source::mysql::Session;
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::SingleByteTables;
-use crate::source::{KeyRange, Snapshot, SourceError};
+use crate::source::{EachRow, KeyRange, LISTS_A_SELECT, Snapshot, SourceError, Wanted};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -50,38 +50,59 @@ impl MysqlSnapshot {
 
     /// Runs one SELECT and places its columns in rows of the table's width.
     async fn select(&mut self, select: Select<'_>) -> Result<Vec<Row>, SourceError> {
+        let mut rows = Vec::new();
+        self.select_each(select, &mut |row, _| rows.push(row.to_vec())).await?;
+        Ok(rows)
+    }
+
+    /// Lends each row of one SELECT, placed in a row of the table's width, and the number behind its columns: that of
+    /// the rows in its group, 0 for one that is not grouped.
+    ///
+    /// The client keeps each row in a `Vec` of values before we see it (mysql_async 0.37 shows no packet); these
+    /// are the only allocations of a row that is lent.
+    async fn select_each(
+        &mut self,
+        select: Select<'_>,
+        take: &mut (dyn FnMut(&[Value], u64) + Send),
+    ) -> Result<(), SourceError> {
         let name = &select.table.schema.name;
         let schema_error = |reason: String| bad_table(name, reason);
         let mut readers = Vec::with_capacity(select.columns.len());
         for index in select.columns {
             let column = &select.table.schema.columns[*index];
-            let reader = CellReader::new(column, &self.charsets, select.distinct)
+            let reader = CellReader::new(column, &self.charsets, select.grouped)
                 .map_err(|error| schema_error(format!("column {}: {error}", column.name)))?;
             readers.push((*index, reader));
         }
         let statement = select.statement(&readers);
         let what = format!("a SELECT of {name}");
         let limit = Duration::from_millis(SELECT_MAX_MS + 30_000);
-        let run = self
-            .connection
-            .conn
-            .exec::<mysql_async::Row, _, _>(statement, positional(select.condition.params));
-        let results = match tokio::time::timeout(limit, run).await {
+        let mut row = vec![Value::Null; select.table.schema.columns.len()];
+        let mut unreadable = None;
+        let mut place = |result: mysql_async::Row| {
+            let mut cells = result.unwrap_raw().into_iter();
+            for ((index, reader), cell) in readers.iter().zip(&mut cells) {
+                match reader.read(cell.unwrap_or(mysql_async::Value::NULL)) {
+                    Ok(value) => row[*index] = value,
+                    Err(error) => {
+                        unreadable.get_or_insert_with(|| format!("column {}: {error}", reader.column));
+                    }
+                }
+            }
+            if unreadable.is_none() {
+                let count = cells.next().flatten().and_then(|count| mysql_async::from_value_opt(count).ok());
+                take(&row, count.unwrap_or(0));
+            }
+        };
+        let run = async {
+            let params = positional(select.condition.params);
+            self.connection.conn.exec_iter(statement, params).await?.for_each_and_drop(&mut place).await
+        };
+        match tokio::time::timeout(limit, run).await {
             Ok(done) => done.map_err(|error| self.connection.error(&what, error))?,
             Err(_) => return Err(self.connection.unavailable(format!("no answer to {what}"))),
-        };
-        let width = select.table.schema.columns.len();
-        let mut rows = Vec::with_capacity(results.len());
-        for result in results {
-            let mut row = vec![Value::Null; width];
-            for ((index, reader), cell) in readers.iter().zip(result.unwrap()) {
-                row[*index] = reader
-                    .read(cell)
-                    .map_err(|error| schema_error(format!("column {}: {error}", reader.column)))?;
-            }
-            rows.push(row);
         }
-        Ok(rows)
+        unreadable.map_or(Ok(()), |reason| Err(schema_error(reason)))
     }
 
     /// The rows in which `columns` have exactly these values: MySQL compares under the collation,
@@ -96,7 +117,7 @@ impl MysqlSnapshot {
         let condition = chunk::equal(&table.schema, columns, values)
             .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
         let select =
-            Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+            Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
         let mut rows = self.select(select).await?;
         rows.retain(|row| columns.iter().zip(values).all(|(index, value)| row[*index] == *value));
         Ok(rows)
@@ -130,12 +151,15 @@ struct Select<'a> {
     table: &'a Registered,
     columns: &'a [usize],
     condition: Condition,
-    distinct: bool,
+    /// One row for each group of rows that are equal in `columns`, with their number behind.
+    grouped: bool,
     tail: Tail,
 }
 
 enum Tail {
     None,
+    /// Through the primary key, in any order.
+    PrimaryKey,
     PrimaryKeyOrder,
     /// One row, this many behind the first, in primary-key order.
     Nth(u32),
@@ -146,17 +170,20 @@ impl Select<'_> {
         let expressions: Vec<&str> = readers.iter().map(|(_, reader)| reader.expression.as_str()).collect();
         let schema = &self.table.schema;
         let key: Vec<String> = schema.primary_key.iter().map(|i| quote(&schema.columns[*i].name)).collect();
-        let distinct = if self.distinct { "DISTINCT " } else { "" };
+        let count = if self.grouped { ", COUNT(*)" } else { "" };
         let (index, tail) = match self.tail {
-            Tail::None if self.distinct => (" FORCE INDEX (PRIMARY)", String::new()),
+            Tail::None if self.grouped => {
+                (" FORCE INDEX (PRIMARY)", format!(" GROUP BY {}", expressions.join(", ")))
+            }
             Tail::None => ("", String::new()),
+            Tail::PrimaryKey => (" FORCE INDEX (PRIMARY)", String::new()),
             Tail::PrimaryKeyOrder => (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {}", key.join(", "))),
             Tail::Nth(offset) => {
                 (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {} LIMIT 1 OFFSET {offset}", key.join(", ")))
             }
         };
         format!(
-            "SELECT {distinct}{} FROM {}{index} WHERE {}{tail}",
+            "SELECT {}{count} FROM {}{index} WHERE {}{tail}",
             expressions.join(", "),
             schema.name.quoted(),
             self.condition.sql
@@ -177,22 +204,57 @@ impl Snapshot for MysqlSnapshot {
         let key = &table.schema.primary_key;
         let tail = Tail::Nth(rows.saturating_sub(1));
         let found =
-            self.select(Select { table: &table, columns: key, condition, distinct: false, tail }).await?;
+            self.select(Select { table: &table, columns: key, condition, grouped: false, tail }).await?;
         Ok(found.into_iter().next().map(|row| key.iter().map(|i| row[*i].clone()).collect()))
     }
 
-    async fn list_keys(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+    async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
         let columns = &mapping.key;
-        self.select(Select { table: &table, columns, condition, distinct: true, tail: Tail::None }).await
+        let select = Select { table: &table, columns, condition, grouped: true, tail: Tail::None };
+        let mut lists = Vec::new();
+        self.select_each(select, &mut |row, rows| lists.push((row.to_vec(), rows))).await?;
+        Ok(lists)
+    }
+
+    async fn each_row(
+        &mut self,
+        mapping: &Mapping,
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        let table = self.registered(mapping.table)?;
+        let bad_bound = |error: chunk::BadBound| bad_table(&table.schema.name, error.to_string());
+        let conditions = match wanted {
+            Wanted::Range(range) => vec![self.range(&table, range)?],
+            Wanted::List(key) => {
+                let rows = self.list(mapping, key).await?;
+                rows.iter().for_each(|row| take(row));
+                return Ok(());
+            }
+            Wanted::OfLists { range, lists } => {
+                let range = self.range(&table, range)?;
+                let lists = lists.chunks(LISTS_A_SELECT);
+                let both = lists.map(|lists| {
+                    Ok(range.clone().and(&chunk::any_list(&table.schema, &mapping.key, lists)?))
+                });
+                both.collect::<Result<_, _>>().map_err(bad_bound)?
+            }
+        };
+        for condition in conditions {
+            let tail = Tail::PrimaryKey;
+            let select = Select { table: &table, columns: &table.used, condition, grouped: false, tail };
+            self.select_each(select, &mut |row, _| take(row)).await?;
+        }
+        Ok(())
     }
 
     async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
         let tail = Tail::PrimaryKeyOrder;
-        self.select(Select { table: &table, columns: &table.used, condition, distinct: false, tail }).await
+        self.select(Select { table: &table, columns: &table.used, condition, grouped: false, tail }).await
     }
 
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
@@ -223,7 +285,7 @@ impl Snapshot for MysqlSnapshot {
             let condition = chunk::any_equal(&table.schema, &columns, tuples)
                 .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
             let select =
-                Select { table: &table, columns: &table.used, condition, distinct: false, tail: Tail::None };
+                Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
             found.extend(self.select(select).await?);
         }
         Ok(found)

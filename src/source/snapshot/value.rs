@@ -45,13 +45,9 @@ pub enum CellError {
 }
 
 impl CellReader {
-    /// `distinct`: the expression stands under SELECT DISTINCT, where two spellings that are equal
-    /// under the collation are two values.
-    pub fn new(
-        column: &Column,
-        charsets: &SingleByteTables,
-        distinct: bool,
-    ) -> Result<CellReader, CellError> {
+    /// `grouped`: the expression stands under GROUP BY, where two spellings that are equal under the collation
+    /// are two values.
+    pub fn new(column: &Column, charsets: &SingleByteTables, grouped: bool) -> Result<CellReader, CellError> {
         let name = quote(&column.name);
         let (kind, expression) = match &column.column_type {
             ColumnType::Integer { unsigned: false, .. } => (Kind::Int, name),
@@ -70,7 +66,7 @@ impl CellReader {
             ColumnType::Text { charset, .. } => {
                 let found =
                     Charset::find(charset, charsets).ok_or_else(|| CellError::Charset(charset.clone()))?;
-                (Kind::Text(found), if distinct { format!("CAST({name} AS BINARY)") } else { name })
+                (Kind::Text(found), if grouped { format!("CAST({name} AS BINARY)") } else { name })
             }
             // Numbers, so that both sides look labels up in the same list.
             ColumnType::Enum { labels } => (Kind::Enum(labels.clone()), format!("CAST({name} AS UNSIGNED)")),

@@ -1,0 +1,74 @@
+//! One copy of a mapping into a target, as its workers share it.
+
+use super::chunks::Chunks;
+use super::settings::Parts;
+use super::span::Spans;
+use crate::model::{Mapping, Target};
+use crate::protocol::ProtocolError;
+use crate::signal::Signal;
+use crate::sink::SinkError;
+use std::sync::{Arc, MutexGuard};
+use tokio::sync::Mutex;
+
+/// One copy: a mapping into a target.
+pub struct Copy {
+    pub mapping: Mapping,
+    pub target: Target,
+    pub chunks: Mutex<Chunks>,
+    spans: std::sync::Mutex<Spans>,
+    /// Held by the worker that plans.
+    pub planning: Mutex<()>,
+    /// Raised when a part may have become free.
+    pub changed: Signal,
+}
+
+/// Reads the copies of a plan from the store.
+pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError> {
+    let mut copies = Vec::new();
+    for (mapping, target) in parts.plan.targets() {
+        let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
+        let chunks = Chunks::load(parts.store.clone(), key, parts.plan.cohort()).await?;
+        let copy = Copy {
+            mapping: mapping.clone(),
+            target: target.clone(),
+            chunks: Mutex::new(chunks),
+            spans: std::sync::Mutex::default(),
+            planning: Mutex::new(()),
+            changed: Signal::new(),
+        };
+        copy.show(parts).await;
+        copies.push(Arc::new(copy));
+    }
+    Ok(copies)
+}
+
+impl Copy {
+    pub async fn complete(&self) -> bool {
+        self.chunks.lock().await.complete()
+    }
+
+    /// The spans that are under way.
+    pub fn spans(&self) -> MutexGuard<'_, Spans> {
+        // no method panics between two changes that belong together, so a poisoned state is whole
+        self.spans.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// A row of the snapshot that has no place in HBase.
+    pub fn refused(&self, cause: SinkError) -> ProtocolError {
+        ProtocolError::Change {
+            at: "the snapshot".into(),
+            table: self.mapping.schema.name.to_string(),
+            cause: Box::new(cause),
+        }
+    }
+
+    pub async fn show(&self, parts: &Parts) {
+        let chunks = self.chunks.lock().await;
+        let (done, known, rows) = chunks.counts();
+        parts.progress.copy(self.target.id, self.mapping.id, |copy| {
+            (copy.chunks_done, copy.chunks_known, copy.rows_done) = (done, known, rows);
+            copy.all_known = chunks.all_planned();
+            copy.complete = chunks.complete();
+        });
+    }
+}
