@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::SteadyClock;
-use crate::model::{DateTime, RowChange, TableId, Value};
+use crate::model::{DateTime, Row, RowChange, TableId, Value};
 use crate::protocol::plan::{Cohort, list_of};
 use crate::sink::fixtures::followers;
 use crate::sink::memory::MemorySink;
