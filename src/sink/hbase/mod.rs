@@ -5,7 +5,7 @@
 //! rows (see `pace`); requests stay below the gateway's frame limit. Dropping the future of a call stops everything that was not sent yet.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
-use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState, WritePace};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,7 +60,8 @@ pub struct HbaseOptions {
     /// `host:port` each; used side by side.
     pub gateways: Vec<String>,
     pub transport: Transport,
-    /// Calls under way on one gateway at most, and idle connections kept to it.
+    /// Calls under way on one gateway at most, and idle connections kept to it. Of writes with many rows,
+    /// fewer are under way where more do not help.
     pub connections: usize,
     pub connect_timeout: Duration,
     /// Bound of a read or write call. A call given up on may still land.
@@ -296,6 +297,11 @@ impl Sink for HbaseSink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.place(target)?).await
+    }
+
+    fn write_pace(&self) -> Option<WritePace> {
+        let pace = self.pool.pace();
+        Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
     }
 }
 

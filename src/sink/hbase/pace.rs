@@ -34,7 +34,7 @@ const CALLS_AT_START: usize = 2;
 
 /// Rows of a call at the start and at most: calls of 2,000 rows on few connections were fastest,
 /// and larger ones only make a lost reply dearer.
-pub const ROWS_MAX: usize = 2_000;
+const ROWS_MAX: usize = 2_000;
 const ROWS_MIN: usize = 250;
 const ROWS_STEP: usize = 250;
 
@@ -149,6 +149,11 @@ impl Pace {
     /// Bulk calls that may be under way on each gateway now.
     pub fn calls(&self) -> usize {
         self.trial.as_ref().map_or(self.calls, Trial::calls)
+    }
+
+    /// The bound of [`Pace::calls`].
+    pub fn calls_max(&self) -> usize {
+        self.calls_max
     }
 
     /// Rows of a call at most.
