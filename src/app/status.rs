@@ -13,7 +13,7 @@ use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
     Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, StoreTotals, TailTotals,
-    TargetStatus,
+    TargetStatus, WritePace,
 };
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -145,6 +145,11 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
             source: counts.source_reconnects.load(Relaxed),
             sink: counts.sink_retries.load(Relaxed),
         },
+        write_pace: parts.sink.write_pace().map(|pace| WritePace {
+            calls: pace.calls as u64,
+            calls_max: pace.calls_max as u64,
+            call_rows: pace.call_rows as u64,
+        }),
         targets: live_targets(parts, looked),
         ..Status::default()
     }

@@ -87,7 +87,7 @@ pub struct Hbase {
     pub gateways: Vec<HostPort>,
     pub kind: GatewayKind,
     pub transport: Transport,
-    /// Connections to each gateway.
+    /// Connections to each gateway at most.
     pub connections: u16,
     /// The gateway's own operation time-out: how long a call that we gave up on can still land.
     pub operation_timeout: Duration,

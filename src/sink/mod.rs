@@ -134,6 +134,16 @@ pub enum TableState {
     },
 }
 
+/// How writes of many rows are sent at present, by a sink that finds that out itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WritePace {
+    /// Calls that may be under way on each gateway, of `calls_max`.
+    pub calls: usize,
+    pub calls_max: usize,
+    /// Rows of one call at most.
+    pub call_rows: usize,
+}
+
 /// A store with HBase's timestamp rules. Targets are registered when the sink is built, so that a
 /// [`TargetId`] names table and family.
 #[async_trait]
@@ -163,4 +173,9 @@ pub trait Sink: Send + Sync {
     /// HBase's own clock, milliseconds since 1970, seen through a cell that HBase stamped in the
     /// target's table: (before the call by our clock is the caller's business).
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError>;
+
+    /// `None` for a sink that does not pace its writes. Never waits.
+    fn write_pace(&self) -> Option<WritePace> {
+        None
+    }
 }

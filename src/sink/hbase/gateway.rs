@@ -1,6 +1,7 @@
 //! One Thrift2 gateway: connecting, asking what it speaks, calls with a time-out.
 
 use super::failure::{self, Subject};
+use super::slots::{Slot, Slots};
 use super::writes::{MakeWrites, Writes};
 use super::{HbaseOptions, Transport, thrift};
 use crate::sink::SinkError;
@@ -74,6 +75,8 @@ pub struct Gateway {
     pub address: String,
     options: HbaseOptions,
     permits: Semaphore,
+    /// The share of the permits that bulk writes may take.
+    bulk: Slots,
     state: Mutex<State>,
 }
 
@@ -87,12 +90,28 @@ enum State {
     },
 }
 
+/// What a call is to the bounds of what is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A write of many rows, whose number under way is found while running.
+    Bulk,
+    Other,
+}
+
+/// The right to make one call on a gateway, until it is dropped.
+pub struct Permit<'a> {
+    _permit: SemaphorePermit<'a>,
+    _slot: Option<Slot<'a>>,
+}
+
 impl Gateway {
+    /// Bulk writes have as many slots as there are connections, until [`Gateway::pace`] says otherwise.
     pub fn new(address: &str, options: &HbaseOptions) -> Gateway {
         Gateway {
             address: address.to_owned(),
             options: options.clone(),
             permits: Semaphore::new(options.connections.max(1)),
+            bulk: Slots::new(options.connections.max(1)),
             state: Mutex::new(State::Closed),
         }
     }
@@ -103,13 +122,25 @@ impl Gateway {
         !matches!(*state, State::Aside { since, wait } if since.elapsed() < wait)
     }
 
-    /// Whether as many calls are under way as may be.
-    pub fn is_busy(&self) -> bool {
-        self.permits.available_permits() == 0
+    /// Whether as many calls of this kind are under way as may be.
+    pub fn is_busy(&self, kind: Kind) -> bool {
+        self.permits.available_permits() == 0 || (kind == Kind::Bulk && self.bulk.are_all_used())
     }
 
-    pub async fn permit(&self) -> SemaphorePermit<'_> {
-        self.permits.acquire().await.expect("the semaphore is never closed")
+    /// Waits for the right to make a call. A bulk write has a slot first, so that those that wait for one do not
+    /// stand before other calls in the queue for permits.
+    pub async fn permit(&self, kind: Kind) -> Permit<'_> {
+        let slot = match kind {
+            Kind::Bulk => Some(self.bulk.acquire().await),
+            Kind::Other => None,
+        };
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        Permit { _permit: permit, _slot: slot }
+    }
+
+    /// Lets `calls` bulk writes be under way from now on.
+    pub fn pace(&self, calls: usize) {
+        self.bulk.resize(calls);
     }
 
     /// The client of a gateway that was asked what it speaks; asks now if need be. Whoever else wants it

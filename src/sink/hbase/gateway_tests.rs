@@ -126,6 +126,47 @@ async fn serve_stalled(mut stream: TcpStream, puts: Arc<AtomicUsize>) {
     }
 }
 
+fn row(row: u32) -> RowWrite {
+    RowWrite {
+        row: Bytes::copy_from_slice(&row.to_be_bytes()),
+        tick: Tick(1),
+        delete_family: false,
+        puts: vec![("q".into(), "v".into())],
+        delete_columns: vec![],
+    }
+}
+
+/// Polls `write` until `calls` calls reached the gateway, which answers none.
+async fn poll_until(
+    mut write: impl Future<Output = Result<(), SinkError>> + Unpin,
+    puts: &AtomicUsize,
+    calls: usize,
+) {
+    while puts.load(Ordering::SeqCst) < calls {
+        assert!(timeout(Duration::from_millis(10), &mut write).await.is_err(), "nothing answers it");
+    }
+}
+
+#[tokio::test]
+async fn a_small_write_passes_bulk_writes_that_wait() {
+    let puts = Arc::new(AtomicUsize::new(0));
+    let options =
+        HbaseOptions { connections: 4, ..HbaseOptions::new(vec![stalled_gateway(puts.clone()).await]) };
+    let sink = HbaseSink::connect(options, vec![target(0, "t", true)]).await.unwrap();
+    let rows: Vec<RowWrite> = (0..20_000).map(row).collect();
+    let rows = PackedRows::of(&rows);
+    let rows = rows.writes();
+    for round in 0..3 {
+        puts.store(0, Ordering::SeqCst);
+        let mut bulk = sink.write(TargetId(0), &rows);
+        poll_until(&mut bulk, &puts, 2).await;
+        assert!(timeout(Duration::from_millis(100), &mut bulk).await.is_err(), "nothing answers it");
+        assert_eq!(puts.load(Ordering::SeqCst), 2, "round {round}: two bulk calls at first, the rest waits");
+        poll_until(sink.write(TargetId(0), &rows[..1]), &puts, 3).await;
+        assert_eq!(sink.pool.pace().calls(), 2, "what is given up changes nothing, and keeps no slot");
+    }
+}
+
 #[tokio::test]
 async fn dropping_a_write_stops_what_was_not_sent_yet() {
     let puts = Arc::new(AtomicUsize::new(0));
@@ -133,13 +174,6 @@ async fn dropping_a_write_stops_what_was_not_sent_yet() {
     let target = target(0, "t", true);
     let options = HbaseOptions { connections: 1, ..HbaseOptions::new(vec![gateway]) };
     let sink = HbaseSink::connect(options, vec![target]).await.unwrap();
-    let row = |row: u32| RowWrite {
-        row: Bytes::copy_from_slice(&row.to_be_bytes()),
-        tick: Tick(1),
-        delete_family: false,
-        puts: vec![("q".into(), "v".into())],
-        delete_columns: vec![],
-    };
     // Three calls' worth; the first one is never answered.
     let rows: Vec<RowWrite> = (0..6_000).map(row).collect();
     let rows = PackedRows::of(&rows);

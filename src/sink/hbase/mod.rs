@@ -1,11 +1,11 @@
 //! HBase through its Thrift2 gateways.
 //!
 //! Promises: every call has a time-out and goes to a gateway that was asked which protocol it
-//! speaks; at most `connections` calls are under way on each gateway; requests stay below the gateway's frame
-//! limit. Dropping the future of a call stops everything that was not sent yet.
+//! speaks; at most `connections` calls are under way on each gateway, and of bulk writes as many as move the most
+//! rows (see `pace`); requests stay below the gateway's frame limit. Dropping the future of a call stops everything that was not sent yet.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
-use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState, WritePace};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,9 +17,12 @@ mod adopt;
 mod clock;
 mod failure;
 mod gateway;
+mod pace;
 mod pool;
 mod request;
 mod schema;
+mod slots;
+mod trial;
 mod wire;
 mod writes;
 
@@ -57,7 +60,8 @@ pub struct HbaseOptions {
     /// `host:port` each; used side by side.
     pub gateways: Vec<String>,
     pub transport: Transport,
-    /// Calls under way on one gateway at most, and idle connections kept to it.
+    /// Calls under way on one gateway at most, and idle connections kept to it. Of writes with many rows,
+    /// fewer are under way where more do not help.
     pub connections: usize,
     pub connect_timeout: Duration,
     /// Bound of a read or write call. A call given up on may still land.
@@ -90,9 +94,8 @@ impl HbaseOptions {
     }
 }
 
-/// Rows of one putMultiple, deleteMultiple or getMultiple at most: calls of 2,000 rows on few connections
-/// were fastest, and larger ones only make a lost reply dearer.
-const CALL_ROWS_MAX: usize = 2_000;
+/// Rows of one getMultiple at most. Those of calls that write are found while running.
+const READ_ROWS_MAX: usize = 2_000;
 
 /// A [`Sink`] on Thrift2 gateways.
 pub struct HbaseSink {
@@ -157,25 +160,25 @@ impl HbaseSink {
         })
     }
 
-    /// What one call may hold: rows, and bytes on the wire.
-    fn call_bounds(&self) -> request::Bounds {
+    /// What one call of up to `rows` rows may hold: bytes on the wire too.
+    fn call_bounds(&self, rows: usize) -> request::Bounds {
         let bytes = match self.options.transport {
             Transport::Buffered => request::CALL_BYTES_MAX,
             Transport::Framed => request::CALL_BYTES_MAX.min(self.options.frame_bytes_max),
         };
         let hard = self.options.transport == Transport::Framed;
-        request::Bounds { rows: CALL_ROWS_MAX, bytes, hard, cell_bytes: self.options.cell_bytes_max }
+        request::Bounds { rows, bytes, hard, cell_bytes: self.options.cell_bytes_max }
     }
 
+    /// Calls that one write or read asks for at once; how many of them are under way is the pool's to say.
     fn calls_at_once(&self) -> usize {
         (self.options.connections * self.options.gateways.len()).max(1)
     }
 
-    /// One putMultiple or deleteMultiple, with its arguments encoded.
-    async fn mutate(&self, place: &Place, mutation: Mutation, arguments: Bytes) -> Result<(), SinkError> {
+    /// One putMultiple or deleteMultiple.
+    async fn mutate(&self, place: &Place, mutation: Mutation, call: request::Call) -> Result<(), SinkError> {
         let subject = place.subject(mutation.what());
-        let call = |client: gateway::Client| async move { client.writes.call(mutation, arguments).await };
-        self.pool.call(&subject, self.options.operation_timeout, call).await
+        self.pool.write(&subject, self.options.operation_timeout, mutation, call).await
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
@@ -219,7 +222,8 @@ impl Sink for HbaseSink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.place(target)?;
         let to = request::Place { table: &place.table, family: &place.family };
-        let calls = request::mutations(rows, &to, self.call_bounds())
+        let call_rows = self.pool.pace().rows();
+        let calls = request::mutations(rows, &to, self.call_bounds(call_rows))
             .map_err(|reason| self.nonsense("a write", reason))?;
         let deletes = stream::iter(calls.deletes).map(|call| self.mutate(place, Mutation::Delete, call));
         deletes.buffer_unordered(self.calls_at_once()).try_collect::<()>().await?;
@@ -229,8 +233,9 @@ impl Sink for HbaseSink {
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let place = self.place(target)?;
-        let calls: Vec<_> =
-            request::split_keys(keys, self.call_bounds()).map(|keys| self.get(place, keys)).collect();
+        let calls: Vec<_> = request::split_keys(keys, self.call_bounds(READ_ROWS_MAX))
+            .map(|keys| self.get(place, keys))
+            .collect();
         stream::iter(calls).buffered(self.calls_at_once()).try_concat().await
     }
 
@@ -292,6 +297,11 @@ impl Sink for HbaseSink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.place(target)?).await
+    }
+
+    fn write_pace(&self) -> Option<WritePace> {
+        let pace = self.pool.pace();
+        Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
     }
 }
 

@@ -1,17 +1,24 @@
 //! Several gateways, used in turn.
 
 use super::failure::{self, Subject};
-use super::gateway::{Client, Gateway, Reply};
+use super::gateway::{Client, Gateway, Kind, Permit, Reply};
+use super::pace::{Ended, Pace};
+use super::request::Call;
+use super::writes::Mutation;
 use super::{HbaseOptions, thrift};
 use crate::sink::SinkError;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
 pub struct Pool {
     gateways: Vec<Gateway>,
     turn: AtomicUsize,
+    pace: Mutex<Pace>,
+    /// The moment that the pace counts from.
+    opened: Instant,
 }
 
 impl Pool {
@@ -31,8 +38,39 @@ impl Pool {
         }
         match failures.pop() {
             Some(error) if open == 0 => Err(error),
-            _ => Ok(Pool { gateways, turn: AtomicUsize::new(0) }),
+            _ => Ok(Pool::new(gateways, options.connections)),
         }
+    }
+
+    fn new(gateways: Vec<Gateway>, connections: usize) -> Pool {
+        let pace = Pace::new(connections, gateways.len());
+        gateways.iter().for_each(|gateway| gateway.pace(pace.calls()));
+        Pool { gateways, turn: AtomicUsize::new(0), pace: Mutex::new(pace), opened: Instant::now() }
+    }
+
+    /// How bulk writes are paced now.
+    pub fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// One call that writes, on the gateway whose turn it is; with many rows it is paced.
+    pub async fn write(
+        &self,
+        subject: &Subject<'_>,
+        limit: Duration,
+        mutation: Mutation,
+        call: Call,
+    ) -> Result<(), SinkError> {
+        let bulk = BulkCall::ask(self, &call);
+        let send = |client: Client| async move { client.writes.call(mutation, call.arguments).await };
+        let Some(mut bulk) = bulk else {
+            return self.call(subject, limit, send).await;
+        };
+        let (gateway, client, _permit) = self.acquire(Kind::Bulk).await?;
+        bulk.begin();
+        gateway.call(subject, limit, send(client)).await?;
+        bulk.answered();
+        Ok(())
     }
 
     /// One call, on the gateway whose turn it is.
@@ -46,16 +84,16 @@ impl Pool {
         F: Future<Output = Reply<T, E>>,
         thrift::TioError: From<E>,
     {
-        let (gateway, client, _permit) = self.acquire().await?;
+        let (gateway, client, _permit) = self.acquire(Kind::Other).await?;
         gateway.call(subject, limit, call(client)).await
     }
 
     /// A gateway that answers, and the right to make one call on it. Those that failed a moment ago
     /// come last; a gateway that turns out to be away is passed over, for nothing was sent to it yet.
-    async fn acquire(&self) -> Result<(&Gateway, Client, SemaphorePermit<'_>), SinkError> {
+    async fn acquire(&self, kind: Kind) -> Result<(&Gateway, Client, Permit<'_>), SinkError> {
         let mut last = failure::unavailable("none", "no gateway is configured");
-        for gateway in self.in_turn() {
-            let permit = gateway.permit().await;
+        for gateway in self.in_turn(kind) {
+            let permit = gateway.permit(kind).await;
             match gateway.client().await {
                 Ok(client) => return Ok((gateway, client, permit)),
                 Err(error @ SinkError::WrongProtocol { .. }) => return Err(error),
@@ -66,14 +104,14 @@ impl Pool {
     }
 
     /// All gateways in the order to try them: ready ones, busy ones, those put aside.
-    fn in_turn(&self) -> Vec<&Gateway> {
+    fn in_turn(&self, kind: Kind) -> Vec<&Gateway> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.gateways.len().max(1);
         let (later, first) = self.gateways.split_at(turn);
         let (mut ready, mut busy, mut aside) = (Vec::new(), Vec::new(), Vec::new());
         for gateway in first.iter().chain(later) {
             if !gateway.is_ready() {
                 aside.push(gateway);
-            } else if gateway.is_busy() {
+            } else if gateway.is_busy(kind) {
                 busy.push(gateway);
             } else {
                 ready.push(gateway);
@@ -82,6 +120,50 @@ impl Pool {
         ready.append(&mut busy);
         ready.append(&mut aside);
         ready
+    }
+}
+
+/// A bulk write from the wish to make it to its end. Dropping it reports the end, also when the write is given up
+/// while it waits or while it is under way.
+struct BulkCall<'a> {
+    pool: &'a Pool,
+    rows: usize,
+    ended: Ended,
+}
+
+impl BulkCall<'_> {
+    /// `None` for a call that is not paced.
+    fn ask<'a>(pool: &'a Pool, call: &Call) -> Option<BulkCall<'a>> {
+        let mut pace = pool.pace();
+        if !pace.is_bulk(call.rows, call.arguments.len()) {
+            return None;
+        }
+        pace.asked(pool.opened.elapsed());
+        Some(BulkCall { pool, rows: call.rows, ended: Ended::NotSent })
+    }
+
+    fn begin(&mut self) {
+        self.ended = Ended::Unanswered { begun: self.pool.opened.elapsed() };
+    }
+
+    fn answered(&mut self) {
+        if let Ended::Unanswered { begun } = self.ended {
+            self.ended = Ended::Answered { begun, rows: self.rows };
+        }
+    }
+}
+
+impl Drop for BulkCall<'_> {
+    fn drop(&mut self) {
+        let mut pace = self.pool.pace();
+        let before = (pace.calls(), pace.rows());
+        pace.ended(self.pool.opened.elapsed(), self.ended);
+        let now = (pace.calls(), pace.rows());
+        if now != before {
+            // Under the lock, so that of two changes the later one stays.
+            self.pool.gateways.iter().for_each(|gateway| gateway.pace(now.0));
+            tracing::debug!(calls = now.0, rows = now.1, "bulk writes are paced anew");
+        }
     }
 }
 

@@ -23,13 +23,22 @@ pub struct Bounds {
     pub cell_bytes: usize,
 }
 
-/// The calls that write rows, in Thrift's binary protocol.
+/// The calls that write rows.
 #[derive(Debug, Default)]
 pub struct Mutations {
-    /// Arguments of deleteMultiple.
-    pub deletes: Vec<Bytes>,
-    /// Arguments of putMultiple.
-    pub puts: Vec<Bytes>,
+    /// Calls of deleteMultiple.
+    pub deletes: Vec<Call>,
+    /// Calls of putMultiple.
+    pub puts: Vec<Call>,
+}
+
+/// One call that writes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its mutations, each of one row.
+    pub rows: usize,
+    /// Its arguments in Thrift's binary protocol.
+    pub arguments: Bytes,
 }
 
 /// The calls that write `rows`: deletes, and puts, each split within `bounds`, in the order given.
@@ -177,7 +186,7 @@ struct Calls {
     bounds: Bounds,
     /// What every call begins with.
     head: Vec<u8>,
-    full: Vec<Bytes>,
+    full: Vec<Call>,
     call: Vec<u8>,
     mutations: usize,
 }
@@ -194,7 +203,7 @@ impl Calls {
             self.close();
         }
         if self.call.is_empty() {
-            self.call.reserve(self.full.last().map_or(self.head.len(), Bytes::len));
+            self.call.reserve(self.full.last().map_or(self.head.len(), |full| full.arguments.len()));
             self.call.extend_from_slice(&self.head);
         }
         let at = self.call.len();
@@ -222,12 +231,12 @@ impl Calls {
         if self.mutations > 0 {
             let mut call = std::mem::take(&mut self.call);
             wire::finish_call(&mut call, self.head.len(), self.mutations);
-            self.full.push(call.into());
+            self.full.push(Call { rows: self.mutations, arguments: call.into() });
         }
         self.mutations = 0;
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
+    fn finish(mut self) -> Vec<Call> {
         self.close();
         self.full
     }

@@ -22,22 +22,24 @@ fn calls(rows: &[RowWrite], bounds: Bounds) -> Result<Mutations, String> {
     mutations(&PackedRows::of(rows).writes(), &TO, bounds)
 }
 
-/// The number of mutations that a call says it has.
-fn count(call: &Bytes) -> u32 {
+/// The number of mutations that a call has, as it says itself.
+fn count(call: &Call) -> usize {
     let head = wire::call_head(TO.table).len();
-    u32::from_be_bytes(call[head - 4..head].try_into().unwrap())
+    let count = u32::from_be_bytes(call.arguments[head - 4..head].try_into().unwrap());
+    assert_eq!(call.rows, count as usize);
+    call.rows
 }
 
-fn counts(calls: &[Bytes]) -> Vec<u32> {
+fn counts(calls: &[Call]) -> Vec<usize> {
     calls.iter().map(count).collect()
 }
 
-fn alone(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+fn alone(write: impl FnOnce(&mut Vec<u8>)) -> Call {
     let mut call = wire::call_head(TO.table);
     let head = call.len();
     write(&mut call);
     wire::finish_call(&mut call, head, 1);
-    call.into()
+    Call { rows: 1, arguments: call.into() }
 }
 
 #[test]
@@ -62,12 +64,13 @@ fn calls_are_split_by_rows_and_by_bytes() {
     let split = calls(&rows, bounds(10, 1 << 20)).unwrap();
     assert_eq!((counts(&split.puts), counts(&split.deletes)), (vec![10, 10, 5], vec![10, 10, 5]));
     let head = wire::call_head(TO.table).len();
-    let one_put = (split.puts[0].len() - head - 1) / 10;
+    let one_put = (split.puts[0].arguments.len() - head - 1) / 10;
     let split = calls(&rows, bounds(100, ENVELOPE_BYTES + 4 * one_put)).unwrap();
     assert_eq!(counts(&split.puts), [4, 4, 4, 4, 4, 4, 1]);
     let whole = calls(&rows, bounds(100, 1 << 20)).unwrap();
-    let joined: Vec<u8> = split.puts.iter().flat_map(|call| &call[head..call.len() - 1]).copied().collect();
-    assert_eq!(joined, whole.puts[0][head..whole.puts[0].len() - 1], "nothing is lost between calls");
+    let content = |call: &Call| call.arguments[head..call.arguments.len() - 1].to_vec();
+    let joined: Vec<u8> = split.puts.iter().flat_map(content).collect();
+    assert_eq!(joined, content(&whole.puts[0]), "nothing is lost between calls");
 }
 
 #[test]
