@@ -8,6 +8,7 @@ use crate::measure::{Report, Round};
 use crate::{gateway, rows, show};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use tailfill::model::Tick;
 use tailfill::sink::{PackedRows, RowWrite};
 
@@ -61,11 +62,11 @@ pub async fn run(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<Repor
     let variants = Variant::all();
     for number in 1..=ground.scale.rounds {
         for (place, variant) in variants.iter().enumerate() {
-            if !ready.contains_key(&variant.salt_buckets) {
-                let salted = rows::salted(ground, backlog, variant.salt_buckets).await?;
-                ready.insert(variant.salt_buckets, salted);
-            }
-            let round = one(ground, variant, &ready[&variant.salt_buckets]).await?;
+            let ready = match ready.entry(variant.salt_buckets) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(rows::salted(ground, backlog, variant.salt_buckets).await?),
+            };
+            let round = one(ground, variant, ready).await?;
             let rate = show::grouped(round.whole.rate());
             eprintln!("round {number}, {}: {rate} rows/s", variant.name());
             rounds.entry(place).or_default().push(round);

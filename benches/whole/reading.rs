@@ -141,7 +141,7 @@ async fn stream(ground: &Ground, source: &MysqlSource, from: &Position, rows: u6
     while seen < rows {
         if let StreamEvent::Changes(changes) = stream.next().await? {
             let mut changes = changes.reader();
-            while let Some(change) = changes.next()? {
+            while let Some(change) = changes.next_change()? {
                 std::hint::black_box(change);
                 seen += 1;
             }

@@ -32,7 +32,7 @@ async fn encoded(ground: &Ground, backlog: &Backlog, mapping: Mapping) -> anyhow
     while rows.len() < backlog.edges.len() {
         let StreamEvent::Changes(changes) = stream.next().await? else { continue };
         let mut changes = changes.reader();
-        while let Some(change) = changes.next()? {
+        while let Some(change) = changes.next_change()? {
             let Some(after) = change.after else { continue };
             let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
             let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);

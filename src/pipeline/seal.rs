@@ -228,7 +228,7 @@ impl<'a> Sealer<'a> {
     async fn changes(&mut self, changes: &Changes) -> Result<(), ProtocolError> {
         let mut reader = changes.reader();
         let mut kinds = Kinds::default();
-        while let Some(change) = reader.next()? {
+        while let Some(change) = reader.next_change()? {
             match self.change(change, &mut kinds)? {
                 Then::GoOn => {}
                 Then::Seal => {

@@ -77,7 +77,7 @@ fn a_key_needs_as_many_values_as_columns() {
     let mapping = mapping_of(vec![column("c", UNSIGNED)]);
     assert!(key_parts_of(&mapping, &[0], &[]).is_err());
     assert!(key_parts_of(&mapping, &[0, 1], &[Value::UInt(1), Value::UInt(2)]).is_err());
-    assert!(key_parts(&mapping, &[0], &vec![]).is_err());
+    assert!(key_parts(&mapping, &[0], &[]).is_err());
 }
 
 #[test]

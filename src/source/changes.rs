@@ -30,7 +30,7 @@ impl Changes {
     /// All of them, with values of their own.
     pub fn to_vec(&self) -> Result<Vec<RowChange>, SourceError> {
         let (mut reader, mut changes) = (self.reader(), Vec::new());
-        while let Some(change) = reader.next()? {
+        while let Some(change) = reader.next_change()? {
             changes.push(change.to_owned());
         }
         Ok(changes)
@@ -49,10 +49,10 @@ impl ChangeReader<'_> {
     /// # Errors
     /// `NotUnderstood` for a row that does not decode.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<RowChangeRef<'_>>, SourceError> {
+    pub fn next_change(&mut self) -> Result<Option<RowChangeRef<'_>>, SourceError> {
         match self {
             ChangeReader::Owned(changes) => Ok(changes.next().map(RowChange::as_ref)),
-            ChangeReader::Rows(rows) => rows.next(),
+            ChangeReader::Rows(rows) => rows.next_change(),
         }
     }
 }

@@ -72,7 +72,7 @@ async fn read(
                 // Changes stand between the begin and the end of their transaction.
                 let Some(gtid) = &transaction else { continue };
                 let mut changes = changes.reader();
-                while let Some(change) = changes.next()? {
+                while let Some(change) = changes.next_change()? {
                     see(gtid, change);
                 }
             }

@@ -238,12 +238,12 @@ impl Gateway {
 
     fn build(&self, address: SocketAddr, transport: Transport) -> Client {
         let binary = MakeThriftCodec::new().with_protocol(Protocol::Binary);
-        let framed = MakeFramedCodec::new(binary.clone()).with_max_frame_size(REPLY_BYTES_MAX);
+        let framed = MakeFramedCodec::new(binary).with_max_frame_size(REPLY_BYTES_MAX);
         let (calls, writes) =
             (thrift::ThBaseServiceClientBuilder::new(SERVICE), ClientBuilder::new(SERVICE, MakeWrites));
         match transport {
             Transport::Buffered => Client {
-                calls: client!(self, calls, address, binary.clone()),
+                calls: client!(self, calls, address, binary),
                 writes: client!(self, writes, address, binary),
             },
             Transport::Framed => Client {

@@ -1,7 +1,7 @@
 //! A rows event whose row images are decoded where they are used: nothing is copied out of it before.
 
 use super::cursor::Cursor;
-use super::plan::{RowsKind, TablePlan, next_change};
+use super::plan::{self, RowsKind, TablePlan};
 use crate::model::{ColumnValue, RowChangeRef};
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::Event;
@@ -55,12 +55,12 @@ impl RowsReader<'_> {
     /// # Errors
     /// `NotUnderstood` for an image that does not decode; nothing behind it can be read.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<RowChangeRef<'_>>, SourceError> {
+    pub fn next_change(&mut self) -> Result<Option<RowChangeRef<'_>>, SourceError> {
         if self.cursor.is_empty() {
             return Ok(None);
         }
         let block = self.block;
-        next_change(&block.plan, block.kind, &mut self.cursor, &mut self.before, &mut self.after)
+        plan::next_change(&block.plan, block.kind, &mut self.cursor, &mut self.before, &mut self.after)
             .map_err(|error| block.undecodable(&error.to_string()))?;
         let before = (block.kind != RowsKind::Insert).then_some(&*self.before);
         let after = (block.kind != RowsKind::Delete).then_some(&*self.after);
