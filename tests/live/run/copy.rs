@@ -30,12 +30,12 @@ async fn a_copy_under_writes_ends_equal_with_integer_keys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_under_writes_ends_equal_with_text_keys_behind_another_primary_key() {
-    copies_under_writes("labels", &LABELS, 200, 5_000).await;
+    copies_under_writes("labels", &LABELS, 200, 20_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_under_writes_ends_equal_with_an_automatic_primary_key() {
-    copies_under_writes("entries", &ENTRIES, 200, 5_000).await;
+    copies_under_writes("entries", &ENTRIES, 200, 20_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
