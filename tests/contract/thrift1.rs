@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tailfill::clock::{Clock, SteadyClock};
 use tailfill::model::{
-    Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema,
-    Target, Tick, Value, ValueEncoding,
+    CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName,
+    TableSchema, Target, Tick, Value, ValueEncoding,
 };
 use tailfill::sink::hbase::Transport;
 use tailfill::sink::memory::MemorySink;
@@ -147,11 +147,17 @@ fn follow(followee: u64, follower: u64, note: Option<&str>) -> Row {
 /// The full write of an item, NULLs as markers.
 fn put(mapping: &Mapping, tick: Tick, row: &Row) -> RowWrite {
     let item = layout::item_write(mapping, &mapping.targets[0], row).expect("the row can be written");
-    RowWrite { row: item.row, tick, delete_family: false, puts: item.puts, delete_columns: item.nulls }
+    RowWrite {
+        row: item.address.row,
+        tick,
+        delete_family: false,
+        puts: item.puts,
+        delete_columns: item.nulls,
+    }
 }
 
 fn delete(mapping: &Mapping, tick: Tick, row: &Row) -> RowWrite {
-    let row = layout::address(mapping, &mapping.targets[0], row).expect("the row has an address");
+    let row = layout::address(mapping, &mapping.targets[0], row).expect("the row has an address").row;
     RowWrite { row, tick, delete_family: true, puts: vec![], delete_columns: vec![] }
 }
 
@@ -173,6 +179,7 @@ async fn thrift1_meets_the_contract_and_reads_what_thrift2_wrote() {
     let names = ["thrift1", "thrift2"].map(unique_target);
     let target = |index: usize| Target {
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![3],
         values: ValueEncoding::Utf8,
         ..names[index].clone()

@@ -118,6 +118,7 @@ io_errors!(
     ThBaseServicePutMultipleException,
     ThBaseServiceDeleteMultipleException,
     ThBaseServiceGetScannerResultsException,
+    ThBaseServiceCheckAndMutateException,
     ThBaseServiceGetTableDescriptorException,
     ThBaseServiceTableExistsException,
     ThBaseServiceCreateTableException,
