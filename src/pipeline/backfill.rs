@@ -104,7 +104,7 @@ impl Worker<'_> {
     async fn copy_one(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
         let mut changed = copy.changed.listen();
         self.plan_ahead(copy).await?;
-        let rows_max = u64::from(self.parts.settings.chunk_rows);
+        let rows_max = u64::from(copy.chunk_rows.get().copied().unwrap_or(self.parts.settings.chunk_rows));
         let Some(part) = copy.spans().take(rows_max) else {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
@@ -134,8 +134,9 @@ impl Worker<'_> {
         }
         let settings = self.parts.settings.clone();
         let snapshot = self.snapshot().await?;
-        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings).await?;
-        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(settings.chunk_rows)).await;
+        let rows = planning::chunk_rows(copy, &mut **snapshot, &settings).await?;
+        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings, rows).await?;
+        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(rows)).await;
         let done = match pieces {
             Ok(pieces) => copy.spans().add(chunks, pieces),
             Err(error) => {
@@ -186,7 +187,7 @@ impl Worker<'_> {
             let (wanted, whole_range) = match &pieces[0].what {
                 What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
                 What::Range(range) => (Wanted::Range(range), true),
-                What::List(key) => (Wanted::List(key), false),
+                What::List { key, range } => (Wanted::List { key, range }, false),
             };
             let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
             let mut memory = ListMemory::default();
