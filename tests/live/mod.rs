@@ -2,6 +2,7 @@
 pub mod bench;
 pub mod check;
 pub mod connect;
+pub mod formats;
 pub mod init;
 pub mod network;
 pub mod position;

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod memcached;
 pub mod mysql;
 pub mod own;
+pub mod page;
 pub mod proxy;
 pub mod scenario;
 pub mod setup;
