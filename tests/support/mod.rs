@@ -3,6 +3,8 @@
 pub mod application;
 pub mod child;
 pub mod compare;
+pub mod decode;
+pub mod lists;
 pub mod memcached;
 pub mod mysql;
 pub mod own;
