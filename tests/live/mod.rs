@@ -4,6 +4,7 @@ pub mod check;
 pub mod connect;
 pub mod formats;
 pub mod init;
+pub mod layouts;
 pub mod network;
 pub mod position;
 pub mod run;
