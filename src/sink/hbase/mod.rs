@@ -17,8 +17,10 @@ mod adopt;
 mod clock;
 mod failure;
 mod gateway;
+mod line;
 mod pace;
 mod pool;
+mod probe;
 mod request;
 mod schema;
 mod slots;
@@ -100,7 +102,7 @@ const READ_ROWS_MAX: usize = 2_000;
 /// A [`Sink`] on Thrift2 gateways.
 pub struct HbaseSink {
     options: HbaseOptions,
-    pool: Pool,
+    pool: Pool<gateway::Client>,
     targets: BTreeMap<TargetId, Place>,
 }
 
