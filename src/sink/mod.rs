@@ -128,8 +128,9 @@ pub enum TableState {
         /// Family settings as the gateway returns them (`VERSIONS`, `hbase.hstore.time.to.purge.deletes` ...),
         /// `None` when the table lacks the family.
         family: Option<std::collections::BTreeMap<String, String>>,
-        /// Table attributes.
-        attributes: std::collections::BTreeMap<String, String>,
+        /// Table attributes. `None` where the gateway does not tell them (Thrift1); of a family it then tells
+        /// `VERSIONS`, `TTL` and the like, and nothing of the purge delay or the new version behaviour.
+        attributes: Option<std::collections::BTreeMap<String, String>>,
         families: Vec<String>,
     },
 }

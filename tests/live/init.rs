@@ -31,7 +31,7 @@ async fn sink(setup: &Setup) -> HbaseSink {
 async fn run_attribute(setup: &Setup) -> Option<String> {
     match sink(setup).await.describe(TargetId(0)).await.expect("the gateway answers") {
         TableState::Missing => None,
-        TableState::Present { attributes, .. } => attributes.get(RUN_ATTRIBUTE).cloned(),
+        TableState::Present { attributes, .. } => attributes?.get(RUN_ATTRIBUTE).cloned(),
     }
 }
 

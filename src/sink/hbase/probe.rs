@@ -25,11 +25,7 @@ pub enum Interface {
 }
 
 /// The address of the gateway `name`, once it has said that it offers `wanted` over the transport of `options`.
-pub async fn find(
-    name: &str,
-    options: &HbaseOptions,
-    wanted: Interface,
-) -> Result<SocketAddr, SinkError> {
+pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Result<SocketAddr, SinkError> {
     let address = reach(name, options.connect_timeout).await?;
     let wrong = |reason: String| SinkError::WrongProtocol { gateway: name.to_owned(), reason };
     let reason = match ask(&Client::new(address, options, options.transport)).await {

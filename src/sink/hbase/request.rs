@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub const CALL_BYTES_MAX: usize = 4 << 20;
 
 /// What a request holds beside its rows: message header, method and table name.
-const ENVELOPE_BYTES: usize = 1_024;
+pub const ENVELOPE_BYTES: usize = 1_024;
 
 /// The bounds of one request.
 #[derive(Clone, Copy, Debug)]
@@ -149,14 +149,14 @@ fn whole(family: &Bytes) -> TColumn {
 }
 
 /// HBase replaces its greatest timestamp with the time of the call.
-fn timestamp(tick: Tick) -> Result<i64, String> {
+pub fn timestamp(tick: Tick) -> Result<i64, String> {
     i64::try_from(tick.0)
         .ok()
         .filter(|stamp| *stamp < i64::MAX)
         .ok_or_else(|| format!("tick {tick} is no HBase timestamp"))
 }
 
-fn check_row_key(row: &[u8]) -> Result<(), String> {
+pub fn check_row_key(row: &[u8]) -> Result<(), String> {
     match row.len() {
         0 => Err("row keys cannot be empty".into()),
         length if length > ROW_KEY_BYTES_MAX => {
@@ -167,7 +167,7 @@ fn check_row_key(row: &[u8]) -> Result<(), String> {
 }
 
 /// HBase counts 24 bytes for a cell beside its row key, family, qualifier and value.
-fn check_cells(write: &PackedWrite<'_>, family: &[u8], bounds: Bounds) -> Result<(), String> {
+pub fn check_cells(write: &PackedWrite<'_>, family: &[u8], bounds: Bounds) -> Result<(), String> {
     let size = |(qualifier, value): (&[u8], &[u8])| {
         24 + write.row.len() + family.len() + qualifier.len() + value.len()
     };
@@ -179,6 +179,18 @@ fn check_cells(write: &PackedWrite<'_>, family: &[u8], bounds: Bounds) -> Result
         )),
         _ => Ok(()),
     }
+}
+
+/// A frame above the gateway's limit costs the connection and says nothing.
+pub fn check_frame(row_bytes: usize, bounds: Bounds) -> Result<(), String> {
+    if !bounds.hard || row_bytes + ENVELOPE_BYTES <= bounds.bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "a row of {row_bytes} bytes does not fit into a frame of {} bytes; raise the gateway's \
+         hbase.regionserver.thrift.framed.max_frame_size_in_mb, or use buffered transport",
+        bounds.bytes
+    ))
 }
 
 /// Mutations, split into calls.
@@ -209,13 +221,7 @@ impl Calls {
         let at = self.call.len();
         write(&mut self.call);
         let size = self.call.len() - at;
-        if self.bounds.hard && size + ENVELOPE_BYTES > self.bounds.bytes {
-            return Err(format!(
-                "a row of {size} bytes does not fit into a frame of {} bytes; raise the gateway's \
-                 hbase.regionserver.thrift.framed.max_frame_size_in_mb, or use buffered transport",
-                self.bounds.bytes
-            ));
-        }
+        check_frame(size, self.bounds)?;
         if self.mutations > 0 && self.call.len() - self.head.len() + ENVELOPE_BYTES > self.bounds.bytes {
             let mut next = self.head.clone();
             next.extend_from_slice(&self.call[at..]);

@@ -96,7 +96,7 @@ pub fn table_state(descriptor: &TTableDescriptor, family: &str) -> TableState {
     let found = descriptor.columns.iter().flatten().find(|column| column.name == family.as_bytes());
     TableState::Present {
         family: found.map(settings),
-        attributes: texts(descriptor.attributes.iter().flatten()),
+        attributes: Some(texts(descriptor.attributes.iter().flatten())),
         families: families(descriptor),
     }
 }
