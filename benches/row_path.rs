@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use tailfill::failpoints::Failpoints;
 use tailfill::model::{
-    Column, ColumnType, Layout, Mapping, MappingId, OrderKey, RowChangeRef, TableId, TableName, TableSchema,
-    Target, TargetId, Tick, ValueEncoding,
+    CellForm, Column, ColumnType, Layout, Mapping, MappingId, OrderKey, RowChangeRef, TableId, TableName,
+    TableSchema, Target, TargetId, Tick, ValueEncoding,
 };
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Coalescer, Plan};
@@ -53,10 +53,13 @@ fn mapping() -> Mapping {
         table: "bench".into(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![2, 3],
         values: ValueEncoding::Utf8,
         salt_buckets: 16,
         ordered: true,
+        segment: None,
+        counted: false,
     };
     Mapping {
         id: MappingId(0),
@@ -143,7 +146,7 @@ fn row_path(criterion: &mut Criterion) {
         let (target, mut out) = (&mapping.targets[0], Vec::new());
         bencher.iter(|| {
             out.clear();
-            layout::push_address(&mapping, target, black_box(&row), &mut out).expect("it has a key");
+            layout::push_row_key(&mapping, target, black_box(&row), &mut out).expect("it has a key");
             layout::push_cells(&mapping, target, black_box(&row), &mut out).expect("its cells have a form");
             black_box(&out);
         });

@@ -35,9 +35,11 @@ enum TDeleteType {
   DELETE_FAMILY_VERSION = 3
 }
 
+// `filterString`: the filter language of HBase's reference guide ("Filter Language"), as bytes.
 struct TGet {
   1: required binary row,
-  2: optional list<TColumn> columns
+  2: optional list<TColumn> columns,
+  6: optional binary filterString
 }
 
 // `attributes`: `_ttl` is the life time of the cells in milliseconds, 8 bytes big-endian.
@@ -53,13 +55,37 @@ struct TDelete {
   4: optional TDeleteType deleteType
 }
 
+// `batchSize`: cells of one result at most; a row with more comes in several results.
 struct TScan {
   1: optional binary startRow,
   2: optional binary stopRow,
   3: optional list<TColumn> columns,
   4: optional i32 caching,
+  7: optional binary filterString,
+  8: optional i32 batchSize,
   11: optional bool reversed,
   15: optional i32 limit
+}
+
+// One of the two.
+union TMutation {
+  1: TPut put,
+  2: TDelete deleteSingle
+}
+
+struct TRowMutations {
+  1: required binary row,
+  2: required list<TMutation> mutations
+}
+
+enum TCompareOperator {
+  LESS = 0,
+  LESS_OR_EQUAL = 1,
+  EQUAL = 2,
+  NOT_EQUAL = 3,
+  GREATER_OR_EQUAL = 4,
+  GREATER = 5,
+  NO_OP = 6
 }
 
 struct TTableName {
@@ -117,6 +143,9 @@ service THBaseService {
   list<TDelete> deleteMultiple(1: required binary table, 2: required list<TDelete> tdeletes) throws (1: TIOError io)
 
   list<TResult> getScannerResults(1: required binary table, 2: required TScan tscan, 3: i32 numRows) throws (1: TIOError io)
+
+  // EQUAL to empty bytes means "absent". False: the cell is not as compared, and nothing was done.
+  bool checkAndMutate(1: required binary table, 2: required binary row, 3: required binary family, 4: required binary qualifier, 5: required TCompareOperator compareOperator, 6: binary value, 7: required TRowMutations rowMutations) throws (1: TIOError io)
 
   TTableDescriptor getTableDescriptor(1: required TTableName table) throws (1: TIOError io)
 

@@ -140,7 +140,7 @@ async fn commit(conn: &mut Conn, mapping: &Mapping, rows: &Rows) -> anyhow::Resu
     let (list, item) = (rows.any_list(&mut rand::rng()), NEXT.fetch_add(1, Relaxed));
     let created = Value::DateTime(DateTime::from_micros_since_epoch(CREATED_MICROS));
     let row = vec![Value::UInt(list), Value::UInt(item), created, Value::Text("probe".into())];
-    let key = layout::address(mapping, &mapping.targets[0], &row)?;
+    let key = layout::address(mapping, &mapping.targets[0], &row)?.row;
     conn.query_drop(format!("INSERT INTO {FOLLOWS} VALUES ({list}, {item}, '2024-01-01', 'probe')")).await?;
     Ok(key)
 }

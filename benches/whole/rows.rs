@@ -37,7 +37,13 @@ async fn encoded(ground: &Ground, backlog: &Backlog, mapping: Mapping) -> anyhow
             let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
             let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);
             let (delete_family, delete_columns) = (false, Vec::new());
-            rows.push(RowWrite { row: item.row, tick, delete_family, puts: item.puts, delete_columns });
+            rows.push(RowWrite {
+                row: item.address.row,
+                tick,
+                delete_family,
+                puts: item.puts,
+                delete_columns,
+            });
         }
     }
     Ok(rows)

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::lock::{LeaseKey, ListId};
 use crate::model::{Mapping, Target, Value};
 use crate::sink::encode::{self, Direction};
-use crate::sink::{SinkError, layout, tall};
+use crate::sink::{SinkError, layout};
 use std::fmt::Write as _;
 
 pub async fn key(config: &Config, args: KeyArgs) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ impl Parts {
         item: Option<&[Value]>,
         order: Option<&Value>,
     ) -> Result<Parts, SinkError> {
-        let prefix = tall::list_prefix(target, list_key);
+        let prefix = layout::list_prefix(target, list_key);
         let (salt, list_key) = prefix.split_at(1);
         let mut parts = vec![("salt", salt.to_vec()), ("list key", list_key.to_vec())];
         let Some(item) = item else { return Ok(Parts { parts, missing: Some("ITEM") }) };
@@ -111,7 +111,7 @@ fn shell_form(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Column, ColumnType, Layout, OrderKey, TargetId, ValueEncoding};
+    use crate::model::{CellForm, Column, ColumnType, Layout, OrderKey, TargetId, ValueEncoding};
     use std::sync::Arc;
 
     /// DESIGN section 5's vector: followee, follower, created_at descending, 16 buckets; and a
@@ -133,10 +133,13 @@ mod tests {
             table: table.to_owned(),
             family: "f".to_owned(),
             layout: Layout::Tall,
+            form: CellForm::Columns,
             columns: vec![2],
             values: ValueEncoding::Utf8,
             salt_buckets: 16,
             ordered,
+            segment: None,
+            counted: false,
         };
         mapping.targets = vec![target(0, "followers", true), target(1, "members", false)];
         mapping
@@ -179,8 +182,14 @@ target     members, family f
         let order = Value::DateTime(micros);
         let text = render(&mapping, &args(Some("42"), Some("2024-01-01 00:00:00.123"))).unwrap();
         for target in &mapping.targets {
-            let row = tall::row_key_of(&mapping, target, &[Value::UInt(7)], Some(&order), &[Value::UInt(42)])
-                .unwrap();
+            let row = crate::sink::tall::row_key_of(
+                &mapping,
+                target,
+                &[Value::UInt(7)],
+                Some(&order),
+                &[Value::UInt(42)],
+            )
+            .unwrap();
             assert!(text.contains(&shell_form(&row)), "{}", target.table);
         }
     }

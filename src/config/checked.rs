@@ -1,7 +1,7 @@
 //! What the program uses: every setting present, in its unit, in its range.
 
 use super::Secret;
-use crate::model::{Layout, TableName, ValueEncoding};
+use crate::model::{CellForm, Layout, TableName, ValueEncoding};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -172,13 +172,28 @@ pub struct Target {
     pub table: String,
     pub layout: Layout,
     pub family: String,
-    /// The columns that become cells; `None`: all but those of key and item.
+    /// The columns that become cells, or parts of one cell; `None`: all but those of key and item. Exactly one with
+    /// [`CellForm::Alone`].
     pub columns: Option<Vec<String>>,
+    pub form: CellForm,
     pub values: ValueEncoding,
     /// 1..=256.
     pub salt_buckets: u16,
-    /// Whether the order key is part of the row key; never true without an order.
+    /// Whether the order key is part of an item's address; never true without an order.
     pub ordered: bool,
+    /// Only with the wide layout and an order.
+    pub segment: Option<SegmentWidth>,
+    /// Only with the wide layout.
+    pub counted: bool,
+}
+
+/// `segment`: how much of the order column one row holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentWidth {
+    /// Of a date column; above 0.
+    Duration(Duration),
+    /// Of an integer column; above 0.
+    Units(u64),
 }
 
 /// `[[mapping.query]]`: what the application asks.

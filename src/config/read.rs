@@ -2,6 +2,7 @@
 //! servers and of the program. Mappings are in `read/mapping.rs`.
 
 mod mapping;
+mod target;
 
 use super::checked::{
     Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Source, Tail, Tls,

@@ -1,9 +1,10 @@
 //! From names to columns: a checked configuration matched with the source's tables.
 
-use super::checked::{Config, Mapping, Target};
+use super::checked::{Config, Mapping, SegmentWidth, Target};
 use super::fault::{Fault, Faults, likely};
-use crate::model::{self, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
-use crate::sink::encode::can_be_key;
+use super::units::print_duration;
+use crate::model::{self, ColumnType, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
+use crate::sink::encode::{can_be_key, is_moment};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,15 +73,19 @@ impl Columns<'_> {
         let mut targets = Vec::new();
         for (index, target) in mapping.targets.iter().enumerate() {
             let columns = self.cells(index, target, &key, &item);
+            let segment = target.segment.and_then(|width| self.segment(index, width, order));
             targets.push(model::Target {
                 id: TargetId(small(*next_target)),
                 table: target.table.clone(),
                 family: target.family.clone(),
                 layout: target.layout,
                 columns,
+                form: target.form,
                 values: target.values,
                 salt_buckets: target.salt_buckets,
                 ordered: target.ordered,
+                segment,
+                counted: target.counted,
             });
             *next_target += 1;
         }
@@ -140,9 +145,38 @@ impl Columns<'_> {
         };
         let mut found = Vec::new();
         for (place, name) in names.iter().enumerate() {
-            found.extend(self.column(&format!("target[{index}].columns[{place}]"), name));
+            let key = match target.form {
+                model::CellForm::Alone => format!("target[{index}].value_column"),
+                _ => format!("target[{index}].columns[{place}]"),
+            };
+            found.extend(self.column(&key, name));
         }
         found
+    }
+
+    /// The width of a segment in units of the order column.
+    fn segment(&mut self, index: usize, width: SegmentWidth, order: Option<OrderKey>) -> Option<u64> {
+        let column = &self.schema.columns[order?.column];
+        let moment = is_moment(&column.column_type);
+        let whole = matches!(column.column_type, ColumnType::Integer { .. } | ColumnType::Year);
+        let (given, rule) = match width {
+            SegmentWidth::Units(units) if whole => return Some(units),
+            SegmentWidth::Duration(duration) if moment => {
+                return Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+            }
+            SegmentWidth::Units(units) => (units.to_string(), "a date takes a duration, like \"30d\""),
+            SegmentWidth::Duration(duration) => {
+                (format!("{:?}", print_duration(duration)), "an integer takes a whole number")
+            }
+        };
+        let order = format!("the order column {} is {}", column.name, column.declared);
+        let rule = match moment || whole {
+            true => format!("does not fit: {order}, and {rule}"),
+            false => format!("does not fit: {order}, which has no segments (integers and dates have)"),
+        };
+        let path = format!("{}.target[{index}].segment", self.path);
+        self.faults.push(Fault { line: None, path, given: Some(given), rule });
+        None
     }
 
     /// A column that is there and in every row image.
@@ -174,7 +208,7 @@ impl Columns<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Column, ColumnType};
+    use crate::model::Column;
     use std::path::Path;
 
     const CONFIG: &str = r#"

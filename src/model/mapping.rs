@@ -62,20 +62,42 @@ pub struct Target {
     pub table: String,
     pub family: String,
     pub layout: Layout,
-    /// Column indexes that become cells, in configured order.
+    /// Column indexes that become cells, or parts of one cell, in configured order.
     pub columns: Vec<usize>,
+    pub form: CellForm,
+    /// How the value of a single column is written: with [`CellForm::Columns`] and [`CellForm::Alone`].
     pub values: ValueEncoding,
     /// 1..=256.
     pub salt_buckets: u16,
-    /// Whether the row key holds the order key (a membership target leaves it out).
+    /// Whether the order key is part of an item's address (a membership target leaves it out).
     pub ordered: bool,
+    /// Wide and ordered only: the width of a segment, in units of the order part (microseconds, or the
+    /// integer's own), at least 1.
+    pub segment: Option<u64>,
+    /// Wide only: rows keep their number of items in the family `c`.
+    pub counted: bool,
 }
 
 /// How a target lays a list out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Layout {
-    /// One HBase row per item, one cell per column.
+    /// One HBase row per item.
     Tall,
+    /// One HBase row per list, or per list and segment; one cell per item.
+    Wide,
+}
+
+/// What the cells of an item hold. A wide item has one cell, so it is never [`CellForm::Columns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CellForm {
+    /// One cell per column; qualifier = the column's name.
+    Columns,
+    /// One cell: a MessagePack map of the columns.
+    Msgpack,
+    /// One cell: a JSON object of the columns.
+    Json,
+    /// One cell: the value of the only column, empty where that is NULL.
+    Alone,
 }
 
 /// How a cell's value is written.

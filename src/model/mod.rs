@@ -15,7 +15,7 @@ pub mod value;
 pub use change::{Row, RowChange, RowChangeRef};
 pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
-pub use mapping::{Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
+pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position};
 pub use table::{Column, ColumnType, TableName, TableSchema};
 pub use tick::Tick;

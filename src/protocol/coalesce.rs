@@ -27,7 +27,8 @@ use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What one batch, or one chunk, writes to one list of one target: some rows of its block, in key order.
+/// What one batch, or one chunk, writes to one list of one target: some rows of its block, in key order. In the wide
+/// layout a row is one item's cell, and rows with one key follow each other.
 #[derive(Clone, Debug)]
 pub struct ListWrites {
     pub list: ListId,
@@ -152,12 +153,11 @@ impl Coalescer {
             None => None,
         };
         if let Some((list, row)) = before {
-            let at = self.buffer.len();
-            layout::push_address(mapping, target, row, &mut self.buffer)?;
-            let address = packed(at, self.buffer.len() - at, 0);
-            let same = |(_, after): &(ListId, Packed)| after.key(&self.buffer) == address.key(&self.buffer);
+            let address = pack_deleted(mapping, target, row, &mut self.buffer)?;
+            let buffer = &self.buffer;
+            let same = |(_, after): &(ListId, Packed)| after.address(buffer) == address.address(buffer);
             if after.as_ref().is_some_and(same) {
-                self.buffer.truncate(at);
+                self.buffer.truncate(address.at);
             } else {
                 self.note(Entry {
                     list,
@@ -177,12 +177,12 @@ impl Coalescer {
     /// Makes `entry` the last operation of its address.
     fn note(&mut self, mut entry: Entry) {
         let (buffer, entries) = (&self.buffer, &mut self.entries);
-        let key = entry.row.key(buffer);
+        let address = entry.row.address(buffer);
         let same = |place: &u32| {
             let other = &entries[*place as usize];
-            other.target == entry.target && other.row.key(buffer) == key
+            other.target == entry.target && other.row.address(buffer) == address
         };
-        let hash = address_hash(entry.target, key);
+        let hash = address_hash(entry.target, address);
         if let Some(place) = self.by_address.find(hash, same) {
             let known = &mut entries[*place as usize];
             if known.last == Last::Cancelled {
@@ -194,6 +194,7 @@ impl Coalescer {
                 return;
             }
             entry.row.delete_family = self.failpoints.family_marker_with_put()
+                && !entry.row.is_cell()
                 && known.last == Last::Delete
                 && entry.last == Last::Write;
             entry.inserted_only = false;
@@ -204,7 +205,7 @@ impl Coalescer {
         entries.push(entry);
         let rehash = |place: &u32| {
             let other = &entries[*place as usize];
-            address_hash(other.target, other.row.key(buffer))
+            address_hash(other.target, other.row.address(buffer))
         };
         self.by_address.insert_unique(hash, place, rehash);
     }
@@ -214,6 +215,7 @@ impl Coalescer {
         let nulls = !self.failpoints.null_markers_dropped();
         self.entries.retain_mut(|entry| {
             match entry.last {
+                Last::Delete if entry.row.is_cell() => entry.row.markers = true,
                 Last::Delete => entry.row.delete_family = true,
                 Last::Write => entry.row.markers = nulls && !entry.inserted_only,
                 Last::Cancelled => return false,
@@ -222,7 +224,7 @@ impl Coalescer {
         });
         let buffer = &self.buffer;
         self.entries.sort_unstable_by(|a, b| {
-            (a.list, a.target, a.row.key(buffer)).cmp(&(b.list, b.target, b.row.key(buffer)))
+            (a.list, a.target, a.row.address(buffer)).cmp(&(b.list, b.target, b.row.address(buffer)))
         });
         by_list(self.buffer, &self.entries, tick)
     }
@@ -231,23 +233,11 @@ impl Coalescer {
 /// A row and the list that it lies in.
 type InList<'a> = (ListId, &'a [ColumnValue<'a>]);
 
-fn address_hash(target: TargetId, key: &[u8]) -> u64 {
+fn address_hash(target: TargetId, address: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write_u16(target.0);
-    hasher.write(key);
+    hasher.write(address);
     hasher.finish()
-}
-
-fn packed(at: usize, key_bytes: usize, cell_bytes: usize) -> Packed {
-    let short =
-        |bytes: usize| u32::try_from(bytes).expect("a row is shorter than the packet that brought it");
-    Packed {
-        at,
-        key_bytes: short(key_bytes),
-        cell_bytes: short(cell_bytes),
-        delete_family: false,
-        markers: false,
-    }
 }
 
 /// Appends address and cells of an item to `buffer`.
@@ -257,11 +247,43 @@ fn pack_item(
     row: &[ColumnValue<'_>],
     buffer: &mut Vec<u8>,
 ) -> Result<Packed, SinkError> {
+    pack(mapping, target, row, layout::push_cells, buffer)
+}
+
+/// Appends the address of an item to `buffer`, and what deletes it.
+fn pack_deleted(
+    mapping: &Mapping,
+    target: &Target,
+    row: &[ColumnValue<'_>],
+    buffer: &mut Vec<u8>,
+) -> Result<Packed, SinkError> {
+    pack(mapping, target, row, layout::push_deleted_cells, buffer)
+}
+
+/// Appends cells and returns how many of their bytes are of the address.
+type PushCells = fn(&Mapping, &Target, &[ColumnValue<'_>], &mut Vec<u8>) -> Result<usize, SinkError>;
+
+fn pack(
+    mapping: &Mapping,
+    target: &Target,
+    row: &[ColumnValue<'_>],
+    push_cells: PushCells,
+    buffer: &mut Vec<u8>,
+) -> Result<Packed, SinkError> {
     let at = buffer.len();
-    layout::push_address(mapping, target, row, buffer)?;
+    layout::push_row_key(mapping, target, row, buffer)?;
     let cells_at = buffer.len();
-    layout::push_cells(mapping, target, row, buffer)?;
-    Ok(packed(at, cells_at - at, buffer.len() - cells_at))
+    let of_address = push_cells(mapping, target, row, buffer)?;
+    let short =
+        |bytes: usize| u32::try_from(bytes).expect("a row is shorter than the packet that brought it");
+    Ok(Packed {
+        at,
+        key_bytes: short(cells_at - at),
+        address_bytes: short(cells_at - at + of_address),
+        cell_bytes: short(buffer.len() - cells_at),
+        delete_family: false,
+        markers: false,
+    })
 }
 
 /// Cuts entries that are sorted by list and target.

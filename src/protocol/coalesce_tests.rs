@@ -1,8 +1,9 @@
 use super::*;
 use crate::clock::SteadyClock;
-use crate::model::{DateTime, Row, RowChange, TableId, Value};
+use crate::model::{DateTime, Layout, Row, RowChange, TableId, Value};
 use crate::protocol::plan::{Cohort, list_of};
-use crate::sink::fixtures::followers;
+use crate::sink::fixtures::{followers, followers_everywhere};
+use crate::sink::layout::Address;
 use crate::sink::memory::MemorySink;
 use crate::sink::{RowWrite, ScanRange, Sink, StoredRow};
 use bytes::Bytes;
@@ -36,6 +37,10 @@ fn plan(cohort: Cohort) -> Plan {
     Plan::new(vec![followers()], cohort)
 }
 
+fn everywhere() -> Plan {
+    Plan::new(vec![followers_everywhere()], Cohort::All)
+}
+
 fn batch_of(plan: &Plan, changes: &[RowChange], tick: Tick) -> Vec<ListWrites> {
     let mut coalescer = Coalescer::new(Failpoints::default());
     for change in changes {
@@ -50,7 +55,7 @@ fn unpacked(writes: &ListWrites) -> Vec<RowWrite> {
 
 /// The rows that a batch of these changes writes to one target, in key order.
 fn rows_of(target: TargetId, changes: &[RowChange]) -> Vec<RowWrite> {
-    let batch = batch_of(&plan(Cohort::All), changes, TICK);
+    let batch = batch_of(&everywhere(), changes, TICK);
     let mut rows: Vec<RowWrite> =
         batch.iter().filter(|writes| writes.target == target).flat_map(unpacked).collect();
     rows.sort_by(|a, b| a.row.cmp(&b.row));
@@ -132,6 +137,45 @@ fn an_item_that_leaves_the_cohort_is_deleted_and_one_that_joins_is_written_in_fu
     assert_eq!(joins.len(), 2, "one a target");
 }
 
+const WIDE: TargetId = TargetId(2);
+
+#[test]
+fn a_wide_item_is_deleted_by_a_marker_for_its_cell_alone() {
+    let deleted = &rows_of(WIDE, &[delete(row(1, 1, 0, None))])[0];
+    assert!(!deleted.delete_family && deleted.puts.is_empty());
+    let written = &rows_of(WIDE, &[insert(row(1, 1, 0, None))])[0];
+    assert_eq!(deleted.delete_columns, [written.puts[0].0.clone()]);
+    assert_eq!(deleted.row, written.row);
+}
+
+#[test]
+fn a_wide_item_that_moves_to_another_segment_is_deleted_there_and_written_here() {
+    let moved = rows_of(WIDE, &[update(row(1, 1, 0, None), row(1, 1, 5, None))]);
+    assert_eq!(moved.len(), 2);
+    assert_ne!(moved[0].row, moved[1].row);
+    let both = rows_of(WIDE, &[insert(row(1, 1, 0, None)), update(row(1, 1, 0, None), row(1, 1, 5, None))]);
+    assert_eq!(
+        both.iter().map(|write| write.delete_columns.len()).sum::<usize>(),
+        1,
+        "what the batch made is deleted"
+    );
+}
+
+#[test]
+fn items_of_one_wide_row_are_last_operations_of_their_own() {
+    let changes = [
+        insert(row(1, 1, 0, None)),
+        delete(row(1, 2, 0, None)),
+        delete(row(1, 1, 0, None)),
+        insert(row(1, 2, 0, Some("a"))),
+    ];
+    let rows = rows_of(WIDE, &changes);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].row, rows[1].row);
+    assert!(rows[0].puts.is_empty() && rows[0].delete_columns.len() == 1);
+    assert!(rows[1].puts.len() == 1 && rows[1].delete_columns.is_empty());
+}
+
 /// What a change does to one of few items: enough for every rule to meet every other.
 #[derive(Clone, Debug)]
 struct Step {
@@ -190,8 +234,9 @@ fn apply(sink: &MemorySink, writes: &[ListWrites]) {
 proptest! {
     #[test]
     fn batches_of_any_size_end_like_the_changes_one_by_one(steps in steps(), sizes in proptest::collection::vec(1..9usize, 24)) {
-        let (plan, changes) = (plan(Cohort::All), changes_of(&steps));
-        let sink = || MemorySink::with_tables(&followers().targets, Arc::new(SteadyClock::start()));
+        let (plan, changes) = (everywhere(), changes_of(&steps));
+        let targets = followers_everywhere().targets;
+        let sink = || MemorySink::with_tables(&targets, Arc::new(SteadyClock::start()));
         let (one_by_one, batched) = (sink(), sink());
         for (tick, change) in (1..).zip(&changes) {
             apply(&one_by_one, &batch_of(&plan, std::slice::from_ref(change), Tick(tick)));
@@ -202,23 +247,28 @@ proptest! {
             apply(&batched, &batch_of(&plan, batch, Tick(tick)));
             rest = left;
         }
-        for target in [ORDERED, MEMBERSHIP] {
-            prop_assert_eq!(visible(&one_by_one, target), visible(&batched, target));
+        for target in &targets {
+            prop_assert_eq!(visible(&one_by_one, target.id), visible(&batched, target.id));
         }
     }
 
     #[test]
     fn every_address_mentioned_is_sent_once_and_never_with_family_marker_and_put(steps in steps()) {
-        let (mapping, changes) = (followers(), changes_of(&steps));
+        let (mapping, changes) = (followers_everywhere(), changes_of(&steps));
         for target in &mapping.targets {
-            let mut mentioned: Vec<Bytes> = changes.iter()
+            let mut mentioned: Vec<Address> = changes.iter()
                 .flat_map(|change| [&change.before, &change.after]).flatten()
                 .map(|row| layout::address(&mapping, target, row).expect("whole keys")).collect();
             mentioned.sort();
             mentioned.dedup();
             let sent = rows_of(target.id, &changes);
             prop_assert!(sent.iter().all(|write| !write.delete_family || write.puts.is_empty()));
-            let sent: Vec<Bytes> = sent.into_iter().map(|write| write.row).collect();
+            let cell = |write: &RowWrite| match target.layout {
+                Layout::Tall => None,
+                Layout::Wide => write.puts.iter().map(|(name, _)| name).chain(&write.delete_columns).next().cloned(),
+            };
+            let mut sent: Vec<Address> = sent.iter().map(|write| Address { row: write.row.clone(), cell: cell(write) }).collect();
+            sent.sort();
             prop_assert_eq!(sent, mentioned);
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{Column, ColumnType, ColumnValue, DateTime, Mapping, Value, Va
 use bytes::Bytes;
 
 /// Why a value cannot be written; the caller adds mapping and column. Never holds the value.
-type Reason = &'static str;
+pub(super) type Reason = &'static str;
 
 /// Ascending or descending order of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub fn push_cell_value(
     encoded.map(|()| true).map_err(|reason| unencodable(mapping, column, reason))
 }
 
-fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, SinkError> {
+pub(super) fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, SinkError> {
     mapping
         .schema
         .columns
@@ -155,7 +155,7 @@ fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, SinkError> {
         .ok_or_else(|| unencodable(mapping, column, "is not a column of the table"))
 }
 
-fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
+pub(super) fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
     let name = mapping.schema.columns.get(column).map_or("?", |column| column.name.as_str());
     SinkError::Unencodable {
         mapping: mapping.name.clone(),
@@ -218,6 +218,41 @@ fn instant(date: &DateTime) -> Result<i64, Reason> {
         .ok_or(NO_INSTANT)
 }
 
+/// Whether values of this type are moments: their parts are microseconds since 1970.
+pub fn is_moment(column_type: &ColumnType) -> bool {
+    matches!(column_type, ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. })
+}
+
+/// The number that the part of an order value stands for: microseconds since 1970, or the integer itself.
+///
+/// # Errors
+/// `Unencodable` for what has no such number: NULL, a date that names no point in time, a text.
+pub fn order_number(mapping: &Mapping, column: usize, value: &ColumnValue<'_>) -> Result<i128, SinkError> {
+    let number = match value {
+        ColumnValue::Int(number) => Ok(i128::from(*number)),
+        ColumnValue::UInt(number) => Ok(i128::from(*number)),
+        ColumnValue::DateTime(date) => instant(date).map(i128::from),
+        ColumnValue::Null => Err("is NULL, which a key cannot hold"),
+        _ => Err("is neither a number nor a date, so it cannot be cut into segments"),
+    };
+    number.map_err(|reason| unencodable(mapping, column, reason))
+}
+
+/// Appends a signed integer as a part.
+pub fn push_signed(number: i64, direction: Direction, key: &mut Vec<u8>) {
+    let start = key.len();
+    key.extend_from_slice(&flip_sign(number));
+    if direction == Direction::Descending {
+        complement(&mut key[start..]);
+    }
+}
+
+/// Reads what [`push_signed`] wrote off the front of `bytes`.
+pub fn take_signed(direction: Direction, bytes: &mut &[u8]) -> Option<i64> {
+    let flip = if direction == Direction::Descending { 0xff } else { 0 };
+    take_u64(flip, bytes).map(unflip_sign)
+}
+
 fn flip_sign(number: i64) -> [u8; 8] {
     ((number as u64) ^ (1 << 63)).to_be_bytes()
 }
@@ -269,7 +304,11 @@ fn complement(part: &mut [u8]) {
     }
 }
 
-fn push_utf8(column_type: &ColumnType, value: &ColumnValue<'_>, out: &mut Vec<u8>) -> Result<(), Reason> {
+pub(super) fn push_utf8(
+    column_type: &ColumnType,
+    value: &ColumnValue<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
     match (column_type, value) {
         (_, ColumnValue::Int(number)) => {
             if *number < 0 {

@@ -1,8 +1,8 @@
 //! Mappings for the unit tests of this room.
 
 use crate::model::{
-    Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, TableId, TableName, TableSchema,
-    Target, TargetId, ValueEncoding,
+    CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, TableId, TableName,
+    TableSchema, Target, TargetId, ValueEncoding,
 };
 use std::sync::Arc;
 
@@ -56,16 +56,37 @@ pub fn followers() -> Mapping {
     mapping
 }
 
+/// The same in every layout: targets 2 and 3 are wide (by segments of a second, and without order), 4 is tall with one
+/// cell.
+pub fn followers_everywhere() -> Mapping {
+    let mut mapping = followers();
+    let wide = |id, table, ordered| Target {
+        layout: Layout::Wide,
+        form: CellForm::Msgpack,
+        segment: if ordered { Some(1_000_000) } else { None },
+        ..target(id, table, ordered)
+    };
+    mapping.targets.extend([
+        wide(2, "followers_wide", true),
+        Target { form: CellForm::Json, ..wide(3, "followers_wide_has", false) },
+        Target { form: CellForm::Msgpack, ..target(4, "followers_packed", true) },
+    ]);
+    mapping
+}
+
 pub fn target(id: u16, table: &str, ordered: bool) -> Target {
     Target {
         id: TargetId(id),
         table: table.into(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![2, 3],
         values: ValueEncoding::Utf8,
         salt_buckets: 16,
         ordered,
+        segment: None,
+        counted: false,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub mod cells;
 pub mod encode;
 pub mod error;
 #[cfg(test)]
@@ -20,10 +21,14 @@ pub mod layout;
 pub mod memory;
 pub mod null;
 pub mod number;
+mod packed;
+pub mod parts;
 mod print;
 pub mod rows;
 pub mod tall;
+pub mod wide;
 
+pub use cells::{CellNames, CellRange, CountChange, CountedRow, CountedWrite};
 pub use error::SinkError;
 pub use rows::{PackedRows, PackedWrite, RowBlock};
 
@@ -162,6 +167,36 @@ pub trait Sink: Send + Sync {
     /// Reads up to `range.limit` rows in key order. To go on, call again with `start` just after
     /// (or, reversed, just before) the last row.
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError>;
+
+    /// Reads up to `range.limit` cells in the order of row keys and, in a row, of qualifiers. Rows with no cell in the
+    /// range are left out, and the last one may be cut: go on with [`CellRange::behind`] its last cell.
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError>;
+
+    /// Reads single cells, row by row in the order asked for; `None` for a row that has none of them.
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError>;
+
+    /// Reads the keys of up to `range.limit` rows that have a cell in the target's family.
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError>;
+
+    /// Reads up to `range.limit` rows of the family of counts ([`cells::COUNTS_FAMILY`]) in the table of `target`.
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError>;
+
+    /// Reads what counted rows say of themselves and which of the named cells they have, each row in one Get, in the
+    /// order asked for.
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError>;
+
+    /// Writes to one counted row, all or nothing (checkAndMutate on `c:t`); `false`: `c:t` is not as expected, and
+    /// nothing was written. After an error it may have been applied, or may still be: read again, and compare
+    /// `c:t` with the tick.
+    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError>;
 
     /// The state of a target's table.
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError>;

@@ -1,6 +1,9 @@
 //! A sink that keeps nothing and counts: for `run --dry-run`.
 
-use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
+    TableState,
+};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,6 +54,44 @@ impl Sink for NullSink {
 
     async fn scan(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
         Err(nothing_here("a scan"))
+    }
+
+    async fn scan_cells(&self, _target: TargetId, _range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        Err(nothing_here("a scan"))
+    }
+
+    async fn read_cells(
+        &self,
+        _target: TargetId,
+        _wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        Err(nothing_here("a read"))
+    }
+
+    async fn scan_keys(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        Err(nothing_here("a scan"))
+    }
+
+    async fn scan_counts(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        Err(nothing_here("a scan"))
+    }
+
+    /// Rows that hold nothing: what a dry run writes to is empty.
+    async fn read_counted(
+        &self,
+        _target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        let empty = |names: &CellNames| CountedRow { row: names.row.clone(), ..CountedRow::default() };
+        Ok(wanted.iter().map(empty).collect())
+    }
+
+    async fn write_counted(&self, _target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        let puts: usize = write.puts.iter().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
+        let bytes = write.row.len() + puts + write.delete_columns.iter().map(Bytes::len).sum::<usize>();
+        self.rows.fetch_add((write.puts.len() + write.delete_columns.len()) as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        Ok(true)
     }
 
     async fn describe(&self, _target: TargetId) -> Result<TableState, SinkError> {

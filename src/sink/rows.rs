@@ -8,11 +8,11 @@ use crate::model::Tick;
 use std::convert::Infallible;
 use std::ops::Range;
 
-/// What stands before a cell: a value follows, or the column is NULL.
+/// What stands behind a qualifier: a value follows, or the column is NULL.
 const VALUE: u8 = 1;
 const NULL: u8 = 0;
 
-/// Appends a cell to packed cells: kind (1), qualifier's length (4, little-endian), qualifier; and for a value its
+/// Appends a cell to packed cells: qualifier's length (4, little-endian), qualifier, kind (1); and for a value its
 /// length (4) and bytes, which `value` appends.
 ///
 /// `value` says whether there is one: `false` is NULL, and then it must have appended nothing.
@@ -21,21 +21,45 @@ pub fn push_cell<E>(
     qualifier: &[u8],
     value: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
 ) -> Result<bool, E> {
-    let kind_at = cells.len();
-    cells.push(NULL);
     cells.extend_from_slice(&length(qualifier.len()));
     cells.extend_from_slice(qualifier);
+    push_value(cells, value)
+}
+
+/// Appends the beginning of a cell, whose qualifier `qualifier` appends; [`push_value`] or [`push_null`] must follow.
+pub fn push_qualifier<E>(
+    cells: &mut Vec<u8>,
+    qualifier: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
     let length_at = cells.len();
     cells.extend_from_slice(&[0; 4]);
+    qualifier(cells)?;
+    let bytes = length(cells.len() - length_at - 4);
+    cells[length_at..length_at + 4].copy_from_slice(&bytes);
+    Ok(())
+}
+
+/// Appends the rest of a cell behind its qualifier, as [`push_cell`] does.
+pub fn push_value<E>(
+    cells: &mut Vec<u8>,
+    value: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+) -> Result<bool, E> {
+    let kind_at = cells.len();
+    cells.extend_from_slice(&[NULL, 0, 0, 0, 0]);
     let value_at = cells.len();
     if !value(cells)? {
-        cells.truncate(length_at);
+        cells.truncate(kind_at + 1);
         return Ok(false);
     }
     cells[kind_at] = VALUE;
     let bytes = length(cells.len() - value_at);
-    cells[length_at..value_at].copy_from_slice(&bytes);
+    cells[kind_at + 1..value_at].copy_from_slice(&bytes);
     Ok(true)
+}
+
+/// Appends the rest of a cell that is NULL.
+pub fn push_null(cells: &mut Vec<u8>) {
+    cells.push(NULL);
 }
 
 /// A MySQL value has at most 4 GiB less one byte, and its forms here are no longer than the packet it came in.
@@ -61,9 +85,12 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (kind, rest) = self.0.split_first()?;
-        self.0 = rest;
+        if self.0.is_empty() {
+            return None;
+        }
         let qualifier = self.bytes();
+        let (kind, rest) = self.0.split_first().expect("packed here");
+        self.0 = rest;
         Some((qualifier, (*kind == VALUE).then(|| self.bytes())))
     }
 }
@@ -81,6 +108,11 @@ pub struct PackedWrite<'a> {
 }
 
 impl<'a> PackedWrite<'a> {
+    /// Bytes of key and cells, about.
+    pub fn bytes(&self) -> usize {
+        self.row.len() + self.cells.len()
+    }
+
     /// Cells put at `tick`: qualifier, value.
     #[inline]
     pub fn puts(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
@@ -112,6 +144,8 @@ impl<'a> PackedWrite<'a> {
 pub struct Packed {
     pub at: usize,
     pub key_bytes: u32,
+    /// What names the item: the key, and in the wide layout the qualifier of its only cell (as packed) behind it.
+    pub address_bytes: u32,
     pub cell_bytes: u32,
     pub delete_family: bool,
     pub markers: bool,
@@ -121,6 +155,16 @@ impl Packed {
     /// The row's key in `buffer`.
     pub fn key<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         &buffer[self.at..self.at + self.key_bytes as usize]
+    }
+
+    /// The item's address in `buffer`: equal bytes are the same item.
+    pub fn address<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[self.at..self.at + self.address_bytes as usize]
+    }
+
+    /// Whether the address is a cell of a row that other items share.
+    pub fn is_cell(&self) -> bool {
+        self.address_bytes > self.key_bytes
     }
 
     fn write<'a>(&self, buffer: &'a [u8], tick: Tick) -> PackedWrite<'a> {
@@ -133,6 +177,11 @@ impl Packed {
             cells: &buffer[cells_at..cells_at + self.cell_bytes as usize],
         }
     }
+}
+
+/// Packed cells taken apart, as a write of an empty row key: NULLs are markers.
+pub fn unpacked(cells: &[u8], tick: Tick) -> RowWrite {
+    PackedWrite { row: &[], tick, delete_family: false, markers: true, cells }.unpack()
 }
 
 /// Rows of one tick in one buffer.
@@ -199,6 +248,7 @@ impl PackedRows {
         let row = Packed {
             at,
             key_bytes: (cells_at - at) as u32,
+            address_bytes: (cells_at - at) as u32,
             cell_bytes: (self.buffer.len() - cells_at) as u32,
             delete_family: write.delete_family,
             markers: true,
@@ -236,7 +286,14 @@ mod tests {
         let none = |_: &mut Vec<u8>| Ok::<bool, ()>(false);
         push_cell(&mut buffer, b"n", none).unwrap();
         let cell_bytes = buffer.len() as u32 - 1;
-        let row = Packed { at: 0, key_bytes: 1, cell_bytes, delete_family: false, markers: false };
+        let row = Packed {
+            at: 0,
+            key_bytes: 1,
+            address_bytes: 1,
+            cell_bytes,
+            delete_family: false,
+            markers: false,
+        };
         let block = RowBlock::new(buffer, vec![row], Tick(1));
         let write = block.writes(0..1).next().unwrap();
         assert_eq!((write.row, write.puts().count(), write.delete_columns().count()), (&b"k"[..], 0, 0));

@@ -14,9 +14,9 @@ const VECTOR: &str = "0a00000000000000077ff9f228efdcff87000000000000002a";
 fn the_row_key_has_the_bytes_of_the_vector() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    assert_eq!(hex::encode(address(&mapping, &mapping.targets[0], &row).unwrap()), VECTOR);
+    assert_eq!(hex::encode(address(&mapping, &mapping.targets[0], &row).unwrap().row), VECTOR);
     let has = address(&mapping, &mapping.targets[1], &row).unwrap();
-    assert_eq!(hex::encode(has), "0a0000000000000007000000000000002a");
+    assert_eq!(hex::encode(has.row), "0a0000000000000007000000000000002a");
 }
 
 #[test]
@@ -26,9 +26,12 @@ fn row_keys_of_plain_values_are_those_of_rows() {
     let of = |target, order| row_key_of(&mapping, target, &row[..1], order, &row[1..2]);
     assert_eq!(
         of(&mapping.targets[0], Some(&row[2])).unwrap(),
-        address(&mapping, &mapping.targets[0], &row).unwrap()
+        address(&mapping, &mapping.targets[0], &row).unwrap().row
     );
-    assert_eq!(of(&mapping.targets[1], None).unwrap(), address(&mapping, &mapping.targets[1], &row).unwrap());
+    assert_eq!(
+        of(&mapping.targets[1], None).unwrap(),
+        address(&mapping, &mapping.targets[1], &row).unwrap().row
+    );
     assert!(of(&mapping.targets[0], None).is_err());
 }
 
@@ -36,7 +39,7 @@ fn row_keys_of_plain_values_are_those_of_rows() {
 fn an_item_is_written_with_its_nulls_named() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = item_write(&mapping, &mapping.targets[0], &row).unwrap();
+    let write = crate::sink::layout::item_write(&mapping, &mapping.targets[0], &row).unwrap();
     assert_eq!(write.puts, [("created_at".into(), "2024-01-01 00:00:00.123".into())]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
@@ -47,7 +50,8 @@ fn cells_of(mapping: &Mapping, row: &Row) -> (Vec<(Bytes, Bytes)>, Vec<Bytes>) {
     let mut cells = Vec::new();
     push_cells(mapping, &mapping.targets[0], row, &mut cells).unwrap();
     let cell_bytes = cells.len() as u32;
-    let row = Packed { at: 0, key_bytes: 0, cell_bytes, delete_family: false, markers: true };
+    let row =
+        Packed { at: 0, key_bytes: 0, address_bytes: 0, cell_bytes, delete_family: false, markers: true };
     let block = RowBlock::new(cells, vec![row], Tick(1));
     let write = block.writes(0..1).next().unwrap().unpack();
     (write.puts, write.delete_columns)
@@ -58,7 +62,7 @@ fn an_item_without_any_value_gets_the_placeholder() {
     let mut mapping = followers();
     mapping.targets[0].columns = vec![3];
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = item_write(&mapping, &mapping.targets[0], &row).unwrap();
+    let write = crate::sink::layout::item_write(&mapping, &mapping.targets[0], &row).unwrap();
     assert_eq!(write.puts, [PLACEHOLDER]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));

@@ -109,6 +109,7 @@ mod tests {
     use super::*;
     use crate::model::Tick;
     use crate::sink::StoredCell;
+    use crate::sink::layout::Address;
     use crate::sink::tall::PLACEHOLDER;
     use crate::verify::digest::row_hash;
     use proptest::prelude::*;
@@ -121,7 +122,7 @@ mod tests {
         if puts.is_empty() {
             puts.push(PLACEHOLDER);
         }
-        ItemWrite { row: "r".into(), puts, nulls: vec![] }
+        ItemWrite { address: Address { row: "r".into(), cell: None }, puts, nulls: vec![] }
     }
 
     fn stored(cells: &[(&str, &str)]) -> StoredRow {

@@ -149,7 +149,7 @@ impl<'a> Confirmer<'a> {
         for row in source.items(self.mapping, &wanted).await? {
             expected.items.insert(identity(self.mapping, &row)?);
             let write = layout::item_write(self.mapping, self.target, &row)?;
-            expected.by_row.insert(write.row.clone(), write);
+            expected.by_row.insert(write.address.row.clone(), write);
         }
         Ok(expected)
     }

@@ -3,8 +3,8 @@
 use super::{Meter, Settings, Tail, TailPositions, TailView, Verification};
 use crate::clock::SteadyClock;
 use crate::model::{
-    Column, ColumnType, DateTime, Gtid, GtidSet, Layout, Mapping, MappingId, OrderKey, Position, Row,
-    RowChange, TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
+    CellForm, Column, ColumnType, DateTime, Gtid, GtidSet, Layout, Mapping, MappingId, OrderKey, Position,
+    Row, RowChange, TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
 use crate::sink::layout;
 use crate::sink::memory::MemorySink;
@@ -41,10 +41,13 @@ pub fn mapping() -> Mapping {
         table: table.into(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns,
         values: ValueEncoding::Utf8,
         salt_buckets: 4,
         ordered,
+        segment: None,
+        counted: false,
     };
     Mapping {
         id: MappingId(0),
@@ -213,13 +216,13 @@ impl World {
     pub fn store(&self, row: &Row) {
         for target in &self.mapping.targets {
             let write = layout::item_write(&self.mapping, target, row).unwrap();
-            self.write(target, write.row, write.puts, write.nulls, false);
+            self.write(target, write.address.row, write.puts, write.nulls, false);
         }
     }
 
     fn forget(&self, row: &Row) {
         for target in &self.mapping.targets {
-            let address = layout::address(&self.mapping, target, row).unwrap();
+            let address = layout::address(&self.mapping, target, row).unwrap().row;
             self.write(target, address, vec![], vec![], true);
         }
     }
@@ -239,7 +242,7 @@ impl World {
 
     /// Removes a row of HBase behind everybody's back.
     pub fn lose(&self, target: &Target, row: &Row) {
-        let address = layout::address(&self.mapping, target, row).unwrap();
+        let address = layout::address(&self.mapping, target, row).unwrap().row;
         self.write(target, address, vec![], vec![], true);
     }
 }

@@ -175,7 +175,7 @@ async fn source_digests(with: &Verification, mapping: &Mapping) -> Result<Vec<Se
         for (target, digest) in mapping.targets.iter().zip(&mut digests) {
             for row in &rows {
                 let write = layout::item_write(mapping, target, row)?;
-                digest.add(&write.row, &expected_cells(&write));
+                digest.add(&write.address.row, &expected_cells(&write));
             }
         }
     }
@@ -248,18 +248,18 @@ impl Closer<'_> {
             let mut wanted: Vec<(ItemWrite, &Row)> = Vec::new();
             for row in &rows {
                 let write = layout::item_write(self.mapping, self.target, row)?;
-                if self.suspects.has(&write.row) {
+                if self.suspects.has(&write.address.row) {
                     wanted.push((write, row));
                 }
             }
             for part in wanted.chunks(LOOK_UPS_AT_ONCE) {
-                let keys: Vec<Bytes> = part.iter().map(|(write, _)| write.row.clone()).collect();
+                let keys: Vec<Bytes> = part.iter().map(|(write, _)| write.address.row.clone()).collect();
                 let stored = sink.read(self.target.id, &keys).await?;
                 for ((write, row), stored) in part.iter().zip(stored) {
                     if difference(Some(write), stored.as_ref()).is_some() {
                         let values = |columns: &[usize]| columns.iter().map(|i| row[*i].clone()).collect();
                         let key = Some((values(&self.mapping.key), values(&self.mapping.item)));
-                        confirmer.add(Candidate { row: write.row.clone(), key });
+                        confirmer.add(Candidate { row: write.address.row.clone(), key });
                     }
                 }
             }
@@ -306,7 +306,7 @@ impl Closer<'_> {
         let wanted: Vec<_> = keys.iter().flatten().cloned().collect();
         let mut expected = BTreeSet::new();
         for row in source.items(self.mapping, &wanted).await? {
-            expected.insert(layout::address(self.mapping, self.target, &row)?);
+            expected.insert(layout::address(self.mapping, self.target, &row)?.row);
         }
         for (row, key) in rows.iter().zip(keys) {
             if !expected.contains(&row.row) {

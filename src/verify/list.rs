@@ -203,7 +203,7 @@ impl List<'_> {
         };
         let writes = rows.iter().map(|row| {
             let write = layout::item_write(self.mapping, self.target, row)?;
-            Ok((write.row.clone(), write))
+            Ok((write.address.row.clone(), write))
         });
         writes.collect()
     }

@@ -63,7 +63,7 @@ fn items_are_shown_side_by_side_with_what_differs() {
     let world = world(order(true));
     let target = world.mapping.targets[0].clone();
     let address = |follower, second| {
-        layout::address(&world.mapping, &target, &edge(7, follower, second, None)).unwrap()
+        layout::address(&world.mapping, &target, &edge(7, follower, second, None)).unwrap().row
     };
     world.lose(&target, &edge(7, 5, 30, None));
     let note = |text: &'static str| vec![(Bytes::from("note"), Bytes::from(text))];

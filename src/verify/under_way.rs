@@ -98,7 +98,7 @@ fn addresses<'a>(
     change: RowChangeRef<'a>,
 ) -> impl Iterator<Item = Bytes> + 'a {
     let images = [change.before, change.after].into_iter().flatten();
-    images.filter_map(|row| layout::address(mapping, target, row).ok())
+    images.filter_map(|row| Some(layout::address(mapping, target, row).ok()?.row))
 }
 
 fn position(server_uuid: String, gtids: GtidSet) -> Position {

@@ -1,5 +1,6 @@
 //! One suite each on a double and on the real thing, so that doubles cannot drift.
 
+pub mod cells;
 pub mod hbase;
 pub mod lease;
 pub mod sink;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use tailfill::clock::{Clock, Entropy, SeededEntropy, SteadyClock, SystemEntropy};
-use tailfill::model::{Layout, Target, TargetId, Tick, ValueEncoding};
+use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
@@ -28,10 +28,13 @@ pub fn unique_target(name: &str) -> Target {
         table: format!("tf_{name}_{:016x}", SystemEntropy.next_u64()),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![],
         values: ValueEncoding::Utf8,
         salt_buckets: 16,
         ordered: true,
+        segment: None,
+        counted: false,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::sink::{PURGE_DELETES_MS, TARGET, connect, every, keeps_the_contract, server, unique_target};
 use crate::support::own::{Own, Speaks};
-use tailfill::model::{Target, TargetId};
+use tailfill::model::{Target, TargetId, Tick};
 use tailfill::sink::hbase::Transport;
-use tailfill::sink::{Sink, SinkError, TableState};
+use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink, SinkError, TableState};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_framed_thrift1_gateway_keeps_the_contract() {
@@ -44,6 +44,30 @@ async fn a_table_is_described_as_far_as_thrift1_tells_and_never_created() {
     assert!(matches!(error, SinkError::Missing { ref family, .. } if family == "none"), "{error}");
     assert!(matches!(sink.describe(no_family.id).await.unwrap(), TableState::Present { family: None, .. }));
     creating.drop_table(&target.table).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_are_refused_whether_there_is_a_table_or_not() {
+    let gateway = vec![server("TAILFILL_THRIFT1_PORT")];
+    let sink = Speaks::Thrift1.connect(gateway, &[unique_target("thrift1_counts")]).await.unwrap();
+    let write = CountedWrite {
+        row: "r".into(),
+        expected: None,
+        tick: Tick(1),
+        puts: vec![],
+        delete_columns: vec![],
+        count: CountChange::Set(1),
+    };
+    let errors = [
+        sink.write_counted(TARGET, &write).await.err(),
+        sink.read_counted(TARGET, &[]).await.err(),
+        sink.scan_counts(TARGET, &ScanRange::default()).await.err(),
+    ];
+    for error in errors {
+        let error = error.expect("it is refused");
+        assert!(matches!(error, SinkError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("use Thrift2 gateways"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tailfill::model::{Target, TargetId};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{PackedRows, PackedWrite, RowWrite, ScanRange, Sink, SinkError, StoredRow, TableState};
+use tailfill::sink::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedRows, PackedWrite, RowWrite, ScanRange, Sink,
+    SinkError, StoredRow, TableState,
+};
 use tokio::time::{Instant, sleep};
 
 /// What becomes of a write.
@@ -140,6 +143,38 @@ impl Sink for Gateway {
 
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
         self.sink.scan(target, range).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.sink.scan_cells(target, range).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.sink.read_cells(target, wanted).await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        self.sink.scan_keys(target, range).await
+    }
+
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.sink.scan_counts(target, range).await
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        self.sink.read_counted(target, wanted).await
+    }
+
+    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        self.sink.write_counted(target, write).await
     }
 
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {

@@ -2,7 +2,7 @@
 
 use crate::support::setup::{Setup, closed_port, port};
 use bytes::Bytes;
-use tailfill::model::{Layout, Target, TargetId, Tick, ValueEncoding};
+use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TableState};
 
@@ -14,10 +14,13 @@ fn target(setup: &Setup) -> Target {
         table: setup.table.clone(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![],
         values: ValueEncoding::Utf8,
         salt_buckets: 4,
         ordered: true,
+        segment: None,
+        counted: false,
     }
 }
 

@@ -202,7 +202,7 @@ impl Books {
         for (index, change) in (0..).zip(taking_part) {
             for row in [&change.before, &change.after].into_iter().flatten().filter(|row| part(row)) {
                 for target in &self.mapping.targets {
-                    let address = layout::address(&self.mapping, target, row).expect("keys are whole");
+                    let address = layout::address(&self.mapping, target, row).expect("keys are whole").row;
                     mentions.insert((target.id, address), (number, index));
                 }
             }

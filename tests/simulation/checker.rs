@@ -50,7 +50,7 @@ fn compare_target(world: &World, target: &Target, rows: &[Row], found: &[StoredR
     for row in rows {
         let expected = layout::item_write(&world.mapping, target, row).expect("keys are whole");
         let cells: Cells = expected.puts.iter().map(|(q, value)| (q.to_vec(), value.to_vec())).collect();
-        let (kind, stored) = match left.remove(&expected.row.to_vec()) {
+        let (kind, stored) = match left.remove(&expected.address.row.to_vec()) {
             Some(stored) if stored == cells => continue,
             Some(stored) => (Kind::Different, readable(&stored)),
             None => (Kind::Missing, String::new()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use tailfill::model::{
-    Column, ColumnType, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema, Target,
-    TargetId, Value, ValueEncoding,
+    CellForm, Column, ColumnType, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema,
+    Target, TargetId, Value, ValueEncoding,
 };
 use tailfill::sink::tall;
 
@@ -101,10 +101,13 @@ fn target(id: u16, table: &str, ordered: bool, columns: Vec<usize>) -> Target {
         table: table.into(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns,
         values: ValueEncoding::Utf8,
         salt_buckets: 4,
         ordered,
+        segment: None,
+        counted: false,
     }
 }
 

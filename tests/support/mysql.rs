@@ -5,7 +5,7 @@ use mysql_async::{Conn, OptsBuilder};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::{
-    Layout, Mapping, MappingId, Row, RowChange, TableId, TableName, TableSchema, Target, TargetId,
+    CellForm, Layout, Mapping, MappingId, Row, RowChange, TableId, TableName, TableSchema, Target, TargetId,
     ValueEncoding,
 };
 use tailfill::source::{ChangeStream, MysqlOptions, MysqlSource, Source, StreamEvent};
@@ -121,10 +121,13 @@ pub fn mapping(schema: &Arc<TableSchema>, key: &[&str], item: &[&str]) -> Mappin
             table: "t".into(),
             family: "f".into(),
             layout: Layout::Tall,
+            form: CellForm::Columns,
             columns: vec![],
             values: ValueEncoding::Utf8,
             salt_buckets: 1,
             ordered: false,
+            segment: None,
+            counted: false,
         }],
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tailfill::model::{Layout, Target, TargetId, ValueEncoding};
+use tailfill::model::{CellForm, Layout, Target, TargetId, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
 const BUCKETS: u16 = 4;
@@ -290,10 +290,13 @@ ordered = false
             table: self.tables[usize::from(!ordered)].clone(),
             family: "f".into(),
             layout: Layout::Tall,
+            form: CellForm::Columns,
             columns: Vec::new(),
             values: ValueEncoding::Utf8,
             salt_buckets: BUCKETS,
             ordered,
+            segment: None,
+            counted: false,
         });
         let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), targets.to_vec()).await;
         sink.expect("the gateway is up")

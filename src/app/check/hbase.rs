@@ -51,9 +51,12 @@ pub fn targets(config: &Config) -> Vec<Target> {
             family: target.family.clone(),
             layout: target.layout,
             columns: Vec::new(),
+            form: target.form,
             values: target.values,
             salt_buckets: target.salt_buckets,
             ordered: target.ordered,
+            segment: None,
+            counted: target.counted,
         })
         .collect()
 }

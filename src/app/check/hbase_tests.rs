@@ -3,7 +3,7 @@
 use super::*;
 use crate::app::check::finding::Level;
 use crate::error::Exit;
-use crate::model::{Layout, ValueEncoding};
+use crate::model::{CellForm, Layout, ValueEncoding};
 
 const PURGE: Duration = Duration::from_secs(14 * 86_400);
 
@@ -13,10 +13,13 @@ fn target() -> Target {
         table: "followers".into(),
         family: "f".into(),
         layout: Layout::Tall,
+        form: CellForm::Columns,
         columns: vec![],
         values: ValueEncoding::Utf8,
         salt_buckets: 16,
         ordered: true,
+        segment: None,
+        counted: false,
     }
 }
 

@@ -1,19 +1,17 @@
 //! `[[mapping]]`, with its targets and queries.
 
-use super::super::checked::{Mapping, Order, Query, QueryKind, Target};
+use super::super::checked::{Mapping, Order, Query, QueryKind};
 use super::super::raw::Section;
 use super::super::rules;
-use crate::model::{Layout, TableName, ValueEncoding};
+use super::target;
+use crate::model::TableName;
 use std::collections::BTreeSet;
-
-/// The values of a target that only later versions write, and what they are for.
-const LATER: &str = "comes with a later version, together with layout = \"wide\"";
 
 /// What must be unique over all mappings.
 #[derive(Default)]
 struct Seen {
     names: BTreeSet<String>,
-    families: BTreeSet<(String, String)>,
+    targets: target::Seen,
 }
 
 /// Reads all mappings. `database` completes tables that are given without a schema.
@@ -44,7 +42,7 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
         }
     }
     let order = order(section.section("order"), &key);
-    let targets = targets(&mut section, order.is_some(), seen);
+    let targets = target::targets(&mut section, order.is_some(), &mut seen.targets);
     let queries = queries(&mut section, order.is_some());
     section.close();
     Mapping {
@@ -81,7 +79,8 @@ fn columns(section: &mut Section<'_>, key: &'static str, advice: &str) -> Vec<St
     columns
 }
 
-fn refuse_repeated(section: &Section<'_>, key: &str, columns: &[String]) {
+/// A fault for each name that stands twice.
+pub fn refuse_repeated(section: &Section<'_>, key: &str, columns: &[String]) {
     for (index, column) in columns.iter().enumerate() {
         if contains(&columns[..index], column) {
             section.fault_in(key, index, "must not be named twice".to_owned());
@@ -105,54 +104,6 @@ fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
     let descending = section.optional("descending", rules::boolean).unwrap_or(false);
     section.close();
     Some(Order { by, descending })
-}
-
-fn targets(mapping: &mut Section<'_>, has_order: bool, seen: &mut Seen) -> Vec<Target> {
-    let sections = mapping.sections("target");
-    if sections.is_empty() && !mapping.has("target") {
-        mapping.fault("target", "is missing: give at least one [[mapping.target]]".to_owned());
-    }
-    sections.into_iter().map(|section| target(section, has_order, seen)).collect()
-}
-
-fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target {
-    let table = section.required("table", "give the HBase table", rules::hbase_table);
-    let layout = section.optional("layout", |value| match value.as_str() {
-        Some("wide") => Err("comes with a later version: say \"tall\"".to_owned()),
-        _ => rules::one_of(&[("tall", Layout::Tall)])(value),
-    });
-    let family = section.optional("family", rules::family).unwrap_or_else(|| "f".to_owned());
-    if let Some(table) = &table {
-        let plain = table.strip_prefix("default:").unwrap_or(table).to_owned();
-        if !seen.families.insert((plain, family.clone())) {
-            let rule = format!(
-                "is written to by another target in the family \"{family}\" too: give one of them another table or family"
-            );
-            section.fault("table", rule);
-        }
-    }
-    let columns = section.list("columns", "column names", rules::text);
-    refuse_repeated(&section, "columns", columns.as_deref().unwrap_or_default());
-    let encodings = [("utf8", ValueEncoding::Utf8), ("bytes", ValueEncoding::Bytes)];
-    let values = section.optional("values", rules::one_of(&encodings));
-    let salt_buckets = section.optional("salt_buckets", rules::integer(1..=256));
-    let ordered = section.optional("ordered", rules::boolean);
-    if ordered == Some(true) && !has_order {
-        section.fault("ordered", "must not be true in a mapping without `order`".to_owned());
-    }
-    for later in ["value", "value_column", "segment", "count"] {
-        section.refuse(later, LATER);
-    }
-    section.close();
-    Target {
-        table: table.unwrap_or_default(),
-        layout: layout.unwrap_or(Layout::Tall),
-        family,
-        columns,
-        values: values.unwrap_or(ValueEncoding::Utf8),
-        salt_buckets: salt_buckets.unwrap_or(16),
-        ordered: ordered.unwrap_or(has_order),
-    }
 }
 
 fn queries(mapping: &mut Section<'_>, has_order: bool) -> Vec<Query> {

@@ -124,6 +124,7 @@ io_errors!(
     ThBaseServicePutMultipleException,
     ThBaseServiceDeleteMultipleException,
     ThBaseServiceGetScannerResultsException,
+    ThBaseServiceCheckAndMutateException,
     ThBaseServiceGetTableDescriptorException,
     ThBaseServiceTableExistsException,
     ThBaseServiceCreateTableException,

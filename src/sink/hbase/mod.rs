@@ -5,7 +5,10 @@
 //! rows (see `pace`); requests stay below the gateway's frame limit. Dropping the future of a call stops everything that was not sent yet.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
-use super::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState, WritePace};
+use super::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
+    TableState, WritePace,
+};
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,10 +16,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::time::Duration;
 
 mod adopt;
+mod cell_pages;
+mod cells;
 mod clock;
 mod failure;
 #[cfg(test)]
 mod fake;
+mod filter;
 mod gateway;
 mod line;
 mod pace;
@@ -143,15 +149,20 @@ impl HbaseSink {
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let (table, limit) = (place.table.clone(), self.places.options.operation_timeout);
         let gets = keys.iter().map(|key| request::get(key, &place.family)).collect();
+        self.gets(place, gets).await?.into_iter().map(|result| self.stored(result)).collect()
+    }
+
+    /// One getMultiple: a result for each Get.
+    async fn gets(&self, place: &Place, gets: Vec<thrift::TGet>) -> Result<Vec<thrift::TResult>, SinkError> {
+        let (table, limit, wanted) = (place.table.clone(), self.places.options.operation_timeout, gets.len());
         let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
         let results = self.pool.call(&place.subject("a read"), limit, call).await?;
-        if results.len() != keys.len() {
-            let reason = format!("{} rows were answered for {} keys", results.len(), keys.len());
+        if results.len() != wanted {
+            let reason = format!("{} rows were answered for {wanted} keys", results.len());
             return Err(self.places.refused("a read", reason));
         }
-        results.into_iter().map(|result| self.stored(result)).collect()
+        Ok(results)
     }
 
     async fn scan_page(
@@ -201,6 +212,42 @@ impl Sink for HbaseSink {
         pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
     }
 
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.cells(self.places.get(target)?, range).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let place = self.places.get(target)?;
+        let calls = split_names(wanted).map(|part| self.named_cells(place, part)).collect::<Vec<_>>();
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        self.keys(self.places.get(target)?, range).await
+    }
+
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.counts(self.places.get(target)?, range).await
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        let place = self.places.get(target)?;
+        let calls = split_names(wanted).map(|part| self.counted_rows(place, part)).collect::<Vec<_>>();
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
+    }
+
+    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        self.mutate_counted(self.places.get(target)?, write).await
+    }
+
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         let place = self.places.get(target)?;
         let descriptor = self.descriptor(place).await?;
@@ -244,6 +291,22 @@ impl Sink for HbaseSink {
         let pace = self.pool.pace();
         Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
     }
+}
+
+/// Single cells in groups that one getMultiple may ask for: about as many cells as rows of other reads.
+fn split_names(wanted: &[CellNames]) -> impl Iterator<Item = &[CellNames]> {
+    let mut rest = wanted;
+    std::iter::from_fn(move || {
+        let mut cells = 0;
+        let fit = rest.iter().take_while(|names| {
+            let first = cells == 0;
+            cells += names.qualifiers.len() + 1;
+            first || cells <= READ_ROWS_MAX
+        });
+        let (part, behind) = rest.split_at(fit.count());
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 impl HbaseSink {

@@ -12,6 +12,9 @@ pub const CALL_BYTES_MAX: usize = 4 << 20;
 /// What a request holds beside its rows: message header, method and table name.
 pub const ENVELOPE_BYTES: usize = 1_024;
 
+/// What a cell takes in a request beside its qualifier and value, about.
+const CELL_BYTES: usize = 100;
+
 /// The bounds of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -35,41 +38,81 @@ pub struct Mutations {
 /// One call that writes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Its mutations, each of one row.
+    /// The writes in it, of which several may share a row.
     pub rows: usize,
     /// Its arguments in Thrift's binary protocol.
     pub arguments: Bytes,
 }
 
-/// The calls that write `rows`: deletes, and puts, each split within `bounds`, in the order given.
+/// The calls that write `rows`: deletes, and puts, each split within `bounds`, in the order given. Consecutive writes to
+/// one row, whatever their ticks, share a mutation: each cell and marker has its own timestamp.
 pub fn mutations(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) -> Result<Mutations, String> {
     let (mut deletes, mut puts) = (Calls::new(bounds, place.table), Calls::new(bounds, place.table));
     for write in rows {
-        let timestamp = timestamp(write.tick)?;
-        check_row_key(write.row)?;
-        if write.delete_family {
-            deletes.add(|call| wire::delete_family(call, write.row, place.family, timestamp))?;
-        }
-        let columns = write.delete_columns().count();
-        if columns > 0 {
-            deletes.add(|call| {
-                wire::delete_columns(
-                    call,
-                    write.row,
-                    place.family,
-                    columns,
-                    write.delete_columns(),
-                    timestamp,
-                );
-            })?;
-        }
-        let cells = write.puts().count();
-        if cells > 0 {
-            check_cells(write, place.family, bounds)?;
-            puts.add(|call| wire::put(call, write.row, place.family, cells, write.puts(), timestamp))?;
+        timestamp(write.tick)?;
+        check_row(write.row, write.puts(), place.family, bounds.cell_bytes)?;
+    }
+    for of_row in rows.chunk_by(|a, b| a.row == b.row) {
+        for writes in split_row(of_row, bounds) {
+            add_row(writes, place, &mut deletes, &mut puts)?;
         }
     }
     Ok(Mutations { deletes: deletes.finish(), puts: puts.finish() })
+}
+
+/// Adds the mutations of some writes to one row.
+fn add_row(
+    writes: &[PackedWrite<'_>],
+    place: &Place<'_>,
+    deletes: &mut Calls,
+    puts: &mut Calls,
+) -> Result<(), String> {
+    let row = writes[0].row;
+    for write in writes.iter().filter(|write| write.delete_family) {
+        deletes.add(1, |call| wire::delete_family(call, row, place.family, stamp(write)))?;
+    }
+    let markers =
+        || writes.iter().flat_map(|write| write.delete_columns().map(move |name| (name, stamp(write))));
+    let (columns, marked) =
+        (markers().count(), writes.iter().filter(|w| w.delete_columns().next().is_some()).count());
+    if columns > 0 {
+        deletes.add(marked, |call| wire::delete_columns(call, row, place.family, columns, markers()))?;
+    }
+    let put = |write: &PackedWrite<'_>| write.puts().next().is_some();
+    let cells = writes.iter().map(|write| write.puts().count()).sum();
+    if cells > 0 {
+        let all = writes
+            .iter()
+            .flat_map(|write| write.puts().map(move |(name, value)| (name, value, stamp(write))));
+        puts.add(writes.iter().filter(|write| put(write)).count(), |call| {
+            wire::put(call, row, place.family, cells, all)
+        })?;
+    }
+    Ok(())
+}
+
+/// Checked before, for every write.
+fn stamp(write: &PackedWrite<'_>) -> i64 {
+    timestamp(write.tick).expect("every tick was checked")
+}
+
+/// Parts of the writes to one row that a call has room for.
+fn split_row<'a, 'b>(
+    mut rest: &'a [PackedWrite<'b>],
+    bounds: Bounds,
+) -> impl Iterator<Item = &'a [PackedWrite<'b>]> + use<'a, 'b> {
+    std::iter::from_fn(move || {
+        let mut bytes = ENVELOPE_BYTES;
+        let fit = rest.iter().take(bounds.rows.max(1)).take_while(|write| {
+            let first = bytes == ENVELOPE_BYTES;
+            // a cell's family, timestamp and Thrift's own fields come on top
+            bytes += write.bytes() + CELL_BYTES;
+            first || bytes <= bounds.bytes / 2
+        });
+        let (part, behind) = rest.split_at(fit.count());
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// Where rows are written to.
@@ -87,7 +130,7 @@ pub fn split_keys(keys: &[Bytes], bounds: Bounds) -> impl Iterator<Item = &[Byte
 }
 
 pub fn get(key: &Bytes, family: &Bytes) -> TGet {
-    TGet { row: key.clone(), columns: Some(vec![whole(family)]) }
+    TGet { row: key.clone(), columns: Some(vec![whole(family)]), filter_string: None }
 }
 
 pub fn scan(range: &ScanRange, family: &Bytes, rows: i32) -> TScan {
@@ -99,6 +142,7 @@ pub fn scan(range: &ScanRange, family: &Bytes, rows: i32) -> TScan {
         caching: Some(rows),
         reversed: Some(range.reversed),
         limit: Some(rows),
+        ..TScan::default()
     }
 }
 
@@ -156,7 +200,7 @@ pub fn timestamp(tick: Tick) -> Result<i64, String> {
         .ok_or_else(|| format!("tick {tick} is no HBase timestamp"))
 }
 
-pub fn check_row_key(row: &[u8]) -> Result<(), String> {
+fn check_row_key(row: &[u8]) -> Result<(), String> {
     match row.len() {
         0 => Err("row keys cannot be empty".into()),
         length if length > ROW_KEY_BYTES_MAX => {
@@ -166,16 +210,21 @@ pub fn check_row_key(row: &[u8]) -> Result<(), String> {
     }
 }
 
-/// HBase counts 24 bytes for a cell beside its row key, family, qualifier and value.
-pub fn check_cells(write: &PackedWrite<'_>, family: &[u8], bounds: Bounds) -> Result<(), String> {
-    let size = |(qualifier, value): (&[u8], &[u8])| {
-        24 + write.row.len() + family.len() + qualifier.len() + value.len()
-    };
-    match write.puts().map(size).max() {
-        Some(size) if size > bounds.cell_bytes => Err(format!(
-            "a cell of {size} bytes is larger than HBase takes ({} bytes: hbase.client.keyvalue.maxsize and \
-             hbase.server.keyvalue.maxsize)",
-            bounds.cell_bytes
+/// Whether HBase takes the row and its cells. It counts 24 bytes for a cell beside its row key, family, qualifier and
+/// value.
+pub fn check_row<'a>(
+    row: &[u8],
+    cells: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    family: &[u8],
+    cell_bytes_max: usize,
+) -> Result<(), String> {
+    check_row_key(row)?;
+    let size =
+        |(qualifier, value): (&[u8], &[u8])| 24 + row.len() + family.len() + qualifier.len() + value.len();
+    match cells.map(size).max() {
+        Some(size) if size > cell_bytes_max => Err(format!(
+            "a cell of {size} bytes is larger than HBase takes ({cell_bytes_max} bytes: hbase.client.keyvalue.maxsize \
+             and hbase.server.keyvalue.maxsize)"
         )),
         _ => Ok(()),
     }
@@ -201,17 +250,19 @@ struct Calls {
     full: Vec<Call>,
     call: Vec<u8>,
     mutations: usize,
+    /// Writes in the call.
+    rows: usize,
 }
 
 impl Calls {
     fn new(bounds: Bounds, table: &[u8]) -> Calls {
         let head = wire::call_head(table);
-        Calls { bounds, call: Vec::new(), head, full: Vec::new(), mutations: 0 }
+        Calls { bounds, call: Vec::new(), head, full: Vec::new(), mutations: 0, rows: 0 }
     }
 
-    /// Adds what `write` appends: one mutation.
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), String> {
-        if self.mutations == self.bounds.rows {
+    /// Adds what `write` appends: one mutation, of `rows` writes.
+    fn add(&mut self, rows: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), String> {
+        if self.rows > 0 && self.rows + rows > self.bounds.rows {
             self.close();
         }
         if self.call.is_empty() {
@@ -230,6 +281,7 @@ impl Calls {
             self.call = next;
         }
         self.mutations += 1;
+        self.rows += rows;
         Ok(())
     }
 
@@ -237,9 +289,9 @@ impl Calls {
         if self.mutations > 0 {
             let mut call = std::mem::take(&mut self.call);
             wire::finish_call(&mut call, self.head.len(), self.mutations);
-            self.full.push(Call { rows: self.mutations, arguments: call.into() });
+            self.full.push(Call { rows: self.rows, arguments: call.into() });
         }
-        self.mutations = 0;
+        (self.mutations, self.rows) = (0, 0);
     }
 
     fn finish(mut self) -> Vec<Call> {

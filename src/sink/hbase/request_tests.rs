@@ -48,10 +48,19 @@ fn puts_and_markers_go_in_calls_of_their_own() {
     let columns = [&b"a"[..], b"b"];
     assert_eq!(
         both.deletes,
-        [alone(|call| wire::delete_columns(call, b"r", b"f", 2, columns.into_iter(), 7))]
+        [alone(|call| wire::delete_columns(call, b"r", b"f", 2, columns.into_iter().map(|name| (name, 7))))]
     );
     let cells = [(&b"q"[..], &b"v"[..])];
-    assert_eq!(both.puts, [alone(|call| wire::put(call, b"r", b"f", 1, cells.into_iter(), 7))]);
+    assert_eq!(
+        both.puts,
+        [alone(|call| wire::put(
+            call,
+            b"r",
+            b"f",
+            1,
+            cells.into_iter().map(|(name, value)| (name, value, 7))
+        ))]
+    );
     let family = RowWrite { delete_family: true, puts: vec![], delete_columns: vec![], ..write("r", "") };
     let only = calls(&[family], bounds(10, 1 << 20)).unwrap();
     assert_eq!(only.deletes, [alone(|call| wire::delete_family(call, b"r", b"f", 7))]);
@@ -116,4 +125,48 @@ fn a_result_without_row_is_no_row_and_one_without_timestamp_is_refused() {
     let cell = TColumnValue { family: "f".into(), ..TColumnValue::default() };
     let result = TResult { row: Some("r".into()), column_values: vec![cell] };
     assert!(stored_row(result).is_err());
+}
+
+#[test]
+fn writes_to_one_row_share_a_mutation_and_keep_their_ticks() {
+    let cell = |name: &str, tick: u64| RowWrite {
+        puts: vec![(Bytes::copy_from_slice(name.as_bytes()), "v".into())],
+        delete_columns: vec![],
+        tick: Tick(tick),
+        ..write("r", "")
+    };
+    let marker = RowWrite { puts: vec![], delete_columns: vec!["c".into()], tick: Tick(9), ..write("r", "") };
+    let rows = [cell("a", 7), cell("b", 8), marker, write("s", "v")];
+    let found = calls(&rows, bounds(10, 1 << 20)).unwrap();
+    assert_eq!((found.puts.len(), found.puts[0].rows), (1, 3), "three writes have puts");
+    let puts = [(&b"a"[..], &b"v"[..], 7), (b"b", b"v", 8)];
+    let expected = alone(|call| wire::put(call, b"r", b"f", 2, puts.into_iter()));
+    let head = wire::call_head(TO.table).len();
+    assert!(
+        found.puts[0].arguments[head..].starts_with(&expected.arguments[head..expected.arguments.len() - 1])
+    );
+    let markers = alone(|call| wire::delete_columns(call, b"r", b"f", 1, [(&b"c"[..], 9)].into_iter()));
+    assert!(
+        found.deletes[0].arguments[head..].starts_with(&markers.arguments[head..markers.arguments.len() - 1])
+    );
+}
+
+#[test]
+fn a_row_with_more_cells_than_a_call_takes_is_split() {
+    let cell = |number: usize| RowWrite {
+        puts: vec![(format!("{number:06}").into(), "v".into())],
+        delete_columns: vec![],
+        ..write("r", "")
+    };
+    let rows: Vec<RowWrite> = (0..25).map(cell).collect();
+    let found = calls(&rows, bounds(10, 1 << 20)).unwrap();
+    assert_eq!(found.puts.iter().map(|call| call.rows).collect::<Vec<_>>(), [10, 10, 5]);
+    let large: Vec<RowWrite> = rows
+        .iter()
+        .map(|row| RowWrite { puts: vec![(row.puts[0].0.clone(), vec![7; 1_000].into())], ..row.clone() })
+        .collect();
+    let bounds = Bounds { hard: true, ..bounds(1_000, 8 << 10) };
+    let found = calls(&large, bounds).unwrap();
+    assert!(found.puts.iter().all(|call| call.arguments.len() <= 8 << 10));
+    assert_eq!(found.puts.iter().map(|call| call.rows).sum::<usize>(), 25);
 }

@@ -4,6 +4,7 @@ use super::thrift::{
     TBloomFilterType, TColumnFamilyDescriptor, TDataBlockEncoding, TTableDescriptor, TTableName,
 };
 use crate::model::Target;
+use crate::sink::cells::COUNTS_FAMILY;
 use crate::sink::{RUN_ATTRIBUTE, TableState};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -33,12 +34,18 @@ pub fn sharing<'a>(target: &'a Target, registered: impl Iterator<Item = &'a Targ
 
 /// The table of `targets` (never empty, all of one table).
 pub fn descriptor(targets: &[&Target], run_id: &str, purge_deletes_ms: u64) -> TTableDescriptor {
-    let columns = targets.iter().map(|target| family(&target.family, purge_deletes_ms)).collect();
+    let columns = families_of(targets).into_iter().map(|name| family(name, purge_deletes_ms)).collect();
     TTableDescriptor {
         table_name: table_name(targets.first().map_or("", |target| &target.table)),
         columns: Some(columns),
         attributes: Some([(copied(RUN_ATTRIBUTE), copied(run_id))].into_iter().collect()),
     }
+}
+
+/// The families that `targets` are written to, counts included.
+fn families_of<'a>(targets: &[&'a Target]) -> Vec<&'a str> {
+    let counts = targets.iter().any(|target| target.counted).then_some(COUNTS_FAMILY);
+    targets.iter().map(|target| target.family.as_str()).chain(counts).collect()
 }
 
 fn family(name: &str, purge_deletes_ms: u64) -> TColumnFamilyDescriptor {
@@ -72,11 +79,11 @@ fn salts(targets: &[&Target], regions_max: u16) -> impl Iterator<Item = u8> {
 pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64, regions_max: u16) -> String {
     let table = targets.first().map_or("", |target| &target.table);
     let mut statement = format!("create '{table}'");
-    for target in targets {
+    for family in families_of(targets) {
         statement += &format!(
             ", {{NAME => '{}', VERSIONS => 1, BLOOMFILTER => 'ROW', DATA_BLOCK_ENCODING => 'FAST_DIFF', \
              NEW_VERSION_BEHAVIOR => 'false', CONFIGURATION => {{'{PURGE_DELETES}' => '{purge_deletes_ms}'}}}}",
-            target.family
+            family
         );
     }
     let splits: Vec<String> = salts(targets, regions_max).map(|salt| format!("\"\\x{salt:02x}\"")).collect();

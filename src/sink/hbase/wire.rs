@@ -28,19 +28,18 @@ pub fn finish_call(call: &mut Vec<u8>, head_bytes: usize, mutations: usize) {
     call.push(STOP);
 }
 
-/// A TPut of `cells` cells.
+/// A TPut of `cells` cells: qualifier, value, timestamp.
 #[inline]
 pub fn put<'a>(
     call: &mut Vec<u8>,
     row: &[u8],
     family: &[u8],
     cells: usize,
-    puts: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    timestamp: i64,
+    puts: impl Iterator<Item = (&'a [u8], &'a [u8], i64)>,
 ) {
     binary(call, 1, row);
     list(call, 2, cells);
-    for (qualifier, value) in puts {
+    for (qualifier, value, timestamp) in puts {
         binary(call, 1, family);
         binary(call, 2, qualifier);
         binary(call, 3, value);
@@ -66,12 +65,11 @@ pub fn delete_columns<'a>(
     row: &[u8],
     family: &[u8],
     columns: usize,
-    qualifiers: impl Iterator<Item = &'a [u8]>,
-    timestamp: i64,
+    markers: impl Iterator<Item = (&'a [u8], i64)>,
 ) {
     binary(call, 1, row);
     list(call, 2, columns);
-    for qualifier in qualifiers {
+    for (qualifier, timestamp) in markers {
         binary(call, 1, family);
         binary(call, 2, qualifier);
         long(call, 3, timestamp);

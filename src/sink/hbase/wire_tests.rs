@@ -53,8 +53,8 @@ proptest! {
         let expected = ThBaseServicePutMultipleArgsSend { table, tputs: rows.iter().map(tput).collect() };
         let written = call(rows.len(), |call| {
             for (row, cells) in &rows {
-                let cells_of = cells.iter().map(|(qualifier, value)| (&**qualifier, &**value));
-                put(call, row, FAMILY, cells.len(), cells_of, timestamp);
+                let cells_of = cells.iter().map(|(qualifier, value)| (&**qualifier, &**value, timestamp));
+                put(call, row, FAMILY, cells.len(), cells_of);
             }
         });
         prop_assert_eq!(written, generated(&expected));
@@ -75,8 +75,8 @@ proptest! {
         }
         let written = call(tdeletes.len(), |call| {
             for (row, cells) in &rows {
-                let qualifiers = cells.iter().map(|(qualifier, _)| &**qualifier);
-                delete_columns(call, row, FAMILY, cells.len(), qualifiers, timestamp);
+                let qualifiers = cells.iter().map(|(qualifier, _)| (&**qualifier, timestamp));
+                delete_columns(call, row, FAMILY, cells.len(), qualifiers);
                 delete_family(call, row, FAMILY, timestamp);
             }
         });

@@ -4,17 +4,20 @@
 //! their own; within one call HBase has the puts before the markers, which ticks make harmless.
 //! Refuses to know: table settings beyond what the interface tells (`TableState` says which are missing), counts.
 
-use super::pages;
+use super::cell_pages::{self, Ask};
 use super::places::{Place, Places};
 use super::pool::Pool;
-use super::{HbaseOptions, READ_ROWS_MAX, request, schema};
+use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
-use crate::sink::{PackedWrite, ScanRange, Sink, SinkError, StoredRow, TableState, WritePace};
+use crate::sink::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
+    TableState, WritePace,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use connection::Connections;
 use futures::{StreamExt, TryStreamExt, stream};
-use hbase_thrift::hbase::THbaseSyncClient;
+use hbase_thrift::hbase::{THbaseSyncClient, TScan};
 use std::collections::BTreeMap;
 
 mod bounded;
@@ -53,7 +56,7 @@ impl Thrift1Sink {
 
     /// One mutateRowsTs.
     async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
-        let turn = self.pool.turn_to_write(call.rows.len(), call.bytes).await?;
+        let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
         let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
         let send = move |client: &mut connection::Client| {
             client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
@@ -74,24 +77,77 @@ impl Thrift1Sink {
         answers.map_err(|reason| self.places.refused("a read", reason.into()))
     }
 
-    /// Opens a scanner, takes one page from it and closes it, in one turn: scanners are the gateway's own.
+    /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
+    /// gateway's own.
+    async fn page(&self, place: &Place, scan: TScan, results: usize) -> Result<Vec<StoredRow>, SinkError> {
+        let (table, results) = (place.table.to_vec(), i32::try_from(results).unwrap_or(i32::MAX));
+        let scan = TScan { caching: Some(results), ..scan };
+        let read = move |client: &mut connection::Client| {
+            let scanner = client.scanner_open_with_scan(table, scan, BTreeMap::new())?;
+            // A scanner that is not closed goes by itself; after an error that is left to it.
+            let page = client.scanner_get_list(scanner, results)?;
+            client.scanner_close(scanner).map(|()| page)
+        };
+        let found = self.call(place, "a scan", read).await?;
+        let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
+        page.collect::<Result<_, _>>().map_err(|reason| self.places.refused("a scan", reason.into()))
+    }
+
     async fn scan_page(
         &self,
         place: &Place,
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        let (table, rows) = (place.table.to_vec(), i32::try_from(rows).unwrap_or(i32::MAX));
-        let scan = results::scan(&range, &place.family, rows);
-        let read = move |client: &mut connection::Client| {
-            let scanner = client.scanner_open_with_scan(table, scan, BTreeMap::new())?;
-            let page = client.scanner_get_list(scanner, rows);
-            // It would go by itself; only a page that was read well tells that the connection is sound.
-            page.and_then(|page| client.scanner_close(scanner).map(|()| page))
+        self.page(place, results::scan(&range, &place.family), rows).await
+    }
+
+    async fn cell_page(
+        &self,
+        place: &Place,
+        range: CellRange,
+        ask: Ask,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        let rows = ScanRange { start: range.start, stop: range.stop, ..ScanRange::default() };
+        let filter = filter::of(range.after.as_ref(), range.names_only);
+        let scan = TScan {
+            filter_string: filter.map(|filter| filter.to_vec()),
+            batch_size: Some(i32::try_from(ask.batch).unwrap_or(i32::MAX)),
+            ..results::scan(&rows, &place.family)
         };
-        let found = self.call(place, "a scan", read).await?;
-        let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
-        page.collect::<Result<_, _>>().map_err(|reason| self.places.refused("a scan", reason.into()))
+        self.page(place, scan, ask.rows).await
+    }
+
+    async fn key_page(
+        &self,
+        place: &Place,
+        range: ScanRange,
+        rows: usize,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        let filter_string = Some(filter::first_names().to_vec());
+        self.page(place, TScan { filter_string, ..results::scan(&range, &place.family) }, rows).await
+    }
+
+    /// A Get of its own: one for several rows asks all of them for the same cells.
+    async fn named_cells(&self, place: &Place, wanted: &CellNames) -> Result<Option<StoredRow>, SinkError> {
+        if wanted.qualifiers.is_empty() {
+            return Ok(None); // no names would mean all cells
+        }
+        let (table, row) = (place.table.to_vec(), wanted.row.to_vec());
+        let column = |qualifier: &Bytes| [&place.family[..], b":", qualifier].concat();
+        let columns = wanted.qualifiers.iter().map(column).collect();
+        let read = move |client: &mut connection::Client| {
+            client.get_row_with_columns(table, row, columns, BTreeMap::new())
+        };
+        let found = self.call(place, "a read", read).await?;
+        let answer = results::in_order(std::slice::from_ref(&wanted.row), found, &place.family);
+        let answer = answer.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        Ok(answer.into_iter().flatten().next())
+    }
+
+    fn uncounted<T>(&self) -> Result<T, SinkError> {
+        let reason = "Thrift1 has no call that compares and writes a row at once; use Thrift2 gateways";
+        Err(self.places.refused("counts", reason.into()))
     }
 }
 
@@ -117,6 +173,39 @@ impl Sink for Thrift1Sink {
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
         let place = self.places.get(target)?;
         pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        cell_pages::scan(range, |page, ask| self.cell_page(place, page, ask)).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let place = self.places.get(target)?;
+        let calls: Vec<_> = wanted.iter().map(|names| self.named_cells(place, names)).collect();
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_collect().await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let place = self.places.get(target)?;
+        let rows = pages::scan(range, |rest, rows| self.key_page(place, rest, rows)).await?;
+        Ok(rows.into_iter().map(|row| row.row).collect())
+    }
+
+    async fn scan_counts(&self, _: TargetId, _: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.uncounted()
+    }
+
+    async fn read_counted(&self, _: TargetId, _: &[CellNames]) -> Result<Vec<CountedRow>, SinkError> {
+        self.uncounted()
+    }
+
+    async fn write_counted(&self, _: TargetId, _: &CountedWrite) -> Result<bool, SinkError> {
+        self.uncounted()
     }
 
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {

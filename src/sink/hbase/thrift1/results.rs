@@ -5,14 +5,15 @@ use crate::sink::{ScanRange, StoredCell, StoredRow};
 use bytes::Bytes;
 use hbase_thrift::hbase::{TCell, TColumn, TRowResult, TScan};
 
-pub fn scan(range: &ScanRange, family: &[u8], rows: i32) -> TScan {
+/// All cells of a family, in order.
+pub fn scan(range: &ScanRange, family: &[u8]) -> TScan {
     let bound = |key: &Bytes| (!key.is_empty()).then(|| key.to_vec());
     TScan {
         start_row: bound(&range.start),
         stop_row: bound(&range.stop),
         timestamp: None,
         columns: Some(vec![family.to_vec()]),
-        caching: Some(rows),
+        caching: None,
         filter_string: None,
         batch_size: None,
         sort_columns: Some(true),

@@ -10,31 +10,32 @@ use std::collections::BTreeMap;
 pub struct Call {
     pub timestamp: i64,
     pub rows: Vec<BatchMutation>,
-    /// What they take on the wire.
+    /// The writes in it, of which several may share a row.
+    pub writes: usize,
+    /// What it takes on the wire.
     pub bytes: usize,
 }
 
 /// The calls that write `rows`, those of each tick within `bounds` in the order given; older ticks come first.
+/// Consecutive writes of a tick to one row share a mutation.
 pub fn calls(rows: &[PackedWrite<'_>], family: &[u8], bounds: Bounds) -> Result<Vec<Call>, String> {
     let mut ticks: BTreeMap<i64, Vec<Call>> = BTreeMap::new();
     for write in rows {
         let timestamp = request::timestamp(write.tick)?;
-        request::check_row_key(write.row)?;
-        request::check_cells(write, family, bounds)?;
+        request::check_row(write.row, write.puts(), family, bounds.cell_bytes)?;
         let mutations = mutations(write, family);
         if mutations.is_empty() {
             continue;
         }
         let bytes = wire_bytes(write.row, &mutations);
         request::check_frame(bytes, bounds)?;
-        let row = BatchMutation::new(write.row.to_vec(), mutations);
         let calls = ticks.entry(timestamp).or_default();
         match calls.last_mut().filter(|call| call.has_room(bytes, bounds)) {
-            Some(call) => {
-                call.rows.push(row);
-                call.bytes += bytes;
+            Some(call) => call.add(write.row, mutations, bytes),
+            None => {
+                let rows = vec![BatchMutation::new(write.row.to_vec(), mutations)];
+                calls.push(Call { timestamp, rows, writes: 1, bytes });
             }
-            None => calls.push(Call { timestamp, rows: vec![row], bytes }),
         }
     }
     Ok(ticks.into_values().flatten().collect())
@@ -42,7 +43,18 @@ pub fn calls(rows: &[PackedWrite<'_>], family: &[u8], bounds: Bounds) -> Result<
 
 impl Call {
     fn has_room(&self, bytes: usize, bounds: Bounds) -> bool {
-        self.rows.len() < bounds.rows && self.bytes + bytes + ENVELOPE_BYTES <= bounds.bytes
+        self.writes < bounds.rows && self.bytes + bytes + ENVELOPE_BYTES <= bounds.bytes
+    }
+
+    fn add(&mut self, row: &[u8], mutations: Vec<Mutation>, bytes: usize) {
+        self.writes += 1;
+        self.bytes += bytes; // a little less where a row is shared
+        match self.rows.last_mut() {
+            Some(BatchMutation { row: Some(last), mutations: Some(all) }) if last == row => {
+                all.extend(mutations)
+            }
+            _ => self.rows.push(BatchMutation::new(row.to_vec(), mutations)),
+        }
     }
 }
 
@@ -107,6 +119,20 @@ mod tests {
         assert_eq!(shape(&split(&writes, BOUNDS).unwrap()), [(5, 3), (5, 2), (6, 3)]);
         let small = Bounds { bytes: ENVELOPE_BYTES + 100, ..BOUNDS };
         assert_eq!(shape(&split(&writes[..2], small).unwrap()), [(5, 1), (6, 1)]);
+    }
+
+    #[test]
+    fn cells_of_one_row_and_tick_share_a_mutation() {
+        let cell = |tick, name: &'static str| RowWrite {
+            puts: vec![(name.into(), "v".into())],
+            delete_columns: vec![],
+            ..put("r", tick, vec![])
+        };
+        let writes = [cell(5, "a"), cell(6, "b"), cell(5, "c"), cell(5, "d"), cell(5, "e")];
+        let calls = split(&writes, BOUNDS).unwrap();
+        assert_eq!(shape(&calls), [(5, 1), (5, 1), (6, 1)], "three writes a call");
+        assert_eq!(calls.iter().map(|call| call.writes).collect::<Vec<_>>(), [3, 1, 1]);
+        assert_eq!(calls[0].rows[0].mutations.as_ref().unwrap().len(), 3);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Markers stay until [`MemorySink::compact_markers`] (HBase: until the purge delay).
 //! No faults, no waiting: the simulation wraps it.
 
+use super::cells::{COUNTS_FAMILY, CellNames, CellRange, CountedRow, CountedWrite};
 use super::{PackedWrite, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
 use crate::clock::Clock;
 use crate::model::{Target, TargetId, Tick};
@@ -14,6 +15,8 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
+
+mod cells;
 
 /// The double. Clones are handles to the same tables.
 #[derive(Clone)]
@@ -87,16 +90,35 @@ impl MemorySink {
     /// Runs `work` on the family of a target.
     fn with_family<T>(&self, id: TargetId, work: impl FnOnce(&mut Family) -> T) -> Result<T, SinkError> {
         let target = self.target(id)?;
-        let missing = |what: &str| SinkError::Missing {
-            table: target.table.clone(),
-            family: target.family.clone(),
-            reason: format!("the {what} does not exist"),
-        };
-        let mut tables = self.lock();
-        let table = tables.get_mut(&target.table).ok_or_else(|| missing("table"))?;
-        let family = table.families.get_mut(&target.family).ok_or_else(|| missing("family"))?;
-        Ok(work(family))
+        let found = self
+            .with_table(target, &target.family, |table| table.families.get_mut(&target.family).map(work))?;
+        found.ok_or_else(|| missing(target, &target.family, "family"))
     }
+
+    /// Runs `work` on the families of counts and of items of a target.
+    fn with_counts<T>(&self, id: TargetId, work: impl FnOnce(&Family, &Family) -> T) -> Result<T, SinkError> {
+        let target = self.target(id)?;
+        let both = |table: &mut Table| {
+            Some(work(table.families.get(COUNTS_FAMILY)?, table.families.get(&target.family)?))
+        };
+        self.with_table(target, COUNTS_FAMILY, both)?.ok_or_else(|| missing(target, COUNTS_FAMILY, "family"))
+    }
+
+    fn with_table<T>(
+        &self,
+        target: &Target,
+        family: &str,
+        work: impl FnOnce(&mut Table) -> T,
+    ) -> Result<T, SinkError> {
+        let mut tables = self.lock();
+        let table = tables.get_mut(&target.table).ok_or_else(|| missing(target, family, "table"))?;
+        Ok(work(table))
+    }
+}
+
+fn missing(target: &Target, family: &str, what: &str) -> SinkError {
+    let reason = format!("the {what} does not exist");
+    SinkError::Missing { table: target.table.clone(), family: family.to_owned(), reason }
 }
 
 impl Table {
@@ -106,8 +128,11 @@ impl Table {
             ("NEW_VERSION_BEHAVIOR", "false".to_owned()),
             ("hbase.hstore.time.to.purge.deletes", purge_deletes_ms.to_string()),
         ];
-        let family = self.families.entry(target.family.clone()).or_default();
-        family.settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
+        let settings = BTreeMap::from(settings.map(|(name, value)| (name.to_owned(), value)));
+        let counts = target.counted.then_some(COUNTS_FAMILY);
+        for name in counts.into_iter().chain([target.family.as_str()]) {
+            self.families.entry(name.to_owned()).or_default().settings = settings.clone();
+        }
     }
 }
 
@@ -191,6 +216,50 @@ impl Sink for MemorySink {
         self.with_family(target, |family| family.scan(range))
     }
 
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.with_family(target, |family| family.scan_cells(range))
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.with_family(target, |family| wanted.iter().map(|names| family.read_cells(names)).collect())
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        self.with_family(target, |family| family.scan_keys(range))
+    }
+
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        let rows = |counts: &Family, _: &Family| {
+            counts.scan_keys(range).iter().map(|row| cells::counted_row(counts, row)).collect()
+        };
+        self.with_counts(target, rows)
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        self.with_counts(target, |counts, items| {
+            let row = |names: &CellNames| {
+                let cells = items.read_cells(names).map(|row| row.cells).unwrap_or_default();
+                let present = cells.into_iter().map(|cell| cell.qualifier).collect();
+                CountedRow { present, ..cells::counted_row(counts, &names.row) }
+            };
+            wanted.iter().map(row).collect()
+        })
+    }
+
+    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        let target = self.target(target)?;
+        let both = |table: &mut Table| cells::write_counted(&mut table.families, &target.family, write);
+        self.with_table(target, COUNTS_FAMILY, both)?.ok_or_else(|| missing(target, COUNTS_FAMILY, "family"))
+    }
+
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         let target = self.target(target)?;
         Ok(self.lock().get(&target.table).map_or(TableState::Missing, |table| TableState::Present {
@@ -225,5 +294,4 @@ fn refused(what: &str, reason: &str) -> SinkError {
 }
 
 #[cfg(test)]
-#[path = "memory_tests.rs"]
 mod tests;
