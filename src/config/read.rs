@@ -37,15 +37,17 @@ pub fn config(
         let mut file = Section::root(&findings, root.get_ref());
         let state_dir = file.optional("state_dir", rules::text).unwrap_or_else(|| "state".to_owned());
         let (source, database) = source(file.section("source"), folder, environment);
+        let lease = lease(file.section("lease"));
+        let hbase = hbase(file.section("hbase"));
         let config = Config {
             state_dir: folder.join(state_dir),
             source,
-            lease: lease(file.section("lease")),
-            hbase: hbase(file.section("hbase")),
+            lease,
             admin: admin(file.section("admin")),
             tail: tail(file.section("tail")),
             backfill: backfill(file.section("backfill")),
-            mappings: mapping::mappings(&mut file, database.as_deref()),
+            mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
+            hbase,
         };
         file.close();
         config
