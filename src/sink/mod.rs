@@ -210,6 +210,12 @@ pub trait Sink: Send + Sync {
     /// target's table: (before the call by our clock is the caller's business).
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError>;
 
+    /// How many ticks one write should have at most: few where each tick costs a call. What is queued in more ticks
+    /// than can be written within a lease would be given up and sent again for ever.
+    fn ticks_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// `None` for a sink that does not pace its writes. Never waits.
     fn write_pace(&self) -> Option<WritePace> {
         None

@@ -29,6 +29,10 @@ mod socket;
 mod table;
 mod writes;
 
+/// Ticks of one write at most, for each call that may be under way: with calls of 50 ms they take less than a
+/// second, far less than the shortest lease allows.
+const TICKS_MAX: usize = 16;
+
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
@@ -229,6 +233,10 @@ impl Sink for Thrift1Sink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.places.get(target)?).await
+    }
+
+    fn ticks_max(&self) -> usize {
+        TICKS_MAX * self.places.calls_at_once()
     }
 
     fn write_pace(&self) -> Option<WritePace> {
