@@ -7,7 +7,7 @@ use crate::model::{Mapping, Target};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
 use crate::sink::SinkError;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use tokio::sync::Mutex;
 
 /// One copy: a mapping into a target.
@@ -18,6 +18,8 @@ pub struct Copy {
     spans: std::sync::Mutex<Spans>,
     /// Held by the worker that plans.
     pub planning: Mutex<()>,
+    /// Rows of a chunk, once that is known.
+    pub chunk_rows: OnceLock<u32>,
     /// Raised when a part may have become free.
     pub changed: Signal,
 }
@@ -34,6 +36,7 @@ pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError>
             chunks: Mutex::new(chunks),
             spans: std::sync::Mutex::default(),
             planning: Mutex::new(()),
+            chunk_rows: OnceLock::new(),
             changed: Signal::new(),
         };
         copy.show(parts).await;

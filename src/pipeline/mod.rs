@@ -14,6 +14,7 @@ pub mod backfill;
 pub mod chunks;
 pub mod copy;
 pub mod journaling;
+pub mod life;
 pub mod marks;
 pub mod planning;
 pub mod progress;

@@ -5,6 +5,7 @@
 
 use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
+use crate::model::TargetId;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
@@ -81,7 +82,10 @@ pub struct WindowDone {
     pub rows_written: u64,
     /// The last passing error, when something is unwritten.
     pub trouble: Option<SinkError>,
-    pub fatal: Option<SinkError>,
+    /// Targets that were written to.
+    pub accepted: Vec<TargetId>,
+    /// Targets that were refused for a reason that lasts.
+    pub refused: Vec<(TargetId, SinkError)>,
 }
 
 /// Leases, writes and releases.
@@ -107,19 +111,20 @@ pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
 }
 
 async fn write_granted(parts: &Parts, held: Held, granted: Vec<ListWindow>, done: &mut WindowDone) {
+    let all = granted.iter().flat_map(|window| window.writes.iter().map(|(_, writes)| writes));
     let writes: Vec<&Journaled<ListWrites>> =
-        granted.iter().flat_map(|window| window.writes.iter().map(|(_, writes)| writes)).collect();
+        all.filter(|writes| !parts.plan.is_parked(writes.get().target)).collect();
     match send(&*parts.sink, &held, &writes).await {
-        Ok(rows) => {
-            done.rows_written = rows;
+        Ok(sent) => {
+            (done.rows_written, done.accepted) = (sent.rows, sent.accepted);
             done.written = granted;
         }
         Err(NotWritten::Deadline(trouble)) => {
             done.trouble = trouble;
             done.unwritten = granted;
         }
-        Err(NotWritten::Fatal(error)) => {
-            done.fatal = Some(error);
+        Err(NotWritten::Refused { refused, accepted }) => {
+            (done.refused, done.accepted) = (refused, accepted);
             done.unwritten = granted;
         }
     }

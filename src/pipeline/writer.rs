@@ -5,6 +5,7 @@
 //! `written` is the end of the longest run of batches without a gap (I5).
 
 use super::journaling::{Ready, ReadyBatch};
+use super::life;
 use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::seal::Boundary;
@@ -138,7 +139,7 @@ impl Writer {
             let ask_again = self.aside.iter().map(|aside| aside.ask_again).min();
             tokio::select! { biased;
                 Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
-                    self.settle(done.expect("a window does not panic"))?;
+                    self.settle(done.expect("a window does not panic")).await?;
                 }
                 () = stop.cancelled(), if drain_until.is_none() => {
                     drain_until = Some(Instant::now() + self.parts.settings.drain_for);
@@ -269,10 +270,15 @@ impl Writer {
         Some(ListWindow { list, ticket, writes })
     }
 
-    fn settle(&mut self, done: WindowDone) -> Result<(), ProtocolError> {
+    async fn settle(&mut self, mut done: WindowDone) -> Result<(), ProtocolError> {
         let counts = &self.parts.progress.counts;
         counts.rows_written.fetch_add(done.rows_written, Relaxed);
         counts.lists_put_aside.fetch_add((done.busy.len() + done.busy_elsewhere.len()) as u64, Relaxed);
+        self.parts.plan.written_to().accepted(done.accepted.drain(..));
+        for (target, error) in std::mem::take(&mut done.refused) {
+            life::refused(&self.parts, target, error.clone()).await?;
+            done.trouble = Some(error);
+        }
         self.note_trouble(&done)?;
         for window in done.written {
             self.list_written(window);
@@ -282,13 +288,8 @@ impl Writer {
         self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, false);
         self.put_aside(done.unwritten, now + TROUBLE_PAUSE, false);
         self.say_what_waits();
-        match done.fatal {
-            Some(error) => Err(error.into()),
-            None => {
-                self.move_written();
-                Ok(())
-            }
-        }
+        self.move_written();
+        Ok(())
     }
 
     fn list_written(&mut self, window: ListWindow) {
@@ -332,7 +333,7 @@ impl Writer {
             self.trouble_since = None;
             self.parts.progress.go_on(Waiter::Sink);
         }
-        if done.unwritten.is_empty() || done.fatal.is_some() {
+        if done.unwritten.is_empty() {
             return Ok(());
         }
         self.parts.progress.counts.sink_retries.fetch_add(1, Relaxed);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum Fate {
     FailAfter,
     /// Fails, and lands so much later all the same.
     Late(Duration),
-    /// The table is missing: nothing that passes.
+    /// Refused for a reason that does not pass.
     Fatal,
 }
 
@@ -47,6 +47,8 @@ struct Script {
     ticks_max: Option<usize>,
     fates: VecDeque<Fate>,
     afterwards: Fate,
+    /// Of these targets every write is refused.
+    closed: BTreeSet<TargetId>,
     sent: Vec<Sent>,
     first_sent: Option<Instant>,
 }
@@ -73,6 +75,11 @@ impl Gateway {
     /// Says from now on that a write should have at most so many ticks.
     pub fn wants_ticks(&self, ticks_max: usize) {
         self.script().ticks_max = Some(ticks_max);
+    }
+
+    /// From now on every write to these targets, and to no others, is refused.
+    pub fn close(&self, targets: impl IntoIterator<Item = TargetId>) {
+        self.script().closed = targets.into_iter().collect();
     }
 
     /// Every write since the last call, in the order of asking.
@@ -112,9 +119,9 @@ fn unavailable() -> SinkError {
     SinkError::Unavailable { gateway: "scripted".into(), reason: "connection reset".into() }
 }
 
-fn missing() -> SinkError {
-    let reason = "the table does not exist".into();
-    SinkError::Missing { table: "latest".into(), family: "f".into(), reason }
+fn refused() -> SinkError {
+    let (what, reason) = ("puts".into(), "AccessDeniedException".into());
+    SinkError::Refused { gateway: "scripted".into(), what, reason }
 }
 
 #[async_trait]
@@ -125,7 +132,10 @@ impl Sink for Gateway {
             let mut script = self.script();
             script.sent.push(sent.clone());
             script.first_sent.get_or_insert_with(Instant::now);
-            script.fates.pop_front().unwrap_or(script.afterwards)
+            match script.closed.contains(&target) {
+                true => Fate::Fatal,
+                false => script.fates.pop_front().unwrap_or(script.afterwards),
+            }
         };
         sleep(Duration::from_millis(2)).await;
         match fate {
@@ -139,7 +149,7 @@ impl Sink for Gateway {
                 self.land_later(after, sent);
                 Err(unavailable())
             }
-            Fate::Fatal => Err(missing()),
+            Fate::Fatal => Err(refused()),
         }
     }
 
