@@ -50,7 +50,7 @@ async fn tables(connections: &Connections) -> thrift::Result<Vec<Vec<u8>>> {
 #[tokio::test]
 async fn a_connection_is_used_again_unless_the_gateway_has_closed_it() {
     let (closed, closing) = std::sync::mpsc::channel();
-    let keeping = gateway(NO_TABLES, |stream| std::mem::forget(stream));
+    let keeping = gateway(NO_TABLES, std::mem::forget);
     let ending = gateway(NO_TABLES, move |stream| {
         drop(stream);
         closed.send(()).unwrap();
@@ -69,7 +69,7 @@ async fn a_connection_is_used_again_unless_the_gateway_has_closed_it() {
 #[tokio::test]
 async fn a_reply_that_cannot_be_read_is_an_error_and_costs_the_connection() {
     // Field 0: a list that claims to have two thousand million names.
-    let endless = gateway(b"\x0f\x00\x00\x0b\x7f\xff\xff\xff", |stream| std::mem::forget(stream));
+    let endless = gateway(b"\x0f\x00\x00\x0b\x7f\xff\xff\xff", std::mem::forget);
     assert!(matches!(tables(&endless).await, Err(thrift::Error::Protocol(_))));
     assert_eq!(endless.idle().len(), 0);
 }
