@@ -7,6 +7,7 @@ pub mod huge;
 pub mod kill;
 pub mod memcached;
 pub mod modes;
+pub mod parking;
 pub mod position;
 pub mod refusals;
 pub mod replay;
