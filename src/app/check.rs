@@ -66,7 +66,9 @@ pub async fn gate(
     let clock = SteadyClock::start();
     let start = start(store).await?;
     let run = RunId::Known(run::run_id(store).await?);
-    let targets = hbase::targets(config);
+    let parked = state::parked(store).await?;
+    let mut targets = hbase::targets(config);
+    targets.retain(|target| !parked.contains(&format!("{}/{}", target.table, target.family)));
     let purge = config.hbase.purge_deletes;
     let (source, memcached, hbase) = tokio::join!(
         look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),

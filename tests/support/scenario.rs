@@ -143,6 +143,11 @@ impl Scenario {
         Application::start(port, &self.database, self.shape, &self.sizes, connections, seed).await
     }
 
+    /// An HBase table: 0 of the ordered target, 1 of the one for membership.
+    pub fn table(&self, target: usize) -> &str {
+        &self.tables[target]
+    }
+
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }

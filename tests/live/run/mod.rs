@@ -8,6 +8,7 @@ pub mod huge;
 pub mod kill;
 pub mod memcached;
 pub mod modes;
+pub mod parking;
 pub mod position;
 pub mod refusals;
 pub mod replay;
