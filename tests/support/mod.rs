@@ -13,5 +13,6 @@ pub mod proxy;
 pub mod scenario;
 pub mod setup;
 pub mod shape;
+pub mod shell;
 pub mod tailfill;
 pub mod wait;

@@ -1,10 +1,12 @@
 //! A test's own world: a database with a table of lists, HBase tables, a configuration, a state, and the program.
 
+mod sides;
+
 use super::application::Application;
-use super::compare::{Differences, Items, Side, assert_same, differences};
-use super::lists::{Form, Lists};
+use super::lists::Lists;
 use super::memcached;
 use super::mysql;
+use super::own::Speaks;
 use super::shape::{Shape, skewed};
 use super::tailfill::{Ended, Tailfill};
 use super::wait::{LIMIT, until_so};
@@ -14,7 +16,6 @@ use serde_json::Value as Json;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tailfill::model::TargetId;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
 /// What a test may want to be different in its configuration.
@@ -30,7 +31,8 @@ pub struct Settings {
     pub source: String,
     /// `host:port`; `None`: leases of the process alone.
     pub memcached: Option<String>,
-    pub gateway: String,
+    pub gateways: Vec<String>,
+    pub speaks: Speaks,
     pub retry_for: &'static str,
     pub batch_rows: u32,
     pub chunk_rows: u32,
@@ -86,7 +88,8 @@ impl Scenario {
             table: None,
             source: String::new(),
             memcached: Some(memcached::address()),
-            gateway: gateway(),
+            gateways: vec![gateway()],
+            speaks: Speaks::Thrift2,
             retry_for: "60s",
             batch_rows: 200,
             chunk_rows: 200,
@@ -178,7 +181,7 @@ impl Scenario {
     }
 
     pub fn config_text(&self) -> String {
-        let Settings { mysql_port, user, source, gateway, retry_for, .. } = &self.settings;
+        let Settings { mysql_port, user, source, gateways, speaks, retry_for, .. } = &self.settings;
         let Settings { batch_rows, chunk_rows, workers, .. } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let lease = match &self.settings.memcached {
@@ -199,7 +202,8 @@ server_id = {server_id}
 [lease]
 {lease}
 [hbase]
-gateways = ["{gateway}"]
+gateways = ["{gateways}"]
+{speaks}
 retry_for = "{retry_for}"
 [admin]
 listen = "127.0.0.1:0"
@@ -210,6 +214,8 @@ workers = {workers}
 chunk_rows = {chunk_rows}
 {mappings}"#,
             server_id = self.server_id,
+            gateways = gateways.join("\", \""),
+            speaks = speaks.config(),
             mappings = mappings.collect::<String>(),
         )
     }
@@ -235,6 +241,14 @@ chunk_rows = {chunk_rows}
     /// `tailfill init`, which has to succeed.
     pub async fn init(&self) {
         self.run(&["init"]).await.expect_code(0);
+    }
+
+    /// The same through the gateway of `scripts/services` that can create tables.
+    pub async fn init_by_thrift2(&mut self) {
+        let settings = self.settings.clone();
+        self.settings = Settings { gateways: vec![gateway()], speaks: Speaks::Thrift2, ..settings.clone() };
+        self.init().await;
+        self.settings = settings;
     }
 
     /// `tailfill run --until caught-up`, which has to succeed.
@@ -281,61 +295,6 @@ chunk_rows = {chunk_rows}
             self.ask(&format!("SELECT GTID_SUBSET('{executed}', '{written}')")).await == "1"
         })
         .await;
-    }
-
-    fn hbase_table(&self, form: &Form) -> String {
-        format!("{}{}", self.prefix, form.name)
-    }
-
-    /// The HBase tables, for reading.
-    pub async fn hbase(&self) -> HbaseSink {
-        let forms = self.lists.iter().flat_map(|lists| &lists.targets).enumerate();
-        let targets = forms.map(|(id, form)| form.to_read(id, self.hbase_table(form))).collect();
-        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), targets).await;
-        sink.expect("the gateway is up")
-    }
-
-    /// Compares every item and every value of all targets with MySQL.
-    pub async fn compare(&self) -> usize {
-        let sink = self.hbase().await;
-        let mut items = 0;
-        for number in 0..self.targets() {
-            let side = self.side(number);
-            let mysql = side.of_mysql(self.settings.mysql_port, &self.database).await;
-            let hbase = side.of_hbase(&sink, TargetId(number as u16)).await;
-            assert_same(&self.hbase_table(side.form), &mysql, &hbase);
-            items = mysql.items.len();
-        }
-        items
-    }
-
-    /// What is not the same, target by target.
-    pub async fn differences(&self) -> Vec<Differences> {
-        let mut found = Vec::new();
-        for number in 0..self.targets() {
-            let mysql = self.side(number).of_mysql(self.settings.mysql_port, &self.database).await;
-            found.push(differences(&mysql.items, &self.shown(number).await));
-        }
-        found
-    }
-
-    /// What HBase shows in a target, numbered over all mappings: 0 is the ordered one, 1 the one for membership,
-    /// unless the test says otherwise.
-    pub async fn shown(&self, target: usize) -> Items {
-        self.side(target).of_hbase(&self.hbase().await, TargetId(target as u16)).await.items
-    }
-
-    pub fn side(&self, target: usize) -> Side<'_> {
-        let sides = self
-            .lists
-            .iter()
-            .flat_map(|Lists { shape, targets, .. }| targets.iter().map(move |form| Side { shape, form }));
-        sides.into_iter().nth(target).expect("a target of the scenario")
-    }
-
-    /// How many targets there are.
-    pub fn targets(&self) -> usize {
-        self.lists.iter().map(|lists| lists.targets.len()).sum()
     }
 }
 
