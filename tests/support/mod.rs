@@ -3,9 +3,12 @@
 pub mod application;
 pub mod child;
 pub mod compare;
+pub mod decode;
+pub mod lists;
 pub mod memcached;
 pub mod mysql;
 pub mod own;
+pub mod page;
 pub mod proxy;
 pub mod scenario;
 pub mod setup;
