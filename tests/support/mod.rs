@@ -3,6 +3,7 @@
 pub mod application;
 pub mod child;
 pub mod compare;
+pub mod giant;
 pub mod memcached;
 pub mod mysql;
 pub mod own;
@@ -10,5 +11,6 @@ pub mod proxy;
 pub mod scenario;
 pub mod setup;
 pub mod shape;
+pub mod sums;
 pub mod tailfill;
 pub mod wait;

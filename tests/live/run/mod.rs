@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod ddl;
 pub mod gateway;
+pub mod giant;
 pub mod huge;
 pub mod kill;
 pub mod memcached;
