@@ -34,6 +34,8 @@ pub enum Case {
     Huge,
     /// What a row costs HBase by order, regions, salt and age of the table (only when asked for)
     Hbase,
+    /// Tail and backfill into each layout (only when asked for)
+    Layouts,
     /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
     Giant,
 }
@@ -45,7 +47,7 @@ impl Case {
 
     /// What runs when nothing is asked for.
     fn usual() -> impl Iterator<Item = Case> {
-        let asked_for = [Case::Hbase, Case::Giant];
+        let asked_for = [Case::Hbase, Case::Layouts, Case::Giant];
         Case::value_variants().iter().copied().filter(move |case| !asked_for.contains(case))
     }
 

@@ -11,6 +11,21 @@ use tailfill::sink::hbase::HbaseSink;
 /// A target as most cases have it: one HBase row for each item, one cell for each column.
 pub const TALL: &str = "layout = \"tall\"\ncolumns = [\"created_at\", \"note\"]\nvalues = \"utf8\"\n";
 
+/// A layout by name, as lines of a target.
+pub struct Layout {
+    pub name: &'static str,
+    pub lines: &'static str,
+}
+
+/// The layouts that are compared; the first is what the others' ratios are to.
+pub const LAYOUTS: [Layout; 5] = [
+    Layout { name: "tall", lines: TALL },
+    Layout { name: "packed", lines: "layout = \"tall\"\nvalue = \"msgpack\"\n" },
+    Layout { name: "wide", lines: "layout = \"wide\"\nvalue = \"msgpack\"\n" },
+    Layout { name: "segments", lines: "layout = \"wide\"\nvalue = \"msgpack\"\nsegment = \"30d\"\n" },
+    Layout { name: "unordered", lines: "layout = \"wide\"\nvalue_column = \"note\"\nordered = false\n" },
+];
+
 /// A table of MySQL on its way into a table of HBase.
 #[derive(Clone, Copy)]
 pub struct Move<'a> {

@@ -10,7 +10,7 @@ mod table;
 
 use crate::application::Application;
 use crate::child::Tailfill;
-use crate::configuration::{Move, TALL};
+use crate::configuration::{LAYOUTS, Layout, Move};
 use crate::ground::Ground;
 use crate::lag::{self, Beside, Prepared, beside_a_copy};
 use crate::measure::{Report, Round, Spread, bound};
@@ -21,25 +21,7 @@ use shown::{Groups, LargeRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use table::{Hot, Table};
-use tailfill::model::{CellForm, Layout};
-
-/// A layout, and what is reported of it.
-struct Variant {
-    name: &'static str,
-    layout: String,
-}
-
-fn variants() -> Vec<Variant> {
-    let segments = format!("layout = \"wide\"\nvalue = \"msgpack\"\nsegment = \"{}\"\n", table::SEGMENT);
-    let all = [
-        ("giant-tall", TALL.to_owned()),
-        ("giant-packed", "layout = \"tall\"\nvalue = \"msgpack\"\n".to_owned()),
-        ("giant-wide", "layout = \"wide\"\nvalue = \"msgpack\"\n".to_owned()),
-        ("giant-segments", segments),
-        ("giant-unordered", "layout = \"wide\"\nvalue_column = \"note\"\nordered = false\n".to_owned()),
-    ];
-    all.map(|(name, layout)| Variant { name, layout }).into()
-}
+use tailfill::model::{CellForm, Layout as Laid};
 
 /// One round of a layout.
 struct Copied {
@@ -55,30 +37,36 @@ pub async fn run(ground: &Ground, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Repo
     let table = Table::of(ground.scale.giant_rows);
     say("filling the table that is nearly one list");
     table.fill(ground).await?;
-    let (hot, variants) = (Arc::new(Hot::new(table)), variants());
+    let hot = Arc::new(Hot::new(table));
     let mut rounds: BTreeMap<usize, Vec<Copied>> = BTreeMap::new();
     for number in 1..=ground.scale.rounds {
-        for (place, variant) in variants.iter().enumerate() {
-            let copied = round(ground, variant, &hot).await?;
+        for (place, layout) in LAYOUTS.iter().enumerate() {
+            let copied = round(ground, layout, &hot).await?;
             let rate = grouped(copied.beside.round.whole.rate());
-            say(&format!("round {number}, {}: {rate} rows/s", variant.name));
+            say(&format!("round {number}, {}: {rate} rows/s", name_of(layout)));
             rounds.entry(place).or_default().push(copied);
         }
     }
     let tall: Vec<Round> = rounds.get(&0).map_or(Vec::new(), |tall| rounds_of(tall));
     let rate = ground.scale.giant_rate;
-    let report = |(place, copied): (&usize, &Vec<Copied>)| report(variants[*place].name, rate, copied, &tall);
+    let report =
+        |(place, copied): (&usize, &Vec<Copied>)| report(&name_of(&LAYOUTS[*place]), rate, copied, &tall);
     Ok(rounds.iter().map(report).collect())
+}
+
+fn name_of(layout: &Layout) -> String {
+    format!("giant-{}", layout.name)
 }
 
 fn rounds_of(copied: &[Copied]) -> Vec<Round> {
     copied.iter().map(|copied| copied.beside.round.clone()).collect()
 }
 
-async fn round(ground: &Ground, variant: &Variant, hot: &Arc<Hot>) -> anyhow::Result<Copied> {
-    let what = Move { ground, source_table: table::TABLE, case: variant.name, layout: &variant.layout };
+async fn round(ground: &Ground, layout: &Layout, hot: &Arc<Hot>) -> anyhow::Result<Copied> {
+    let name = name_of(layout);
+    let what = Move { ground, source_table: table::TABLE, case: &name, layout: layout.lines };
     let (sink, mapping) = what.sink().await?;
-    ground.forget_table(&sink, variant.name).await?;
+    ground.forget_table(&sink, &name).await?;
     let folder = what.folder()?;
     Tailfill::complete(ground, &folder, &["init"]).await?;
     ground.quiet().await?;
@@ -93,10 +81,10 @@ async fn round(ground: &Ground, variant: &Variant, hot: &Arc<Hot>) -> anyhow::Re
     let shown = shown::of_hbase(&sink, &mapping).await?;
     shown::compare(&mysql, &shown.groups)?;
     let cells_due = match (target.layout, target.segment) {
-        (Layout::Tall, _) if target.form == CellForm::Columns => target.columns.len() as u64,
-        (Layout::Tall, _) => 1,
-        (Layout::Wide, Some(_)) => mysql.values().map(|items| items.count).max().unwrap_or(0),
-        (Layout::Wide, None) => largest_list(&mysql),
+        (Laid::Tall, _) if target.form == CellForm::Columns => target.columns.len() as u64,
+        (Laid::Tall, _) => 1,
+        (Laid::Wide, Some(_)) => mysql.values().map(|items| items.count).max().unwrap_or(0),
+        (Laid::Wide, None) => largest_list(&mysql),
     };
     let largest = shown.largest;
     ensure!(
@@ -104,7 +92,7 @@ async fn round(ground: &Ground, variant: &Variant, hot: &Arc<Hot>) -> anyhow::Re
         "the largest HBase row has {} cells, and {cells_due} were due",
         largest.cells
     );
-    ground.forget_table(&sink, variant.name).await?;
+    ground.forget_table(&sink, &name).await?;
     Ok(Copied { beside, largest, cells_due, items: shown::count(&mysql) })
 }
 
@@ -118,8 +106,9 @@ fn report(name: &str, rate: u32, copied: &[Copied], tall: &[Round]) -> Report {
     let besides: Vec<Beside> = copied.iter().map(|copied| copied.beside.clone()).collect();
     let mut report = lag::report(name, rate, &besides);
     let own = rounds_of(copied);
-    if name != variants()[0].name {
-        report.compare(variants()[0].name, &own, tall, bound(tall, &own));
+    let base = name_of(&LAYOUTS[0]);
+    if name != base {
+        report.compare(&base, &own, tall, bound(tall, &own));
     }
     let statuses = || own.iter().filter_map(|round| round.last_status.as_ref());
     let sum = |pointer: &str| statuses().map(|status| status.number(pointer)).sum::<u64>();

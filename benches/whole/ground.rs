@@ -12,9 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tailfill::config::Config;
 use tailfill::lock::LeaseOptions;
-use tailfill::model::{Mapping, TargetId};
+use tailfill::model::{Layout, Mapping, TargetId};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{RowWrite, Sink};
+use tailfill::sink::{CellNames, RowWrite, Sink};
 use tailfill::source::{MysqlOptions, MysqlSource};
 
 /// Servers that use less are quiet.
@@ -151,7 +151,7 @@ impl Ground {
     }
 
     /// What a case moves into one HBase row for each item.
-    fn tall<'a>(&'a self, source_table: &'a str, case: &'a str) -> Move<'a> {
+    pub fn tall<'a>(&'a self, source_table: &'a str, case: &'a str) -> Move<'a> {
         Move { ground: self, source_table, case, layout: TALL }
     }
 
@@ -293,11 +293,22 @@ const ROWS_COMPARED: usize = 200;
 ///
 /// # Errors
 /// A row is missing or differs: the case has not done its work, so its figures mean nothing.
-pub async fn compare(sink: &HbaseSink, expected: &[RowWrite]) -> anyhow::Result<()> {
+pub async fn compare(sink: &HbaseSink, mapping: &Mapping, expected: &[RowWrite]) -> anyhow::Result<()> {
     let step = (expected.len() / ROWS_COMPARED).max(1);
     let some: Vec<&RowWrite> = expected.iter().step_by(step).collect();
-    let keys: Vec<_> = some.iter().map(|write| write.row.clone()).collect();
-    let found = sink.read(TargetId(0), &keys).await?;
+    let found = match mapping.targets[0].layout {
+        Layout::Tall => {
+            let keys: Vec<_> = some.iter().map(|write| write.row.clone()).collect();
+            sink.read(TargetId(0), &keys).await?
+        }
+        // the row holds the other items of the list too
+        Layout::Wide => {
+            let qualifiers = |write: &RowWrite| write.puts.iter().map(|(name, _)| name.clone()).collect();
+            let named =
+                |write: &&RowWrite| CellNames { row: write.row.clone(), qualifiers: qualifiers(write) };
+            sink.read_cells(TargetId(0), &some.iter().map(named).collect::<Vec<_>>()).await?
+        }
+    };
     for (write, row) in some.iter().zip(found) {
         let cells = row.map(|row| row.cells).unwrap_or_default();
         let mut cells: Vec<_> = cells.into_iter().map(|cell| (cell.qualifier, cell.value)).collect();

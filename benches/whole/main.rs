@@ -9,7 +9,7 @@
 //!
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables; [`configuration`]; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
-//! - [`gateway`], [`cost`], [`moved`], [`reading`]: cases that are rates
+//! - [`gateway`], [`cost`], [`moved`], [`layouts`], [`reading`]: cases that are rates
 //! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
@@ -25,6 +25,7 @@ mod giant;
 mod ground;
 mod header;
 mod lag;
+mod layouts;
 mod marks;
 mod measure;
 mod moved;

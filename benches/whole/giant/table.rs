@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub const TABLE: &str = "giant";
-/// Width of a segment, as the configuration says and in microseconds.
-pub const SEGMENT: &str = "30d";
+/// Width of a segment, as [`LAYOUTS`](crate::configuration::LAYOUTS) have it.
 const SEGMENT_MICROS: u64 = 30 * 86_400_000_000;
 /// Items of every other list.
 const LIST_ITEMS: u64 = 20;
