@@ -3,6 +3,7 @@
 pub mod application;
 pub mod child;
 pub mod compare;
+pub mod examples;
 pub mod memcached;
 pub mod mysql;
 pub mod own;
