@@ -23,7 +23,7 @@ pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Res
         GetWhat::Count => Question::Count,
         GetWhat::Has(item) => Question::Has(item),
     };
-    let answers = ask((&*resolved.source, &sink), mapping, &options.key, &question, side).await?;
+    let answers = ask((&*resolved.source, &*sink), mapping, &options.key, &question, side).await?;
     let print = if options.json { answers_json } else { answers_text };
     check::print(&print(mapping, &answers, side))?;
     Ok(if answers.equal() { Exit::Done } else { Exit::Differences })

@@ -11,5 +11,6 @@ pub mod proxy;
 pub mod scenario;
 pub mod setup;
 pub mod shape;
+pub mod shell;
 pub mod tailfill;
 pub mod wait;

@@ -4,6 +4,7 @@ use super::application::Application;
 use super::compare::{Differences, Items, Side, assert_same, differences};
 use super::memcached;
 use super::mysql;
+use super::own::Speaks;
 use super::shape::{Shape, skewed};
 use super::tailfill::{Ended, Tailfill};
 use super::wait::{LIMIT, until_so};
@@ -31,7 +32,8 @@ pub struct Settings {
     pub source: String,
     /// `host:port`; `None`: leases of the process alone.
     pub memcached: Option<String>,
-    pub gateway: String,
+    pub gateways: Vec<String>,
+    pub speaks: Speaks,
     pub retry_for: &'static str,
     pub batch_rows: u32,
     pub chunk_rows: u32,
@@ -85,7 +87,8 @@ impl Scenario {
             table: None,
             source: String::new(),
             memcached: Some(memcached::address()),
-            gateway: gateway(),
+            gateways: vec![gateway()],
+            speaks: Speaks::Thrift2,
             retry_for: "60s",
             batch_rows: 200,
             chunk_rows: 200,
@@ -140,6 +143,11 @@ impl Scenario {
         Application::start(port, &self.database, self.shape, &self.sizes, connections, seed).await
     }
 
+    /// An HBase table: 0 of the ordered target, 1 of the one for membership.
+    pub fn table(&self, target: usize) -> &str {
+        &self.tables[target]
+    }
+
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -155,7 +163,7 @@ impl Scenario {
     }
 
     pub fn config_text(&self) -> String {
-        let Settings { mysql_port, user, source, gateway, retry_for, .. } = &self.settings;
+        let Settings { mysql_port, user, source, gateways, speaks, retry_for, .. } = &self.settings;
         let Settings { batch_rows, chunk_rows, workers, .. } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let table = self.settings.table.clone().unwrap_or(format!("{}.{}", self.database, self.shape.table));
@@ -179,7 +187,8 @@ server_id = {server_id}
 [lease]
 {lease}
 [hbase]
-gateways = ["{gateway}"]
+gateways = ["{gateways}"]
+{speaks}
 retry_for = "{retry_for}"
 [admin]
 listen = "127.0.0.1:0"
@@ -211,6 +220,8 @@ salt_buckets = {BUCKETS}
 ordered = false
 "#,
             server_id = self.server_id,
+            gateways = gateways.join("\", \""),
+            speaks = speaks.config(),
         )
     }
 
@@ -235,6 +246,14 @@ ordered = false
     /// `tailfill init`, which has to succeed.
     pub async fn init(&self) {
         self.run(&["init"]).await.expect_code(0);
+    }
+
+    /// The same through the gateway of `scripts/services` that can create tables.
+    pub async fn init_by_thrift2(&mut self) {
+        let settings = self.settings.clone();
+        self.settings = Settings { gateways: vec![gateway()], speaks: Speaks::Thrift2, ..settings.clone() };
+        self.init().await;
+        self.settings = settings;
     }
 
     /// `tailfill run --until caught-up`, which has to succeed.
