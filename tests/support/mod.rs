@@ -4,6 +4,7 @@ pub mod application;
 pub mod child;
 pub mod compare;
 pub mod decode;
+pub mod examples;
 pub mod giant;
 pub mod lists;
 pub mod memcached;
