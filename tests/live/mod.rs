@@ -1,5 +1,4 @@
 #[cfg(feature = "bench")]
-
 pub mod bench;
 pub mod check;
 pub mod connect;
