@@ -29,9 +29,10 @@ mod socket;
 mod table;
 mod writes;
 
-/// Ticks of one write at most, for each call that may be under way: with calls of 50 ms they take less than a
-/// second, far less than the shortest lease allows.
-const TICKS_MAX: usize = 16;
+/// Ticks of one write at most. There are as many writes under way as calls may be, so that a write has one call after
+/// the other: at 50 ms each, which is very slow, those for two targets take less than a second. The shortest
+/// lease allows one and a half.
+const TICKS_MAX: usize = 8;
 
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
@@ -236,7 +237,7 @@ impl Sink for Thrift1Sink {
     }
 
     fn ticks_max(&self) -> usize {
-        TICKS_MAX * self.places.calls_at_once()
+        TICKS_MAX
     }
 
     fn write_pace(&self) -> Option<WritePace> {
