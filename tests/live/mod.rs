@@ -2,7 +2,9 @@
 pub mod bench;
 pub mod check;
 pub mod connect;
+pub mod formats;
 pub mod init;
+pub mod layouts;
 pub mod lease_example;
 pub mod network;
 pub mod position;
