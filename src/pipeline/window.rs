@@ -3,23 +3,49 @@
 //! Runs as one task. It takes whatever lists are free, writes them, and gives the leases back; lists that
 //! are busy, or whose write was not completed before the deadline, come back to the writer.
 
+use super::counts::Counts;
 use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
+use crate::protocol::count::ListRecount;
+use crate::protocol::counted::{Counted, CountedRows, Order};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
 
-/// Writes of one list in the order of ticks, each with the number of the batch that it belongs to. Most lists
-/// have one or two (a batch, and as many targets), which then take no allocation.
-pub type ListBatches = SmallVec<[(u64, Journaled<ListWrites>); 2]>;
+/// What is done to one list in the order of ticks. Most lists have one or two (a batch, and as many targets), which
+/// then take no allocation.
+pub type ListWorks = SmallVec<[ListWork; 2]>;
 
-/// What a window writes to one list.
+#[derive(Debug)]
+pub enum ListWork {
+    /// Of the batch with this number.
+    Batch { number: u64, writes: Journaled<ListWrites> },
+    /// Of the recount with this number.
+    Recount { number: u64, recount: Journaled<ListRecount> },
+}
+
+impl ListWork {
+    /// The first byte of its rows: the region that they lie in.
+    pub fn salt(&self) -> u8 {
+        let first = match self {
+            ListWork::Batch { writes, .. } => {
+                writes.get().rows().next().and_then(|row| row.row.first().copied())
+            }
+            ListWork::Recount { recount, .. } => {
+                recount.get().rows.first().and_then(|row| row.first().copied())
+            }
+        };
+        first.unwrap_or(0)
+    }
+}
+
+/// What a window does to one list.
 #[derive(Debug)]
 pub struct ListWindow {
     pub list: ListId,
     pub ticket: Ticket,
-    pub writes: ListBatches,
+    pub works: ListWorks,
 }
 
 /// Where the lists of a window ended up.
@@ -39,7 +65,7 @@ pub struct WindowDone {
 }
 
 /// Leases, writes and releases.
-pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
+pub async fn write_window(parts: &Parts, counts: &Counts, lists: Vec<ListWindow>) -> WindowDone {
     let wanted: Vec<(ListId, Ticket)> = lists.iter().map(|window| (window.list, window.ticket)).collect();
     let grant = parts.leases.acquire_any(&wanted).await;
     let mut done = WindowDone::default();
@@ -55,27 +81,50 @@ pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
         }
     }
     if let Some(held) = grant.held {
-        write_granted(parts, held, granted, &mut done).await;
+        write_granted(parts, counts, &held, granted, &mut done).await;
+        held.release().await;
     }
     done
 }
 
-async fn write_granted(parts: &Parts, held: Held, granted: Vec<ListWindow>, done: &mut WindowDone) {
-    let writes: Vec<&Journaled<ListWrites>> =
-        granted.iter().flat_map(|window| window.writes.iter().map(|(_, writes)| writes)).collect();
-    match send(&*parts.sink, &held, &writes).await {
-        Ok(rows) => {
-            done.rows_written = rows;
-            done.written = granted;
+/// Plain rows first, all in one go; then counted ones, row by row.
+async fn write_granted(
+    parts: &Parts,
+    counts: &Counts,
+    held: &Held,
+    granted: Vec<ListWindow>,
+    done: &mut WindowDone,
+) {
+    let (mut plain, mut counted) = (Vec::new(), Vec::new());
+    for work in granted.iter().flat_map(|window| &window.works) {
+        match work {
+            ListWork::Batch { writes, .. } if !counts.is_counted(writes.get().target) => plain.push(writes),
+            ListWork::Batch { writes, .. } => counted.push(Order::Batch(writes)),
+            ListWork::Recount { recount, .. } => counted.push(Order::Recount(recount)),
         }
+    }
+    match send(&*parts.sink, held, &plain).await {
+        Ok(rows) => done.rows_written = rows,
         Err(NotWritten::Deadline(trouble)) => {
             done.trouble = trouble;
             done.unwritten = granted;
+            return;
         }
         Err(NotWritten::Fatal(error)) => {
             done.fatal = Some(error);
             done.unwritten = granted;
+            return;
         }
     }
-    held.release().await;
+    if counted.is_empty() {
+        done.written = granted;
+        return;
+    }
+    let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
+    let rows = CountedRows { sink, held, long: &counts.long, failpoints };
+    let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
+    done.rows_written += ended.done;
+    (done.trouble, done.fatal) = (ended.trouble, ended.fatal);
+    (done.unwritten, done.written) =
+        granted.into_iter().partition(|window| ended.unfinished.contains(&window.list));
 }
