@@ -164,9 +164,9 @@ async fn next_life(
 ) -> Result<Option<LifeRecord>, StoreError> {
     let record: Option<LifeRecord> = records::read(store, Space::LifeCycle, key).await?;
     let event = if found.is_equal() { LifeEvent::VerifiedEqual } else { LifeEvent::DifferencesFound };
-    Ok(record
-        .and_then(|record| life_cycle::step(&record.state, event).ok())
-        .map(|state| LifeRecord { state }))
+    Ok(record.and_then(|record| {
+        Some(LifeRecord { state: life_cycle::step(&record.state, event).ok()?, ..record })
+    }))
 }
 
 /// Shows `meter` until the future is dropped: a line that is redrawn on a terminal, else one now and then.

@@ -7,6 +7,7 @@
 
 use super::chunks;
 use super::copy::Copy;
+use super::life;
 use super::marks::NewestMark;
 use super::planning;
 use super::progress::Waiter;
@@ -59,12 +60,12 @@ pub async fn work(
     let stopped = stop.clone();
     let mut worker = Worker { parts, number, marks, stop, snapshot, trouble_since, pause };
     for copy in &copies {
-        while !stopped.is_cancelled() && !copy.complete().await {
+        while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
             tokio::select! { biased;
                 () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
                 outcome = worker.copy_one(copy) => match outcome {
                     Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
-                    Err(error) => worker.retry_or_end(error).await?,
+                    Err(error) => worker.park_or_retry(copy, error).await?,
                 }
             }
         }
@@ -103,7 +104,7 @@ impl Worker<'_> {
     async fn copy_one(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
         let mut changed = copy.changed.listen();
         self.plan_ahead(copy).await?;
-        let rows_max = u64::from(self.parts.settings.chunk_rows);
+        let rows_max = u64::from(copy.chunk_rows.get().copied().unwrap_or(self.parts.settings.chunk_rows));
         let Some(part) = copy.spans().take(rows_max) else {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
@@ -133,8 +134,9 @@ impl Worker<'_> {
         }
         let settings = self.parts.settings.clone();
         let snapshot = self.snapshot().await?;
-        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings).await?;
-        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(settings.chunk_rows)).await;
+        let rows = planning::chunk_rows(copy, &mut **snapshot, &settings).await?;
+        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings, rows).await?;
+        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(rows)).await;
         let done = match pieces {
             Ok(pieces) => copy.spans().add(chunks, pieces),
             Err(error) => {
@@ -191,7 +193,7 @@ impl Worker<'_> {
             let (wanted, whole_range) = match &pieces[0].what {
                 What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
                 What::Range(range) => (Wanted::Range(range), true),
-                What::List(key) => (Wanted::List(key), false),
+                What::List { key, range } => (Wanted::List { key, range }, false),
             };
             let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
             let mut memory = ListMemory::default();
@@ -275,8 +277,14 @@ impl Worker<'_> {
         let outcome = send(&*self.parts.sink, &held, &writes).await;
         held.release().await;
         match outcome {
-            Ok(_) => Ok(Attempt::Copied { rows: count }),
-            Err(NotWritten::Fatal(error)) => Err(error.into()),
+            Ok(sent) => {
+                self.parts.plan.written_to().accepted(sent.accepted);
+                Ok(Attempt::Copied { rows: count })
+            }
+            Err(NotWritten::Refused { refused, .. }) => match refused.into_iter().next() {
+                Some((_, error)) => Err(error.into()),
+                None => Ok(Attempt::Again),
+            },
             Err(NotWritten::Deadline(Some(error))) => Err(error.into()),
             Err(NotWritten::Deadline(None)) => Ok(Attempt::Again),
         }
@@ -306,6 +314,22 @@ impl Worker<'_> {
             self.snapshot = Some(self.parts.source.snapshot().await?);
         }
         Ok(self.snapshot.as_mut().expect("just set"))
+    }
+
+    /// Parks the target where the error is about it and lasts.
+    async fn park_or_retry(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
+        match error {
+            ProtocolError::Change { .. } => life::park(self.parts, vec![(copy.target.id, error)]).await,
+            ProtocolError::Sink(cause) if cause.disposition() != Disposition::Retry => {
+                life::refused(self.parts, copy.target.id, cause.clone()).await?;
+                if self.parts.plan.is_parked(copy.target.id) {
+                    return Ok(());
+                }
+                let reason = cause.to_string();
+                self.retry_or_end(SinkError::Unavailable { gateway: String::new(), reason }.into()).await
+            }
+            error => self.retry_or_end(error).await,
+        }
     }
 
     /// Waits before a passing error's retry; ends with any other, and when it lasts too long.

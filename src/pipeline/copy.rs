@@ -10,7 +10,7 @@ use crate::signal::Signal;
 use crate::sink::SinkError;
 use crate::store::Space;
 use crate::store::records::{self, LifeRecord};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use tokio::sync::Mutex;
 
 /// One copy: a mapping into a target.
@@ -21,6 +21,8 @@ pub struct Copy {
     spans: std::sync::Mutex<Spans>,
     /// Held by the worker that plans.
     pub planning: Mutex<()>,
+    /// Rows of a chunk, once that is known.
+    pub chunk_rows: OnceLock<u32>,
     /// Raised when a part may have become free.
     pub changed: Signal,
     /// What a chunk of a counted target needs before it is read.
@@ -46,6 +48,7 @@ pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError>
             chunks: Mutex::new(chunks),
             spans: std::sync::Mutex::default(),
             planning: Mutex::new(()),
+            chunk_rows: OnceLock::new(),
             changed: Signal::new(),
             fence,
             // a backfill says so durably before it begins

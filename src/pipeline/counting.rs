@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Pause between two looks at something that has no signal.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_FOR_PARKED: Duration = Duration::from_millis(200);
 /// Longest pause after a passing error.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -54,7 +55,11 @@ pub async fn count(
     let all = async {
         for copy in copies.iter().filter(|copy| copy.target.counted) {
             let pass = Pass { parts, copy, counts: &counts, requests: &requests };
-            if !pass.run().await? {
+            let goes_on = tokio::select! { biased;
+                () = until_parked(parts, copy) => true,
+                counted = pass.run() => counted?,
+            };
+            if !goes_on {
                 return Ok(()); // the sealer or the writer is gone: its error is the one to report
             }
         }
@@ -64,6 +69,13 @@ pub async fn count(
         () = stop.cancelled() => Ok(()),
         ended = all => ended,
     }
+}
+
+async fn until_parked(parts: &Parts, copy: &Copy) {
+    while !parts.plan.is_parked(copy.target.id) {
+        sleep(LOOK_FOR_PARKED).await;
+    }
+    parts.progress.go_on(Waiter::Counts);
 }
 
 /// Counting one target.

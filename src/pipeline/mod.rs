@@ -18,6 +18,7 @@ pub mod counting;
 pub mod counts;
 pub mod fence;
 pub mod journaling;
+pub mod life;
 pub mod marks;
 pub mod planning;
 pub mod progress;

@@ -29,11 +29,30 @@ pub async fn is_wanted(copy: &Copy) -> bool {
     wanted && !copy.chunks.lock().await.all_taken()
 }
 
+/// Bytes that the rows of a chunk may have, about: a worker holds them all.
+const CHUNK_BYTES: u64 = 16 << 20;
+
+/// Rows of a chunk: as many as the settings say, or fewer where rows are long.
+pub async fn chunk_rows(
+    copy: &Copy,
+    snapshot: &mut dyn Snapshot,
+    settings: &Settings,
+) -> Result<u32, ProtocolError> {
+    if let Some(rows) = copy.chunk_rows.get() {
+        return Ok(*rows);
+    }
+    let row_bytes = snapshot.row_bytes(copy.mapping.table).await?.max(1);
+    let rows =
+        u32::try_from(CHUNK_BYTES / row_bytes).unwrap_or(u32::MAX).clamp(1, settings.chunk_rows.max(1));
+    Ok(*copy.chunk_rows.get_or_init(|| rows))
+}
+
 /// Takes the next chunks, planning them if none waits: as many as a span has, none at the end of the table.
 pub async fn next_chunks(
     copy: &Copy,
     snapshot: &mut dyn Snapshot,
     settings: &Settings,
+    rows: u32,
 ) -> Result<Vec<Chunk>, ProtocolError> {
     let from = {
         let mut chunks = copy.chunks.lock().await;
@@ -46,7 +65,7 @@ pub async fn next_chunks(
     let mut ends = Vec::with_capacity(settings.span_chunks);
     let mut after = from;
     for _ in 0..settings.span_chunks.max(1) {
-        after = snapshot.chunk_end(copy.mapping.table, after.as_deref(), settings.chunk_rows).await?;
+        after = snapshot.chunk_end(copy.mapping.table, after.as_deref(), rows).await?;
         ends.push(after.clone());
         if after.is_none() {
             break;
@@ -70,11 +89,7 @@ pub async fn pieces(
     for chunk in chunks {
         match &chunk.what {
             ChunkRange::Keys(range) => ranges.push(range.clone()),
-            ChunkRange::List(key) => {
-                let list = ListId::new(mapping.id.0, &layout::list_key_of(mapping, key)?);
-                let (lists, what) = ([list].into(), What::List(key.clone()));
-                pieces.push_back(Piece { lists, what, rows: rows_max });
-            }
+            ChunkRange::List(key) => pieces.extend(pieces_of_list(copy, key, snapshot, rows_max).await?),
         }
     }
     if ranges.is_empty() {
@@ -91,6 +106,30 @@ pub async fn pieces(
         pieces.push_back(Piece { lists, what: What::Range(range), rows });
     }
     Ok(pieces)
+}
+
+/// A list of a pilot in pieces of `rows_max` rows, the first and the last of them unbounded: the lease is given back in
+/// between, and memory does not grow with the list.
+async fn pieces_of_list(
+    copy: &Copy,
+    key: &[Value],
+    snapshot: &mut dyn Snapshot,
+    rows_max: u64,
+) -> Result<Vec<Piece>, ProtocolError> {
+    let mapping = &copy.mapping;
+    let list = ListId::new(mapping.id.0, &layout::list_key_of(mapping, key)?);
+    let rows = u32::try_from(rows_max).unwrap_or(u32::MAX).max(1);
+    let (mut pieces, mut after) = (Vec::new(), None);
+    loop {
+        let up_to = snapshot.list_end(mapping, key, after.as_deref(), rows).await?;
+        let range = KeyRange { after, up_to: up_to.clone() };
+        let what = What::List { key: key.to_vec(), range };
+        pieces.push(Piece { lists: [list].into(), what, rows: rows_max });
+        if up_to.is_none() {
+            return Ok(pieces);
+        }
+        after = up_to;
+    }
 }
 
 async fn list_sizes(

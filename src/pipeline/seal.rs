@@ -5,10 +5,11 @@
 //! place between transactions that is also one between batches. While journaled batches are to be
 //! replayed, the journal's entries say where to cut, and nothing else (I2).
 
+use super::life;
 use super::progress::{Phase, Positions};
 use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch};
 use super::settings::Parts;
-use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, Tick};
+use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use std::collections::VecDeque;
@@ -85,6 +86,8 @@ struct Sealer<'a> {
     ended: Boundary,
     /// When what is waiting is handed on.
     due: Option<Instant>,
+    /// Targets that the last change has no place in.
+    refused: Vec<(TargetId, ProtocolError)>,
 }
 
 /// The batch that is being filled.
@@ -125,6 +128,7 @@ impl<'a> Sealer<'a> {
             transaction: None,
             ended: Boundary::default(),
             due: None,
+            refused: Vec::new(),
         }
     }
 
@@ -192,7 +196,11 @@ impl<'a> Sealer<'a> {
         let mut reader = changes.reader();
         let mut kinds = Kinds::default();
         while let Some(change) = reader.next_change()? {
-            match self.change(change, &mut kinds)? {
+            let then = self.change(change, &mut kinds)?;
+            if !self.refused.is_empty() {
+                life::park(self.parts, std::mem::take(&mut self.refused)).await?;
+            }
+            match then {
                 Then::GoOn => {}
                 Then::Seal => {
                     self.transaction.as_mut().expect("a change has a transaction").parted = true;
@@ -239,11 +247,10 @@ impl<'a> Sealer<'a> {
                 *to = Some(Point { gtid: gtid.clone(), row });
             }
         }
-        self.batch.changes.add(&self.plan, change).map_err(|cause| ProtocolError::Change {
-            at: Point { gtid: gtid.clone(), row }.to_string(),
-            table: self.table_name(change.table),
-            cause: Box::new(cause),
-        })?;
+        for (target, cause) in self.batch.changes.add(&self.plan, change) {
+            let (at, table) = (Point { gtid: gtid.clone(), row }.to_string(), self.table_name(change.table));
+            self.refused.push((target, ProtocolError::Change { at, table, cause: Box::new(cause) }));
+        }
         if self.replay.is_empty() {
             return Ok(if self.batch_is_full() { Then::Seal } else { Then::GoOn });
         }

@@ -38,7 +38,7 @@ impl Piece {
     /// The key of the one list that it is of.
     pub fn list_key(&self) -> Option<&[Value]> {
         match &self.what {
-            What::OfList { key, .. } | What::List(key) => Some(key),
+            What::OfList { key, .. } | What::List { key, .. } => Some(key),
             What::Range(_) => None,
         }
     }
@@ -52,8 +52,8 @@ pub enum What {
     /// All in a range of primary keys, whatever their lists: where the primary key does not begin with the
     /// list key.
     Range(KeyRange),
-    /// All of one list: a pilot's.
-    List(Vec<Value>),
+    /// Those that one list of a pilot has in a range.
+    List { key: Vec<Value>, range: KeyRange },
 }
 
 /// A list in a span's range.

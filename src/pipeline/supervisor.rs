@@ -7,13 +7,12 @@ use super::marks::{self, NewestMark};
 use super::progress::{Phase, Place, Waiter};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, journaling, seal, tail, writer};
+use super::{counting, journaling, life, seal, tail, writer};
 use crate::error::Disposition;
-use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, life_cycle};
-use crate::protocol::{Journal, ProtocolError, Recovered};
+use crate::model::{GtidSet, LifeEvent, Position};
+use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
-use crate::store::records::{self, LifeRecord};
-use crate::store::{Commit, Space, StoreError};
+use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -53,13 +52,10 @@ pub async fn run(
     options: RunOptions,
     stop: CancellationToken,
 ) -> Result<Finished, ProtocolError> {
-    let recovered = tokio::select! { biased;
+    let (recovered, copies, counts) = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Finished::Stopped),
-        recovered = open(&parts, &options) => recovered?,
+        prepared = prepare(&parts, &options) => prepared?,
     };
-    let copies = load_copies(&parts).await?;
-    let counts = Arc::new(Counts::load(&parts, &copies).await?);
-    start_life_cycles(&parts, &copies, &options).await?;
     let intake = stop.child_token();
     let mut tasks = Tasks::start(&parts, &options, recovered, &copies, counts, &intake, &stop);
     let ended = tasks.first_end(&stop).await;
@@ -71,6 +67,20 @@ pub async fn run(
     let finished = ended?;
     drained?;
     Ok(finished)
+}
+
+/// Where the run continues from, made durable, its copies and how far their counts are.
+type Prepared = (Recovered, Vec<Arc<Copy>>, Arc<Counts>);
+
+async fn prepare(parts: &Parts, options: &RunOptions) -> Result<Prepared, ProtocolError> {
+    let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
+    let continued = journal.checkpoint().await?.is_some();
+    let copies = load_copies(parts).await?;
+    retried(parts, || life::examine(parts, &copies, continued)).await?;
+    let recovered = open(parts, options).await?;
+    let counts = Arc::new(Counts::load(parts, &copies).await?);
+    life::begin(parts, &copies, options).await?;
+    Ok((recovered, copies, counts))
 }
 
 /// Where the run continues from, made durable.
@@ -131,7 +141,8 @@ async fn open_again(
         tracing::info!(%position, "replaying with new ticks from an older position");
         return open_at(parts, journal, position.clone(), found.last_tick, found.sealed).await;
     }
-    if journal.fingerprint().await?.as_deref() != Some(&parts.plan.fingerprint()) {
+    let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
+    if !now.cuts_like(&Fingerprint::read(&before)) {
         tracing::info!(
             "the mappings, their tables or the lists that take part changed: replaying with new ticks"
         );
@@ -139,6 +150,10 @@ async fn open_again(
         return open_at(parts, journal, position, found.last_tick, found.sealed).await;
     }
     tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
+    if now.text() != before {
+        // targets joined or left: what is cut from now on is cut under another plan
+        journal.keep_fingerprint(&now.text()).await?;
+    }
     Ok(found)
 }
 
@@ -150,7 +165,7 @@ async fn open_at(
     replaying_until: GtidSet,
 ) -> Result<Recovered, ProtocolError> {
     let replaying_until = replaying_until.minus(&position.gtids);
-    let (fingerprint, cohort) = (parts.plan.fingerprint(), parts.plan.cohort().name());
+    let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
     Ok(journal.open(position, last_tick, replaying_until, &fingerprint, &cohort).await?)
 }
 
@@ -222,38 +237,6 @@ where
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
     }
-}
-
-async fn start_life_cycles(
-    parts: &Parts,
-    copies: &[Arc<Copy>],
-    options: &RunOptions,
-) -> Result<(), ProtocolError> {
-    for copy in copies {
-        if options.tail {
-            life(parts, copy, LifeEvent::TailStarted).await?;
-        }
-        if options.backfill {
-            life(parts, copy, LifeEvent::BackfillStarted).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes one step in the life of a copy, durably.
-pub async fn life(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
-    let key = copy.chunks.lock().await.key().prefix();
-    let stored: Option<LifeRecord> = records::read(&*parts.store, Space::LifeCycle, &key).await?;
-    let state = stored.map_or(LifeCycle::New, |record| record.state);
-    let next = life_cycle::step(&state, event).map_err(|illegal| ProtocolError::Refused {
-        reason: format!("{}: {illegal}", copy.mapping.name),
-        advice: "see `tailfill status`".into(),
-    })?;
-    if next != state {
-        let put = vec![(Space::LifeCycle, key, records::encode(&LifeRecord { state: next.clone() })?)];
-        parts.store.commit(Commit { put, ..Commit::default() }).await?;
-    }
-    Ok(next)
 }
 
 /// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
@@ -405,12 +388,12 @@ async fn until_done(
 ) -> Result<Finished, ProtocolError> {
     if options.backfill {
         for copy in copies {
-            while !copy.complete().await {
+            while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {
                 sleep(Duration::from_millis(20)).await;
             }
         }
         if !options.tail {
-            return Ok(Finished::Copied);
+            return life::parked(parts).map_or(Ok(Finished::Copied), Err);
         }
     }
     if !options.until_caught_up && !options.backfill {
@@ -433,16 +416,18 @@ async fn until_done(
         if options.until_caught_up {
             parts.progress.wait_for(Waiter::End, "the end: all rows of counted targets to be counted");
         }
-        counts.all_counted().await;
+        while !counts.all_counted(&parts.plan) {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
     parts.progress.go_on(Waiter::End);
     if options.backfill {
-        for copy in copies {
-            life(parts, copy, LifeEvent::CaughtUp).await?;
+        for copy in copies.iter().filter(|copy| !parts.plan.is_parked(copy.target.id)) {
+            life::step(parts, copy, LifeEvent::CaughtUp).await?;
         }
     }
     match options.until_caught_up {
-        true => Ok(Finished::CaughtUp),
+        true => life::parked(parts).map_or(Ok(Finished::CaughtUp), Err),
         false => std::future::pending().await,
     }
 }

@@ -6,6 +6,7 @@
 use super::counts::Counts;
 use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
+use crate::model::TargetId;
 use crate::protocol::count::ListRecount;
 use crate::protocol::counted::{Counted, CountedRows, Order};
 use crate::protocol::write::{NotWritten, send};
@@ -26,6 +27,13 @@ pub enum ListWork {
 }
 
 impl ListWork {
+    pub fn target(&self) -> TargetId {
+        match self {
+            ListWork::Batch { writes, .. } => writes.get().target,
+            ListWork::Recount { recount, .. } => recount.get().target,
+        }
+    }
+
     /// The first byte of its rows: the region that they lie in.
     pub fn salt(&self) -> u8 {
         let first = match self {
@@ -61,7 +69,10 @@ pub struct WindowDone {
     pub rows_written: u64,
     /// The last passing error, when something is unwritten.
     pub trouble: Option<SinkError>,
-    pub fatal: Option<SinkError>,
+    /// Targets that were written to.
+    pub accepted: Vec<TargetId>,
+    /// Targets that were refused for a reason that lasts.
+    pub refused: Vec<(TargetId, SinkError)>,
 }
 
 /// Leases, writes and releases.
@@ -98,33 +109,38 @@ async fn write_granted(
     let (mut plain, mut counted) = (Vec::new(), Vec::new());
     for work in granted.iter().flat_map(|window| &window.works) {
         match work {
+            work if parts.plan.is_parked(work.target()) => {}
             ListWork::Batch { writes, .. } if !counts.is_counted(writes.get().target) => plain.push(writes),
             ListWork::Batch { writes, .. } => counted.push(Order::Batch(writes)),
             ListWork::Recount { recount, .. } => counted.push(Order::Recount(recount)),
         }
     }
+    let mut all_again = false;
     match send(&*parts.sink, held, &plain).await {
-        Ok(rows) => done.rows_written = rows,
+        Ok(sent) => (done.rows_written, done.accepted) = (sent.rows, sent.accepted),
         Err(NotWritten::Deadline(trouble)) => {
             done.trouble = trouble;
             done.unwritten = granted;
             return;
         }
-        Err(NotWritten::Fatal(error)) => {
-            done.fatal = Some(error);
-            done.unwritten = granted;
-            return;
+        Err(NotWritten::Refused { refused, accepted }) => {
+            (done.refused, done.accepted) = (refused, accepted);
+            all_again = true;
         }
     }
-    if counted.is_empty() {
+    if !counted.is_empty() {
+        let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
+        let rows = CountedRows { sink, held, long: &counts.long, failpoints };
+        let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
+        done.rows_written += ended.done;
+        done.trouble = ended.trouble;
+        done.accepted.extend(ended.accepted);
+        done.refused.extend(ended.refused);
+        let again = |window: &ListWindow| all_again || ended.unfinished.contains(&window.list);
+        (done.unwritten, done.written) = granted.into_iter().partition(again);
+    } else if all_again {
+        done.unwritten = granted;
+    } else {
         done.written = granted;
-        return;
     }
-    let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
-    let rows = CountedRows { sink, held, long: &counts.long, failpoints };
-    let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
-    done.rows_written += ended.done;
-    (done.trouble, done.fatal) = (ended.trouble, ended.fatal);
-    (done.unwritten, done.written) =
-        granted.into_iter().partition(|window| ended.unfinished.contains(&window.list));
 }

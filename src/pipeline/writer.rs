@@ -6,6 +6,7 @@
 
 use super::counts::Counts;
 use super::journaling::{Ready, ReadyBatch};
+use super::life;
 use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::sealed::Boundary;
@@ -156,7 +157,7 @@ impl Writer {
             let ask_again = self.aside.iter().map(|aside| aside.ask_again).min();
             tokio::select! { biased;
                 Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
-                    self.settle(done.expect("a window does not panic"))?;
+                    self.settle(done.expect("a window does not panic")).await?;
                 }
                 () = stop.cancelled(), if drain_until.is_none() => {
                     drain_until = Some(Instant::now() + self.parts.settings.drain_for);
@@ -300,10 +301,15 @@ impl Writer {
         Some(ListWindow { list, ticket, works })
     }
 
-    fn settle(&mut self, done: WindowDone) -> Result<(), ProtocolError> {
+    async fn settle(&mut self, mut done: WindowDone) -> Result<(), ProtocolError> {
         let counts = &self.parts.progress.counts;
         counts.rows_written.fetch_add(done.rows_written, Relaxed);
         counts.lists_put_aside.fetch_add((done.busy.len() + done.busy_elsewhere.len()) as u64, Relaxed);
+        self.parts.plan.written_to().accepted(done.accepted.drain(..));
+        for (target, error) in std::mem::take(&mut done.refused) {
+            life::refused(&self.parts, target, error.clone()).await?;
+            done.trouble = Some(error);
+        }
         self.note_trouble(&done)?;
         for window in done.written {
             self.list_written(window);
@@ -313,13 +319,8 @@ impl Writer {
         self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, false);
         self.put_aside(done.unwritten, now + TROUBLE_PAUSE, false);
         self.say_what_waits();
-        match done.fatal {
-            Some(error) => Err(error.into()),
-            None => {
-                self.move_written();
-                Ok(())
-            }
-        }
+        self.move_written();
+        Ok(())
     }
 
     fn list_written(&mut self, window: ListWindow) {
@@ -376,7 +377,7 @@ impl Writer {
             self.trouble_since = None;
             self.parts.progress.go_on(Waiter::Sink);
         }
-        if done.unwritten.is_empty() || done.fatal.is_some() {
+        if done.unwritten.is_empty() {
             return Ok(());
         }
         self.parts.progress.counts.sink_retries.fetch_add(1, Relaxed);

@@ -107,20 +107,24 @@ impl Coalescer {
         self.changes == 0
     }
 
-    /// Takes in one change, in binlog order.
-    ///
-    /// # Errors
-    /// A row that has no address (NULL or a zero date in a key).
-    pub fn add(&mut self, plan: &Plan, change: RowChangeRef<'_>) -> Result<(), SinkError> {
+    /// Takes in one change, in binlog order. Targets that it has no place in (NULL or a zero date in a key, a value that
+    /// has no form) come back, each with the reason; they got nothing of it, all others everything.
+    pub fn add(&mut self, plan: &Plan, change: RowChangeRef<'_>) -> Vec<(TargetId, SinkError)> {
         self.changes += 1;
+        let mut refused = Vec::new();
         for mapping in plan.of_table(change.table) {
-            let before = self.in_cohort(plan, mapping, change.before)?;
-            let after = self.in_cohort(plan, mapping, change.after)?;
-            for target in &mapping.targets {
-                self.add_to_target(mapping, target, before, after, change.before.is_none())?;
+            let lists = self.in_cohort(plan, mapping, change.before);
+            let lists = lists.and_then(|before| Ok((before, self.in_cohort(plan, mapping, change.after)?)));
+            for target in mapping.targets.iter().filter(|target| !plan.is_parked(target.id)) {
+                let added = lists.clone().and_then(|(before, after)| {
+                    self.add_to_target(mapping, target, before, after, change.before.is_none())
+                });
+                if let Err(error) = added {
+                    refused.push((target.id, error));
+                }
             }
         }
-        Ok(())
+        refused
     }
 
     /// The row and its list, if that takes part.

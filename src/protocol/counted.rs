@@ -53,8 +53,10 @@ pub struct Counted {
     pub unfinished: BTreeSet<ListId>,
     /// The last passing error, when something is unfinished.
     pub trouble: Option<SinkError>,
-    /// A person is needed.
-    pub fatal: Option<SinkError>,
+    /// Targets that were written to.
+    pub accepted: BTreeSet<TargetId>,
+    /// Targets that were refused for a reason that lasts.
+    pub refused: BTreeMap<TargetId, SinkError>,
 }
 
 /// What counted rows are written with.
@@ -75,31 +77,42 @@ impl CountedRows<'_> {
             queues.iter().all(|queue| self.held.lists().contains(&queue.list)),
             "I4: a write goes out under the lease of its list"
         );
-        while !queues.is_empty() && counted.fatal.is_none() {
+        while !queues.is_empty() {
             let target = queues[0].target;
             let together =
                 queues.iter().take(ROWS_TOGETHER).take_while(|queue| queue.target == target).count();
             let group: Vec<RowQueue> = queues.drain(..together).collect();
-            self.group(group, mode(target), &mut counted).await;
+            if counted.refused.contains_key(&target) {
+                counted.unfinished.extend(group.iter().map(|queue| queue.list));
+            } else {
+                self.group(group, mode(target), &mut counted).await;
+            }
         }
         counted
     }
 
     /// Rows of one target.
     async fn group(&self, group: Vec<RowQueue>, mode: CountMode, counted: &mut Counted) {
+        let target = group[0].target;
         let names: Vec<CellNames> = group.iter().map(RowQueue::names).collect();
         let mut retry = Retry::default();
-        let found = match self.read(group[0].target, &names, &mut retry).await {
+        let found = match self.read(target, &names, &mut retry).await {
             Ok(found) => found,
-            Err(stop) => return counted.stopped(stop, retry.trouble, group.iter().map(|queue| queue.list)),
+            Err(stop) => {
+                let lists = group.iter().map(|queue| queue.list);
+                return counted.stopped(target, stop, retry.trouble, lists);
+            }
         };
         let rows = group.into_iter().zip(names).zip(found);
         let ends = rows.map(|((queue, names), found)| Row::new(self, mode, queue, names, found).work_off());
         let mut ends = stream::iter(ends).buffer_unordered(ROWS_AT_ONCE);
         while let Some(end) = ends.next().await {
             counted.done += end.done;
+            if end.done > 0 {
+                counted.accepted.insert(target);
+            }
             if let Err(stop) = end.outcome {
-                counted.stopped(stop, end.trouble, [end.list]);
+                counted.stopped(target, stop, end.trouble, [end.list]);
             }
         }
     }
@@ -122,11 +135,17 @@ impl CountedRows<'_> {
 }
 
 impl Counted {
-    fn stopped(&mut self, stop: Stop, trouble: Option<SinkError>, lists: impl IntoIterator<Item = ListId>) {
+    fn stopped(
+        &mut self,
+        target: TargetId,
+        stop: Stop,
+        trouble: Option<SinkError>,
+        lists: impl IntoIterator<Item = ListId>,
+    ) {
         self.unfinished.extend(lists);
         self.trouble = trouble.or(self.trouble.take());
-        if let Stop::Fatal(error) = stop {
-            self.fatal.get_or_insert(error);
+        if let Stop::Refused(error) = stop {
+            self.refused.entry(target).or_insert(error);
         }
     }
 }

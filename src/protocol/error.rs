@@ -32,6 +32,9 @@ pub enum ProtocolError {
         #[source]
         cause: Box<ProtocolError>,
     },
+    /// The run has done what it was asked for, for the other targets.
+    #[error("parked, and so behind: {targets}")]
+    Parked { targets: String },
     /// A gate of the run: nothing was written.
     #[error("{reason}")]
     Refused { reason: String, advice: String },
@@ -42,7 +45,9 @@ impl ProtocolError {
         match self {
             ProtocolError::Source(error) => error.disposition(),
             ProtocolError::Sink(error) => error.disposition(),
-            ProtocolError::Change { .. } | ProtocolError::GaveUp { .. } => Disposition::Halt(Exit::Failed),
+            ProtocolError::Change { .. } | ProtocolError::GaveUp { .. } | ProtocolError::Parked { .. } => {
+                Disposition::Halt(Exit::Failed)
+            }
             ProtocolError::Store(StoreError::Locked { .. }) | ProtocolError::Refused { .. } => {
                 Disposition::Halt(Exit::Refused)
             }
@@ -69,6 +74,10 @@ impl ProtocolError {
             ProtocolError::CannotCut { .. } => Some(
                 "if the source failed over to another server, run again with `--from` and the checkpoint's \
                  GTID set (`tailfill status`): the range is then replayed with new ticks",
+            ),
+            ProtocolError::Parked { .. } => Some(
+                "`tailfill status` has the reasons; mend them, and name other HBase tables for these targets: they are \
+                 copied anew beside the others",
             ),
             ProtocolError::Refused { advice, .. } => Some(advice),
         }

@@ -189,6 +189,13 @@ impl Journal {
         Ok(Recovered { checkpoint, replay: Vec::new(), last_tick, sealed })
     }
 
+    /// Keeps the fingerprint of a plan that cuts the journaled batches like the one before.
+    pub async fn keep_fingerprint(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let record = records::encode(&MetaRecord { value: fingerprint.to_owned() })?;
+        self.make(Commit { put: vec![(Space::Meta, FINGERPRINT.to_vec(), record)], ..Commit::default() })
+            .await
+    }
+
     /// Makes the entries of `pending` durable in one commit. A mark replaces the one before it
     /// (`last_mark`): only the newest proof is needed, since it holds the older ones.
     pub async fn append(

@@ -13,16 +13,20 @@
 pub mod coalesce;
 pub mod count;
 pub mod counted;
+pub mod definition;
 pub mod error;
 pub mod journal;
 pub mod mark;
 pub mod plan;
+pub mod targets;
 pub mod tick;
 pub mod write;
 
 pub use coalesce::{Coalescer, ListWrites};
+pub use definition::Fingerprint;
 pub use error::ProtocolError;
 pub use journal::{Entry, Journal, Journaled, Pending, Receipt, Recovered, Replay};
 pub use mark::{SafeMark, UnprovenMark};
 pub use plan::Plan;
+pub use targets::{Targets, Verdict};
 pub use tick::Ticks;

@@ -1,10 +1,13 @@
 //! What is moved: the mappings of a run, found by table, and the cohort of lists that takes part.
 
+use super::{Fingerprint, Targets};
 use crate::lock::ListId;
 use crate::model::{ColumnValue, Mapping, RowChangeRef, TableId, Target, TargetId, Value};
 use crate::sink::{SinkError, layout};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The mappings of a run.
 #[derive(Clone, Debug)]
@@ -12,6 +15,9 @@ pub struct Plan {
     mappings: Vec<Mapping>,
     by_table: Vec<Vec<usize>>,
     cohort: Cohort,
+    written_to: Arc<Targets>,
+    /// Held by who parks.
+    parking: Arc<Mutex<()>>,
 }
 
 /// Which lists take part.
@@ -63,7 +69,9 @@ impl Plan {
         for (index, mapping) in mappings.iter().enumerate() {
             by_table[usize::from(mapping.table.0)].push(index);
         }
-        Plan { mappings, by_table, cohort }
+        let targets = mappings.iter().flat_map(|mapping| &mapping.targets).map(|target| target.id);
+        let written_to = Arc::new(Targets::of(targets));
+        Plan { mappings, by_table, cohort, written_to, parking: Arc::default() }
     }
 
     pub fn mappings(&self) -> &[Mapping] {
@@ -103,15 +111,30 @@ impl Plan {
         self.targets().find(|(_, target)| target.id == id)
     }
 
-    /// What the content of a batch depends on besides the binlog: two runs whose fingerprints are
-    /// equal cut and coalesce the same range to the same bytes, so a replay may keep its ticks (I2).
-    pub fn fingerprint(&self) -> String {
-        let mut digest = Sha256::new();
-        digest.update(format!("tailfill batches 1;{}", self.cohort.name()));
-        for mapping in &self.mappings {
-            digest.update(format!("{mapping:?}"));
-        }
-        hex::encode(&digest.finalize()[..16])
+    /// What the content of a batch depends on besides the binlog: a replay may keep its ticks (I2) where
+    /// [`Fingerprint::cuts_like`] says so.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.mappings, &self.cohort.name())
+    }
+
+    /// Which targets are written to.
+    pub fn written_to(&self) -> &Targets {
+        &self.written_to
+    }
+
+    /// Whether nothing is written to the target any more.
+    pub fn is_parked(&self, target: TargetId) -> bool {
+        self.written_to.is_parked(target)
+    }
+
+    /// Waits for the right to park: who has it sees no other target being parked meanwhile.
+    pub async fn parking(&self) -> MutexGuard<'_, ()> {
+        self.parking.lock().await
+    }
+
+    /// The targets that are written to.
+    pub fn active_targets(&self) -> impl Iterator<Item = (&Mapping, &Target)> {
+        self.targets().filter(|(_, target)| !self.is_parked(target.id))
     }
 }
 

@@ -18,8 +18,15 @@ pub enum NotWritten {
     /// The lease's deadline came before the sink took everything; the last error, if there was one. Part of
     /// it may have been applied: send the same again under a new lease.
     Deadline(Option<SinkError>),
-    /// A person is needed.
-    Fatal(SinkError),
+    /// Some targets were refused for a reason that lasts; the others were written to.
+    Refused { refused: Vec<(TargetId, SinkError)>, accepted: Vec<TargetId> },
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub rows: u64,
+    pub accepted: Vec<TargetId>,
 }
 
 /// How passing errors are retried while the lease lasts.
@@ -27,28 +34,37 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes `writes` to the sink, grouped by target and sorted by row key, so that rows of several batches
-/// and ticks that lie in one region travel together. Returns the number of rows written.
+/// and ticks that lie in one region travel together.
 ///
 /// Passing errors are retried with the same content and ticks as long as the lease lasts.
 pub async fn send(
     sink: &dyn Sink,
     held: &Held,
     writes: &[&Journaled<ListWrites>],
-) -> Result<u64, NotWritten> {
+) -> Result<Sent, NotWritten> {
     let mut by_target: BTreeMap<TargetId, Vec<Keyed<'_>>> = BTreeMap::new();
     for write in writes {
         let write = write.get();
         debug_assert!(held.lists().contains(&write.list), "I4: a write goes out under the lease of its list");
         by_target.entry(write.target).or_default().extend(write.rows().map(keyed));
     }
-    let mut rows_written = 0;
+    let (mut rows_written, mut accepted, mut refused) = (0, Vec::new(), Vec::new());
     for (target, mut rows) in by_target {
         rows.sort_unstable_by(|(a_key, a), (b_key, b)| (a_key, a.row, a.tick).cmp(&(b_key, b.row, b.tick)));
         let rows: Vec<PackedWrite<'_>> = rows.into_iter().map(|(_, row)| row).collect();
-        send_to_target(sink, held, target, &rows).await?;
-        rows_written += rows.len() as u64;
+        match send_to_target(sink, held, target, &rows).await {
+            Ok(()) => {
+                accepted.push(target);
+                rows_written += rows.len() as u64;
+            }
+            Err(Failed::Deadline(error)) => return Err(NotWritten::Deadline(error)),
+            Err(Failed::Refused(error)) => refused.push((target, error)),
+        }
     }
-    Ok(rows_written)
+    match refused.is_empty() {
+        true => Ok(Sent { rows: rows_written, accepted }),
+        false => Err(NotWritten::Refused { refused, accepted }),
+    }
 }
 
 /// A row with the beginning of its key: most comparisons need not look at the row itself.
@@ -61,21 +77,29 @@ fn keyed(row: PackedWrite<'_>) -> Keyed<'_> {
     (u128::from_be_bytes(key), row)
 }
 
+/// Why one target was not written to.
+enum Failed {
+    Deadline(Option<SinkError>),
+    Refused(SinkError),
+}
+
 async fn send_to_target(
     sink: &dyn Sink,
     held: &Held,
     target: TargetId,
     rows: &[PackedWrite<'_>],
-) -> Result<(), NotWritten> {
+) -> Result<(), Failed> {
     let mut pause = FIRST_PAUSE;
     let mut last = None;
     loop {
         if Instant::now() >= held.deadline() {
-            return Err(NotWritten::Deadline(last));
+            return Err(Failed::Deadline(last));
         }
         match write_before(held.deadline(), sink, target, rows).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.disposition() != Disposition::Retry => return Err(NotWritten::Fatal(error)),
+            Err(error) if error.disposition() != Disposition::Retry => {
+                return Err(Failed::Refused(error));
+            }
             Err(error) => {
                 tracing::debug!(%error, rows = rows.len(), "a write is sent again with the same ticks");
                 last = Some(error);

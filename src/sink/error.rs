@@ -3,7 +3,7 @@
 use crate::error::{Disposition, Exit};
 
 /// An error of the sink. Never holds row values.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SinkError {
     /// The gateway or a region is away; part of the rows may have been written, or may still be.
     #[error("hbase gateway {gateway}: {reason}")]
@@ -29,6 +29,11 @@ impl SinkError {
             SinkError::Refused { .. } | SinkError::Unencodable { .. } => Disposition::Halt(Exit::Failed),
             SinkError::Missing { .. } | SinkError::WrongProtocol { .. } => Disposition::Halt(Exit::Refused),
         }
+    }
+
+    /// Whether it is about one target: others may be written to all the same.
+    pub fn is_of_target(&self) -> bool {
+        matches!(self, SinkError::Missing { .. } | SinkError::Refused { .. } | SinkError::Unencodable { .. })
     }
 
     pub fn advice(&self) -> Option<&'static str> {

@@ -123,8 +123,9 @@ pub enum Wanted<'a> {
     /// ([`Mapping::list_key_leads`]): of others the whole range is read. One read view for every
     /// [`LISTS_A_SELECT`] lists.
     OfLists { range: &'a KeyRange, lists: &'a [&'a [Value]] },
-    /// Those of one list.
-    List(&'a [Value]),
+    /// Those that one list has in a range, possibly with rows of lists whose keys only the collation calls equal. Through
+    /// whatever index finds the list.
+    List { key: &'a [Value], range: &'a KeyRange },
 }
 
 /// Takes rows that are lent to it.
@@ -142,6 +143,16 @@ pub trait Snapshot: Send {
     async fn chunk_end(
         &mut self,
         table: TableId,
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError>;
+
+    /// The primary key of the `rows`-th row of a list after `after` (`None`: from the list's beginning), in the order of
+    /// primary keys; `None` when fewer are left. Rows of lists whose keys only the collation calls equal may count.
+    async fn list_end(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
         after: Option<&[Value]>,
         rows: u32,
     ) -> Result<Option<Vec<Value>>, SourceError>;
@@ -185,6 +196,9 @@ pub trait Snapshot: Send {
         }
         Ok(found)
     }
+
+    /// About how many bytes a row of a table has, by the source's statistics; 0 where it does not know.
+    async fn row_bytes(&mut self, table: TableId) -> Result<u64, SourceError>;
 
     /// The estimated number of rows of a table (`information_schema`), for progress only.
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError>;

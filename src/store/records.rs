@@ -67,6 +67,19 @@ impl CopyKey {
         key
     }
 
+    /// The copy that a [`CopyKey::prefix`] names.
+    pub fn of_prefix(prefix: &[u8]) -> Option<CopyKey> {
+        let text = std::str::from_utf8(prefix).ok()?;
+        let mut parts = text.strip_suffix('\0')?.split('\0').map(str::to_owned);
+        let key = CopyKey {
+            source: parts.next()?,
+            mapping: parts.next()?,
+            cohort: parts.next()?,
+            target: parts.next()?,
+        };
+        parts.next().is_none().then_some(key)
+    }
+
     pub fn chunk(&self, number: u64) -> Vec<u8> {
         let mut key = self.prefix();
         key.extend_from_slice(&number.to_be_bytes());
@@ -131,6 +144,9 @@ pub struct MetaRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeRecord {
     pub state: LifeCycle,
+    /// What its rows are made by; `None` in a record of an earlier build.
+    #[serde(default)]
+    pub definition: Option<String>,
 }
 
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].
@@ -204,6 +220,8 @@ mod tests {
             cohort: "all".into(),
             target: target.into(),
         };
+        assert_eq!(CopyKey::of_prefix(&copy("a").prefix()), Some(copy("a")));
+        assert_eq!(CopyKey::of_prefix(&copy("a").chunk(7)), None);
         assert!(copy("a").chunk(2) < copy("a").chunk(256));
         assert!(!copy("ab").chunk(0).starts_with(&copy("a").prefix()));
     }

@@ -338,6 +338,16 @@ impl Snapshot for World {
         Ok(keys.nth(rows as usize - 1).map(|(a, b)| vec![Value::UInt(*a), Value::UInt(*b)]))
     }
 
+    async fn list_end(
+        &mut self,
+        _mapping: &Mapping,
+        _key: &[Value],
+        _after: Option<&[Value]>,
+        _rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        panic!("a comparison copies no list")
+    }
+
     async fn lists(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         panic!("a comparison takes no leases")
     }
@@ -382,6 +392,10 @@ impl Snapshot for World {
         let state = self.state();
         let found = wanted.iter().filter_map(|(key, item)| state.rows.get(&pair(&[&key[..], item].concat())));
         Ok(found.cloned().collect())
+    }
+
+    async fn row_bytes(&mut self, _table: TableId) -> Result<u64, SourceError> {
+        Ok(0)
     }
 
     async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {

@@ -42,9 +42,16 @@ impl Bench {
     /// Servers without rows, and a state whose checkpoint stands before the first transaction. Every
     /// change is a batch of its own.
     pub async fn opened() -> Bench {
+        let bench = Bench::unopened();
+        bench.catches_up().await;
+        bench
+    }
+
+    /// The same before the first start.
+    pub fn unopened() -> Bench {
         let world = World::new(1, false);
         world.calm_down();
-        let bench = Bench {
+        Bench {
             gateway: Arc::new(Gateway::new(world.sink.clone())),
             source: Arc::new(Scripted::new(Process::new(&world, 1))),
             world,
@@ -56,9 +63,7 @@ impl Bench {
             },
             on_loss: OnLoss::Degrade,
             owner: "state",
-        };
-        bench.catches_up().await;
-        bench
+        }
     }
 
     /// Commits one transaction and returns its number.
@@ -83,7 +88,19 @@ impl Bench {
 
     /// Runs to an end that needs a person.
     pub async fn fails(&self) -> ProtocolError {
-        self.run().await.expect_err("the script does not let it catch up")
+        self.fails_with(self.parts()).await
+    }
+
+    pub async fn fails_with(&self, parts: Parts) -> ProtocolError {
+        run(parts).await.expect_err("the script does not let it catch up")
+    }
+
+    /// Copies everything, and catches up.
+    pub async fn copies(&self) {
+        let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
+        let run = pipeline::run(self.parts(), options, CancellationToken::new());
+        let ended = timeout(LONGEST, run).await.expect("nothing is in the way");
+        assert_eq!(ended.expect("nothing that needs a person"), Finished::CaughtUp);
     }
 
     pub fn parts(&self) -> Parts {

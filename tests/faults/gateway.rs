@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum Fate {
     FailAfter,
     /// Fails, and lands so much later all the same.
     Late(Duration),
-    /// The table is missing: nothing that passes.
+    /// Refused for a reason that does not pass.
     Fatal,
 }
 
@@ -46,6 +46,8 @@ pub struct Gateway {
 struct Script {
     fates: VecDeque<Fate>,
     afterwards: Fate,
+    /// Of these targets every write is refused.
+    closed: BTreeSet<TargetId>,
     sent: Vec<Sent>,
     first_sent: Option<Instant>,
 }
@@ -67,6 +69,11 @@ impl Gateway {
         let mut script = self.script();
         script.fates.clear();
         script.afterwards = fate;
+    }
+
+    /// From now on every write to these targets, and to no others, is refused.
+    pub fn close(&self, targets: impl IntoIterator<Item = TargetId>) {
+        self.script().closed = targets.into_iter().collect();
     }
 
     /// Every write since the last call, in the order of asking.
@@ -106,9 +113,9 @@ fn unavailable() -> SinkError {
     SinkError::Unavailable { gateway: "scripted".into(), reason: "connection reset".into() }
 }
 
-fn missing() -> SinkError {
-    let reason = "the table does not exist".into();
-    SinkError::Missing { table: "latest".into(), family: "f".into(), reason }
+fn refused() -> SinkError {
+    let (what, reason) = ("puts".into(), "AccessDeniedException".into());
+    SinkError::Refused { gateway: "scripted".into(), what, reason }
 }
 
 #[async_trait]
@@ -119,7 +126,10 @@ impl Sink for Gateway {
             let mut script = self.script();
             script.sent.push(sent.clone());
             script.first_sent.get_or_insert_with(Instant::now);
-            script.fates.pop_front().unwrap_or(script.afterwards)
+            match script.closed.contains(&target) {
+                true => Fate::Fatal,
+                false => script.fates.pop_front().unwrap_or(script.afterwards),
+            }
         };
         sleep(Duration::from_millis(2)).await;
         match fate {
@@ -133,7 +143,7 @@ impl Sink for Gateway {
                 self.land_later(after, sent);
                 Err(unavailable())
             }
-            Fate::Fatal => Err(missing()),
+            Fate::Fatal => Err(refused()),
         }
     }
 

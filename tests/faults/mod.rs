@@ -8,6 +8,7 @@ mod commits;
 mod gateway;
 mod journal;
 mod leases;
+mod parking;
 mod source;
 mod stream;
 mod writes;

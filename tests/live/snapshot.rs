@@ -3,7 +3,7 @@
 use crate::support::mysql::{Database, mapping};
 use std::collections::HashSet;
 use tailfill::model::{Row, TableId, Value};
-use tailfill::source::{KeyRange, Source};
+use tailfill::source::{KeyRange, Source, Wanted};
 
 /// Walks table `t` in chunks of `rows`, as the backfill does; the last chunk is unbounded.
 async fn walk(database: &Database, key: &[&str], rows: u32) -> (Vec<Vec<Row>>, Vec<Row>) {
@@ -146,6 +146,57 @@ async fn lists_tell_spellings_apart_that_the_collation_does_not() {
     assert_eq!(snapshot.item(&mapping, &bob, &[Value::Int(2)]).await.expect("item"), None);
     database.run("ANALYZE TABLE t").await;
     assert!(snapshot.estimated_rows(TableId(0)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_list_is_cut_into_ranges_that_cover_it_whatever_the_primary_key() {
+    for (name, primary, index) in [("lead", "k, n", ""), ("behind", "id", ", KEY (k)")] {
+        let mut database = Database::create(&format!("list_{name}")).await;
+        let columns = "id INT NOT NULL, k VARCHAR(9) NOT NULL, n INT NOT NULL";
+        database.run(&format!("CREATE TABLE t ({columns}, PRIMARY KEY ({primary}){index})")).await;
+        database
+            .run(&format!(
+                "INSERT INTO t SELECT a.d * 100 + b.d * 10 + c.d, IF(c.d < 4, 'long', CONCAT('k', c.d)), a.d * 10 + b.d \
+                 + c.d * 1000 FROM {DIGITS} a, {DIGITS} b, {DIGITS} c"
+            ))
+            .await;
+        let (source, schemas) = database.source(&["t"]).await;
+        let mapping = mapping(&schemas[0], &["k"], &["n"]);
+        let mut snapshot = source.snapshot().await.expect("snapshot");
+        let key = [Value::Text("long".into())];
+        let (mut after, mut ranges, mut rows) = (None, 0, Vec::new());
+        loop {
+            let up_to = snapshot.list_end(&mapping, &key, after.as_deref(), 150).await.expect("a bound");
+            let range = KeyRange { after, up_to: up_to.clone() };
+            let wanted = Wanted::List { key: &key, range: &range };
+            let before = rows.len();
+            snapshot.each_row(&mapping, wanted, &mut |row| rows.push(row.to_vec())).await.expect("rows");
+            ranges += 1;
+            assert!(rows.len() - before <= 150, "{name}: no range is longer");
+            after = up_to;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((ranges, rows.len()), (3, 400), "{name}");
+        rows.sort_by_key(|row| format!("{row:?}"));
+        rows.dedup();
+        assert_eq!(rows.len(), 400, "{name}: none comes twice");
+    }
+}
+
+#[tokio::test]
+async fn long_rows_are_known_to_be_long() {
+    let mut database = Database::create("long_rows").await;
+    database.run("CREATE TABLE t (k INT, n INT, note MEDIUMTEXT, PRIMARY KEY (k, n))").await;
+    database
+        .run(&format!("INSERT INTO t SELECT a.d, b.d, REPEAT('x', 60000) FROM {DIGITS} a, {DIGITS} b"))
+        .await;
+    database.run("ANALYZE TABLE t").await;
+    let (source, _) = database.source(&["t"]).await;
+    let mut snapshot = source.snapshot().await.expect("snapshot");
+    let bytes = snapshot.row_bytes(TableId(0)).await.expect("a statistic");
+    assert!((30_000..500_000).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test]

@@ -225,6 +225,19 @@ impl Snapshot for Selects {
         Ok(found.get(rows as usize - 1).map(|row| Item::of(row).key()))
     }
 
+    async fn list_end(
+        &mut self,
+        _mapping: &Mapping,
+        key: &[Value],
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        let (list, after) = (number(&key[0]), after.map(item));
+        let behind = |found: &Item| found.list == list && after.is_none_or(|after| *found > after);
+        let found = self.select("a bound", behind).await?;
+        Ok(found.get(rows as usize - 1).map(|row| Item::of(row).key()))
+    }
+
     async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         let mut lists: BTreeMap<u64, u64> = BTreeMap::new();
         for row in self.select_range("lists", range).await? {
@@ -246,7 +259,10 @@ impl Snapshot for Selects {
     ) -> Result<(), SourceError> {
         let rows = match wanted {
             Wanted::Range(range) => self.rows(mapping, range).await?,
-            Wanted::List(key) => self.list(mapping, key).await?,
+            Wanted::List { key, range } => {
+                let (list, inside) = (number(&key[0]), within(range));
+                self.select("rows", |item| inside(item) && item.list == list).await?
+            }
             Wanted::OfLists { range, lists } => {
                 let lists: BTreeSet<u64> = lists.iter().map(|list| number(&list[0])).collect();
                 let inside = within(range);
@@ -274,6 +290,10 @@ impl Snapshot for Selects {
     ) -> Result<Option<Row>, SourceError> {
         let wanted = Item { list: number(&key[0]), item: number(&item[0]) };
         Ok(self.select("rows", |found| *found == wanted).await?.pop())
+    }
+
+    async fn row_bytes(&mut self, _table: TableId) -> Result<u64, SourceError> {
+        Ok(100)
     }
 
     async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {

@@ -11,8 +11,8 @@ use tokio::time::{sleep, sleep_until};
 pub enum Stop {
     /// The lease's deadline has come (I4).
     Deadline,
-    /// A person is needed.
-    Fatal(SinkError),
+    /// For a reason that lasts.
+    Refused(SinkError),
 }
 
 /// Pauses that grow, and the last passing error.
@@ -54,7 +54,7 @@ impl Retry {
     /// Pauses after a passing error; stops at any other.
     pub async fn after(&mut self, error: SinkError) -> Result<(), Stop> {
         if error.disposition() != Disposition::Retry {
-            return Err(Stop::Fatal(error));
+            return Err(Stop::Refused(error));
         }
         tracing::debug!(%error, "a counted row is read again");
         self.trouble = Some(error);

@@ -24,7 +24,7 @@ const ITEMS_A_SELECT: usize = 500;
 /// UTC, the columns' own bytes, no rounding or padding by mode, and a read view per statement.
 const SESSION: &str = "SET SESSION time_zone = '+00:00', character_set_results = NULL, sql_mode = '', \
      autocommit = 1, transaction_isolation = 'READ-COMMITTED', max_execution_time = 600000, \
-     sql_select_limit = 18446744073709551615, net_write_timeout = 600";
+     sql_select_limit = 18446744073709551615, net_write_timeout = 600, information_schema_stats_expiry = 0";
 
 /// A [`Snapshot`] over one MySQL connection.
 pub(crate) struct MysqlSnapshot {
@@ -123,6 +123,17 @@ impl MysqlSnapshot {
         Ok(rows)
     }
 
+    /// A column of information_schema.TABLES; 0 for NULL.
+    async fn statistic(&mut self, table: TableId, column: &'static str) -> Result<u64, SourceError> {
+        let name = self.registered(table)?.schema.name.clone();
+        let query = format!(
+            "SELECT {column} FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
+        );
+        let names = (name.schema, name.table);
+        let rows = self.connection.rows_with("the estimated size of a table", &query, names).await?;
+        Ok(rows.first().and_then(|row| number_at(row, 0)).unwrap_or(0))
+    }
+
     fn range(&self, table: &Registered, range: &KeyRange) -> Result<Condition, SourceError> {
         if table.schema.primary_key.is_empty() {
             return Err(bad_table(&table.schema.name, "it has no primary key".into()));
@@ -163,6 +174,8 @@ enum Tail {
     PrimaryKeyOrder,
     /// One row, this many behind the first, in primary-key order.
     Nth(u32),
+    /// The same, through whatever index.
+    NthOfAny(u32),
 }
 
 impl Select<'_> {
@@ -178,8 +191,9 @@ impl Select<'_> {
             Tail::None => ("", String::new()),
             Tail::PrimaryKey => (" FORCE INDEX (PRIMARY)", String::new()),
             Tail::PrimaryKeyOrder => (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {}", key.join(", "))),
-            Tail::Nth(offset) => {
-                (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {} LIMIT 1 OFFSET {offset}", key.join(", ")))
+            Tail::Nth(offset) | Tail::NthOfAny(offset) => {
+                let index = if matches!(self.tail, Tail::Nth(_)) { " FORCE INDEX (PRIMARY)" } else { "" };
+                (index, format!(" ORDER BY {} LIMIT 1 OFFSET {offset}", key.join(", ")))
             }
         };
         format!(
@@ -208,6 +222,23 @@ impl Snapshot for MysqlSnapshot {
         Ok(found.into_iter().next().map(|row| key.iter().map(|i| row[*i].clone()).collect()))
     }
 
+    async fn list_end(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let range = self.range(&table, &KeyRange { after: after.map(<[Value]>::to_vec), up_to: None })?;
+        let condition = chunk::equal(&table.schema, &mapping.key, key)
+            .map_err(|error| bad_table(&table.schema.name, error.to_string()))?
+            .and(&range);
+        let (columns, tail) = (&table.schema.primary_key, Tail::NthOfAny(rows.saturating_sub(1)));
+        let found = self.select(Select { table: &table, columns, condition, grouped: false, tail }).await?;
+        Ok(found.into_iter().next().map(|row| columns.iter().map(|i| row[*i].clone()).collect()))
+    }
+
     async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
         let table = self.registered(mapping.table)?;
         let condition = self.range(&table, range)?;
@@ -228,10 +259,9 @@ impl Snapshot for MysqlSnapshot {
         let bad_bound = |error: chunk::BadBound| bad_table(&table.schema.name, error.to_string());
         let conditions = match wanted {
             Wanted::Range(range) => vec![self.range(&table, range)?],
-            Wanted::List(key) => {
-                let rows = self.list(mapping, key).await?;
-                rows.iter().for_each(|row| take(row));
-                return Ok(());
+            Wanted::List { key, range } => {
+                let range = self.range(&table, range)?;
+                vec![chunk::equal(&table.schema, &mapping.key, key).map_err(bad_bound)?.and(&range)]
             }
             Wanted::OfLists { range, lists } => {
                 let range = self.range(&table, range)?;
@@ -242,8 +272,9 @@ impl Snapshot for MysqlSnapshot {
                 both.collect::<Result<_, _>>().map_err(bad_bound)?
             }
         };
+        let through_primary_key = !matches!(wanted, Wanted::List { .. });
         for condition in conditions {
-            let tail = Tail::PrimaryKey;
+            let tail = if through_primary_key { Tail::PrimaryKey } else { Tail::None };
             let select = Select { table: &table, columns: &table.used, condition, grouped: false, tail };
             self.select_each(select, &mut |row, _| take(row)).await?;
         }
@@ -291,16 +322,11 @@ impl Snapshot for MysqlSnapshot {
         Ok(found)
     }
 
+    async fn row_bytes(&mut self, table: TableId) -> Result<u64, SourceError> {
+        self.statistic(table, "AVG_ROW_LENGTH").await
+    }
+
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
-        let name = self.registered(table)?.schema.name.clone();
-        let rows = self
-            .connection
-            .rows_with(
-                "the estimated size of a table",
-                "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
-                (name.schema, name.table),
-            )
-            .await?;
-        Ok(rows.first().and_then(|row| number_at(row, 0)).unwrap_or(0))
+        self.statistic(table, "TABLE_ROWS").await
     }
 }

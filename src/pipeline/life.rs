@@ -1,0 +1,229 @@
+//! The life of each copy: where it stands, durably, and parking.
+//!
+//! A target that cannot be written to is *parked*: the others go on, and it has missed changes from then on. That is
+//! durable before anything is left out, so the checkpoint may pass what the target does not have (I5). The last
+//! target is never parked: then the run ends with the error, and nothing is lost.
+
+use super::copy::Copy;
+use super::settings::Parts;
+use super::supervisor::RunOptions;
+use crate::model::{LifeCycle, LifeEvent, TargetId, life_cycle};
+use crate::protocol::{ProtocolError, Verdict, definition::definition};
+use crate::sink::hbase::PROBE_ROW;
+use crate::sink::{ScanRange, SinkError, TableState};
+use crate::store::records::{self, CopyKey, LifeRecord};
+use crate::store::{Commit, Space, StoreError};
+use std::sync::Arc;
+
+/// Looks at what the store says of the copies, before anything is done: takes parked ones out of the run, and refuses
+/// what cannot go on. `continued`: something was tailed with this state before.
+pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Result<(), ProtocolError> {
+    for copy in copies {
+        let record = record_of(parts, &key_of(copy).await).await?;
+        match record {
+            Some(LifeRecord { state: LifeCycle::Parked { reason }, .. }) => {
+                tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, %reason, "the target is parked");
+                parts.plan.written_to().park(copy.target.id);
+            }
+            Some(record) => refuse_other_definition(copy, &record).await?,
+            None if continued => refuse_rows_of_others(parts, copy).await?,
+            None => {}
+        }
+    }
+    if parts.plan.written_to().active() == 0 {
+        return Err(ProtocolError::Refused {
+            reason: "every target is parked".into(),
+            advice:
+                "see `tailfill status`, mend the cause, and name other HBase tables: they are copied anew"
+                    .into(),
+        });
+    }
+    Ok(())
+}
+
+/// Rows of two definitions in one table would be read as one.
+async fn refuse_other_definition(copy: &Copy, record: &LifeRecord) -> Result<(), ProtocolError> {
+    let (_, chunks_known, _) = copy.chunks.lock().await.counts();
+    let now = definition(&copy.mapping, &copy.target);
+    match &record.definition {
+        Some(before) if *before != now && chunks_known > 0 => Err(ProtocolError::Refused {
+            reason: format!(
+                "mapping {}: what table {} is written by has changed since its copy began: it was {before}; it is {now}",
+                copy.mapping.name, copy.target.table
+            ),
+            advice:
+                "take the change back, or name another HBase table, which is copied anew beside the others"
+                    .into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A target that joins must be empty: rows of before would stay where MySQL has deleted them. Those of a pilot were
+/// tailed ever since.
+async fn refuse_rows_of_others(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
+    if was_tailed_for_a_pilot(parts, &key_of(copy).await).await? {
+        return Ok(());
+    }
+    let range = ScanRange { limit: 2, ..ScanRange::default() };
+    let rows = parts.sink.scan_keys(copy.target.id, &range).await?;
+    // the ticks of a row that is empty now would make batches that are cut again look as if they were done
+    let is_counted = match copy.target.counted {
+        true => !parts.sink.scan_counts(copy.target.id, &range).await?.is_empty(),
+        false => false,
+    };
+    if rows.iter().all(|row| row == PROBE_ROW) && !is_counted {
+        return Ok(());
+    }
+    Err(ProtocolError::Refused {
+        reason: format!("table {} holds rows, and its copy has not begun", copy.target.table),
+        advice: "truncate_preserve the table in the HBase shell, or name another one".into(),
+    })
+}
+
+async fn was_tailed_for_a_pilot(parts: &Parts, ours: &CopyKey) -> Result<bool, StoreError> {
+    for (key, value) in parts.store.list(Space::LifeCycle, &[]).await? {
+        let Some(key) = CopyKey::of_prefix(&key) else { continue };
+        let same = CopyKey { cohort: ours.cohort.clone(), ..key } == *ours;
+        if same && !matches!(records::decode::<LifeRecord>(&value)?.state, LifeCycle::Parked { .. }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Notes that the run begins: its copies are tailed and copied, and what was tailed before and is not in the
+/// configuration any more is parked, because it misses changes from now on.
+pub async fn begin(parts: &Parts, copies: &[Arc<Copy>], options: &RunOptions) -> Result<(), ProtocolError> {
+    for copy in copies.iter().filter(|copy| !parts.plan.is_parked(copy.target.id)) {
+        if options.tail {
+            step(parts, copy, LifeEvent::TailStarted).await?;
+        }
+        if options.backfill {
+            step(parts, copy, LifeEvent::BackfillStarted).await?;
+        }
+    }
+    if options.tail {
+        park_those_left_out(parts, copies).await?;
+    }
+    Ok(())
+}
+
+async fn park_those_left_out(parts: &Parts, copies: &[Arc<Copy>]) -> Result<(), ProtocolError> {
+    let mut ours = Vec::new();
+    for copy in copies {
+        ours.push(key_of(copy).await);
+    }
+    let cohort = parts.plan.cohort().name();
+    for (key, value) in parts.store.list(Space::LifeCycle, &[]).await? {
+        let record: LifeRecord = records::decode(&value)?;
+        let Some(key) = CopyKey::of_prefix(&key) else { continue };
+        let is_other = key.source == parts.source_name && key.cohort == cohort && !ours.contains(&key);
+        let misses = !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. } | LifeCycle::Finished);
+        if is_other && misses {
+            let reason = "it was left out of the configuration of a run, and missed changes".to_owned();
+            tracing::warn!(mapping = %key.mapping, target = %key.target, %reason, "parked");
+            put(parts, &key, record, LifeEvent::Parked { reason }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one step in the life of a copy, durably.
+pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
+    let key = key_of(copy).await;
+    let record =
+        record_of(parts, &key).await?.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+    let now = LifeRecord { definition: Some(definition(&copy.mapping, &copy.target)), ..record };
+    put(parts, &key, now, event).await
+}
+
+async fn put(
+    parts: &Parts,
+    key: &CopyKey,
+    record: LifeRecord,
+    event: LifeEvent,
+) -> Result<LifeCycle, ProtocolError> {
+    let state = life_cycle::step(&record.state, event).map_err(|illegal| ProtocolError::Refused {
+        reason: format!("{}: {illegal}", key.mapping),
+        advice: "see `tailfill status`".into(),
+    })?;
+    let next = LifeRecord { state, ..record };
+    let put = vec![(Space::LifeCycle, key.prefix(), records::encode(&next)?)];
+    parts.store.commit(Commit { put, ..Commit::default() }).await?;
+    Ok(next.state)
+}
+
+async fn record_of(parts: &Parts, key: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
+    records::read(&*parts.store, Space::LifeCycle, &key.prefix()).await
+}
+
+async fn key_of(copy: &Copy) -> CopyKey {
+    copy.chunks.lock().await.key().clone()
+}
+
+/// Parks `targets`, each for its reason, unless nothing would be left to write to.
+///
+/// # Errors
+/// The first reason, when these are all targets that are left: nothing is parked then.
+pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Result<(), ProtocolError> {
+    let _one_at_a_time = parts.plan.parking().await;
+    let left =
+        parts.plan.active_targets().filter(|(_, target)| targets.iter().all(|(id, _)| *id != target.id));
+    if left.count() == 0 {
+        return targets.into_iter().next().map_or(Ok(()), |(_, reason)| Err(reason));
+    }
+    for (id, reason) in targets.into_iter().filter(|(id, _)| !parts.plan.is_parked(*id)) {
+        let Some((mapping, target)) = parts.plan.target(id) else { continue };
+        let key = super::chunks::Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
+        let record = record_of(parts, &key).await?;
+        let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+        let reason = chain(&reason);
+        tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "parked: the other targets go on without it");
+        // durable before anything is left out
+        put(parts, &key, record, LifeEvent::Parked { reason }).await?;
+        parts.plan.written_to().park(id);
+    }
+    Ok(())
+}
+
+/// What a write that HBase refused means: `Ok` when the target is parked, or when that is not known yet (then the write
+/// is repeated as after any passing error); else the run ends with the error.
+pub async fn refused(parts: &Parts, target: TargetId, error: SinkError) -> Result<(), ProtocolError> {
+    if !error.is_of_target() {
+        return Err(error.into());
+    }
+    let verdict = parts.plan.written_to().refused(target);
+    if verdict == Verdict::Wait || seems_to_pass(parts, target, &error).await {
+        return Ok(());
+    }
+    match verdict {
+        Verdict::Park => park(parts, vec![(target, error.into())]).await,
+        _ => Err(error.into()),
+    }
+}
+
+/// A table that a gateway takes for missing, while it is there.
+async fn seems_to_pass(parts: &Parts, target: TargetId, error: &SinkError) -> bool {
+    let there = async || parts.sink.describe(target).await;
+    matches!(error, SinkError::Missing { .. })
+        && matches!(there().await, Ok(TableState::Present { family: Some(_), .. }))
+}
+
+/// The targets of the run that are parked, for the message at its end; `None` when there is none.
+pub fn parked(parts: &Parts) -> Option<ProtocolError> {
+    let parked = parts.plan.targets().filter(|(_, target)| parts.plan.is_parked(target.id));
+    let names: Vec<String> =
+        parked.map(|(mapping, target)| format!("{} -> {}", mapping.name, target.table)).collect();
+    (!names.is_empty()).then(|| ProtocolError::Parked { targets: names.join(", ") })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
