@@ -105,6 +105,14 @@ pub struct BinlogPlace {
     pub offset: u64,
 }
 
+impl BinlogPlace {
+    /// Binlog files are numbered, so that a longer name is a later one.
+    pub fn is_at_or_past(&self, end: &BinlogPlace) -> bool {
+        let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
+        order(self) >= order(end)
+    }
+}
+
 /// Which rows are read.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
@@ -202,4 +210,27 @@ pub trait Snapshot: Send {
 pub struct KeyRange {
     pub after: Option<Vec<Value>>,
     pub up_to: Option<Vec<Value>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_ordered_by_file_then_offset_also_when_the_number_gets_longer() {
+        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
+        let rising = [
+            place("b.000009", 400),
+            place("b.000010", 4),
+            place("b.000010", 157),
+            place("b.999999", 4),
+            place("b.1000000", 4),
+        ];
+        for (at, earlier) in rising.iter().enumerate() {
+            assert!(earlier.is_at_or_past(earlier));
+            for later in &rising[at + 1..] {
+                assert!(later.is_at_or_past(earlier) && !earlier.is_at_or_past(later));
+            }
+        }
+    }
 }
