@@ -9,6 +9,7 @@ use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub mod answer;
 pub mod cells;
 pub mod encode;
 pub mod error;
