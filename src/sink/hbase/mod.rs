@@ -6,8 +6,8 @@
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState, WritePace,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ mod filter;
 mod gateway;
 mod pace;
 mod pool;
+mod read_meter;
 mod request;
 mod schema;
 mod slots;
@@ -37,6 +38,7 @@ pub use schema::shell_statement;
 
 use failure::Subject;
 use pool::Pool;
+use read_meter::ReadMeter;
 use writes::Mutation;
 
 /// What build.rs generates from idl/hbase_thrift2.thrift.
@@ -107,6 +109,7 @@ pub struct HbaseSink {
     options: HbaseOptions,
     pool: Pool,
     targets: BTreeMap<TargetId, Place>,
+    reads: ReadMeter,
 }
 
 /// A target and its names as they go on the wire.
@@ -139,7 +142,7 @@ impl HbaseSink {
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
         let pool = Pool::open(&options).await?;
         let targets = targets.iter().map(|target| (target.id, Place::new(target))).collect();
-        Ok(HbaseSink { options, pool, targets })
+        Ok(HbaseSink { options, pool, targets, reads: ReadMeter::default() })
     }
 
     /// Disables and deletes a table, if it is there.
@@ -196,6 +199,7 @@ impl HbaseSink {
         let (table, limit, wanted) = (place.table.clone(), self.options.operation_timeout, gets.len());
         let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
         let results = self.pool.call(&place.subject("a read"), limit, call).await?;
+        self.reads.count(&results);
         if results.len() != wanted {
             let reason = format!("{} rows were answered for {wanted} keys", results.len());
             return Err(self.nonsense("a read", reason));
@@ -215,6 +219,7 @@ impl HbaseSink {
         let call =
             |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
         let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
+        self.reads.count(&results);
         results.into_iter().filter_map(|result| self.stored(result).transpose()).collect()
     }
 
@@ -343,6 +348,10 @@ impl Sink for HbaseSink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.place(target)?).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
     }
 
     fn write_pace(&self) -> Option<WritePace> {
