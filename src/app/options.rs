@@ -1,6 +1,6 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{GtidSet, Value};
+use crate::model::{Cursor, GtidSet, Value};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckOptions {
@@ -82,6 +82,10 @@ pub struct GetOptions {
     pub key: Vec<Value>,
     pub what: GetWhat,
     pub from: GetSide,
+    /// HBase answers from this table, whether or not another does better.
+    pub table: Option<String>,
+    /// Say how much was read.
+    pub stats: bool,
     pub json: bool,
 }
 
@@ -90,6 +94,11 @@ pub struct GetOptions {
 pub enum GetWhat {
     First(u32),
     Latest(u32),
+    /// The next ones behind a place, or from the beginning.
+    Page {
+        limit: u32,
+        after: Option<Cursor>,
+    },
     Count,
     /// Values of the mapping's item columns, in key order.
     Has(Vec<Value>),

@@ -4,6 +4,7 @@
 //! Refuses to know: how any of it is read, written or stored.
 
 pub mod change;
+mod date_text;
 pub mod gtid;
 pub mod life_cycle;
 pub mod mapping;
