@@ -5,12 +5,16 @@ use crate::model::{Cursor, GtidSet, Value};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckOptions {
     pub json: bool,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InitOptions {
     /// Take over tables that another run created.
     pub adopt: bool,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +31,8 @@ pub struct RunOptions {
     pub dry_run: bool,
     /// Where to write what the run did, as one flat JSON object.
     pub summary: Option<std::path::PathBuf>,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 /// Which sides of a run work.

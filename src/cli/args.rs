@@ -47,6 +47,9 @@ pub struct CheckArgs {
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +57,9 @@ pub struct InitArgs {
     /// Take over HBase tables that another run created
     #[arg(long)]
     pub adopt: bool,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +86,9 @@ pub struct RunArgs {
     /// Write what the run did to this file, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
