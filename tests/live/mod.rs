@@ -5,6 +5,7 @@ pub mod connect;
 pub mod init;
 pub mod network;
 pub mod position;
+pub mod queries;
 pub mod run;
 pub mod snapshot;
 pub mod tail;
