@@ -27,11 +27,10 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::model::{Mapping, Target};
-use crate::sink::hbase::HbaseSink;
 use crate::sink::{Sink, TableState};
 use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
-use finding::{Finding, Group, Rule};
+use finding::{Finding, Group, Level, Rule};
 use hbase::{RunId, Stage};
 use mysql::Depth;
 use report::Report;
@@ -72,7 +71,7 @@ pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failu
 pub async fn gate(
     config: &Config,
     resolved: &Resolved,
-    sink: &HbaseSink,
+    sink: &dyn Sink,
     server: Option<&MemcacheLeases>,
     store: &dyn Store,
     accept_unanswered: bool,
@@ -81,7 +80,9 @@ pub async fn gate(
     let start = start(store).await?;
     let scope = Scope { start, depth: Depth::Quick, accept_unanswered };
     let run = RunId::Known(run::run_id(store).await?);
-    let targets = hbase::targets(config);
+    let parked = state::parked(store).await?;
+    let mut targets = hbase::targets(config);
+    targets.retain(|target| !parked.contains(&format!("{}/{}", target.table, target.family)));
     let purge = config.hbase.purge_deletes;
     let (source, memcached, hbase) = tokio::join!(
         look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
@@ -108,22 +109,38 @@ pub async fn before_init(
     Report::new(source.into_iter().chain(memcached).collect()).pass("init")
 }
 
-/// What refuses a target whose table is there: a sentence each. Without `run_id` it does not matter whose
-/// table it is.
+/// What is wrong with a target whose table is there.
+#[derive(Debug, Default)]
+pub struct Objections {
+    /// What refuses it, a sentence each.
+    pub refusals: Vec<String>,
+    /// What it works with all the same, or what the gateway does not tell.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at a target whose table is there. Without `run_id` it does not matter whose table it is.
 pub async fn against_table(
     config: &Config,
-    sink: &HbaseSink,
+    sink: &dyn Sink,
     target: &Target,
     run_id: Option<&str>,
     start: Start,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Objections, Failure> {
     let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
     let state = sink.describe(target.id).await?;
     let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
     if start == Start::First && matches!(state, TableState::Present { family: Some(_), .. }) {
         findings.push(hbase::look_for_rows(sink, target).await);
     }
-    Ok(findings.iter().filter(|finding| finding.refuses()).map(report::refusal_line).collect())
+    let mut objections = Objections::default();
+    for finding in &findings {
+        if finding.refuses() {
+            objections.refusals.push(report::refusal_line(finding));
+        } else if finding.level == Level::Warning {
+            objections.warnings.push(report::refusal_line(finding));
+        }
+    }
+    Ok(objections)
 }
 
 async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &SteadyClock) -> Vec<Finding> {
@@ -131,7 +148,7 @@ async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &Stead
     let (sink, mut findings) = hbase::gateways(config, &targets).await;
     if let Some(sink) = sink {
         let purge = config.hbase.purge_deletes;
-        findings.extend(hbase::look(&sink, &targets, purge, run, start, Stage::Check, clock).await);
+        findings.extend(hbase::look(&*sink, &targets, purge, run, start, Stage::Check, clock).await);
     }
     findings
 }

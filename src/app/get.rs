@@ -26,7 +26,7 @@ pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Res
     };
     let list = (mapping, &options.key[..]);
     let (answers, work) =
-        ask((&*resolved.source, &sink), list, &question, side, options.table.as_deref()).await?;
+        ask((&*resolved.source, &*sink), list, &question, side, options.table.as_deref()).await?;
     let shown = options.stats.then_some(&work);
     check::print(&match options.json {
         true => answers_json(mapping, &answers, side, shown),

@@ -100,6 +100,8 @@ pub struct Hbase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayKind {
     Thrift2,
+    /// One timestamp a call, no compare-and-mutate, little said of tables.
+    Thrift1,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

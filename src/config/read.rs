@@ -37,15 +37,17 @@ pub fn config(
         let mut file = Section::root(&findings, root.get_ref());
         let state_dir = file.optional("state_dir", rules::text).unwrap_or_else(|| "state".to_owned());
         let (source, database) = source(file.section("source"), folder, environment);
+        let lease = lease(file.section("lease"));
+        let hbase = hbase(file.section("hbase"));
         let config = Config {
             state_dir: folder.join(state_dir),
             source,
-            lease: lease(file.section("lease")),
-            hbase: hbase(file.section("hbase")),
+            lease,
             admin: admin(file.section("admin")),
             tail: tail(file.section("tail")),
             backfill: backfill(file.section("backfill")),
-            mappings: mapping::mappings(&mut file, database.as_deref()),
+            mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
+            hbase,
         };
         file.close();
         config
@@ -154,7 +156,8 @@ fn lease(mut section: Section<'_>) -> Lease {
 fn hbase(mut section: Section<'_>) -> Hbase {
     let advice = "give the host:port of every Thrift gateway";
     let gateways = section.required_list("gateways", "host:port texts", advice, rules::host_port);
-    let kind = section.optional("kind", gateway_kind);
+    let kinds = [("thrift2", GatewayKind::Thrift2), ("thrift1", GatewayKind::Thrift1)];
+    let kind = section.optional("kind", rules::one_of(&kinds));
     let transports = [("buffered", Transport::Buffered), ("framed", Transport::Framed)];
     let transport = section.optional("transport", rules::one_of(&transports));
     let connections = section.optional("connections", rules::integer(1..=256));
@@ -171,16 +174,6 @@ fn hbase(mut section: Section<'_>) -> Hbase {
         retry_for: retry_for.unwrap_or(10 * MINUTE),
         purge_deletes: purge_deletes.unwrap_or(14 * DAY),
     }
-}
-
-fn gateway_kind(value: &toml::de::DeValue<'_>) -> Result<GatewayKind, String> {
-    if value.as_str() == Some("thrift1") {
-        return Err(
-            "is not supported yet: start a Thrift2 gateway (`hbase thrift2 start`) and say \"thrift2\""
-                .to_owned(),
-        );
-    }
-    rules::one_of(&[("thrift2", GatewayKind::Thrift2)])(value)
 }
 
 fn admin(mut section: Section<'_>) -> Admin {

@@ -10,6 +10,7 @@ use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 
 /// Writes of one list in the order of ticks, each with the number of the batch that it belongs to. Most lists
 /// have one or two (a batch, and as many targets), which then take no allocation.
@@ -21,6 +22,51 @@ pub struct ListWindow {
     pub list: ListId,
     pub ticket: Ticket,
     pub writes: ListBatches,
+}
+
+/// Takes writes off the front: at least one, and about `rows_max` rows.
+pub fn take_front(queue: &mut ListBatches, rows_max: usize, ticks: &mut Ticks) -> ListBatches {
+    let (mut rows, mut taken) = (0, 0);
+    for (batch, write) in queue.iter() {
+        if (taken > 0 && rows >= rows_max) || !ticks.admit(*batch) {
+            break;
+        }
+        rows += write.get().len();
+        taken += 1;
+    }
+    match taken {
+        taken if taken < queue.len() => queue.drain(..taken).collect(),
+        _ => std::mem::take(queue),
+    }
+}
+
+/// The ticks of a window, by the numbers of their batches, as far as there is a bound.
+pub struct Ticks {
+    max: usize,
+    batches: BTreeSet<u64>,
+}
+
+impl Ticks {
+    /// Room for at least one.
+    pub fn at_most(max: usize) -> Ticks {
+        Ticks { max: max.max(1), batches: BTreeSet::new() }
+    }
+
+    /// Whether the tick of this batch is in the window, or has room there.
+    fn admit(&mut self, batch: u64) -> bool {
+        if self.max == usize::MAX {
+            return true;
+        }
+        if self.are_enough() {
+            return self.batches.contains(&batch);
+        }
+        self.batches.insert(batch);
+        true
+    }
+
+    pub fn are_enough(&self) -> bool {
+        self.batches.len() >= self.max
+    }
 }
 
 /// Where the lists of a window ended up.

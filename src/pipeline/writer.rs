@@ -10,7 +10,7 @@ use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::seal::Boundary;
 use super::settings::Parts;
-use super::window::{ListBatches, ListWindow, WindowDone, write_window};
+use super::window::{ListBatches, ListWindow, Ticks, WindowDone, take_front, write_window};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
 use crate::protocol::{Journal, ProtocolError, Recovered};
@@ -238,14 +238,17 @@ impl Writer {
     /// Takes what is ready: in a backlog the lists of one region, else all that is there.
     fn take_window(&mut self) -> Vec<ListWindow> {
         let rows_max = self.parts.settings.window_rows;
+        let mut ticks = Ticks::at_most(self.parts.sink.ticks_max());
         let (mut rows, mut lists) = (0, Vec::new());
         while rows < rows_max.min(ENOUGH_ROWS)
+            && !ticks.are_enough()
             && let Some(salt) = self.ready.first_salt()
         {
             while rows < rows_max
+                && !ticks.are_enough()
                 && let Some(list) = self.ready.pop(salt)
             {
-                let Some(window) = self.take_list(list, rows_max - rows) else { continue };
+                let Some(window) = self.take_list(list, rows_max - rows, &mut ticks) else { continue };
                 rows += rows_of(&window);
                 lists.push(window);
             }
@@ -253,11 +256,12 @@ impl Writer {
         lists
     }
 
-    /// Takes the writes of a list out of its queue: at least one, and about `rows_max` rows.
-    fn take_list(&mut self, list: ListId, rows_max: usize) -> Option<ListWindow> {
+    /// Takes the writes of a list out of its queue: at least one, about `rows_max` rows, and no more ticks than there
+    /// is room for.
+    fn take_list(&mut self, list: ListId, rows_max: usize, ticks: &mut Ticks) -> Option<ListWindow> {
         let leases = &self.parts.leases;
         let queue = self.lists.get_mut(&list)?;
-        let writes = take_front(&mut queue.writes, rows_max);
+        let writes = take_front(&mut queue.writes, rows_max, ticks);
         if writes.is_empty() {
             return None;
         }
@@ -416,19 +420,6 @@ fn place(position: &mut Position, at: &BinlogPlace) {
     if !at.file.is_empty() {
         position.file = at.file.to_string();
         position.offset = at.offset;
-    }
-}
-
-/// Takes writes off the front: at least one, and about `rows_max` rows.
-fn take_front(queue: &mut ListBatches, rows_max: usize) -> ListBatches {
-    let mut rows = 0;
-    let enough = queue.iter().position(|(_, write)| {
-        rows += write.get().len();
-        rows >= rows_max.max(1)
-    });
-    match enough {
-        Some(last) if last + 1 < queue.len() => queue.drain(..=last).collect(),
-        _ => std::mem::take(queue),
     }
 }
 

@@ -134,8 +134,9 @@ pub enum TableState {
         /// Family settings as the gateway returns them (`VERSIONS`, `hbase.hstore.time.to.purge.deletes` ...),
         /// `None` when the table lacks the family.
         family: Option<std::collections::BTreeMap<String, String>>,
-        /// Table attributes.
-        attributes: std::collections::BTreeMap<String, String>,
+        /// Table attributes. `None` where the gateway does not tell them (Thrift1); of a family it then tells
+        /// `VERSIONS`, `TTL` and the like, and nothing of the purge delay or the new version behaviour.
+        attributes: Option<std::collections::BTreeMap<String, String>>,
         families: Vec<String>,
     },
 }
@@ -222,6 +223,12 @@ pub trait Sink: Send + Sync {
     /// What was read by now; `None` for a sink that does not count it. Never waits.
     fn read_count(&self) -> Option<ReadCount> {
         None
+    }
+
+    /// How many ticks one write should have at most: few where each tick costs a call. What is queued in more ticks
+    /// than can be written within a lease would be given up and sent again for ever.
+    fn ticks_max(&self) -> usize {
+        usize::MAX
     }
 
     /// `None` for a sink that does not pace its writes. Never waits.

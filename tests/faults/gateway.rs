@@ -44,6 +44,7 @@ pub struct Gateway {
 
 #[derive(Default)]
 struct Script {
+    ticks_max: Option<usize>,
     fates: VecDeque<Fate>,
     afterwards: Fate,
     /// Of these targets every write is refused.
@@ -69,6 +70,11 @@ impl Gateway {
         let mut script = self.script();
         script.fates.clear();
         script.afterwards = fate;
+    }
+
+    /// Says from now on that a write should have at most so many ticks.
+    pub fn wants_ticks(&self, ticks_max: usize) {
+        self.script().ticks_max = Some(ticks_max);
     }
 
     /// From now on every write to these targets, and to no others, is refused.
@@ -197,5 +203,9 @@ impl Sink for Gateway {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.sink.server_clock_ms(target).await
+    }
+
+    fn ticks_max(&self) -> usize {
+        self.script().ticks_max.unwrap_or(usize::MAX)
     }
 }

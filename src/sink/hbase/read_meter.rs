@@ -1,6 +1,5 @@
 //! How much was read from the gateways.
 
-use super::thrift::TResult;
 use crate::sink::ReadCount;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -13,13 +12,12 @@ pub struct ReadMeter {
 }
 
 impl ReadMeter {
-    /// One call that was answered.
-    pub fn count(&self, results: &[TResult]) {
-        let found = results.iter().filter(|result| !result.column_values.is_empty());
-        let cells: usize = results.iter().map(|result| result.column_values.len()).sum();
-        self.calls.fetch_add(1, Relaxed);
-        self.rows.fetch_add(found.count() as u64, Relaxed);
-        self.cells.fetch_add(cells as u64, Relaxed);
+    /// So many calls that were answered, and how many cells each row has that they brought.
+    pub fn count(&self, calls: u64, cells: impl Iterator<Item = usize>) {
+        let cells: Vec<u64> = cells.filter(|cells| *cells > 0).map(|cells| cells as u64).collect();
+        self.calls.fetch_add(calls, Relaxed);
+        self.rows.fetch_add(cells.len() as u64, Relaxed);
+        self.cells.fetch_add(cells.iter().sum(), Relaxed);
     }
 
     pub fn total(&self) -> ReadCount {

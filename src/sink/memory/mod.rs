@@ -297,7 +297,7 @@ impl Sink for MemorySink {
         let target = self.target(target)?;
         Ok(self.lock().get(&target.table).map_or(TableState::Missing, |table| TableState::Present {
             family: table.families.get(&target.family).map(|family| family.settings.clone()),
-            attributes: table.attributes.clone(),
+            attributes: Some(table.attributes.clone()),
             families: table.families.keys().cloned().collect(),
         }))
     }
