@@ -8,6 +8,7 @@ pub mod layouts;
 pub mod lease_example;
 pub mod network;
 pub mod position;
+pub mod queries;
 pub mod readers;
 pub mod run;
 pub mod snapshot;
