@@ -4,8 +4,11 @@ use crate::support::calls::Calls;
 use crate::support::mysql::{self, Database};
 use crate::support::setup::{Run, Setup, port};
 use serde_json::Value as Json;
-use tailfill::model::{Cursor, ListPart, Mapping, OrderKey, Row, Value};
+use tailfill::model::{
+    CellForm, Cursor, Layout, ListPart, Mapping, OrderKey, Row, Target, TargetId, Tick, Value, ValueEncoding,
+};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink};
 use tailfill::source::Source;
 
 /// A mapping with several targets; their tables go with it.
@@ -62,6 +65,39 @@ impl Lists {
         self.setup.tailfill(&["init"]).await.code(0);
         let run = self.setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
         println!("copied in {:?}: {}", run.took, run.out);
+    }
+
+    /// Takes the count of the first counted row away, as if it were not counted yet.
+    async fn forget_a_count(&self, table: String) {
+        let target = Target {
+            id: TargetId(0),
+            table,
+            family: "f".into(),
+            layout: Layout::Wide,
+            columns: vec![],
+            form: CellForm::Msgpack,
+            values: ValueEncoding::Utf8,
+            salt_buckets: 4,
+            ordered: true,
+            segment: None,
+            counted: true,
+        };
+        let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
+        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway]), vec![target]).await;
+        let sink = sink.expect("the gateway answers");
+        let everything = ScanRange { limit: usize::MAX, ..ScanRange::default() };
+        let rows = sink.scan_counts(TargetId(0), &everything).await.expect("counts can be read");
+        // the list of one item has a row too
+        let row = rows.into_iter().find(|row| row.count > Some(1)).expect("a counted row");
+        let write = CountedWrite {
+            row: row.row,
+            expected: row.tick,
+            tick: Tick(row.tick.expect("it was written").0 + 1),
+            puts: vec![],
+            delete_columns: vec![],
+            count: CountChange::Remove,
+        };
+        assert!(sink.write_counted(TargetId(0), &write).await.expect("it can be written"));
     }
 
     fn table(&self, name: &str) -> String {
@@ -252,6 +288,39 @@ async fn every_layout_answers_every_query_by_name_as_mysql_does() {
         .await
         .code(2)
         .says(&["no table of"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counted_list_is_counted_by_a_row_for_each_segment_and_says_where_one_is_not_counted_yet() {
+    const ITEMS: u64 = 500;
+    const SEGMENTS: u64 = 4;
+    let counted = [
+        ("days", "layout = \"wide\"; segment = \"1d\"; count = true"),
+        ("whole", "layout = \"wide\"; count = true"),
+    ];
+    let mut lists = Lists::new("counted", &counted).await;
+    lists.fill(7, ITEMS, SEGMENTS * 86_400 / (ITEMS + 1)).await;
+    lists.copy().await;
+    let config = lists.setup.config.clone();
+    let size = async |name: &str| {
+        lists.get(&config, "7", &["--query", "size", "--target", &lists.table(name)]).await
+    };
+    for (name, calls, cells) in [("days", 2, 3 * SEGMENTS), ("whole", 1, 2)] {
+        let json = size(name).await;
+        assert_eq!((&json["mysql"], &json["hbase"]), (&ITEMS.into(), &ITEMS.into()), "{name} {json}");
+        assert!(json["rows_uncounted"].is_null(), "{name} {json}");
+        // c:n and c:t of each row, and where there are segments the name of each row's first cell
+        let work = &json["work"]["hbase"];
+        assert_eq!((&work["calls"], &work["cells"]), (&calls.into(), &cells.into()), "{name} {json}");
+    }
+    let check = lists.setup.tailfill(&["check"]).await.code(0);
+    let best = finding(&check, "followers size");
+    assert!(best.starts_with("ok") && best.contains("_whole: 1 row of counts"), "{best}");
+
+    lists.forget_a_count(lists.table("days")).await;
+    let json = size("days").await;
+    assert_eq!((&json["hbase"], &json["rows_uncounted"]), (&ITEMS.into(), &1.into()), "{json}");
+    assert!(json["work"]["hbase"]["cells"].as_u64() < Some(ITEMS / 2), "one segment alone is read: {json}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
