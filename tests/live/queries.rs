@@ -1,15 +1,11 @@
 //! Queries on real servers: what each layout answers, what is read for it, and what is refused beforehand.
 
 use crate::support::calls::Calls;
-use crate::support::mysql::{self, Database};
 use crate::support::setup::{Run, Setup, port};
 use serde_json::Value as Json;
-use tailfill::model::{
-    CellForm, Cursor, Layout, ListPart, Mapping, OrderKey, Row, Target, TargetId, Tick, Value, ValueEncoding,
-};
+use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink};
-use tailfill::source::Source;
 
 /// A mapping with several targets; their tables go with it.
 struct Lists {
@@ -381,68 +377,4 @@ async fn a_query_that_only_a_scan_answers_is_a_warning_with_what_to_change() {
         ids.contains(&"queries.followers first") && ids.contains(&"queries.followers largest list"),
         "{ids:?}"
     );
-}
-
-/// A part of the list `key` as MySQL gives it, and as it is cut out of the whole list.
-async fn same_part(source: &impl Source, mapping: &Mapping, key: &[Value], part: &ListPart) -> Vec<Row> {
-    let mut snapshot = source.snapshot().await.expect("snapshot");
-    let found = snapshot.list_part(mapping, key, part).await.expect("a part");
-    let whole = snapshot.list(mapping, key).await.expect("a list");
-    assert_eq!(snapshot.list_count(mapping, key).await.expect("a count"), whole.len() as u64);
-    assert_eq!(found, part.of(mapping, whole), "{part:?} of {:?}", mapping.order);
-    found
-}
-
-#[tokio::test]
-async fn mysql_orders_a_list_as_its_addresses_are_ordered_whatever_the_collation() {
-    let mut database = Database::create("parts").await;
-    for (place, columns) in [
-        "k VARCHAR(9) COLLATE utf8mb4_0900_ai_ci NOT NULL, i VARCHAR(9) COLLATE utf8mb4_0900_ai_ci NOT NULL",
-        "k VARCHAR(9) CHARACTER SET latin1 NOT NULL, i VARCHAR(9) CHARACTER SET latin1 NOT NULL",
-        "k VARBINARY(9) NOT NULL, i VARBINARY(9) NOT NULL",
-    ]
-    .iter()
-    .enumerate()
-    {
-        let table = format!("t{place}");
-        database
-            .run(&format!(
-                "CREATE TABLE {table} ({columns}, at DATETIME(6) NOT NULL, n BIGINT NOT NULL, id INT AUTO_INCREMENT, \
-                 PRIMARY KEY (id))"
-            ))
-            .await;
-        let items = ["b", "B", "a", "é", "e", "z", "", "a b", "ab"];
-        let mut rows = Vec::new();
-        for key in ["x", "X"] {
-            for (number, item) in items.iter().enumerate() {
-                let at = format!("1969-12-31 23:59:59.{:06}", number % 3);
-                rows.push(format!("('{key}', '{item}', '{at}', {}, NULL)", number as i64 % 4 - 2));
-            }
-        }
-        database.run(&format!("INSERT INTO {table} VALUES {}", rows.join(", "))).await;
-        let (source, schemas) = database.source(&[&table]).await;
-        let plain = mysql::mapping(&schemas[0], &["k"], &["i"]);
-        let key = match place {
-            2 => Value::Bytes(b"x".to_vec().into()),
-            _ => Value::Text("x".into()),
-        };
-        let orders = [None, Some((2, true)), Some((2, false)), Some((3, true)), Some((1, true))];
-        for order in orders {
-            let order = order.map(|(column, descending)| OrderKey { column, descending });
-            let mapping = Mapping { order, ..plain.clone() };
-            for reversed in [false, true] {
-                let part = ListPart { reversed, after: None, limit: 5 };
-                assert_eq!(same_part(&source, &mapping, std::slice::from_ref(&key), &part).await.len(), 5);
-            }
-            let whole = ListPart { reversed: false, after: None, limit: 100 };
-            let whole = same_part(&source, &mapping, std::slice::from_ref(&key), &whole).await;
-            assert_eq!(whole.len(), items.len(), "the other spelling is another list");
-            for row in &whole {
-                let order = order.map(|order| row[order.column].clone());
-                let after = Some(Cursor { order, item: vec![row[1].clone()] });
-                let part = ListPart { reversed: false, after, limit: 3 };
-                same_part(&source, &mapping, std::slice::from_ref(&key), &part).await;
-            }
-        }
-    }
 }
