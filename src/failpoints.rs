@@ -68,4 +68,6 @@ switches! {
     count_by_plain_put = "count-by-plain-put";
     /// Rows are counted from the start on, while chunks may still bring items.
     count_pass_before_caught_up = "count-pass-before-caught-up";
+    /// Rows are counted although a process that is thought dead may still copy.
+    count_beside_zombies = "count-beside-zombies";
 }

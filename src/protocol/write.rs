@@ -145,10 +145,15 @@ pub(super) async fn uncompared(
     target: TargetId,
     write: &CountedWrite,
 ) -> Result<bool, SinkError> {
-    let CountedWrite { row, tick, puts, delete_columns, .. } = write.clone();
-    let cells = RowWrite { row: row.clone(), tick, delete_family: false, puts, delete_columns };
-    write_before(deadline, sink, target, &PackedRows::of([&cells]).writes()).await?;
-    let names = CellNames { row, qualifiers: Vec::new() };
+    let cell = |puts, delete_columns| {
+        let CountedWrite { row, tick, .. } = write.clone();
+        RowWrite { row, tick, delete_family: false, puts, delete_columns }
+    };
+    let puts = write.puts.iter().map(|put| cell(vec![put.clone()], Vec::new()));
+    let cells = puts.chain(write.delete_columns.iter().map(|name| cell(Vec::new(), vec![name.clone()])));
+    let cells: Vec<RowWrite> = cells.collect();
+    write_before(deadline, sink, target, &PackedRows::of(&cells).writes()).await?;
+    let names = CellNames { row: write.row.clone(), qualifiers: Vec::new() };
     let now = sink.read_counted(target, &[names]).await?;
     let expected = now.first().and_then(|row| row.tick);
     let count = CountedWrite { expected, puts: Vec::new(), delete_columns: Vec::new(), ..write.clone() };

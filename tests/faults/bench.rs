@@ -4,6 +4,8 @@ use super::gateway::{Gateway, Sent};
 use super::source::Scripted;
 use crate::simulation::checker;
 use crate::simulation::database;
+use crate::simulation::dice::Dice;
+use crate::simulation::profile::Profile;
 use crate::simulation::schema::MAPPING;
 use crate::simulation::world::{Process, World};
 use bytes::Bytes;
@@ -49,7 +51,9 @@ impl Bench {
 
     /// The same before the first start.
     pub fn unopened() -> Bench {
-        let world = World::new(1, false);
+        let dice = Dice::new(1);
+        let profile = Profile { wide: None, ..Profile::draw(&dice) };
+        let world = World::of(dice, profile, false);
         world.calm_down();
         Bench {
             gateway: Arc::new(Gateway::new(world.sink.clone())),
@@ -69,7 +73,7 @@ impl Bench {
     /// Commits one transaction and returns its number.
     pub fn commit(&self, changes: Vec<RowChange>) -> u64 {
         let number = self.world.database.publish(changes, self.world.clock.now_micros());
-        self.world.database.ripen(number, true);
+        self.world.database.commit(number, true);
         number
     }
 

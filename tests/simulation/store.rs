@@ -32,7 +32,10 @@ impl CommitHook for Hook {
     async fn after(&self, commit: &Commit) {
         let Some(world) = self.0.upgrade() else { return };
         note(&world, commit);
-        world.books().committed(commit);
+        let begun = world.books().committed(commit);
+        if begun {
+            world.counting.notify_waiters();
+        }
         world.dice.pause(0, 4).await;
     }
 }
