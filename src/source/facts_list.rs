@@ -7,9 +7,7 @@ use super::preflight::was_stopped;
 use crate::model::table::quote;
 use crate::model::{Column, ColumnType, Mapping};
 use mysql_async::{Params, Row, Value as Param};
-
-/// Bound on each of these queries, at the server.
-pub const LOOK_SECONDS: u64 = 5;
+use std::time::Duration;
 
 /// The list with the most items.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +27,17 @@ pub struct SegmentSizes {
 
 impl MysqlSource {
     /// The largest list of a mapping, and what segments of these widths (in units of the order part) make of it.
-    /// `None` when the table is too large to look through within [`LOOK_SECONDS`].
+    /// `None` when the table is too large to look through within `limit`, which bounds each query at the server.
     pub async fn largest_list(
         &self,
         mapping: &Mapping,
         widths: &[u64],
+        limit: Duration,
     ) -> Result<Option<LargestList>, SourceError> {
         let mut connection = self.session().open().await?;
         // segments of a TIMESTAMP are cut in UTC
         connection.run("the time zone", "SET SESSION time_zone = '+00:00'").await?;
-        let rows = look(&mut connection, &largest_statement(mapping), Params::Empty).await?;
+        let rows = look(&mut connection, &largest_statement(mapping, limit), Params::Empty).await?;
         let Some(rows) = rows else { return Ok(None) };
         let Some(row) = rows.first() else {
             return Ok(Some(LargestList { items: 0, segments: vec![None; widths.len()] }));
@@ -48,7 +47,7 @@ impl MysqlSource {
             (0..mapping.key.len()).map(|at| row.as_ref(at).cloned().unwrap_or(Param::NULL)).collect();
         let mut segments = Vec::with_capacity(widths.len());
         for &width in widths {
-            segments.push(match segments_statement(mapping, width) {
+            segments.push(match segments_statement(mapping, width, limit) {
                 Some(statement) => {
                     sizes(look(&mut connection, &statement, Params::Positional(key.clone())).await?)
                 }
@@ -78,8 +77,8 @@ fn sizes(rows: Option<Vec<Row>>) -> Option<SegmentSizes> {
     Some(SegmentSizes { count: number_at(row, 0)?, largest: number_at(row, 1)? })
 }
 
-fn hint() -> String {
-    format!("/*+ MAX_EXECUTION_TIME({}) */", LOOK_SECONDS * 1_000)
+fn hint(limit: Duration) -> String {
+    format!("/*+ MAX_EXECUTION_TIME({}) */", limit.as_millis())
 }
 
 fn column(mapping: &Mapping, index: usize) -> &Column {
@@ -90,17 +89,17 @@ fn names(mapping: &Mapping) -> Vec<String> {
     mapping.key.iter().map(|&index| quote(&column(mapping, index).name)).collect()
 }
 
-fn largest_statement(mapping: &Mapping) -> String {
+fn largest_statement(mapping: &Mapping, limit: Duration) -> String {
     let key = names(mapping).join(", ");
     format!(
         "SELECT {} {key}, COUNT(*) AS items FROM {} GROUP BY {key} ORDER BY items DESC LIMIT 1",
-        hint(),
+        hint(limit),
         mapping.schema.name.quoted()
     )
 }
 
 /// `None` where the order column has no segments.
-fn segments_statement(mapping: &Mapping, width: u64) -> Option<String> {
+fn segments_statement(mapping: &Mapping, width: u64, limit: Duration) -> Option<String> {
     let order = column(mapping, mapping.order?.column);
     let name = quote(&order.name);
     let number = match order.column_type {
@@ -115,7 +114,7 @@ fn segments_statement(mapping: &Mapping, width: u64) -> Option<String> {
     let is_it: Vec<String> = names(mapping).iter().map(|name| format!("{name} = ?")).collect();
     Some(format!(
         "SELECT {} COUNT(*), MAX(items) FROM (SELECT COUNT(*) AS items FROM {} WHERE {} GROUP BY {segment}) AS s",
-        hint(),
+        hint(limit),
         mapping.schema.name.quoted(),
         is_it.join(" AND ")
     ))

@@ -6,6 +6,7 @@ pub mod formats;
 pub mod init;
 pub mod layouts;
 pub mod lease_example;
+pub mod lists;
 pub mod network;
 pub mod position;
 pub mod queries;

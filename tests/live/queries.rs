@@ -1,12 +1,11 @@
 //! Queries on real servers: what each layout answers, what is read for it, and what is refused beforehand.
 
 use crate::support::calls::Calls;
-use crate::support::mysql::{self, Database};
 use crate::support::setup::{Run, Setup, port};
 use serde_json::Value as Json;
-use tailfill::model::{Cursor, ListPart, Mapping, OrderKey, Row, Value};
+use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::source::Source;
+use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink};
 
 /// A mapping with several targets; their tables go with it.
 struct Lists {
@@ -62,6 +61,39 @@ impl Lists {
         self.setup.tailfill(&["init"]).await.code(0);
         let run = self.setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
         println!("copied in {:?}: {}", run.took, run.out);
+    }
+
+    /// Takes the count of the first counted row away, as if it were not counted yet.
+    async fn forget_a_count(&self, table: String) {
+        let target = Target {
+            id: TargetId(0),
+            table,
+            family: "f".into(),
+            layout: Layout::Wide,
+            columns: vec![],
+            form: CellForm::Msgpack,
+            values: ValueEncoding::Utf8,
+            salt_buckets: 4,
+            ordered: true,
+            segment: None,
+            counted: true,
+        };
+        let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
+        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway]), vec![target]).await;
+        let sink = sink.expect("the gateway answers");
+        let everything = ScanRange { limit: usize::MAX, ..ScanRange::default() };
+        let rows = sink.scan_counts(TargetId(0), &everything).await.expect("counts can be read");
+        // the list of one item has a row too
+        let row = rows.into_iter().find(|row| row.count > Some(1)).expect("a counted row");
+        let write = CountedWrite {
+            row: row.row,
+            expected: row.tick,
+            tick: Tick(row.tick.expect("it was written").0 + 1),
+            puts: vec![],
+            delete_columns: vec![],
+            count: CountChange::Remove,
+        };
+        assert!(sink.write_counted(TargetId(0), &write).await.expect("it can be written"));
     }
 
     fn table(&self, name: &str) -> String {
@@ -255,6 +287,39 @@ async fn every_layout_answers_every_query_by_name_as_mysql_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_counted_list_is_counted_by_a_row_for_each_segment_and_says_where_one_is_not_counted_yet() {
+    const ITEMS: u64 = 500;
+    const SEGMENTS: u64 = 4;
+    let counted = [
+        ("days", "layout = \"wide\"; segment = \"1d\"; count = true"),
+        ("whole", "layout = \"wide\"; count = true"),
+    ];
+    let mut lists = Lists::new("counted", &counted).await;
+    lists.fill(7, ITEMS, SEGMENTS * 86_400 / (ITEMS + 1)).await;
+    lists.copy().await;
+    let config = lists.setup.config.clone();
+    let size = async |name: &str| {
+        lists.get(&config, "7", &["--query", "size", "--target", &lists.table(name)]).await
+    };
+    for (name, calls, cells) in [("days", 2, 3 * SEGMENTS), ("whole", 1, 2)] {
+        let json = size(name).await;
+        assert_eq!((&json["mysql"], &json["hbase"]), (&ITEMS.into(), &ITEMS.into()), "{name} {json}");
+        assert!(json["rows_uncounted"].is_null(), "{name} {json}");
+        // c:n and c:t of each row, and where there are segments the name of each row's first cell
+        let work = &json["work"]["hbase"];
+        assert_eq!((&work["calls"], &work["cells"]), (&calls.into(), &cells.into()), "{name} {json}");
+    }
+    let check = lists.setup.tailfill(&["check"]).await.code(0);
+    let best = finding(&check, "followers size");
+    assert!(best.starts_with("ok") && best.contains("_whole: 1 row of counts"), "{best}");
+
+    lists.forget_a_count(lists.table("days")).await;
+    let json = size("days").await;
+    assert_eq!((&json["hbase"], &json["rows_uncounted"]), (&ITEMS.into(), &1.into()), "{json}");
+    assert!(json["work"]["hbase"]["cells"].as_u64() < Some(ITEMS / 2), "one segment alone is read: {json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_no_target_answers_is_refused_by_check_init_and_run_unless_accepted() {
     let mut lists = Lists::new("unanswered", &[("members", "ordered = false; columns = [\"note\"]")]).await;
     lists.fill(7, 3, 60).await;
@@ -312,68 +377,4 @@ async fn a_query_that_only_a_scan_answers_is_a_warning_with_what_to_change() {
         ids.contains(&"queries.followers first") && ids.contains(&"queries.followers largest list"),
         "{ids:?}"
     );
-}
-
-/// A part of the list `key` as MySQL gives it, and as it is cut out of the whole list.
-async fn same_part(source: &impl Source, mapping: &Mapping, key: &[Value], part: &ListPart) -> Vec<Row> {
-    let mut snapshot = source.snapshot().await.expect("snapshot");
-    let found = snapshot.list_part(mapping, key, part).await.expect("a part");
-    let whole = snapshot.list(mapping, key).await.expect("a list");
-    assert_eq!(snapshot.list_count(mapping, key).await.expect("a count"), whole.len() as u64);
-    assert_eq!(found, part.of(mapping, whole), "{part:?} of {:?}", mapping.order);
-    found
-}
-
-#[tokio::test]
-async fn mysql_orders_a_list_as_its_addresses_are_ordered_whatever_the_collation() {
-    let mut database = Database::create("parts").await;
-    for (place, columns) in [
-        "k VARCHAR(9) COLLATE utf8mb4_0900_ai_ci NOT NULL, i VARCHAR(9) COLLATE utf8mb4_0900_ai_ci NOT NULL",
-        "k VARCHAR(9) CHARACTER SET latin1 NOT NULL, i VARCHAR(9) CHARACTER SET latin1 NOT NULL",
-        "k VARBINARY(9) NOT NULL, i VARBINARY(9) NOT NULL",
-    ]
-    .iter()
-    .enumerate()
-    {
-        let table = format!("t{place}");
-        database
-            .run(&format!(
-                "CREATE TABLE {table} ({columns}, at DATETIME(6) NOT NULL, n BIGINT NOT NULL, id INT AUTO_INCREMENT, \
-                 PRIMARY KEY (id))"
-            ))
-            .await;
-        let items = ["b", "B", "a", "é", "e", "z", "", "a b", "ab"];
-        let mut rows = Vec::new();
-        for key in ["x", "X"] {
-            for (number, item) in items.iter().enumerate() {
-                let at = format!("1969-12-31 23:59:59.{:06}", number % 3);
-                rows.push(format!("('{key}', '{item}', '{at}', {}, NULL)", number as i64 % 4 - 2));
-            }
-        }
-        database.run(&format!("INSERT INTO {table} VALUES {}", rows.join(", "))).await;
-        let (source, schemas) = database.source(&[&table]).await;
-        let plain = mysql::mapping(&schemas[0], &["k"], &["i"]);
-        let key = match place {
-            2 => Value::Bytes(b"x".to_vec().into()),
-            _ => Value::Text("x".into()),
-        };
-        let orders = [None, Some((2, true)), Some((2, false)), Some((3, true)), Some((1, true))];
-        for order in orders {
-            let order = order.map(|(column, descending)| OrderKey { column, descending });
-            let mapping = Mapping { order, ..plain.clone() };
-            for reversed in [false, true] {
-                let part = ListPart { reversed, after: None, limit: 5 };
-                assert_eq!(same_part(&source, &mapping, std::slice::from_ref(&key), &part).await.len(), 5);
-            }
-            let whole = ListPart { reversed: false, after: None, limit: 100 };
-            let whole = same_part(&source, &mapping, std::slice::from_ref(&key), &whole).await;
-            assert_eq!(whole.len(), items.len(), "the other spelling is another list");
-            for row in &whole {
-                let order = order.map(|order| row[order.column].clone());
-                let after = Some(Cursor { order, item: vec![row[1].clone()] });
-                let part = ListPart { reversed: false, after, limit: 3 };
-                same_part(&source, &mapping, std::slice::from_ref(&key), &part).await;
-            }
-        }
-    }
 }

@@ -8,9 +8,13 @@ use crate::config::Config;
 use crate::config::checked::Query;
 use crate::model::{Mapping, Target, TargetId};
 use crate::sink::answer::{self, Answer, Ask, ListSize, Segments};
-use crate::source::facts_list::{LOOK_SECONDS, LargestList};
+use crate::source::facts_list::LargestList;
 use crate::source::{MysqlSource, SourceError};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a look at the size of lists may take, for each query of it.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How large a mapping's largest list is in each target; empty where that is not known.
 pub type Sizes = BTreeMap<TargetId, ListSize>;
@@ -27,7 +31,7 @@ pub async fn look(source: &MysqlSource, config: &Config, mappings: &[Mapping], s
         let mut sizes = Sizes::new();
         if scope.depth == Depth::All && !queries.is_empty() {
             let widths: Vec<u64> = mapping.targets.iter().filter_map(|target| target.segment).collect();
-            let found = source.largest_list(mapping, &widths).await;
+            let found = source.largest_list(mapping, &widths, LOOK).await;
             findings.push(largest(mapping, &found));
             sizes = found.ok().flatten().map(|found| sizes_of(mapping, &found)).unwrap_or_default();
         }
@@ -42,7 +46,7 @@ pub fn largest(mapping: &Mapping, found: &Result<Option<LargestList>, SourceErro
     let found = match found {
         Err(error) => return rule.unknown_note(error.to_string(), "costs are given for each item"),
         Ok(None) => {
-            let actual = format!("the table is too large to look through within {LOOK_SECONDS} s");
+            let actual = format!("the table is too large to look through within {} s", LOOK.as_secs());
             return rule.unknown_note(actual, "costs are given for each item of a list");
         }
         Ok(Some(found)) => found,
@@ -54,7 +58,9 @@ pub fn largest(mapping: &Mapping, found: &Result<Option<LargestList>, SourceErro
             Some(sizes) => {
                 format!("; in {} {} segments, of up to {}", target.table, sizes.count, sizes.largest)
             }
-            None => format!("; its segments in {} were not counted within {LOOK_SECONDS} s", target.table),
+            None => {
+                format!("; its segments in {} were not counted within {} s", target.table, LOOK.as_secs())
+            }
         };
     }
     rule.ok(actual)
