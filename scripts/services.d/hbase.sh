@@ -17,6 +17,14 @@ install_gateway() {
   stamp hbase-gateway
 }
 
+install_shell() {
+  must_install hbase-shell || return 0
+  check_disk 100 "installing HBase's shell"
+  say "installing HBase's shell from Maven into $HOME_DIR/hbase-shell: org.apache.hbase:hbase-shell 2.4.17 and JRuby (27 MB to download)"
+  maven_copy hbase-shell
+  stamp hbase-shell
+}
+
 readonly HEAP=${TAILFILL_HBASE_HEAP:-1g}
 [[ $HEAP =~ ^[1-9][0-9]*[mMgG]$ ]] || usage_error "TAILFILL_HBASE_HEAP is '$HEAP'; write it like 512m or 2g"
 
@@ -125,4 +133,25 @@ ready_gateway() {
     exec 3>&-
   } 2>/dev/null
   [[ ${reply:frame*2} == 80010002*0f0000 ]]
+}
+
+# The statements of a file, up to the first that fails, or what is typed. The shell brings no client of its own along: it runs
+# on that of the gateways.
+run_shell() { # [FILE]
+  local site=$CONF/hbase-shell arguments=()
+  [ $# -eq 0 ] || [ -r "$1" ] || usage_error "$1 is not a file that can be read"
+  need_java
+  install_gateway
+  install_shell
+  write_conf "$site" hbase.zookeeper.quorum 127.0.0.1 hbase.zookeeper.property.clientPort "$(port_of hbase)" \
+    hbase.client.retries.number 4
+  mkdir -p "$DATA/tmp"
+  exec 9>&-
+  if [ $# -gt 0 ]; then
+    arguments=(-n "$(realpath -- "$1")")
+    exec </dev/null
+  fi
+  exec "${JVM[@]}" "-Djava.io.tmpdir=$DATA/tmp" -Xmx512m \
+    -cp "$site:$HOME_DIR/hbase-gateway/*:$HOME_DIR/hbase-shell/*" \
+    org.jruby.Main -I "$SCRIPTS/services.d/hbase-shell" uri:classloader:/jar-bootstrap.rb "${arguments[@]}"
 }

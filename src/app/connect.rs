@@ -2,14 +2,16 @@
 
 use crate::clock::{Entropy, SystemEntropy};
 use crate::config::Config;
-use crate::config::checked::{self, HostPort, LeaseKind, Tls};
+use crate::config::checked::{self, GatewayKind, HostPort, LeaseKind, Tls};
 use crate::failpoints::Failpoints;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
 use crate::model::{Mapping, TableSchema, Target};
 use crate::pipeline::Settings;
+use crate::sink::hbase::thrift1::Thrift1Sink;
 use crate::sink::hbase::{HbaseOptions, HbaseSink, Transport};
+use crate::sink::{Sink, SinkError};
 use crate::source::mysql::MysqlSource;
 use crate::source::options::{MysqlOptions, TlsFiles, TlsMode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,10 +74,41 @@ pub fn mysql_options(config: &Config) -> MysqlOptions {
     options
 }
 
+/// HBase behind its gateways.
+pub struct Hbase {
+    pub sink: Arc<dyn Sink>,
+    /// The same gateways, where they can create and alter tables: those of Thrift2, unframed.
+    pub tables: Option<Arc<HbaseSink>>,
+}
+
 /// Connects to the gateways; `mappings` name the targets.
-pub async fn sink(config: &Config, mappings: &[Mapping]) -> Result<HbaseSink, Failure> {
-    let targets: Vec<Target> = mappings.iter().flat_map(|mapping| mapping.targets.clone()).collect();
-    Ok(HbaseSink::connect(hbase_options(config), targets).await?)
+pub async fn hbase(config: &Config, mappings: &[Mapping]) -> Result<Hbase, Failure> {
+    let targets = mappings.iter().flat_map(|mapping| mapping.targets.clone()).collect();
+    Ok(gateways(config.hbase.kind, hbase_options(config), targets).await?)
+}
+
+/// The same, for those who do not care for tables.
+pub async fn sink(config: &Config, mappings: &[Mapping]) -> Result<Arc<dyn Sink>, Failure> {
+    Ok(hbase(config, mappings).await?.sink)
+}
+
+pub async fn gateways(
+    kind: GatewayKind,
+    options: HbaseOptions,
+    targets: Vec<Target>,
+) -> Result<Hbase, SinkError> {
+    let transport = options.transport;
+    match kind {
+        GatewayKind::Thrift1 => {
+            let sink = Arc::new(Thrift1Sink::connect(options, targets).await?);
+            Ok(Hbase { sink, tables: None })
+        }
+        GatewayKind::Thrift2 => {
+            let sink = Arc::new(HbaseSink::connect(options, targets).await?);
+            let tables = (transport == Transport::Buffered).then(|| sink.clone());
+            Ok(Hbase { sink, tables })
+        }
+    }
 }
 
 pub fn hbase_options(config: &Config) -> HbaseOptions {

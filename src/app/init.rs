@@ -4,11 +4,11 @@ use super::check::{self, Start};
 use super::options::InitOptions;
 use super::{connect, run};
 use crate::config::Config;
-use crate::config::checked::Transport;
+use crate::config::checked::GatewayKind;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Target;
-use crate::sink::hbase::{HbaseSink, adopt_statement, shell_statement};
+use crate::sink::hbase::{adopt_statement, shell_statement};
 use crate::sink::{RUN_ATTRIBUTE, Sink, TableState};
 use crate::store::redb::RedbStore;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use std::time::Duration;
 pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure> {
     let store = RedbStore::open(&config.state_dir).await?;
     let resolved = connect::resolve(config).await?;
-    let sink = connect::sink(config, &resolved.mappings).await?;
+    let hbase = connect::hbase(config, &resolved.mappings).await?;
     let start = check::start(&store).await?;
-    check::before_init(config, &resolved, start).await?;
+    check::before_init(config, &resolved, start, options.accept_unanswered).await?;
     let run_id = run::run_id(&store).await?;
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
-    let init = Init { config, sink: &sink, run_id: &run_id, start, adopt: options.adopt };
+    let init = Init { config, hbase: &hbase, run_id: &run_id, start, adopt: options.adopt };
     let mut refused = Vec::new();
     for table in by_table(&targets) {
         let (line, reasons) = init.table(&table).await?.said(&table[0].table);
@@ -62,11 +62,14 @@ fn by_table<'a>(targets: &[&'a Target]) -> Vec<Vec<&'a Target>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Created,
-    /// There already, and as it must be.
-    Ready,
+    /// There already, and as it must be, with what a person should look at.
+    Ready(Vec<String>),
     Adopted,
-    /// A statement for the HBase shell would create it.
-    ToCreate(String),
+    /// The gateways cannot; a statement for the HBase shell would create it.
+    ToCreate {
+        gateway: &'static str,
+        statement: String,
+    },
     Refused(Vec<String>),
 }
 
@@ -75,11 +78,16 @@ impl Outcome {
     fn said(self, table: &str) -> (String, Vec<String>) {
         match self {
             Outcome::Created => (format!("{table}: created\n"), vec![]),
-            Outcome::Ready => (format!("{table}: already there, and as it must be\n"), vec![]),
+            Outcome::Ready(warnings) if warnings.is_empty() => {
+                (format!("{table}: already there, and as it must be\n"), vec![])
+            }
+            Outcome::Ready(warnings) => {
+                (format!("{table}: already there; look at this:\n  {}\n", warnings.join("\n  ")), vec![])
+            }
             Outcome::Adopted => (format!("{table}: taken over, and as it must be\n"), vec![]),
-            Outcome::ToCreate(statement) => (
+            Outcome::ToCreate { gateway, statement } => (
                 format!(
-                    "{table}: a framed gateway cannot create tables; run this in the HBase shell, then init again:\n{statement}\n"
+                    "{table}: {gateway} cannot create it; run this in the HBase shell, then init again:\n{statement}\n"
                 ),
                 vec![format!(
                     "{table} is not there: run the statement above in the HBase shell, then init again"
@@ -92,7 +100,7 @@ impl Outcome {
 
 struct Init<'a> {
     config: &'a Config,
-    sink: &'a HbaseSink,
+    hbase: &'a connect::Hbase,
     run_id: &'a str,
     start: Start,
     adopt: bool,
@@ -102,26 +110,36 @@ impl Init<'_> {
     /// The table of `targets`, at least one.
     async fn table(&self, targets: &[&Target]) -> Result<Outcome, Failure> {
         let purge = self.config.hbase.purge_deletes;
-        let state = self.sink.describe(targets[0].id).await?;
+        let state = self.hbase.sink.describe(targets[0].id).await?;
         if state == TableState::Missing {
-            if self.config.hbase.transport == Transport::Framed {
-                return Ok(Outcome::ToCreate(self.statement(targets, purge)));
-            }
+            let Some(tables) = &self.hbase.tables else {
+                let (gateway, statement) = (self.gateway(), self.statement(targets, purge));
+                return Ok(Outcome::ToCreate { gateway, statement });
+            };
             let purge_ms = u64::try_from(purge.as_millis()).unwrap_or(u64::MAX);
-            self.sink.create(targets[0], self.run_id, purge_ms).await?;
-            return Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Created));
+            tables.create(targets[0], self.run_id, purge_ms).await?;
+            return self.judged(targets, Some(self.run_id), |_| Outcome::Created).await;
         }
         if !self.adopt || self.is_ours(&state) {
-            return Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Ready));
+            return self.judged(targets, Some(self.run_id), Outcome::Ready).await;
         }
         // Nothing is written to a table that is refused for another reason.
-        if let Some(refused) = self.judged(targets, None).await? {
+        let refused = self.judged(targets, None, |_| Outcome::Adopted).await?;
+        if refused != Outcome::Adopted {
             return Ok(refused);
         }
         if let Some(reason) = self.take_over(targets[0]).await? {
             return Ok(Outcome::Refused(vec![reason]));
         }
-        Ok(self.judged(targets, Some(self.run_id)).await?.unwrap_or(Outcome::Adopted))
+        self.judged(targets, Some(self.run_id), |_| Outcome::Adopted).await
+    }
+
+    /// What kind of gateway cannot create or alter tables.
+    fn gateway(&self) -> &'static str {
+        match self.config.hbase.kind {
+            GatewayKind::Thrift1 => "a Thrift1 gateway",
+            GatewayKind::Thrift2 => "a framed gateway",
+        }
     }
 
     fn statement(&self, targets: &[&Target], purge: Duration) -> String {
@@ -132,34 +150,52 @@ impl Init<'_> {
 
     fn is_ours(&self, state: &TableState) -> bool {
         let TableState::Present { attributes, .. } = state else { return false };
-        attributes.get(RUN_ATTRIBUTE).is_some_and(|found| found == self.run_id)
+        let found = attributes.as_ref().and_then(|attributes| attributes.get(RUN_ATTRIBUTE));
+        found.is_some_and(|found| found == self.run_id)
     }
 
     /// Writes our id to the table; why it cannot be, and what to do.
     async fn take_over(&self, target: &Target) -> Result<Option<String>, Failure> {
-        if self.config.hbase.transport == Transport::Framed {
-            let statement = adopt_statement(&target.table, self.run_id);
-            return Ok(Some(format!(
-                "{} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then \
-                 init again: {statement}",
-                target.table
-            )));
+        if let Some(tables) = &self.hbase.tables {
+            return Ok(tables.adopt(target, self.run_id).await.map(|()| None)?);
         }
-        self.sink.adopt(target, self.run_id).await?;
-        Ok(None)
+        let (table, statement) = (&target.table, adopt_statement(&target.table, self.run_id));
+        Ok(Some(match self.config.hbase.kind {
+            GatewayKind::Thrift1 => format!(
+                "a Thrift1 gateway neither tells whose {table} is nor can take it over: run this in the HBase shell, \
+                 then init without --adopt: {statement}"
+            ),
+            GatewayKind::Thrift2 => format!(
+                "{table} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then \
+                 init again: {statement}"
+            ),
+        }))
     }
 
-    /// Every reason against a table that is there, and whose it is if `run_id` says whose it must be; `None`
-    /// when there is none.
-    async fn judged(&self, targets: &[&Target], run_id: Option<&str>) -> Result<Option<Outcome>, Failure> {
-        let mut reasons = Vec::new();
+    /// Every reason against a table that is there, and whose it is if `run_id` says whose it must be; or what it is
+    /// `otherwise`, with what a person should look at.
+    async fn judged(
+        &self,
+        targets: &[&Target],
+        run_id: Option<&str>,
+        otherwise: impl FnOnce(Vec<String>) -> Outcome,
+    ) -> Result<Outcome, Failure> {
+        let (mut refusals, mut warnings) = (Vec::new(), Vec::new());
         for target in targets {
-            for reason in check::against_table(self.config, self.sink, target, run_id, self.start).await? {
-                if !reasons.contains(&reason) {
-                    reasons.push(reason);
-                }
-            }
+            let sink = &*self.hbase.sink;
+            let found = check::against_table(self.config, sink, target, run_id, self.start).await?;
+            extend(&mut refusals, found.refusals);
+            extend(&mut warnings, found.warnings);
         }
-        Ok((!reasons.is_empty()).then_some(Outcome::Refused(reasons)))
+        Ok(if refusals.is_empty() { otherwise(warnings) } else { Outcome::Refused(refusals) })
+    }
+}
+
+/// Targets of one table have some lines in common.
+fn extend(lines: &mut Vec<String>, more: Vec<String>) {
+    for line in more {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
     }
 }

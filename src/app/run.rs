@@ -94,9 +94,10 @@ async fn compose(
     let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
         Some(null) => (null.clone(), None),
         None => {
-            let sink = Arc::new(connect::sink(config, &resolved.mappings).await?);
+            let sink = connect::sink(config, &resolved.mappings).await?;
             let server = connect::lease_server(config);
-            super::check::gate(config, &resolved, &sink, server.as_deref(), &*store).await?;
+            let accept = options.accept_unanswered;
+            super::check::gate(config, &resolved, &*sink, server.as_deref(), &*store, accept).await?;
             (sink, server.map(|server| server as Arc<dyn LeaseServer>))
         }
     };

@@ -39,7 +39,7 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     let is_live = matches!(tail, Tail::Live(_));
     let verification = Verification {
         source: resolved.source.clone(),
-        sink: Arc::new(sink),
+        sink,
         mappings: resolved.mappings,
         tail,
         settings: Settings { chunk_rows: config.backfill.chunk_rows, ..Settings::default() },

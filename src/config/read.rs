@@ -37,15 +37,17 @@ pub fn config(
         let mut file = Section::root(&findings, root.get_ref());
         let state_dir = file.optional("state_dir", rules::text).unwrap_or_else(|| "state".to_owned());
         let (source, database) = source(file.section("source"), folder, environment);
+        let lease = lease(file.section("lease"));
+        let hbase = hbase(file.section("hbase"));
         let config = Config {
             state_dir: folder.join(state_dir),
             source,
-            lease: lease(file.section("lease")),
-            hbase: hbase(file.section("hbase")),
+            lease,
             admin: admin(file.section("admin")),
-            tail: tail(file.section("tail")),
+            tail: tail(file.section("tail"), hbase.kind),
             backfill: backfill(file.section("backfill")),
-            mappings: mapping::mappings(&mut file, database.as_deref()),
+            mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
+            hbase,
         };
         file.close();
         config
@@ -154,7 +156,8 @@ fn lease(mut section: Section<'_>) -> Lease {
 fn hbase(mut section: Section<'_>) -> Hbase {
     let advice = "give the host:port of every Thrift gateway";
     let gateways = section.required_list("gateways", "host:port texts", advice, rules::host_port);
-    let kind = section.optional("kind", gateway_kind);
+    let kinds = [("thrift2", GatewayKind::Thrift2), ("thrift1", GatewayKind::Thrift1)];
+    let kind = section.optional("kind", rules::one_of(&kinds));
     let transports = [("buffered", Transport::Buffered), ("framed", Transport::Framed)];
     let transport = section.optional("transport", rules::one_of(&transports));
     let connections = section.optional("connections", rules::integer(1..=256));
@@ -173,16 +176,6 @@ fn hbase(mut section: Section<'_>) -> Hbase {
     }
 }
 
-fn gateway_kind(value: &toml::de::DeValue<'_>) -> Result<GatewayKind, String> {
-    if value.as_str() == Some("thrift1") {
-        return Err(
-            "is not supported yet: start a Thrift2 gateway (`hbase thrift2 start`) and say \"thrift2\""
-                .to_owned(),
-        );
-    }
-    rules::one_of(&[("thrift2", GatewayKind::Thrift2)])(value)
-}
-
 fn admin(mut section: Section<'_>) -> Admin {
     let listen = section.optional("listen", |value| {
         let address = value.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
@@ -196,7 +189,7 @@ fn admin(mut section: Section<'_>) -> Admin {
     Admin { listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))) }
 }
 
-fn tail(mut section: Section<'_>) -> Tail {
+fn tail(mut section: Section<'_>, kind: GatewayKind) -> Tail {
     let batch_rows = section.optional("batch_rows", rules::integer(1..=100_000)).unwrap_or(2_000);
     let batch_wait = section.optional("batch_wait", rules::duration(Duration::ZERO..=10 * SECOND));
     let window_rows = section.optional("window_rows", rules::integer(1..=1_000_000)).unwrap_or(16_384);
@@ -214,7 +207,11 @@ fn tail(mut section: Section<'_>) -> Tail {
         }
     }
     section.close();
-    let batch_wait = batch_wait.unwrap_or(Duration::from_millis(5));
+    // Through Thrift1 a batch costs a call for each target, however few rows it has.
+    let batch_wait = batch_wait.unwrap_or(match kind {
+        GatewayKind::Thrift2 => Duration::from_millis(5),
+        GatewayKind::Thrift1 => Duration::from_millis(50),
+    });
     Tail { batch_rows, batch_wait, window_rows, queue_rows }
 }
 

@@ -6,13 +6,14 @@
 use super::counts::Counts;
 use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
-use crate::model::TargetId;
+use crate::model::{TargetId, Tick};
 use crate::protocol::count::ListRecount;
 use crate::protocol::counted::{Counted, CountedRows, Order};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 
 /// What is done to one list in the order of ticks. Most lists have one or two (a batch, and as many targets), which
 /// then take no allocation.
@@ -31,6 +32,13 @@ impl ListWork {
         match self {
             ListWork::Batch { writes, .. } => writes.get().target,
             ListWork::Recount { recount, .. } => recount.get().target,
+        }
+    }
+
+    pub fn tick(&self) -> Tick {
+        match self {
+            ListWork::Batch { writes, .. } => writes.get().tick(),
+            ListWork::Recount { recount, .. } => recount.get().tick,
         }
     }
 
@@ -54,6 +62,57 @@ pub struct ListWindow {
     pub list: ListId,
     pub ticket: Ticket,
     pub works: ListWorks,
+}
+
+/// Takes work off the front: at least one batch's, about `rows_max` rows as `weight` has them, and no more ticks than
+/// there is room for.
+pub fn take_front(
+    queue: &mut ListWorks,
+    rows_max: usize,
+    ticks: &mut Ticks,
+    weight: impl Fn(&ListWork) -> usize,
+) -> ListWorks {
+    let (mut rows, mut taken) = (0, 0);
+    for work in queue.iter() {
+        if (taken > 0 && rows >= rows_max) || !ticks.admit(work.tick()) {
+            break;
+        }
+        rows += weight(work);
+        taken += 1;
+    }
+    match taken {
+        taken if taken < queue.len() => queue.drain(..taken).collect(),
+        _ => std::mem::take(queue),
+    }
+}
+
+/// The ticks of a window, as far as there is a bound.
+pub struct Ticks {
+    max: usize,
+    ticks: BTreeSet<Tick>,
+}
+
+impl Ticks {
+    /// Room for at least one.
+    pub fn at_most(max: usize) -> Ticks {
+        Ticks { max: max.max(1), ticks: BTreeSet::new() }
+    }
+
+    /// Whether the tick is in the window, or has room there.
+    fn admit(&mut self, tick: Tick) -> bool {
+        if self.max == usize::MAX {
+            return true;
+        }
+        if self.are_enough() {
+            return self.ticks.contains(&tick);
+        }
+        self.ticks.insert(tick);
+        true
+    }
+
+    pub fn are_enough(&self) -> bool {
+        self.ticks.len() >= self.max
+    }
 }
 
 /// Where the lists of a window ended up.

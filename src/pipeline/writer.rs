@@ -11,7 +11,7 @@ use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::sealed::Boundary;
 use super::settings::Parts;
-use super::window::{ListWindow, ListWork, ListWorks, WindowDone, write_window};
+use super::window::{ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
 use crate::protocol::count::ListRecount;
@@ -273,14 +273,17 @@ impl Writer {
     /// Takes what is ready: in a backlog the lists of one region, else all that is there.
     fn take_window(&mut self) -> Vec<ListWindow> {
         let rows_max = self.parts.settings.window_rows;
+        let mut ticks = Ticks::at_most(self.parts.sink.ticks_max());
         let (mut rows, mut lists) = (0, Vec::new());
         while rows < rows_max.min(ENOUGH_ROWS)
+            && !ticks.are_enough()
             && let Some(salt) = self.ready.first_salt()
         {
             while rows < rows_max
+                && !ticks.are_enough()
                 && let Some(list) = self.ready.pop(salt)
             {
-                let Some(window) = self.take_list(list, rows_max - rows) else { continue };
+                let Some(window) = self.take_list(list, rows_max - rows, &mut ticks) else { continue };
                 rows += window.works.iter().map(|work| self.counts.weight(work)).sum::<usize>();
                 lists.push(window);
             }
@@ -288,11 +291,12 @@ impl Writer {
         lists
     }
 
-    /// Takes work of a list out of its queue: at least one batch's, and about `rows_max` rows.
-    fn take_list(&mut self, list: ListId, rows_max: usize) -> Option<ListWindow> {
+    /// Takes work of a list out of its queue: at least one batch's, about `rows_max` rows, and no more ticks than there
+    /// is room for.
+    fn take_list(&mut self, list: ListId, rows_max: usize, ticks: &mut Ticks) -> Option<ListWindow> {
         let (leases, counts) = (&self.parts.leases, &self.counts);
         let queue = self.lists.get_mut(&list)?;
-        let works = take_front(&mut queue.works, rows_max, |work| counts.weight(work));
+        let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work));
         if works.is_empty() {
             return None;
         }
@@ -464,18 +468,5 @@ fn place(position: &mut Position, at: &BinlogPlace) {
     if !at.file.is_empty() {
         position.file = at.file.to_string();
         position.offset = at.offset;
-    }
-}
-
-/// Takes work off the front: at least one, and about `rows_max` rows.
-fn take_front(queue: &mut ListWorks, rows_max: usize, weight: impl Fn(&ListWork) -> usize) -> ListWorks {
-    let mut rows = 0;
-    let enough = queue.iter().position(|work| {
-        rows += weight(work);
-        rows >= rows_max.max(1)
-    });
-    match enough {
-        Some(last) if last + 1 < queue.len() => queue.drain(..=last).collect(),
-        _ => std::mem::take(queue),
     }
 }

@@ -5,7 +5,7 @@
 //! is not understood is an error with its position.
 //! Refuses to know: ticks, HBase, leases, what is done with a change.
 
-use crate::model::{Gtid, GtidSet, Mapping, Position, Row, TableId, Value};
+use crate::model::{Gtid, GtidSet, ListPart, Mapping, Position, Row, TableId, Value};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub mod binlog;
 mod changes;
 mod connection;
 pub mod error;
+pub mod facts_list;
 pub mod facts_logging;
 pub mod facts_table;
 pub mod json;
@@ -174,6 +175,22 @@ pub trait Snapshot: Send {
 
     /// Every row of one list (values of the key columns, in key order), in no particular order.
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError>;
+
+    /// Some items of one list, in its order or from its end. One statement where the source can, which then reads, or
+    /// sorts, no more than it must.
+    async fn list_part(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        part: &ListPart,
+    ) -> Result<Vec<Row>, SourceError> {
+        Ok(part.of(mapping, self.list(mapping, key).await?))
+    }
+
+    /// The number of rows of one list.
+    async fn list_count(&mut self, mapping: &Mapping, key: &[Value]) -> Result<u64, SourceError> {
+        Ok(self.list(mapping, key).await?.len() as u64)
+    }
 
     /// The row with this list key and item key, if any.
     async fn item(

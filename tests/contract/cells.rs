@@ -1,11 +1,11 @@
 //! Reads cell by cell, and counted rows: the double and the real HBase answer alike.
 
-use super::sink::{PURGE_DELETES_MS, TARGET, connect, unique_target};
+use super::sink::{PURGE_DELETES_MS, TARGET, every, unique_target};
+use crate::support::own::Speaks;
 use bytes::Bytes;
 use std::sync::Arc;
 use tailfill::clock::{Clock, Entropy, SeededEntropy, SteadyClock};
 use tailfill::model::{CellForm, Layout, Target, Tick};
-use tailfill::sink::hbase::Transport;
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{
     CellNames, CellRange, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, ScanRange, Sink,
@@ -35,21 +35,29 @@ fn write(row: &str, tick: u64, puts: Vec<(Bytes, Bytes)>) -> RowWrite {
     RowWrite { row, tick: Tick(tick), delete_family: false, puts, delete_columns: vec![] }
 }
 
-/// One double, and the real one over both transports.
+/// One double, and the real one behind every gateway.
 struct Both {
     memory: MemorySink,
     real: Vec<Box<dyn Sink>>,
+    /// Those of Thrift2.
+    counting: usize,
 }
 
 impl Both {
     async fn of(target: &Target) -> Both {
         let memory = MemorySink::with_tables(std::slice::from_ref(target), Arc::new(SteadyClock::start()));
-        let mut real: Vec<Box<dyn Sink>> = Vec::new();
-        for transport in [Transport::Buffered, Transport::Framed] {
-            real.push(Box::new(connect(transport, std::slice::from_ref(target)).await));
+        let (mut real, mut counting) = (Vec::new(), 0);
+        for (speaks, sink) in every(std::slice::from_ref(target)).await {
+            counting += usize::from(speaks != Speaks::Thrift1);
+            real.push(sink);
         }
         real[0].create(target, "test", PURGE_DELETES_MS).await.expect("the table is created");
-        Both { memory, real }
+        Both { memory, real, counting }
+    }
+
+    /// The sinks that know counts, which come first.
+    fn counting(&self) -> &[Box<dyn Sink>] {
+        &self.real[..self.counting]
     }
 
     async fn write(&self, rows: &[RowWrite]) {
@@ -69,7 +77,7 @@ impl Both {
 
     async fn counted(&self, wanted: &[CellNames]) -> Vec<CountedRow> {
         let expected = self.memory.read_counted(TARGET, wanted).await.expect("the double reads");
-        for real in &self.real {
+        for real in self.counting() {
             assert_eq!(real.read_counted(TARGET, wanted).await.expect("hbase reads"), expected, "{wanted:?}");
         }
         expected
@@ -130,7 +138,9 @@ async fn cells_are_read_in_order_from_any_place_on_whatever_their_names() {
         let (start, stop) = if reversed { ("f30", "c") } else { ("c", "f30") };
         let range = ScanRange { start: start.into(), stop: stop.into(), reversed, limit: 12 };
         let expected = both.memory.scan_keys(TARGET, &range).await.expect("the double reads");
-        assert_eq!(both.real[1].scan_keys(TARGET, &range).await.expect("hbase reads"), expected);
+        for real in &both.real[1..] {
+            assert_eq!(real.scan_keys(TARGET, &range).await.expect("hbase reads"), expected);
+        }
         assert_eq!(expected.len(), 12);
     }
     let names = |row: &'static str| CellNames { row: row.into(), qualifiers: qualifiers()[90..110].to_vec() };
@@ -140,6 +150,14 @@ async fn cells_are_read_in_order_from_any_place_on_whatever_their_names() {
         assert_eq!(real.read_cells(TARGET, &wanted).await.expect("hbase reads"), expected);
     }
     assert_eq!(expected.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, false]);
+    let nothing = [CellNames { row: "a".into(), qualifiers: vec![] }];
+    for real in &both.real {
+        assert_eq!(
+            real.read_cells(TARGET, &nothing).await.expect("hbase reads"),
+            [None],
+            "no names, no cells"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +240,7 @@ async fn a_counted_row_is_written_only_where_its_tick_is_as_expected() {
     let everything = ScanRange { limit: 10, ..ScanRange::default() };
     let counts = both.memory.scan_counts(TARGET, &everything).await.expect("the double reads");
     assert_eq!(counts.iter().map(|row| row.count).collect::<Vec<_>>(), [Some(0), Some(1)]);
-    for real in &both.real {
+    for real in both.counting() {
         assert_eq!(real.scan_counts(TARGET, &everything).await.expect("hbase reads"), counts);
     }
     let all = both.cells(&CellRange { limit: usize::MAX, ..CellRange::default() }).await;

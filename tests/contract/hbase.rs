@@ -1,10 +1,12 @@
 //! What only the real gateways have: tables, clocks, protocols, failures.
 
-use super::sink::{PURGE_DELETES_MS, TARGET, connect, server, unique_target};
+use super::sink::{PURGE_DELETES_MS, SERVED, TARGET, connect, every, server, unique_target};
+use crate::support::own::Speaks;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tailfill::clock::{Clock, SteadyClock};
 use tailfill::model::{Target, TargetId, Tick};
+use tailfill::sink::hbase::thrift1::Thrift1Sink;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, PROBE_ROW, Transport};
 use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError, TableState};
 
@@ -36,7 +38,7 @@ async fn a_table_is_created_with_its_settings_and_described() {
     assert_eq!(family["DATA_BLOCK_ENCODING"], "FAST_DIFF");
     assert_eq!(family["NEW_VERSION_BEHAVIOR"], "false");
     assert_eq!(family["hbase.hstore.time.to.purge.deletes"], PURGE_DELETES_MS.to_string());
-    assert_eq!(attributes[RUN_ATTRIBUTE], "run-1");
+    assert_eq!(attributes.expect("Thrift2 tells them")[RUN_ATTRIBUTE], "run-1");
     assert_eq!(families, ["f", "g"]);
 
     let third = Target { id: TargetId(2), family: "h".into(), ..target.clone() };
@@ -62,8 +64,7 @@ async fn a_missing_table_or_family_is_reported_as_missing_by_every_call() {
     let no_table = Target { id: TargetId(2), table: unique_target("absent").table, ..target.clone() };
     let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
     creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    for transport in [Transport::Buffered, Transport::Framed] {
-        let sink = connect(transport, &[no_family.clone(), no_table.clone()]).await;
+    for (speaks, sink) in every(&[no_family.clone(), no_table.clone()]).await {
         for id in [no_family.id, no_table.id] {
             let delete = RowWrite { delete_family: true, puts: vec![], ..put(b"r", vec![]) };
             let results = [
@@ -76,10 +77,7 @@ async fn a_missing_table_or_family_is_reported_as_missing_by_every_call() {
             ];
             for (call, result) in results.into_iter().enumerate() {
                 let error = result.expect_err("the table or family is missing");
-                assert!(
-                    matches!(error, SinkError::Missing { .. }),
-                    "{transport:?} {id:?} call {call}: {error}"
-                );
+                assert!(matches!(error, SinkError::Missing { .. }), "{speaks:?} {id:?} call {call}: {error}");
             }
         }
     }
@@ -91,12 +89,11 @@ async fn hbases_clock_is_read_and_no_trace_stays() {
     let target = unique_target("clock");
     let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
     creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    for transport in [Transport::Buffered, Transport::Framed] {
-        let sink = connect(transport, std::slice::from_ref(&target)).await;
+    for (speaks, sink) in every(std::slice::from_ref(&target)).await {
         let before = SteadyClock::start().now_ms();
         let stamp = sink.server_clock_ms(TARGET).await.unwrap();
         let after = SteadyClock::start().now_ms();
-        assert!((before - 1_000..=after + 1_000).contains(&stamp), "{before} {stamp} {after}");
+        assert!((before - 1_000..=after + 1_000).contains(&stamp), "{speaks:?}: {before} {stamp} {after}");
         assert_eq!(sink.read(TARGET, &[Bytes::from_static(PROBE_ROW)]).await.unwrap(), [None]);
     }
     creating.drop_table(&target.table).await.unwrap();
@@ -104,20 +101,24 @@ async fn hbases_clock_is_read_and_no_trace_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_of_another_protocol_is_recognised_in_bounded_time() {
-    let cases = [
-        (Transport::Buffered, "TAILFILL_THRIFT2_FRAMED_PORT", "framed, but `buffered`"),
-        (Transport::Framed, "TAILFILL_THRIFT2_PORT", "buffered (unframed), but `framed`"),
-        (Transport::Buffered, "TAILFILL_THRIFT1_PORT", "Thrift1"),
-        (Transport::Framed, "TAILFILL_THRIFT1_PORT", "Thrift1"),
-    ];
-    for (transport, variable, said) in cases {
-        let options = HbaseOptions { transport, ..HbaseOptions::new(vec![server(variable)]) };
-        let start = Instant::now();
-        let Err(error) = HbaseSink::connect(options, vec![]).await else { panic!("{variable}: connected") };
-        println!("{transport:?} to {variable}: {} ms: {error}", start.elapsed().as_millis());
-        assert!(matches!(error, SinkError::WrongProtocol { .. }), "{variable}: {error}");
-        assert!(error.to_string().contains(said), "{variable}: {error}");
-        assert!(start.elapsed() < Duration::from_secs(10));
+    let said = |speaks: Speaks, really: Speaks| match (speaks, really) {
+        (Speaks::Thrift2, Speaks::Thrift2Framed) => "framed, but `buffered`",
+        (Speaks::Thrift2Framed, Speaks::Thrift2) => "buffered (unframed), but `framed`",
+        (Speaks::Thrift1Framed, Speaks::Thrift1) => "buffered (unframed), but `framed`",
+        (_, Speaks::Thrift1) => "it is a Thrift1 gateway",
+        _ => "it is a Thrift2 gateway",
+    };
+    for speaks in Speaks::ALL {
+        for (really, variable) in SERVED.into_iter().filter(|(really, _)| *really != speaks) {
+            let start = Instant::now();
+            let Err(error) = speaks.connect(vec![server(variable)], &[]).await else {
+                panic!("{speaks:?} to {really:?}: connected")
+            };
+            println!("{speaks:?} to {really:?}: {} ms: {error}", start.elapsed().as_millis());
+            assert!(matches!(error, SinkError::WrongProtocol { .. }), "{error}");
+            assert!(error.to_string().contains(said(speaks, really)), "{error}");
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
     }
 }
 
@@ -128,15 +129,18 @@ async fn a_gateway_that_is_away_is_passed_over_while_another_answers() {
         listener.local_addr().unwrap().to_string()
     };
     let target = unique_target("away");
-    let alone = HbaseSink::connect(HbaseOptions::new(vec![closed().await]), vec![]).await;
-    assert!(matches!(alone.err(), Some(SinkError::Unavailable { .. })));
-    let options = HbaseOptions::new(vec![closed().await, server("TAILFILL_THRIFT2_PORT")]);
-    let sink = HbaseSink::connect(options, vec![target.clone()]).await.unwrap();
-    sink.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    for row in 0..10 {
-        sink.write(TARGET, &PackedRows::of(&[put(&[row], vec![row])]).writes()).await.unwrap();
+    let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
+    creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
+    for (speaks, variable) in SERVED {
+        let alone = speaks.connect(vec![closed().await], &[]).await;
+        assert!(matches!(alone.err(), Some(SinkError::Unavailable { .. })), "{speaks:?}");
+        let both = vec![closed().await, server(variable)];
+        let sink = speaks.connect(both, std::slice::from_ref(&target)).await.unwrap();
+        for row in 0..10 {
+            sink.write(TARGET, &PackedRows::of(&[put(&[row], vec![row])]).writes()).await.unwrap();
+        }
     }
-    sink.drop_table(&target.table).await.unwrap();
+    creating.drop_table(&target.table).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,26 +154,28 @@ async fn what_hbase_or_the_gateway_cannot_take_is_refused_not_retried() {
     let error = framed.write(TARGET, &PackedRows::of([&large]).writes()).await.unwrap_err();
     assert!(matches!(error, SinkError::Refused { .. }), "{error}");
     buffered.write(TARGET, &PackedRows::of([&large]).writes()).await.unwrap();
+    let thrift1 = vec![server("TAILFILL_THRIFT1_PORT")];
+    let thrift1 = Speaks::Thrift1.connect(thrift1, std::slice::from_ref(&target)).await.unwrap();
+    thrift1.write(TARGET, &PackedRows::of([&large]).writes()).await.unwrap();
     let read = framed.read(TARGET, &[large.row]).await.unwrap();
     assert_eq!(read[0].as_ref().map(|row| row.cells[0].value.len()), Some(3 << 20));
     // Nearly a frame's size passes, with neighbours.
     let near: Vec<RowWrite> = (0..5).map(|row| put(&[b'n', row], vec![0; (2 << 20) - 2_000])).collect();
     framed.write(TARGET, &PackedRows::of(&near).writes()).await.unwrap();
-    // HBase takes cells up to 10 MB.
-    let error = buffered
-        .write(TARGET, &PackedRows::of(&[put(b"huge", vec![0; 11 << 20])]).writes())
-        .await
-        .unwrap_err();
-    assert!(matches!(error, SinkError::Refused { .. }), "{error}");
-    // The bound is right: a cell of just this size passes, one byte more would not.
-    let largest = (10 << 20) - 24 - "most".len() - "f".len() - "q".len();
-    buffered.write(TARGET, &PackedRows::of(&[put(b"most", vec![0; largest])]).writes()).await.unwrap();
-    assert!(
-        buffered
-            .write(TARGET, &PackedRows::of(&[put(b"most", vec![0; largest + 1])]).writes())
-            .await
-            .is_err()
-    );
+    for sink in [&buffered as &dyn Sink, &*thrift1] {
+        // HBase takes cells up to 10 MB.
+        let huge = put(b"huge", vec![0; 11 << 20]);
+        let error = sink.write(TARGET, &PackedRows::of(&[huge]).writes()).await.unwrap_err();
+        assert!(matches!(error, SinkError::Refused { .. }), "{error}");
+        // The bound is right: a cell of just this size passes, one byte more would not.
+        let largest = (10 << 20) - 24 - "most".len() - "f".len() - "q".len();
+        sink.write(TARGET, &PackedRows::of(&[put(b"most", vec![0; largest])]).writes()).await.unwrap();
+        let more = put(b"most", vec![0; largest + 1]);
+        assert!(sink.write(TARGET, &PackedRows::of(&[more]).writes()).await.is_err());
+        let long = put(&[b'k'; 32_768], vec![]);
+        let error = sink.write(TARGET, &PackedRows::of(&[long]).writes()).await.unwrap_err();
+        assert!(matches!(error, SinkError::Refused { .. }), "{error}");
+    }
     buffered.drop_table(&target.table).await.unwrap();
 }
 
@@ -178,15 +184,22 @@ async fn a_call_without_answer_in_time_is_unavailable_and_a_later_one_succeeds()
     let target = unique_target("timeout");
     let patient = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
     patient.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    let options = HbaseOptions {
+    let options = |variable| HbaseOptions {
         operation_timeout: Duration::from_micros(1),
-        ..HbaseOptions::new(vec![server("TAILFILL_THRIFT2_PORT")])
+        ..HbaseOptions::new(vec![server(variable)])
     };
-    let hasty = HbaseSink::connect(options, vec![target.clone()]).await.unwrap();
-    for _ in 0..3 {
-        let error = hasty.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap_err();
-        assert!(error.to_string().contains("no answer to puts within"), "{error}");
-        assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
+    let targets = || vec![target.clone()];
+    let hasty: [Box<dyn Sink>; 2] = [
+        Box::new(HbaseSink::connect(options("TAILFILL_THRIFT2_PORT"), targets()).await.unwrap()),
+        Box::new(Thrift1Sink::connect(options("TAILFILL_THRIFT1_PORT"), targets()).await.unwrap()),
+    ];
+    for sink in hasty {
+        for _ in 0..3 {
+            let error =
+                sink.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap_err();
+            assert!(error.to_string().contains("no answer to"), "{error}");
+            assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
+        }
     }
     patient.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap();
     patient.drop_table(&target.table).await.unwrap();

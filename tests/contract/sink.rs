@@ -1,5 +1,6 @@
 //! One suite for every sink: the double and the real HBase must not drift apart.
 
+use crate::support::own::Speaks;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -44,6 +45,23 @@ pub async fn connect(transport: Transport, targets: &[Target]) -> HbaseSink {
     };
     let options = HbaseOptions { transport, ..HbaseOptions::new(vec![server(variable)]) };
     HbaseSink::connect(options, targets.to_vec()).await.expect("the gateway answers")
+}
+
+/// The gateways of `scripts/services`, whatever they speak.
+pub const SERVED: [(Speaks, &str); 3] = [
+    (Speaks::Thrift2, "TAILFILL_THRIFT2_PORT"),
+    (Speaks::Thrift2Framed, "TAILFILL_THRIFT2_FRAMED_PORT"),
+    (Speaks::Thrift1, "TAILFILL_THRIFT1_PORT"),
+];
+
+/// A sink on each of them.
+pub async fn every(targets: &[Target]) -> Vec<(Speaks, Box<dyn Sink>)> {
+    let mut sinks = Vec::new();
+    for (speaks, variable) in SERVED {
+        let sink = speaks.connect(vec![server(variable)], targets).await.expect("the gateway answers");
+        sinks.push((speaks, sink));
+    }
+    sinks
 }
 
 /// A sink under test. Each scenario has key space of its own in one table.
@@ -314,7 +332,7 @@ async fn a_large_write_arrives_whole(bench: &Bench<'_>) -> std::time::Duration {
     took
 }
 
-async fn keeps_the_contract(sink: &dyn Sink, space: &str) {
+pub async fn keeps_the_contract(sink: &dyn Sink, space: &str) {
     for (name, scenario) in SCENARIOS {
         println!("{name}");
         scenario(&Bench::new(sink, &format!("{space}-{name}"))).await;
@@ -333,14 +351,15 @@ async fn the_memory_sink_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hbase_keeps_the_contract_over_both_transports() {
+async fn hbase_keeps_the_contract_over_every_gateway() {
     let target = unique_target("contract");
-    let buffered = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
-    let framed = connect(Transport::Framed, std::slice::from_ref(&target)).await;
-    buffered.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    keeps_the_contract(&buffered, "buffered").await;
-    keeps_the_contract(&framed, "framed").await;
-    buffered.drop_table(&target.table).await.unwrap();
+    let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
+    creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
+    for (speaks, sink) in every(std::slice::from_ref(&target)).await {
+        println!("--- {speaks:?}");
+        keeps_the_contract(&*sink, &format!("{speaks:?}")).await;
+    }
+    creating.drop_table(&target.table).await.unwrap();
 }
 
 /// Random writes over few rows, columns and ticks, so that all of them collide.
@@ -393,8 +412,10 @@ impl RandomWrites {
     }
 }
 
-async fn behave_alike(seed: u64, double: &dyn Sink, real: &dyn Sink) {
-    println!("seed {seed}");
+/// Writes through one of the real sinks, and reads through all of them.
+async fn behave_alike(seed: u64, double: &dyn Sink, real: &[(Speaks, Box<dyn Sink>)]) {
+    let (speaks, writer) = &real[seed as usize % real.len()];
+    println!("seed {seed}, written by {speaks:?}");
     let bench = Bench::new(double, &format!("random-{seed}"));
     let random = RandomWrites { entropy: SeededEntropy::new(seed) };
     let keys: Vec<Bytes> = (0..6).map(|row| bench.key(&format!("r{row}"))).collect();
@@ -402,12 +423,15 @@ async fn behave_alike(seed: u64, double: &dyn Sink, real: &dyn Sink) {
         let writes = random.next(&bench);
         let packed = PackedRows::of(&writes);
         double.write(TARGET, &packed.writes()).await.unwrap();
-        real.write(TARGET, &packed.writes()).await.unwrap();
-        let expected = double.read(TARGET, &keys).await.unwrap();
-        assert_eq!(real.read(TARGET, &keys).await.unwrap(), expected, "seed {seed}, step {step}: {writes:?}");
-        let range = random.range(&bench);
-        let expected = double.scan(TARGET, &range).await.unwrap();
-        assert_eq!(real.scan(TARGET, &range).await.unwrap(), expected, "seed {seed}, step {step}: {range:?}");
+        writer.write(TARGET, &packed.writes()).await.unwrap();
+        let (range, place) = (random.range(&bench), format!("seed {seed}, step {step}"));
+        let read = double.read(TARGET, &keys).await.unwrap();
+        let scanned = double.scan(TARGET, &range).await.unwrap();
+        for (speaks, sink) in real {
+            assert_eq!(sink.read(TARGET, &keys).await.unwrap(), read, "{place}, {speaks:?}: {writes:?}");
+            let found = sink.scan(TARGET, &range).await.unwrap();
+            assert_eq!(found, scanned, "{place}, {speaks:?}: {range:?}");
+        }
     }
 }
 
@@ -415,13 +439,12 @@ async fn behave_alike(seed: u64, double: &dyn Sink, real: &dyn Sink) {
 async fn random_writes_leave_the_same_rows_in_memory_and_in_hbase() {
     let target = unique_target("random");
     let double = memory(&target);
-    let buffered = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
-    let framed = connect(Transport::Framed, std::slice::from_ref(&target)).await;
-    buffered.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
-    for seed in 1..=10 {
-        behave_alike(seed, &double, if seed % 2 == 0 { &framed } else { &buffered }).await;
+    let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
+    creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
+    let real = every(std::slice::from_ref(&target)).await;
+    for seed in 1..=12 {
+        behave_alike(seed, &double, &real).await;
     }
-    let fresh = SystemEntropy.next_u64();
-    behave_alike(fresh, &double, &buffered).await;
-    buffered.drop_table(&target.table).await.unwrap();
+    behave_alike(SystemEntropy.next_u64(), &double, &real).await;
+    creating.drop_table(&target.table).await.unwrap();
 }

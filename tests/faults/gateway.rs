@@ -44,6 +44,7 @@ pub struct Gateway {
 
 #[derive(Default)]
 struct Script {
+    ticks_max: Option<usize>,
     fates: VecDeque<Fate>,
     afterwards: Fate,
     /// Of these targets every write is refused.
@@ -97,6 +98,11 @@ impl Gateway {
     /// Scans of single cells so far.
     pub fn scans(&self) -> u64 {
         self.script().scans
+    }
+
+    /// Says from now on that a write should have at most so many ticks.
+    pub fn wants_ticks(&self, ticks_max: usize) {
+        self.script().ticks_max = Some(ticks_max);
     }
 
     /// From now on every write to these targets, and to no others, is refused.
@@ -257,5 +263,9 @@ impl Sink for Gateway {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.sink.server_clock_ms(target).await
+    }
+
+    fn ticks_max(&self) -> usize {
+        self.script().ticks_max.unwrap_or(usize::MAX)
     }
 }

@@ -116,3 +116,25 @@ async fn a_refusal_of_every_target_ends_the_run_at_once_and_keeps_what_is_checkp
     assert_eq!(bench.gateway.take_sent()[..2], sent, "nothing was parked; the same tick and content");
     bench.assert_equal().await;
 }
+
+/// Commits that wait to be written together; the largest number of ticks that one write had.
+async fn ticks_of_a_backlog(bench: &Bench) -> usize {
+    bench.gateway.next_writes([FailBefore; 12]);
+    for item in 0..60 {
+        bench.commit(vec![insert(&row(item % 5, 100 + item, "waits"))]);
+    }
+    bench.catches_up().await;
+    let sent = bench.gateway.take_sent();
+    sent.iter().map(|call| ticks(&contents(std::slice::from_ref(call))).len()).max().unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_wants_few_ticks_at_a_time_gets_no_more_and_all_of_them() {
+    let bench = Bench::opened().await;
+    let unbounded = ticks_of_a_backlog(&bench).await;
+    assert!(unbounded > 5, "{unbounded} ticks: there is nothing to bound");
+    let bench = Bench::opened().await;
+    bench.gateway.wants_ticks(3);
+    assert_eq!(ticks_of_a_backlog(&bench).await, 3);
+    bench.assert_equal().await;
+}

@@ -1,10 +1,14 @@
 //! `tailfill init` on real servers: what it makes, what it refuses, and that it can be repeated.
 
 use crate::support::setup::{Setup, closed_port, port};
+use crate::support::shell;
 use bytes::Bytes;
+use hbase_thrift::hbase::{HbaseSyncClient, THbaseSyncClient};
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TableState};
+use thrift::protocol::{TBinaryInputProtocol, TBinaryOutputProtocol};
+use thrift::transport::{TBufferedReadTransport, TBufferedWriteTransport, TIoChannel, TTcpChannel};
 
 const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
 
@@ -34,7 +38,7 @@ async fn sink(setup: &Setup) -> HbaseSink {
 async fn run_attribute(setup: &Setup) -> Option<String> {
     match sink(setup).await.describe(TargetId(0)).await.expect("the gateway answers") {
         TableState::Missing => None,
-        TableState::Present { attributes, .. } => attributes.get(RUN_ATTRIBUTE).cloned(),
+        TableState::Present { attributes, .. } => attributes?.get(RUN_ATTRIBUTE).cloned(),
     }
 }
 
@@ -151,6 +155,96 @@ async fn a_framed_gateway_gets_statements_for_the_shell() {
         .expect("the table can be created");
     let alter = format!("alter '{}', METADATA => {{'tailfill.run' => '", setup.table);
     setup.tailfill(&["init", "--adopt"]).await.code(3).says(&[&alter]);
+    setup.close(&[]).await;
+}
+
+/// Where the regions of a table begin, as Thrift1 tells.
+fn regions(table: &str) -> Vec<Vec<u8>> {
+    let mut channel = TTcpChannel::new();
+    channel.open(format!("127.0.0.1:{}", port("TAILFILL_THRIFT1_PORT"))).expect("it takes connections");
+    let (read, write) = channel.split().expect("a TCP channel splits");
+    let input = TBinaryInputProtocol::new(TBufferedReadTransport::new(read), true);
+    let output = TBinaryOutputProtocol::new(TBufferedWriteTransport::new(write), true);
+    let regions = HbaseSyncClient::new(input, output).get_table_regions(table.to_owned().into_bytes());
+    regions
+        .expect("the table is there")
+        .into_iter()
+        .map(|region| region.start_key.unwrap_or_default())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_statements_for_the_shell_do_in_the_shell_what_init_does_itself() {
+    let mut setup = Setup::create("init_shell").await;
+    let (buffered, framed) = (port("TAILFILL_THRIFT2_PORT"), port("TAILFILL_THRIFT2_FRAMED_PORT"));
+    setup.with("salt_buckets = 4", "salt_buckets = 256");
+    let (by_init, own) = (format!("{}_init", setup.table), setup.table.clone());
+    let config = setup.config.replace(&format!("table = \"{own}\"\n"), &format!("table = \"{by_init}\"\n"));
+    setup.tailfill_with(&config, &["init"]).await.code(0);
+
+    setup.with(&format!("127.0.0.1:{buffered}"), &format!("127.0.0.1:{framed}"));
+    setup.with("[hbase]", "[hbase]\ntransport = \"framed\"");
+    let said = setup.tailfill(&["init"]).await.code(3).out;
+    let create = said.lines().find(|line| line.starts_with("create ")).expect("a statement is printed");
+    shell::run(create).await;
+    setup.tailfill(&["init"]).await.code(0).says(&["already there, and as it must be"]);
+    let target = |table: &str| Target { table: table.into(), ..target(&setup) };
+    let tables = [target(&own), Target { id: TargetId(1), ..target(&by_init) }];
+    let gateway = format!("127.0.0.1:{buffered}");
+    let sink =
+        HbaseSink::connect(HbaseOptions::new(vec![gateway]), tables.to_vec()).await.expect("it answers");
+    let states = (sink.describe(TargetId(0)).await.unwrap(), sink.describe(TargetId(1)).await.unwrap());
+    assert!(matches!(states.0, TableState::Present { family: Some(_), .. }));
+    assert_eq!(states.0, states.1, "both have the same settings, and are of the same state");
+    assert_eq!(regions(&own), regions(&by_init));
+    assert_eq!(regions(&own).len(), 16);
+
+    // another state takes the table over
+    std::fs::remove_dir_all(setup.dir.path().join("state")).expect("there is a state");
+    let refused = setup.tailfill(&["init", "--adopt"]).await.code(3).err;
+    let alter = refused.find("alter '").map(|start| refused[start..].lines().next().unwrap_or_default());
+    shell::run(alter.expect("a statement is printed")).await;
+    setup.tailfill(&["init"]).await.code(0).says(&["already there, and as it must be"]);
+    sink.drop_table(&by_init).await.expect("the table can be dropped");
+    setup.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_thrift1_a_table_is_ready_with_what_a_person_has_to_look_at() {
+    let mut setup = Setup::create("init_thrift1").await;
+    setup.database.run("INSERT INTO follows VALUES (1, 2, NOW(3), 'x'), (1, 3, NOW(3), NULL)").await;
+    let (thrift2, thrift1) = (port("TAILFILL_THRIFT2_PORT"), port("TAILFILL_THRIFT1_PORT"));
+    let with_thrift2 = setup.config.clone();
+    setup.with(&format!("127.0.0.1:{thrift2}"), &format!("127.0.0.1:{thrift1}"));
+    setup.with("[hbase]", "[hbase]\nkind = \"thrift1\"");
+    let said = format!("create '{}', {{NAME => 'f', VERSIONS => 1", setup.table);
+    setup.tailfill(&["init"]).await.code(3).says(&[
+        &said,
+        "a Thrift1 gateway cannot create it",
+        "init again",
+    ]);
+    setup.tailfill(&["run"]).await.code(3).says(&["run `tailfill init`"]);
+    setup.tailfill_with(&with_thrift2, &["init"]).await.code(0);
+
+    let look = format!("look in the HBase shell: describe '{}' must show", setup.table);
+    let untold =
+        ["tailfill.run", "purge delay", "NEW_VERSION_BEHAVIOR", "a Thrift1 gateway does not tell", &look];
+    let init = setup.tailfill(&["init"]).await.code(0).says(&["already there; look at this"]).says(&untold);
+    assert_eq!(init.out.matches(&look).count(), 3, "{}", init.out);
+    let check = setup.tailfill(&["check"]).await.code(0).says(&untold).says(&["thrift1, buffered"]);
+    assert_eq!(check.out.matches("a Thrift1 gateway does not tell").count(), 3, "{}", check.out);
+    let run = setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
+    assert_eq!(run.err.matches("a Thrift1 gateway does not tell").count(), 3, "{}", run.err);
+    setup.tailfill(&["get", "followers", "1", "--latest", "5"]).await.code(0);
+
+    let alter = format!("alter '{}', METADATA => {{'tailfill.run' => '", setup.table);
+    setup.tailfill(&["init", "--adopt"]).await.code(3).says(&[&alter, "init without --adopt"]);
+    setup.with("salt_buckets = 4", "salt_buckets = 4\nlayout = \"wide\"\ncount = true");
+    setup
+        .tailfill(&["check"])
+        .await
+        .code(2)
+        .says(&["mapping[0].target[0].count", "hbase.kind = \"thrift1\""]);
     setup.close(&[]).await;
 }
 

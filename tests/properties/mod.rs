@@ -1,4 +1,5 @@
 //! What must hold of the whole tree, or of several rooms at once.
 
 pub mod arrows;
+pub mod comparison;
 pub mod count_model;

@@ -1,4 +1,4 @@
-//! Servers of a test's own: MySQL, memcached and the Thrift2 gateway, started with the same command line as
+//! Servers of a test's own: MySQL, memcached and gateways, started with the same command line as
 //! those of `scripts/services`, on other ports and other data.
 
 use super::mysql;
@@ -8,15 +8,67 @@ use mysql_async::prelude::Queryable;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+use tailfill::model::Target;
+use tailfill::sink::hbase::thrift1::Thrift1Sink;
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
+use tailfill::sink::{Sink, SinkError};
 
 /// A server process that only this test uses; killed when dropped.
 pub struct Own {
     name: &'static str,
     command: Vec<String>,
     pub port: u16,
+    /// What it speaks, if it is a gateway.
+    speaks: Speaks,
     child: Option<Child>,
     dir: tempfile::TempDir,
+}
+
+/// What a gateway speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Thrift2,
+    Thrift2Framed,
+    Thrift1,
+    Thrift1Framed,
+}
+
+impl Speaks {
+    pub const ALL: [Speaks; 4] =
+        [Speaks::Thrift2, Speaks::Thrift2Framed, Speaks::Thrift1, Speaks::Thrift1Framed];
+
+    pub fn transport(self) -> Transport {
+        match self {
+            Speaks::Thrift2 | Speaks::Thrift1 => Transport::Buffered,
+            Speaks::Thrift2Framed | Speaks::Thrift1Framed => Transport::Framed,
+        }
+    }
+
+    /// Lines of `[hbase]` that say so.
+    pub fn config(self) -> &'static str {
+        match self {
+            Speaks::Thrift2 => "",
+            Speaks::Thrift2Framed => "transport = \"framed\"",
+            Speaks::Thrift1 => "kind = \"thrift1\"",
+            Speaks::Thrift1Framed => "kind = \"thrift1\"\ntransport = \"framed\"",
+        }
+    }
+
+    /// A sink on gateways that speak so.
+    pub async fn connect(
+        self,
+        gateways: Vec<String>,
+        targets: &[Target],
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let options = HbaseOptions { transport: self.transport(), ..HbaseOptions::new(gateways) };
+        let targets = targets.to_vec();
+        Ok(match self {
+            Speaks::Thrift2 | Speaks::Thrift2Framed => Box::new(HbaseSink::connect(options, targets).await?),
+            Speaks::Thrift1 | Speaks::Thrift1Framed => {
+                Box::new(Thrift1Sink::connect(options, targets).await?)
+            }
+        })
+    }
 }
 
 impl Own {
@@ -57,8 +109,23 @@ impl Own {
 
     /// An unframed Thrift2 gateway to the HBase of `scripts/services`.
     pub async fn gateway() -> Own {
+        Own::gateway_that(Speaks::Thrift2).await
+    }
+
+    /// A gateway to the HBase of `scripts/services`.
+    pub async fn gateway_that(speaks: Speaks) -> Own {
         gateway(); // that HBase must be there
-        let mut own = Own::like("thrift2");
+        let mut own = Own::like(match speaks {
+            Speaks::Thrift2 => "thrift2",
+            Speaks::Thrift2Framed => "thrift2-framed",
+            Speaks::Thrift1 | Speaks::Thrift1Framed => "thrift1",
+        });
+        own.speaks = speaks;
+        if speaks == Speaks::Thrift1Framed {
+            let place =
+                own.command.iter().position(|word| word == "-threadpool").expect("thrift1 is unframed");
+            own.command.splice(place..=place, ["-f".to_owned(), "-threadedselector".to_owned()]);
+        }
         own.set("-Dtailfill.service=", "test");
         own.set_after("-p");
         own.start();
@@ -99,8 +166,8 @@ impl Own {
 
     /// Waits until a gateway answers.
     pub async fn until_it_serves(&self) {
-        let options = || HbaseOptions::new(vec![self.address()]);
-        until_so(self.name, async || HbaseSink::connect(options(), Vec::new()).await.is_ok()).await;
+        let gateways = || vec![self.address()];
+        until_so(self.name, async || self.speaks.connect(gateways(), &[]).await.is_ok()).await;
     }
 
     /// The command line of the server that `scripts/services` has started.
@@ -118,7 +185,7 @@ impl Own {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let dir = tempfile::Builder::new().prefix("tailfill-own-").tempdir().expect("a temporary folder");
-        Own { name, command, port, child: None, dir }
+        Own { name, command, port, speaks: Speaks::Thrift2, child: None, dir }
     }
 
     /// Gives `--option=` another value.

@@ -94,6 +94,25 @@ impl Tailfill {
         }
     }
 
+    /// Its connections to a port of this machine, as Linux lists them.
+    pub fn connections_to(&self, port: u16) -> usize {
+        let proc = PathBuf::from(format!("/proc/{}", self.pid()));
+        let open = std::fs::read_dir(proc.join("fd")).into_iter().flatten().flatten();
+        let sockets: Vec<String> = open
+            .filter_map(|entry| Some(std::fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
+            .collect();
+        let table = std::fs::read_to_string(proc.join("net/tcp")).unwrap_or_default();
+        let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // remote address, state (01: established), inode
+        let to_it = |fields: &[&str]| match (fields.get(2), fields.get(3), fields.get(9)) {
+            (Some(remote), Some(&"01"), Some(inode)) => {
+                remote.ends_with(&format!(":{port:04X}")) && sockets.contains(&format!("socket:[{inode}]"))
+            }
+            _ => false,
+        };
+        fields.filter(|fields| to_it(fields)).count()
+    }
+
     /// The largest resident memory so far, bytes.
     pub fn memory_high(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;

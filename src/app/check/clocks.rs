@@ -4,7 +4,6 @@ use super::finding::{Finding, Group, Rule};
 use crate::clock::{Clock, SteadyClock};
 use crate::model::TargetId;
 use crate::sink::Sink;
-use crate::sink::hbase::HbaseSink;
 use crate::source::MysqlSource;
 
 /// How far a clock may be from ours.
@@ -78,7 +77,7 @@ pub async fn mysql(source: &MysqlSource, clock: &SteadyClock) -> Finding {
 }
 
 /// HBase's stamp, seen in the table of `target`.
-pub async fn hbase(sink: &HbaseSink, target: TargetId, clock: &SteadyClock) -> Finding {
+pub async fn hbase(sink: &dyn Sink, target: TargetId, clock: &SteadyClock) -> Finding {
     let mut best: Option<Reading> = None;
     // The first call may have to find the region.
     for _ in 0..3 {

@@ -8,9 +8,10 @@ use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::config::units::print_duration;
 use crate::model::{Target, TargetId};
-use crate::sink::hbase::{HbaseOptions, HbaseSink, PROBE_ROW};
+use crate::sink::hbase::{HbaseOptions, PROBE_ROW};
 use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PURGE_DELETES: &str = "hbase.hstore.time.to.purge.deletes";
@@ -61,22 +62,22 @@ pub fn targets(config: &Config) -> Vec<Target> {
 }
 
 /// Asks every gateway by itself; the first that answers is what the tables are looked at through.
-pub async fn gateways(config: &Config, targets: &[Target]) -> (Option<HbaseSink>, Vec<Finding>) {
+pub async fn gateways(config: &Config, targets: &[Target]) -> (Option<Arc<dyn Sink>>, Vec<Finding>) {
     let options = connect::hbase_options(config);
     let connecting = options.gateways.iter().map(|address| {
         let one = HbaseOptions { gateways: vec![address.clone()], ..options.clone() };
-        HbaseSink::connect(one, targets.to_vec())
+        connect::gateways(config.hbase.kind, one, targets.to_vec())
     });
     let answers = futures::future::join_all(connecting).await;
     let spare = answers.iter().any(Result::is_ok);
-    let kind = format!("thrift2, {:?}", config.hbase.transport).to_lowercase();
+    let kind = format!("{:?}, {:?}", config.hbase.kind, config.hbase.transport).to_lowercase();
     let mut sink = None;
     let mut findings = Vec::new();
     for (address, answer) in options.gateways.iter().zip(answers) {
         let rule = rule(format!("gateway {address}"), &kind);
         findings.push(match answer {
             Ok(connected) => {
-                sink.get_or_insert(connected);
+                sink.get_or_insert(connected.sink);
                 rule.ok("answers so")
             }
             Err(error) => gateway_failed(rule, error, spare),
@@ -98,7 +99,7 @@ fn gateway_failed(rule: Rule, error: SinkError, spare: bool) -> Finding {
 
 /// Every table, and HBase's clock as seen through the first that is there.
 pub async fn look(
-    sink: &HbaseSink,
+    sink: &dyn Sink,
     targets: &[Target],
     purge: Duration,
     run: &RunId,
@@ -146,7 +147,7 @@ pub fn table(
         }];
     };
     let has_family = rule(format!("{} family", target.table), &target.family);
-    let mut findings = vec![exists.ok("it is"), owner(&target.table, attributes, run)];
+    let mut findings = vec![exists.ok("it is"), owner(&target.table, attributes.as_ref(), run)];
     match family {
         None => findings.push(has_family.refusal(
             format!("the table has: {}", families.join(", ")),
@@ -154,15 +155,22 @@ pub fn table(
         )),
         Some(settings) => {
             findings.push(has_family.ok("there"));
-            findings.extend(family_settings(target, settings, purge));
+            findings.extend(family_settings(target, settings, attributes.is_some(), purge));
         }
     }
     findings
 }
 
 /// Whose table it is, by the attribute that `init` sets.
-fn owner(table: &str, attributes: &BTreeMap<String, String>, run: &RunId) -> Finding {
+fn owner(table: &str, attributes: Option<&BTreeMap<String, String>>, run: &RunId) -> Finding {
     let rule = rule(format!("{table} {RUN_ATTRIBUTE}"), "of this state");
+    let Some(attributes) = attributes else {
+        let shown = match run {
+            RunId::Known(ours) => format!("'{RUN_ATTRIBUTE}' => '{ours}'"),
+            RunId::NotYet | RunId::InUse => format!("no '{RUN_ATTRIBUTE}' of another state"),
+        };
+        return untold(rule, table, &shown);
+    };
     let advice =
         "if no other tailfill writes it, `tailfill init --adopt` takes it over; else name another table";
     match (attributes.get(RUN_ATTRIBUTE), run) {
@@ -175,7 +183,21 @@ fn owner(table: &str, attributes: &BTreeMap<String, String>, run: &RunId) -> Fin
     }
 }
 
-fn family_settings(target: &Target, settings: &BTreeMap<String, String>, purge: Duration) -> Vec<Finding> {
+/// What a Thrift1 gateway does not tell, and where it is told. Never a pass: nothing was seen.
+fn untold(rule: Rule, table: &str, shown: &str) -> Finding {
+    rule.warning(
+        "a Thrift1 gateway does not tell",
+        format!("look in the HBase shell: describe '{table}' must show {shown}"),
+    )
+}
+
+/// `all_told`: what is not among the settings is not set.
+fn family_settings(
+    target: &Target,
+    settings: &BTreeMap<String, String>,
+    all_told: bool,
+    purge: Duration,
+) -> Vec<Finding> {
     let place = format!("{}:{}", target.table, target.family);
     let value = |name: &str| settings.get(name).map(String::as_str).unwrap_or_default();
     let alter = |change: &str| {
@@ -183,16 +205,10 @@ fn family_settings(target: &Target, settings: &BTreeMap<String, String>, purge: 
     };
     let versions = value("VERSIONS");
     let life = value("TTL");
+    let found = |name: &str| settings.get(name).map(String::as_str).or(all_told.then_some(""));
     let mut findings = vec![
-        purge_delay(&place, value(PURGE_DELETES), purge, &alter),
-        rule(format!("{place} NEW_VERSION_BEHAVIOR"), "false").must(
-            !value("NEW_VERSION_BEHAVIOR").eq_ignore_ascii_case("true"),
-            if value("NEW_VERSION_BEHAVIOR").is_empty() { "false" } else { value("NEW_VERSION_BEHAVIOR") },
-            format!(
-                "{}: with it the order of arrival wins over timestamps",
-                alter("NEW_VERSION_BEHAVIOR => 'false'")
-            ),
-        ),
+        purge_delay(target, found(PURGE_DELETES), purge, &alter),
+        version_behaviour(target, found("NEW_VERSION_BEHAVIOR"), &alter),
         rule(format!("{place} VERSIONS"), "1").should(
             versions == "1",
             if versions.is_empty() { "not known" } else { versions },
@@ -213,10 +229,34 @@ fn family_settings(target: &Target, settings: &BTreeMap<String, String>, purge: 
     findings
 }
 
-fn purge_delay(place: &str, found: &str, purge: Duration, alter: &dyn Fn(&str) -> String) -> Finding {
+/// `found`: `None` when it is not told.
+fn version_behaviour(target: &Target, found: Option<&str>, alter: &dyn Fn(&str) -> String) -> Finding {
+    let rule = rule(format!("{}:{} NEW_VERSION_BEHAVIOR", target.table, target.family), "false");
+    let Some(found) = found else {
+        return untold(rule, &target.table, "no NEW_VERSION_BEHAVIOR => 'true'");
+    };
+    let mend = alter("NEW_VERSION_BEHAVIOR => 'false'");
+    rule.must(
+        !found.eq_ignore_ascii_case("true"),
+        if found.is_empty() { "false" } else { found },
+        format!("{mend}: with it the order of arrival wins over timestamps"),
+    )
+}
+
+/// `found`: `None` when it is not told.
+fn purge_delay(
+    target: &Target,
+    found: Option<&str>,
+    purge: Duration,
+    alter: &dyn Fn(&str) -> String,
+) -> Finding {
     let wanted = u64::try_from(purge.as_millis()).unwrap_or(u64::MAX);
-    let rule =
-        rule(format!("{place} purge delay"), format!("at least {} ({wanted} ms)", print_duration(purge)));
+    let name = format!("{}:{} purge delay", target.table, target.family);
+    let rule = rule(name, format!("at least {} ({wanted} ms)", print_duration(purge)));
+    let Some(found) = found else {
+        let shown = format!("'{PURGE_DELETES}' => '{wanted}' or more in family '{}'", target.family);
+        return untold(rule, &target.table, &shown);
+    };
     let mend = format!(
         "{}: without it HBase forgets deletes, and an older write brings the item back",
         alter(&format!("CONFIGURATION => {{'{PURGE_DELETES}' => '{wanted}'}}"))
@@ -230,7 +270,7 @@ fn purge_delay(place: &str, found: &str, purge: Duration, alter: &dyn Fn(&str) -
 }
 
 /// Nothing was written before the first start, so what is there is not ours.
-pub async fn look_for_rows(sink: &HbaseSink, target: &Target) -> Finding {
+pub async fn look_for_rows(sink: &dyn Sink, target: &Target) -> Finding {
     let range = ScanRange { limit: 2, ..ScanRange::default() };
     match sink.scan(target.id, &range).await {
         Ok(rows) => empty(target, rows.iter().any(|row| row.row != PROBE_ROW)),

@@ -37,7 +37,7 @@ fn state(settings: &[(&str, &str)], run: Option<&str>) -> TableState {
     }
     TableState::Present {
         family: Some(family),
-        attributes: run.map(|run| (RUN_ATTRIBUTE.to_owned(), run.to_owned())).into_iter().collect(),
+        attributes: Some(run.map(|run| (RUN_ATTRIBUTE.to_owned(), run.to_owned())).into_iter().collect()),
         families: vec!["f".into()],
     }
 }
@@ -74,7 +74,7 @@ fn a_missing_table_is_to_do_for_a_check_and_refused_for_a_run() {
 fn a_table_without_the_family_is_refused_with_those_it_has() {
     let state = TableState::Present {
         family: None,
-        attributes: BTreeMap::new(),
+        attributes: Some(BTreeMap::new()),
         families: vec!["a".into(), "b".into()],
     };
     let findings = judged(&state, &ours());
@@ -99,6 +99,28 @@ fn delete_markers_must_be_kept_at_least_as_long_as_configured() {
     let finding = findings.iter().find(|finding| finding.name().ends_with("purge delay")).expect("listed");
     assert_eq!(finding.actual, "not set");
     assert!(finding.advice.contains("alter 'followers', {NAME => 'f', CONFIGURATION => {'hbase.hstore.time"));
+}
+
+#[test]
+fn what_a_thrift1_gateway_does_not_tell_is_a_warning_that_says_where_to_look() {
+    let settings =
+        [("VERSIONS", "1"), ("TTL", "2147483647")].map(|(name, value)| (name.into(), value.into()));
+    let state =
+        TableState::Present { family: Some(settings.into()), attributes: None, families: vec!["f".into()] };
+    let untold = [
+        ("purge delay", "'hbase.hstore.time.to.purge.deletes' => '1209600000' or more in family 'f'"),
+        ("NEW_VERSION_BEHAVIOR", "no NEW_VERSION_BEHAVIOR => 'true'"),
+        (RUN_ATTRIBUTE, "'tailfill.run' => 'ours'"),
+    ];
+    let findings = judged(&state, &ours());
+    for (name, shown) in untold {
+        let finding = findings.iter().find(|finding| finding.name().ends_with(name)).expect("listed");
+        assert_eq!((finding.level, finding.exit), (Level::Warning, None), "{name}");
+        assert!(finding.advice.contains("HBase shell: describe 'followers'"), "{}", finding.advice);
+        assert!(finding.advice.ends_with(shown), "{}", finding.advice);
+    }
+    assert_eq!(findings.iter().filter(|finding| finding.level != Level::Ok).count(), untold.len());
+    assert_eq!(level(&judged(&state, &RunId::InUse), RUN_ATTRIBUTE), Level::Warning);
 }
 
 #[test]

@@ -7,10 +7,12 @@ use crate::app::run::{RUN_ID, SOURCE};
 use crate::config::Config;
 use crate::config::units::print_size;
 use crate::failure::Failure;
-use crate::store::records::{self, CheckpointRecord, MetaRecord};
+use crate::model::LifeCycle;
+use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord, MetaRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Space, Store, StoreError};
 use rustix::fs::{Access, access, statvfs};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -97,6 +99,18 @@ pub async fn start(store: &dyn Store) -> Result<Start, StoreError> {
     let checkpoint: Option<CheckpointRecord> =
         records::read(store, Space::Checkpoint, SOURCE.as_bytes()).await?;
     Ok(if checkpoint.is_some() { Start::Again } else { Start::First })
+}
+
+/// The targets (`table/family`) that are parked: a run leaves them alone, so nothing is asked of their tables.
+pub async fn parked(store: &dyn Store) -> Result<BTreeSet<String>, StoreError> {
+    let mut parked = BTreeSet::new();
+    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
+        let record: LifeRecord = records::decode(&value)?;
+        if let (Some(key), LifeCycle::Parked { .. }) = (CopyKey::of_prefix(&key), record.state) {
+            parked.insert(key.target);
+        }
+    }
+    Ok(parked)
 }
 
 fn listen(address: SocketAddr, start: Start) -> Finding {

@@ -1,22 +1,22 @@
 //! `[[mapping]]`, with its targets and queries.
 
-use super::super::checked::{Mapping, Order, Query, QueryKind};
+use super::super::checked::{GatewayKind, Mapping, Order, Query};
 use super::super::raw::Section;
 use super::super::rules;
 use super::target;
-use crate::model::TableName;
+use crate::model::{QueryKind, TableName};
 use std::collections::BTreeSet;
 
 /// What must be unique over all mappings.
-#[derive(Default)]
 struct Seen {
     names: BTreeSet<String>,
     targets: target::Seen,
 }
 
-/// Reads all mappings. `database` completes tables that are given without a schema.
-pub fn mappings(file: &mut Section<'_>, database: Option<&str>) -> Vec<Mapping> {
-    let mut seen = Seen::default();
+/// Reads all mappings. `database` completes tables that are given without a schema; they are written through
+/// gateways of this `kind`.
+pub fn mappings(file: &mut Section<'_>, database: Option<&str>, kind: GatewayKind) -> Vec<Mapping> {
+    let mut seen = Seen { names: BTreeSet::new(), targets: target::Seen::through(kind) };
     let sections = file.sections("mapping");
     if sections.is_empty() && !file.has("mapping") {
         file.fault("mapping", "is missing: give at least one [[mapping]]".to_owned());

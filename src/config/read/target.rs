@@ -1,6 +1,6 @@
 //! `[[mapping.target]]`.
 
-use super::super::checked::{SegmentWidth, Target};
+use super::super::checked::{GatewayKind, SegmentWidth, Target};
 use super::super::raw::Section;
 use super::super::{rules, units};
 use super::mapping::refuse_repeated;
@@ -8,12 +8,19 @@ use crate::model::{CellForm, Layout, ValueEncoding};
 use std::collections::BTreeSet;
 use toml::de::DeValue;
 
-/// What must be unique over all targets.
-#[derive(Default)]
+/// What must be unique over all targets, and the gateways that all are written through.
 pub struct Seen {
+    kind: GatewayKind,
     families: BTreeSet<(String, String)>,
     /// Tables with counts: one family holds them.
     counted: BTreeSet<String>,
+}
+
+impl Seen {
+    /// No target yet.
+    pub fn through(kind: GatewayKind) -> Seen {
+        Seen { kind, families: BTreeSet::new(), counted: BTreeSet::new() }
+    }
 }
 
 pub fn targets(mapping: &mut Section<'_>, has_order: bool, seen: &mut Seen) -> Vec<Target> {
@@ -52,6 +59,9 @@ fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target 
     if counted && layout != Layout::Wide {
         section
             .fault("count", "must not be true with layout = \"tall\": only wide rows are counted".to_owned());
+    } else if counted && seen.kind == GatewayKind::Thrift1 {
+        let rule = "must not be true with hbase.kind = \"thrift1\", which has no call that compares and writes a row at once";
+        section.fault("count", rule.to_owned());
     } else if counted && !seen.counted.insert(plain) {
         let rule = "must not be true for two targets of one table, whose counts would share the family \"c\"";
         section.fault("count", rule.to_owned());

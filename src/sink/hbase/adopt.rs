@@ -19,11 +19,11 @@ impl HbaseSink {
     /// `Missing` when there is no such table; `Refused` with a framed gateway, which takes a whole frame for
     /// each name of an attribute, or when another setting changed on the way.
     pub async fn adopt(&self, target: &Target, run_id: &str) -> Result<(), SinkError> {
-        let place = self.place(target.id)?;
+        let place = self.places.get(target.id)?;
         let statement = adopt_statement(&target.table, run_id);
-        if self.options.transport == Transport::Framed {
+        if self.places.options.transport == Transport::Framed {
             let reason = format!("a framed gateway cannot alter tables; in the HBase shell: {statement}");
-            return Err(self.nonsense("taking a table over", reason));
+            return Err(self.places.refused("taking a table over", reason));
         }
         let Some(before) = self.descriptor(place).await? else {
             return Err(SinkError::Missing {
@@ -40,12 +40,12 @@ impl HbaseSink {
         let subject = place.subject("altering a table");
         let altered = changed.clone();
         let call = |client: gateway::Client| async move { client.modify_table(altered).await };
-        self.pool.call(&subject, self.options.admin_timeout, call).await?;
+        self.pool.call(&subject, self.places.options.admin_timeout, call).await?;
         match self.descriptor(place).await? {
             Some(after) if after == changed => Ok(()),
             _ => {
                 let reason = "its settings are not as before; compare them in the HBase shell (describe)";
-                Err(self.nonsense("taking a table over", reason.into()))
+                Err(self.places.refused("taking a table over", reason.into()))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::thrift;
 use crate::sink::SinkError;
+use std::time::Duration;
 use volo_thrift::ClientError;
 
 /// What a call is about, for its errors.
@@ -50,6 +51,11 @@ pub fn broken(gateway: &str, subject: &Subject<'_>, error: &ClientError) -> Sink
 
 pub fn unavailable(gateway: &str, reason: impl Into<String>) -> SinkError {
     SinkError::Unavailable { gateway: gateway.into(), reason: reason.into() }
+}
+
+/// Given up, and it may still land.
+pub fn no_answer(gateway: &str, subject: &Subject<'_>, limit: Duration) -> SinkError {
+    unavailable(gateway, format!("no answer to {} within {} ms", subject.what, limit.as_millis()))
 }
 
 /// A client error without volo's dump of the call.

@@ -1,36 +1,13 @@
 use super::*;
-use crate::model::{TargetId, Tick};
+use crate::model::TargetId;
 use crate::sink::fixtures::target;
 use crate::sink::hbase::HbaseSink;
+use crate::sink::hbase::fake::{poll_until, row, server, stalled_gateway};
+use crate::sink::hbase::probe::Interface;
 use crate::sink::{PackedRows, RowWrite, Sink};
-use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-
-/// A server that reads what comes and answers every connection with `answer`, or closes it when there
-/// is none.
-async fn server(answer: Option<&'static [u8]>, close: bool) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let mut request = [0; 256];
-                let _ = stream.read(&mut request).await;
-                if let Some(answer) = answer {
-                    let _ = stream.write_all(answer).await;
-                }
-                if !close {
-                    std::future::pending::<()>().await;
-                }
-            });
-        }
-    });
-    address
-}
+use tokio::time::Instant;
 
 async fn opened(address: &str, transport: Transport) -> Result<Client, SinkError> {
     let options = HbaseOptions { transport, ..HbaseOptions::new(vec![]) };
@@ -94,64 +71,13 @@ async fn a_name_that_does_not_resolve_is_unavailable() {
     assert!(matches!(error, SinkError::Unavailable { .. }));
 }
 
-/// A buffered gateway that says it is Thrift2 and answers nothing else; counts the putMultiple calls that
-/// reached it.
-async fn stalled_gateway(puts: Arc<AtomicUsize>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(serve_stalled(stream, puts.clone()));
-        }
-    });
-    address
-}
-
-async fn serve_stalled(mut stream: TcpStream, puts: Arc<AtomicUsize>) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        let request = &buffer[..length];
-        let holds = |name: &[u8]| request.windows(name.len()).any(|window| window == name);
-        if holds(b"getThriftServerType") {
-            // The request's header as a reply, then field 0, an i32, 2 for TWO.
-            let mut reply = request[..request.len() - 1].to_vec();
-            reply[3] = 2;
-            reply.extend(b"\x08\x00\x00\x00\x00\x00\x02\x00");
-            stream.write_all(&reply).await.unwrap();
-        }
-        if holds(b"putMultiple") {
-            puts.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-fn row(row: u32) -> RowWrite {
-    RowWrite {
-        row: Bytes::copy_from_slice(&row.to_be_bytes()),
-        tick: Tick(1),
-        delete_family: false,
-        puts: vec![("q".into(), "v".into())],
-        delete_columns: vec![],
-    }
-}
-
-/// Polls `write` until `calls` calls reached the gateway, which answers none.
-async fn poll_until(
-    mut write: impl Future<Output = Result<(), SinkError>> + Unpin,
-    puts: &AtomicUsize,
-    calls: usize,
-) {
-    while puts.load(Ordering::SeqCst) < calls {
-        assert!(timeout(Duration::from_millis(10), &mut write).await.is_err(), "nothing answers it");
-    }
-}
-
 #[tokio::test]
 async fn a_small_write_passes_bulk_writes_that_wait() {
     let puts = Arc::new(AtomicUsize::new(0));
-    let options =
-        HbaseOptions { connections: 4, ..HbaseOptions::new(vec![stalled_gateway(puts.clone()).await]) };
+    let options = HbaseOptions {
+        connections: 4,
+        ..HbaseOptions::new(vec![stalled_gateway(Interface::Thrift2, puts.clone()).await])
+    };
     let sink = HbaseSink::connect(options, vec![target(0, "t", true)]).await.unwrap();
     let rows: Vec<RowWrite> = (0..20_000).map(row).collect();
     let rows = PackedRows::of(&rows);
@@ -170,7 +96,7 @@ async fn a_small_write_passes_bulk_writes_that_wait() {
 #[tokio::test]
 async fn dropping_a_write_stops_what_was_not_sent_yet() {
     let puts = Arc::new(AtomicUsize::new(0));
-    let gateway = stalled_gateway(puts.clone()).await;
+    let gateway = stalled_gateway(Interface::Thrift2, puts.clone()).await;
     let target = target(0, "t", true);
     let options = HbaseOptions { connections: 1, ..HbaseOptions::new(vec![gateway]) };
     let sink = HbaseSink::connect(options, vec![target]).await.unwrap();

@@ -1,4 +1,4 @@
-//! HBase through its Thrift2 gateways.
+//! HBase through its Thrift gateways: those of Thrift2 here, those of Thrift1 in [`thrift1`].
 //!
 //! Promises: every call has a time-out and goes to a gateway that was asked which protocol it
 //! speaks; at most `connections` calls are under way on each gateway, and of bulk writes as many as move the most
@@ -6,27 +6,35 @@
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState, WritePace,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod adopt;
+mod cell_pages;
 mod cells;
 mod clock;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod filter;
 mod gateway;
+mod line;
 mod pace;
+mod pages;
+mod places;
 mod pool;
+mod probe;
+mod read_meter;
 mod request;
 mod schema;
 mod slots;
+pub mod thrift1;
 mod trial;
 mod wire;
 mod writes;
@@ -36,7 +44,9 @@ pub use clock::PROBE_ROW;
 pub use schema::shell_statement;
 
 use failure::Subject;
+use places::{Place, Places};
 use pool::Pool;
+use read_meter::ReadMeter;
 use writes::Mutation;
 
 /// What build.rs generates from idl/hbase_thrift2.thrift.
@@ -104,30 +114,9 @@ const READ_ROWS_MAX: usize = 2_000;
 
 /// A [`Sink`] on Thrift2 gateways.
 pub struct HbaseSink {
-    options: HbaseOptions,
-    pool: Pool,
-    targets: BTreeMap<TargetId, Place>,
-}
-
-/// A target and its names as they go on the wire.
-struct Place {
-    target: Target,
-    table: Bytes,
-    family: Bytes,
-}
-
-impl Place {
-    fn new(target: &Target) -> Place {
-        Place {
-            target: target.clone(),
-            table: Bytes::copy_from_slice(target.table.as_bytes()),
-            family: Bytes::copy_from_slice(target.family.as_bytes()),
-        }
-    }
-
-    fn subject(&self, what: &'static str) -> Subject<'_> {
-        Subject { what, table: &self.target.table, family: &self.target.family }
-    }
+    places: Places,
+    pool: Pool<gateway::Client>,
+    reads: ReadMeter,
 }
 
 impl HbaseSink {
@@ -138,14 +127,13 @@ impl HbaseSink {
     /// `Unavailable` when none answers. Takes at most 3 s a gateway for each of both.
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
         let pool = Pool::open(&options).await?;
-        let targets = targets.iter().map(|target| (target.id, Place::new(target))).collect();
-        Ok(HbaseSink { options, pool, targets })
+        Ok(HbaseSink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
     }
 
     /// Disables and deletes a table, if it is there.
     pub async fn drop_table(&self, table: &str) -> Result<(), SinkError> {
         let subject = Subject { what: "dropping a table", table, family: "" };
-        let limit = self.options.admin_timeout;
+        let limit = self.places.options.admin_timeout;
         if !self.table_exists(&subject).await? {
             return Ok(());
         }
@@ -157,33 +145,10 @@ impl HbaseSink {
         self.pool.call(&subject, limit, |client| async move { client.delete_table(name).await }).await
     }
 
-    fn place(&self, target: TargetId) -> Result<&Place, SinkError> {
-        self.targets.get(&target).ok_or_else(|| SinkError::Refused {
-            gateway: self.options.gateways.join(","),
-            what: format!("target {}", target.0),
-            reason: "it was not registered".into(),
-        })
-    }
-
-    /// What one call of up to `rows` rows may hold: bytes on the wire too.
-    fn call_bounds(&self, rows: usize) -> request::Bounds {
-        let bytes = match self.options.transport {
-            Transport::Buffered => request::CALL_BYTES_MAX,
-            Transport::Framed => request::CALL_BYTES_MAX.min(self.options.frame_bytes_max),
-        };
-        let hard = self.options.transport == Transport::Framed;
-        request::Bounds { rows, bytes, hard, cell_bytes: self.options.cell_bytes_max }
-    }
-
-    /// Calls that one write or read asks for at once; how many of them are under way is the pool's to say.
-    fn calls_at_once(&self) -> usize {
-        (self.options.connections * self.options.gateways.len()).max(1)
-    }
-
     /// One putMultiple or deleteMultiple.
     async fn mutate(&self, place: &Place, mutation: Mutation, call: request::Call) -> Result<(), SinkError> {
         let subject = place.subject(mutation.what());
-        self.pool.write(&subject, self.options.operation_timeout, mutation, call).await
+        self.pool.write(&subject, self.places.options.operation_timeout, mutation, call).await
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
@@ -193,12 +158,13 @@ impl HbaseSink {
 
     /// One getMultiple: a result for each Get.
     async fn gets(&self, place: &Place, gets: Vec<thrift::TGet>) -> Result<Vec<thrift::TResult>, SinkError> {
-        let (table, limit, wanted) = (place.table.clone(), self.options.operation_timeout, gets.len());
+        let (table, limit, wanted) = (place.table.clone(), self.places.options.operation_timeout, gets.len());
         let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
         let results = self.pool.call(&place.subject("a read"), limit, call).await?;
+        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
         if results.len() != wanted {
             let reason = format!("{} rows were answered for {wanted} keys", results.len());
-            return Err(self.nonsense("a read", reason));
+            return Err(self.places.refused("a read", reason));
         }
         Ok(results)
     }
@@ -206,71 +172,53 @@ impl HbaseSink {
     async fn scan_page(
         &self,
         place: &Place,
-        range: &ScanRange,
+        range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        let (table, limit) = (place.table.clone(), self.options.operation_timeout);
+        let (table, limit) = (place.table.clone(), self.places.options.operation_timeout);
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
-        let scan = request::scan(range, &place.family, rows);
+        let scan = request::scan(&range, &place.family, rows);
         let call =
             |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
         let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
+        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
         results.into_iter().filter_map(|result| self.stored(result).transpose()).collect()
     }
 
     fn stored(&self, result: thrift::TResult) -> Result<Option<StoredRow>, SinkError> {
-        request::stored_row(result).map_err(|reason| self.nonsense("a read", reason.into()))
-    }
-
-    fn nonsense(&self, what: &str, reason: String) -> SinkError {
-        SinkError::Refused { gateway: self.options.gateways.join(","), what: what.into(), reason }
+        request::stored_row(result).map_err(|reason| self.places.refused("a read", reason.into()))
     }
 }
 
 #[async_trait]
 impl Sink for HbaseSink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        let place = self.place(target)?;
+        let place = self.places.get(target)?;
         let to = request::Place { table: &place.table, family: &place.family };
         let call_rows = self.pool.pace().rows();
-        let calls = request::mutations(rows, &to, self.call_bounds(call_rows))
-            .map_err(|reason| self.nonsense("a write", reason))?;
+        let calls = request::mutations(rows, &to, self.places.call_bounds(call_rows))
+            .map_err(|reason| self.places.refused("a write", reason))?;
         let deletes = stream::iter(calls.deletes).map(|call| self.mutate(place, Mutation::Delete, call));
-        deletes.buffer_unordered(self.calls_at_once()).try_collect::<()>().await?;
+        deletes.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await?;
         let puts = stream::iter(calls.puts).map(|call| self.mutate(place, Mutation::Put, call));
-        puts.buffer_unordered(self.calls_at_once()).try_collect::<()>().await
+        puts.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
     }
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let place = self.place(target)?;
-        let calls: Vec<_> = request::split_keys(keys, self.call_bounds(READ_ROWS_MAX))
+        let place = self.places.get(target)?;
+        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(READ_ROWS_MAX))
             .map(|keys| self.get(place, keys))
             .collect();
-        stream::iter(calls).buffered(self.calls_at_once()).try_concat().await
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
     }
 
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        let place = self.place(target)?;
-        let mut rest = range.clone();
-        let mut rows: Vec<StoredRow> = Vec::new();
-        let mut page = request::Page::default();
-        while !rest.is_empty() {
-            let wanted = page.rows().min(rest.limit);
-            let found = self.scan_page(place, &rest, wanted).await?;
-            let is_last = found.len() < wanted;
-            page.learn(&found);
-            rows.extend(found);
-            match rows.last() {
-                Some(last) if !is_last => rest = rest.after(&last.row),
-                _ => break,
-            }
-            rest.limit = rest.limit.min(range.limit.saturating_sub(rows.len()));
-        }
-        Ok(rows)
+        let place = self.places.get(target)?;
+        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
     }
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.cells(self.place(target)?, range).await
+        self.cells(self.places.get(target)?, range).await
     }
 
     async fn read_cells(
@@ -278,17 +226,17 @@ impl Sink for HbaseSink {
         target: TargetId,
         wanted: &[CellNames],
     ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let place = self.place(target)?;
+        let place = self.places.get(target)?;
         let calls = split_names(wanted).map(|part| self.named_cells(place, part)).collect::<Vec<_>>();
-        stream::iter(calls).buffered(self.calls_at_once()).try_concat().await
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
     }
 
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
-        self.keys(self.place(target)?, range).await
+        self.keys(self.places.get(target)?, range).await
     }
 
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
-        self.counts(self.place(target)?, range).await
+        self.counts(self.places.get(target)?, range).await
     }
 
     async fn read_counted(
@@ -296,17 +244,17 @@ impl Sink for HbaseSink {
         target: TargetId,
         wanted: &[CellNames],
     ) -> Result<Vec<CountedRow>, SinkError> {
-        let place = self.place(target)?;
+        let place = self.places.get(target)?;
         let calls = split_names(wanted).map(|part| self.counted_rows(place, part)).collect::<Vec<_>>();
-        stream::iter(calls).buffered(self.calls_at_once()).try_concat().await
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
     }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
-        self.mutate_counted(self.place(target)?, write).await
+        self.mutate_counted(self.places.get(target)?, write).await
     }
 
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
-        let place = self.place(target)?;
+        let place = self.places.get(target)?;
         let descriptor = self.descriptor(place).await?;
         let family = &place.target.family;
         Ok(descriptor.map_or(TableState::Missing, |descriptor| schema::table_state(&descriptor, family)))
@@ -314,24 +262,23 @@ impl Sink for HbaseSink {
 
     async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
         let place = Place::new(target);
-        let registered = self.targets.values().map(|place| &place.target);
-        let sharing = schema::sharing(target, registered);
+        let sharing = schema::sharing(target, self.places.targets());
         if let Some(families) = self.families(&place).await? {
             return super::require_family(target, families.iter());
         }
-        if self.options.transport == Transport::Framed {
+        if self.places.options.transport == Transport::Framed {
             // A framed gateway takes the whole frame for a split key.
             let statement =
-                schema::shell_statement(&sharing, run_id, purge_deletes_ms, self.options.regions_max);
+                schema::shell_statement(&sharing, run_id, purge_deletes_ms, self.places.options.regions_max);
             let reason = format!("a framed gateway cannot create tables; in the HBase shell: {statement}");
-            return Err(self.nonsense("creating a table", reason));
+            return Err(self.places.refused("creating a table", reason));
         }
         let descriptor = schema::descriptor(&sharing, run_id, purge_deletes_ms);
-        let splits = schema::split_keys(&sharing, self.options.regions_max);
+        let splits = schema::split_keys(&sharing, self.places.options.regions_max);
         let call =
             |client: gateway::Client| async move { client.create_table(descriptor, Some(splits)).await };
         let subject = place.subject("creating a table");
-        let Err(error) = self.pool.call(&subject, self.options.admin_timeout, call).await else {
+        let Err(error) = self.pool.call(&subject, self.places.options.admin_timeout, call).await else {
             return Ok(());
         };
         // Somebody else may have been faster, or the reply was lost.
@@ -342,7 +289,11 @@ impl Sink for HbaseSink {
     }
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
-        self.read_clock(self.place(target)?).await
+        self.read_clock(self.places.get(target)?).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
     }
 
     fn write_pace(&self) -> Option<WritePace> {
@@ -372,7 +323,7 @@ impl HbaseSink {
     async fn table_exists(&self, subject: &Subject<'_>) -> Result<bool, SinkError> {
         let name = schema::table_name(subject.table);
         let call = |client: gateway::Client| async move { client.table_exists(name).await };
-        self.pool.call(subject, self.options.operation_timeout, call).await
+        self.pool.call(subject, self.places.options.operation_timeout, call).await
     }
 
     /// `None` when the table does not exist.
@@ -383,7 +334,7 @@ impl HbaseSink {
         }
         let name = schema::table_name(subject.table);
         let call = |client: gateway::Client| async move { client.get_table_descriptor(name).await };
-        self.pool.call(&subject, self.options.operation_timeout, call).await.map(Some)
+        self.pool.call(&subject, self.places.options.operation_timeout, call).await.map(Some)
     }
 
     async fn families(&self, place: &Place) -> Result<Option<Vec<String>>, SinkError> {

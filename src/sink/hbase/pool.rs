@@ -1,7 +1,8 @@
 //! Several gateways, used in turn.
 
 use super::failure::{self, Subject};
-use super::gateway::{Client, Gateway, Kind, Permit, Reply};
+use super::gateway::{Client, Reply};
+use super::line::{Kind, Line, Open, Permit};
 use super::pace::{Ended, Pace};
 use super::request::Call;
 use super::writes::Mutation;
@@ -13,20 +14,37 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub struct Pool {
-    gateways: Vec<Gateway>,
+pub struct Pool<C> {
+    gateways: Vec<Line<C>>,
     turn: AtomicUsize,
     pace: Mutex<Pace>,
     /// The moment that the pace counts from.
     opened: Instant,
 }
 
-impl Pool {
+/// The right to make one call on a gateway that answers, until it is dropped.
+pub struct Turn<'a, C: Open> {
+    pub gateway: &'a Line<C>,
+    pub client: C,
+    _permit: Permit<'a>,
+    bulk: Option<BulkCall<'a, C>>,
+}
+
+impl<C: Open> Turn<'_, C> {
+    /// Says that the call was answered well, which the pace learns from.
+    pub fn answered(mut self) {
+        if let Some(bulk) = &mut self.bulk {
+            bulk.answered();
+        }
+    }
+}
+
+impl<C: Open> Pool<C> {
     /// Asks every gateway what it speaks.
-    pub async fn open(options: &HbaseOptions) -> Result<Pool, SinkError> {
-        let gateways: Vec<Gateway> =
-            options.gateways.iter().map(|address| Gateway::new(address, options)).collect();
-        let answers = futures::future::join_all(gateways.iter().map(Gateway::client)).await;
+    pub async fn open(options: &HbaseOptions) -> Result<Pool<C>, SinkError> {
+        let gateways: Vec<Line<C>> =
+            options.gateways.iter().map(|address| Line::new(address, options)).collect();
+        let answers = futures::future::join_all(gateways.iter().map(Line::client)).await;
         let mut failures = Vec::new();
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             tracing::warn!(%error, "an hbase gateway cannot be used now");
@@ -42,7 +60,7 @@ impl Pool {
         }
     }
 
-    fn new(gateways: Vec<Gateway>, connections: usize) -> Pool {
+    fn new(gateways: Vec<Line<C>>, connections: usize) -> Pool<C> {
         let pace = Pace::new(connections, gateways.len());
         gateways.iter().for_each(|gateway| gateway.pace(pace.calls()));
         Pool { gateways, turn: AtomicUsize::new(0), pace: Mutex::new(pace), opened: Instant::now() }
@@ -53,44 +71,26 @@ impl Pool {
         self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// One call that writes, on the gateway whose turn it is; with many rows it is paced.
-    pub async fn write(
-        &self,
-        subject: &Subject<'_>,
-        limit: Duration,
-        mutation: Mutation,
-        call: Call,
-    ) -> Result<(), SinkError> {
-        let bulk = BulkCall::ask(self, &call);
-        let send = |client: Client| async move { client.writes.call(mutation, call.arguments).await };
-        let Some(mut bulk) = bulk else {
-            return self.call(subject, limit, send).await;
-        };
-        let (gateway, client, _permit) = self.acquire(Kind::Bulk).await?;
-        bulk.begin();
-        gateway.call(subject, limit, send(client)).await?;
-        bulk.answered();
-        Ok(())
+    /// The right to make one call that writes so many rows and bytes; with many rows it is paced.
+    pub async fn turn_to_write(&self, rows: usize, bytes: usize) -> Result<Turn<'_, C>, SinkError> {
+        let mut bulk = BulkCall::ask(self, rows, bytes);
+        let kind = if bulk.is_some() { Kind::Bulk } else { Kind::Other };
+        let (gateway, client, permit) = self.acquire(kind).await?;
+        if let Some(bulk) = &mut bulk {
+            bulk.begin();
+        }
+        Ok(Turn { gateway, client, _permit: permit, bulk })
     }
 
-    /// One call, on the gateway whose turn it is.
-    pub async fn call<T, E, F>(
-        &self,
-        subject: &Subject<'_>,
-        limit: Duration,
-        call: impl FnOnce(Client) -> F,
-    ) -> Result<T, SinkError>
-    where
-        F: Future<Output = Reply<T, E>>,
-        thrift::TioError: From<E>,
-    {
-        let (gateway, client, _permit) = self.acquire(Kind::Other).await?;
-        gateway.call(subject, limit, call(client)).await
+    /// The right to make one call that does not write.
+    pub async fn turn(&self) -> Result<Turn<'_, C>, SinkError> {
+        let (gateway, client, permit) = self.acquire(Kind::Other).await?;
+        Ok(Turn { gateway, client, _permit: permit, bulk: None })
     }
 
     /// A gateway that answers, and the right to make one call on it. Those that failed a moment ago
     /// come last; a gateway that turns out to be away is passed over, for nothing was sent to it yet.
-    async fn acquire(&self, kind: Kind) -> Result<(&Gateway, Client, Permit<'_>), SinkError> {
+    async fn acquire(&self, kind: Kind) -> Result<(&Line<C>, C, Permit<'_>), SinkError> {
         let mut last = failure::unavailable("none", "no gateway is configured");
         for gateway in self.in_turn(kind) {
             let permit = gateway.permit(kind).await;
@@ -104,7 +104,7 @@ impl Pool {
     }
 
     /// All gateways in the order to try them: ready ones, busy ones, those put aside.
-    fn in_turn(&self, kind: Kind) -> Vec<&Gateway> {
+    fn in_turn(&self, kind: Kind) -> Vec<&Line<C>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.gateways.len().max(1);
         let (later, first) = self.gateways.split_at(turn);
         let (mut ready, mut busy, mut aside) = (Vec::new(), Vec::new(), Vec::new());
@@ -123,23 +123,55 @@ impl Pool {
     }
 }
 
+impl Pool<Client> {
+    /// One Thrift2 call that writes, on the gateway whose turn it is.
+    pub async fn write(
+        &self,
+        subject: &Subject<'_>,
+        limit: Duration,
+        mutation: Mutation,
+        call: Call,
+    ) -> Result<(), SinkError> {
+        let turn = self.turn_to_write(call.rows, call.arguments.len()).await?;
+        let sending = turn.client.writes.call(mutation, call.arguments);
+        turn.gateway.call(subject, limit, sending).await?;
+        turn.answered();
+        Ok(())
+    }
+
+    /// One Thrift2 call, on the gateway whose turn it is.
+    pub async fn call<T, E, F>(
+        &self,
+        subject: &Subject<'_>,
+        limit: Duration,
+        call: impl FnOnce(Client) -> F,
+    ) -> Result<T, SinkError>
+    where
+        F: Future<Output = Reply<T, E>>,
+        thrift::TioError: From<E>,
+    {
+        let turn = self.turn().await?;
+        turn.gateway.call(subject, limit, call(turn.client.clone())).await
+    }
+}
+
 /// A bulk write from the wish to make it to its end. Dropping it reports the end, also when the write is given up
 /// while it waits or while it is under way.
-struct BulkCall<'a> {
-    pool: &'a Pool,
+struct BulkCall<'a, C: Open> {
+    pool: &'a Pool<C>,
     rows: usize,
     ended: Ended,
 }
 
-impl BulkCall<'_> {
+impl<C: Open> BulkCall<'_, C> {
     /// `None` for a call that is not paced.
-    fn ask<'a>(pool: &'a Pool, call: &Call) -> Option<BulkCall<'a>> {
+    fn ask(pool: &Pool<C>, rows: usize, bytes: usize) -> Option<BulkCall<'_, C>> {
         let mut pace = pool.pace();
-        if !pace.is_bulk(call.rows, call.arguments.len()) {
+        if !pace.is_bulk(rows, bytes) {
             return None;
         }
         pace.asked(pool.opened.elapsed());
-        Some(BulkCall { pool, rows: call.rows, ended: Ended::NotSent })
+        Some(BulkCall { pool, rows, ended: Ended::NotSent })
     }
 
     fn begin(&mut self) {
@@ -153,7 +185,7 @@ impl BulkCall<'_> {
     }
 }
 
-impl Drop for BulkCall<'_> {
+impl<C: Open> Drop for BulkCall<'_, C> {
     fn drop(&mut self) {
         let mut pace = self.pool.pace();
         let before = (pace.calls(), pace.rows());

@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub const CALL_BYTES_MAX: usize = 4 << 20;
 
 /// What a request holds beside its rows: message header, method and table name.
-const ENVELOPE_BYTES: usize = 1_024;
+pub const ENVELOPE_BYTES: usize = 1_024;
 
 /// What a cell takes in a request beside its qualifier and value, about.
 const CELL_BYTES: usize = 100;
@@ -230,6 +230,18 @@ pub fn check_row<'a>(
     }
 }
 
+/// A frame above the gateway's limit costs the connection and says nothing.
+pub fn check_frame(row_bytes: usize, bounds: Bounds) -> Result<(), String> {
+    if !bounds.hard || row_bytes + ENVELOPE_BYTES <= bounds.bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "a row of {row_bytes} bytes does not fit into a frame of {} bytes; raise the gateway's \
+         hbase.regionserver.thrift.framed.max_frame_size_in_mb, or use buffered transport",
+        bounds.bytes
+    ))
+}
+
 /// Mutations, split into calls.
 struct Calls {
     bounds: Bounds,
@@ -260,13 +272,7 @@ impl Calls {
         let at = self.call.len();
         write(&mut self.call);
         let size = self.call.len() - at;
-        if self.bounds.hard && size + ENVELOPE_BYTES > self.bounds.bytes {
-            return Err(format!(
-                "a row of {size} bytes does not fit into a frame of {} bytes; raise the gateway's \
-                 hbase.regionserver.thrift.framed.max_frame_size_in_mb, or use buffered transport",
-                self.bounds.bytes
-            ));
-        }
+        check_frame(size, self.bounds)?;
         if self.mutations > 0 && self.call.len() - self.head.len() + ENVELOPE_BYTES > self.bounds.bytes {
             let mut next = self.head.clone();
             next.extend_from_slice(&self.call[at..]);

@@ -86,7 +86,8 @@ pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64,
             family
         );
     }
-    let splits: Vec<String> = salts(targets, regions_max).map(|salt| format!("\"\\x{salt:02x}\"")).collect();
+    // Between single quotes, for HBase to read (Bytes.toBytesBinary: capital letters): what Ruby makes of "\xa0" is no text.
+    let splits: Vec<String> = salts(targets, regions_max).map(|salt| format!("'\\x{salt:02X}'")).collect();
     if !splits.is_empty() {
         statement += &format!(", SPLITS => [{}]", splits.join(", "));
     }
@@ -103,7 +104,7 @@ pub fn table_state(descriptor: &TTableDescriptor, family: &str) -> TableState {
     let found = descriptor.columns.iter().flatten().find(|column| column.name == family.as_bytes());
     TableState::Present {
         family: found.map(settings),
-        attributes: texts(descriptor.attributes.iter().flatten()),
+        attributes: Some(texts(descriptor.attributes.iter().flatten())),
         families: families(descriptor),
     }
 }
@@ -152,9 +153,16 @@ mod tests {
             shell_statement(&[&target], "run-1", 1_209_600_000, 16),
             "create 'ns:t', {NAME => 'f', VERSIONS => 1, BLOOMFILTER => 'ROW', DATA_BLOCK_ENCODING => \
              'FAST_DIFF', NEW_VERSION_BEHAVIOR => 'false', CONFIGURATION => \
-             {'hbase.hstore.time.to.purge.deletes' => '1209600000'}}, SPLITS => [\"\\x01\", \"\\x02\"], \
+             {'hbase.hstore.time.to.purge.deletes' => '1209600000'}}, SPLITS => ['\\x01', '\\x02'], \
              METADATA => {'tailfill.run' => 'run-1'}"
         );
+    }
+
+    #[test]
+    fn split_keys_in_the_shell_are_for_hbase_to_read() {
+        let target = Target { salt_buckets: 256, ..target(0, "t", true) };
+        let statement = shell_statement(&[&target], "run-1", 1, 4);
+        assert!(statement.contains(r"SPLITS => ['\x40', '\x80', '\xC0']"), "{statement}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ async fn a_table_is_missing_until_it_is_created() {
         panic!("the table was created")
     };
     assert_eq!(family["hbase.hstore.time.to.purge.deletes"], "60000");
-    assert_eq!(attributes[super::super::RUN_ATTRIBUTE], "run-1");
+    assert_eq!(attributes.unwrap()[super::super::RUN_ATTRIBUTE], "run-1");
     assert_eq!(sink.server_clock_ms(TARGET).await.unwrap(), 1_000);
 }
 

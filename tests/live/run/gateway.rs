@@ -8,7 +8,7 @@ use crate::support::shape::FOLLOWS;
 async fn a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time() {
     let mut gateway = Own::gateway().await;
     let mut scenario = Scenario::new("gateway", &FOLLOWS).await.fill(200, 5_000).await;
-    scenario.settings.gateway = gateway.address();
+    scenario.settings.gateways = vec![gateway.address()];
     scenario.settings.chunk_rows = 50;
     scenario.settings.workers = 2;
     scenario.init().await;
@@ -35,7 +35,7 @@ async fn a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time() 
 async fn a_gateway_that_stays_away_ends_the_run_which_can_go_on_later() {
     let mut gateway = Own::gateway().await;
     let mut scenario = Scenario::new("away", &FOLLOWS).await.fill(20, 300).await;
-    scenario.settings.gateway = gateway.address();
+    scenario.settings.gateways = vec![gateway.address()];
     scenario.settings.retry_for = "3s";
     scenario.init().await;
     scenario.catch_up().await;

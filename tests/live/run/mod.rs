@@ -3,10 +3,13 @@
 pub mod copy;
 pub mod ddl;
 pub mod gateway;
+pub mod gateways;
+pub mod giant;
 pub mod huge;
 pub mod kill;
 pub mod memcached;
 pub mod modes;
+pub mod parking;
 pub mod position;
 pub mod refusals;
 pub mod replay;

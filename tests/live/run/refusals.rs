@@ -41,12 +41,13 @@ async fn a_port_where_no_mysql_is_is_named() {
 async fn a_gateway_that_is_away_or_of_another_protocol_is_named() {
     let mut scenario = Scenario::new("nogateway", &FOLLOWS).await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    scenario.settings.gateway = closed.local_addr().expect("it is bound").to_string();
+    let away = closed.local_addr().expect("it is bound").to_string();
+    scenario.settings.gateways = vec![away.clone()];
     drop(closed);
-    refused(&scenario, 1, &[&scenario.settings.gateway, "help: is the thrift gateway up"]).await;
+    refused(&scenario, 1, &[&away, "help: is the thrift gateway up"]).await;
     let framed =
         std::env::var("TAILFILL_THRIFT2_FRAMED_PORT").expect("TAILFILL_THRIFT2_FRAMED_PORT is not set");
-    scenario.settings.gateway = format!("127.0.0.1:{framed}");
+    scenario.settings.gateways = vec![format!("127.0.0.1:{framed}")];
     refused(&scenario, 3, &["framed", "help: set hbase.kind and hbase.transport"]).await;
 }
 

@@ -40,7 +40,7 @@ async fn a_signal_drains_and_checkpoints_in_the_middle_of_the_work() {
 async fn a_second_signal_ends_at_once_what_cannot_be_drained() {
     let gateway = Own::gateway().await;
     let mut scenario = Scenario::new("twice", &FOLLOWS).await.fill(20, 200).await;
-    scenario.settings.gateway = gateway.address();
+    scenario.settings.gateways = vec![gateway.address()];
     scenario.init().await;
     scenario.catch_up().await;
     let run = scenario.start(&["run"]);

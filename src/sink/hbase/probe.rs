@@ -1,0 +1,101 @@
+//! Finding out what a gateway is, before anything else is sent to it. Both interfaces have one call alike, which
+//! tells the one from the other.
+
+use super::failure;
+use super::gateway::Client;
+use super::{HbaseOptions, Transport, thrift};
+use crate::sink::SinkError;
+use futures::FutureExt;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use volo_thrift::ClientError;
+
+/// How long a gateway may take to say what it is. A gateway of another transport waits for more
+/// bytes and never answers, so this bounds how long a wrong configuration goes unnoticed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a gateway offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    Thrift2,
+    Thrift1,
+}
+
+/// The address of the gateway `name`, once it has said that it offers `wanted` over the transport of `options`.
+pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Result<SocketAddr, SinkError> {
+    let address = reach(name, options.connect_timeout).await?;
+    let wrong = |reason: String| SinkError::WrongProtocol { gateway: name.to_owned(), reason };
+    let reason = match ask(&Client::new(address, options, options.transport)).await {
+        Answer::Offers(found) if found == wanted => return Ok(address),
+        Answer::Offers(found) => return Err(wrong(format!("it is a {found:?} gateway, not {wanted:?}"))),
+        Answer::Nonsense(reason) => return Err(wrong(reason)),
+        Answer::None(reason) => reason,
+    };
+    let (other, spoken) = match options.transport {
+        Transport::Buffered => (Transport::Framed, "framed, but `buffered` is configured"),
+        Transport::Framed => (Transport::Buffered, "buffered (unframed), but `framed` is configured"),
+    };
+    match ask(&Client::new(address, options, other)).await {
+        Answer::Offers(found) if found == wanted => Err(wrong(format!("its transport is {spoken}"))),
+        Answer::Offers(found) => {
+            Err(wrong(format!("it is a {found:?} gateway, and its transport is another one too")))
+        }
+        Answer::Nonsense(_) | Answer::None(_) => {
+            let hint = "it accepts connections but answers neither buffered nor framed binary Thrift \
+                (is it overloaded, or started with compact, SASL or TLS?)";
+            Err(failure::unavailable(name, format!("{reason}; {hint}")))
+        }
+    }
+}
+
+/// The first of the gateway's addresses that takes a connection.
+async fn reach(name: &str, limit: Duration) -> Result<SocketAddr, SinkError> {
+    let attempt = async {
+        let mut last = std::io::Error::other("the name has no address");
+        for address in tokio::net::lookup_host(name).await? {
+            match TcpStream::connect(address).await {
+                Ok(_) => return Ok(address),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    };
+    match timeout(limit, attempt).await {
+        Ok(reached) => {
+            reached.map_err(|error| failure::unavailable(name, format!("cannot connect: {error}")))
+        }
+        Err(_) => {
+            let reason = format!("cannot connect within {} ms", limit.as_millis());
+            Err(failure::unavailable(name, reason))
+        }
+    }
+}
+
+/// What a gateway answers to the question what it is.
+enum Answer {
+    Offers(Interface),
+    /// Bytes that are no reply to it.
+    Nonsense(String),
+    /// Nothing within the time-out, or a closed connection.
+    None(String),
+}
+
+async fn ask(client: &Client) -> Answer {
+    let asked = AssertUnwindSafe(client.get_thrift_server_type()).catch_unwind();
+    match timeout(PROBE_TIMEOUT, asked).await {
+        Ok(Ok(Ok(thrift::TThriftServerType::TWO))) => Answer::Offers(Interface::Thrift2),
+        Ok(Ok(Ok(thrift::TThriftServerType::ONE))) => Answer::Offers(Interface::Thrift1),
+        Ok(Ok(Ok(_))) => Answer::Nonsense("its server type is unknown".into()),
+        Ok(Ok(Err(ClientError::Application(_)))) => {
+            Answer::Nonsense("it does not know getThriftServerType, which HBase has since 2.3".into())
+        }
+        Ok(Ok(Err(ClientError::Protocol(_)))) | Ok(Err(_)) => {
+            Answer::Nonsense("what it answers is not binary Thrift".into())
+        }
+        Ok(Ok(Err(error))) => Answer::None(failure::brief(&error)),
+        Err(_) => Answer::None(format!("no answer within {} ms", PROBE_TIMEOUT.as_millis())),
+    }
+}

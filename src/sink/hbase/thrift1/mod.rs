@@ -1,0 +1,275 @@
+//! HBase through its Thrift1 gateways.
+//!
+//! Promises: what the Thrift2 sink promises. One call has one timestamp, so the writes of each tick go in calls of
+//! their own; within one call HBase has the puts before the markers, which ticks make harmless.
+//! Refuses to know: table settings beyond what the interface tells (`TableState` says which are missing), counts.
+
+use super::cell_pages::{self, Ask};
+use super::places::{Place, Places};
+use super::pool::Pool;
+use super::read_meter::ReadMeter;
+use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
+use crate::model::{Target, TargetId};
+use crate::sink::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use connection::Connections;
+use futures::{StreamExt, TryStreamExt, stream};
+use hbase_thrift::hbase::{THbaseSyncClient, TScan};
+use std::collections::BTreeMap;
+
+mod bounded;
+mod clock;
+mod connection;
+mod failure;
+mod results;
+mod socket;
+mod table;
+mod writes;
+
+/// Ticks of one write at most. There are as many writes under way as calls may be, so that a write has one call after
+/// the other: at 50 ms each, which is very slow, those for two targets take less than a second. The shortest
+/// lease allows one and a half.
+const TICKS_MAX: usize = 8;
+
+/// A page of a scan: a scanner is opened, read and closed.
+const PAGE_CALLS: u64 = 3;
+
+/// A [`Sink`] on Thrift1 gateways.
+pub struct Thrift1Sink {
+    places: Places,
+    pool: Pool<Connections>,
+    reads: ReadMeter,
+}
+
+impl Thrift1Sink {
+    /// As [`HbaseSink::connect`](super::HbaseSink::connect).
+    pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
+        let pool = Pool::open(&options).await?;
+        Ok(Thrift1Sink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
+    }
+
+    /// One call that does not write rows.
+    async fn call<T: Send + 'static>(
+        &self,
+        place: &Place,
+        what: &'static str,
+        call: impl FnOnce(&mut connection::Client) -> ::thrift::Result<T> + Send + 'static,
+    ) -> Result<T, SinkError> {
+        let turn = self.pool.turn().await?;
+        let limit = self.places.options.operation_timeout;
+        turn.gateway.call(&turn.client, &place.subject(what), limit, call).await
+    }
+
+    /// One mutateRowsTs.
+    async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
+        let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
+        let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
+        let send = move |client: &mut connection::Client| {
+            client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
+        };
+        turn.gateway.call(&turn.client, &place.subject("writes"), limit, send).await?;
+        turn.answered();
+        Ok(())
+    }
+
+    async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let (table, family) = (place.table.to_vec(), place.family.to_vec());
+        let rows: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
+        let read = move |client: &mut connection::Client| {
+            client.get_rows_with_columns(table, rows, vec![family], BTreeMap::new())
+        };
+        let found = self.call(place, "a read", read).await?;
+        let answers = results::in_order(keys, found, &place.family);
+        let answers = answers.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answers.iter().flatten().map(|row| row.cells.len()));
+        Ok(answers)
+    }
+
+    /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
+    /// gateway's own.
+    async fn page(&self, place: &Place, scan: TScan, results: usize) -> Result<Vec<StoredRow>, SinkError> {
+        let (table, results) = (place.table.to_vec(), i32::try_from(results).unwrap_or(i32::MAX));
+        let scan = TScan { caching: Some(results), ..scan };
+        let read = move |client: &mut connection::Client| {
+            let scanner = client.scanner_open_with_scan(table, scan, BTreeMap::new())?;
+            // A scanner that is not closed goes by itself; after an error that is left to it.
+            let page = client.scanner_get_list(scanner, results)?;
+            client.scanner_close(scanner).map(|()| page)
+        };
+        let found = self.call(place, "a scan", read).await?;
+        let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
+        let page: Result<Vec<StoredRow>, _> = page.collect();
+        let page = page.map_err(|reason| self.places.refused("a scan", reason.into()))?;
+        self.reads.count(PAGE_CALLS, page.iter().map(|row| row.cells.len()));
+        Ok(page)
+    }
+
+    async fn scan_page(
+        &self,
+        place: &Place,
+        range: ScanRange,
+        rows: usize,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        self.page(place, results::scan(&range, &place.family), rows).await
+    }
+
+    async fn cell_page(
+        &self,
+        place: &Place,
+        range: CellRange,
+        ask: Ask,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        let rows = ScanRange { start: range.start, stop: range.stop, ..ScanRange::default() };
+        let filter = filter::of(range.after.as_ref(), range.names_only);
+        let scan = TScan {
+            filter_string: filter.map(|filter| filter.to_vec()),
+            batch_size: Some(i32::try_from(ask.batch).unwrap_or(i32::MAX)),
+            ..results::scan(&rows, &place.family)
+        };
+        self.page(place, scan, ask.rows).await
+    }
+
+    async fn key_page(
+        &self,
+        place: &Place,
+        range: ScanRange,
+        rows: usize,
+    ) -> Result<Vec<StoredRow>, SinkError> {
+        let filter_string = Some(filter::first_names().to_vec());
+        self.page(place, TScan { filter_string, ..results::scan(&range, &place.family) }, rows).await
+    }
+
+    /// A Get of its own: one for several rows asks all of them for the same cells.
+    async fn named_cells(&self, place: &Place, wanted: &CellNames) -> Result<Option<StoredRow>, SinkError> {
+        if wanted.qualifiers.is_empty() {
+            return Ok(None); // no names would mean all cells
+        }
+        let (table, row) = (place.table.to_vec(), wanted.row.to_vec());
+        let column = |qualifier: &Bytes| [&place.family[..], b":", qualifier].concat();
+        let columns = wanted.qualifiers.iter().map(column).collect();
+        let read = move |client: &mut connection::Client| {
+            client.get_row_with_columns(table, row, columns, BTreeMap::new())
+        };
+        let found = self.call(place, "a read", read).await?;
+        let answer = results::in_order(std::slice::from_ref(&wanted.row), found, &place.family);
+        let answer = answer.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answer.iter().flatten().map(|row| row.cells.len()));
+        Ok(answer.into_iter().flatten().next())
+    }
+
+    fn uncounted<T>(&self) -> Result<T, SinkError> {
+        let reason = "Thrift1 has no call that compares and writes a row at once; use Thrift2 gateways";
+        Err(self.places.refused("counts", reason.into()))
+    }
+}
+
+#[async_trait]
+impl Sink for Thrift1Sink {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let place = self.places.get(target)?;
+        let bounds = self.places.call_bounds(self.pool.pace().rows());
+        let calls = writes::calls(rows, &place.family, bounds)
+            .map_err(|reason| self.places.refused("a write", reason))?;
+        let calls = stream::iter(calls).map(|call| self.mutate(place, call));
+        calls.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let place = self.places.get(target)?;
+        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(READ_ROWS_MAX))
+            .map(|keys| self.get(place, keys))
+            .collect();
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        cell_pages::scan(range, |page, ask| self.cell_page(place, page, ask)).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let place = self.places.get(target)?;
+        let calls: Vec<_> = wanted.iter().map(|names| self.named_cells(place, names)).collect();
+        stream::iter(calls).buffered(self.places.calls_at_once()).try_collect().await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let place = self.places.get(target)?;
+        let rows = pages::scan(range, |rest, rows| self.key_page(place, rest, rows)).await?;
+        Ok(rows.into_iter().map(|row| row.row).collect())
+    }
+
+    async fn scan_counts(&self, _: TargetId, _: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.uncounted()
+    }
+
+    async fn read_counted(&self, _: TargetId, _: &[CellNames]) -> Result<Vec<CountedRow>, SinkError> {
+        self.uncounted()
+    }
+
+    async fn write_counted(&self, _: TargetId, _: &CountedWrite) -> Result<bool, SinkError> {
+        self.uncounted()
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        let place = self.places.get(target)?;
+        let families = self.families(place).await?;
+        Ok(families.map_or(TableState::Missing, |found| table::state(&found, &place.target.family)))
+    }
+
+    /// Only ever says how: a table made through this interface would lack the purge delay and the splits.
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        if let Some(found) = self.families(&Place::new(target)).await? {
+            return crate::sink::require_family(target, table::names(&found).iter());
+        }
+        let sharing = schema::sharing(target, self.places.targets());
+        let regions_max = self.places.options.regions_max;
+        let statement = schema::shell_statement(&sharing, run_id, purge_deletes_ms, regions_max);
+        let reason =
+            format!("a Thrift1 gateway cannot create them as they must be; in the HBase shell: {statement}");
+        Err(self.places.refused("creating a table", reason))
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.read_clock(self.places.get(target)?).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
+    }
+
+    fn ticks_max(&self) -> usize {
+        TICKS_MAX
+    }
+
+    fn write_pace(&self) -> Option<WritePace> {
+        let pace = self.pool.pace();
+        Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
+    }
+}
+
+impl Thrift1Sink {
+    /// `None` when the table does not exist.
+    async fn families(&self, place: &Place) -> Result<Option<table::Families>, SinkError> {
+        let name = place.table.to_vec();
+        let asked = |client: &mut connection::Client| client.get_column_descriptors(name);
+        match self.call(place, "describing a table", asked).await {
+            Ok(families) => Ok(Some(families)),
+            Err(SinkError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
