@@ -139,6 +139,10 @@ pub const LISTS_A_SELECT: usize = 2_000;
 /// SELECTs, each in a read view of its own.
 #[async_trait]
 pub trait Snapshot: Send {
+    /// Opens a read view, which shows what the engine has committed by now, and which all SELECTs of this snapshot
+    /// see from here on.
+    async fn hold_view(&mut self) -> Result<(), SourceError>;
+
     /// The primary key of the `rows`-th row after `after` (`None`: from the table's beginning), or
     /// `None` when fewer are left.
     async fn chunk_end(

@@ -1,4 +1,5 @@
 use super::fixtures::{World, edge};
+use super::watched::Watched;
 use super::{Answers, Question, Side, Work, answers_json, answers_text, ask, work_text};
 use crate::clock::SteadyClock;
 use crate::model::{
@@ -52,7 +53,8 @@ fn world_of(order: Option<OrderKey>, targets: Vec<Target>) -> World {
     let mut world = World::new();
     let targets = targets.into_iter().zip(0..).map(|(target, id)| Target { id: TargetId(id), ..target });
     world.mapping = Mapping { order, targets: targets.collect(), ..world.mapping };
-    world.sink = MemorySink::with_tables(&world.mapping.targets, Arc::new(SteadyClock::start()));
+    world.sink =
+        Watched::new(MemorySink::with_tables(&world.mapping.targets, Arc::new(SteadyClock::start())));
     world
 }
 

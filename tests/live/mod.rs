@@ -16,3 +16,4 @@ pub mod snapshot;
 pub mod tail;
 pub mod types;
 pub mod verify;
+pub mod verify_layouts;

@@ -211,6 +211,13 @@ impl Select<'_> {
 
 #[async_trait]
 impl Snapshot for MysqlSnapshot {
+    async fn hold_view(&mut self) -> Result<(), SourceError> {
+        // for the next transaction alone, which ends with the connection
+        let level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+        self.connection.run("the isolation of a read view", level).await?;
+        self.connection.run("a read view", "START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+    }
+
     async fn chunk_end(
         &mut self,
         table: TableId,

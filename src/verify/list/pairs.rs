@@ -2,12 +2,13 @@
 
 use super::place::{self, Position};
 use super::selects::Selects;
-use super::stored::{Found, StoredList};
+use super::stored::StoredList;
 use super::{Answers, Question, Side};
 use crate::model::{Cursor, ListPart, Row};
 use crate::sink::StoredRow;
 use crate::sink::layout::{self, Address, ItemWrite};
 use crate::verify::compare::{Difference, difference};
+use crate::verify::found::Found;
 use crate::verify::{VerifyError, unpack};
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -4,10 +4,11 @@
 
 use super::place::{self, Position};
 use crate::model::{Layout, ListPart, Mapping, Target, Value};
-use crate::sink::cells::{CellNames, CellRange};
+use crate::sink::cells::CellRange;
 use crate::sink::layout::{self, Address};
 use crate::sink::{ScanRange, Sink, StoredRow, answer, parts, tall};
 use crate::verify::VerifyError;
+use crate::verify::found::{Found, cells_at, tall_item, wide_items};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,13 +25,6 @@ pub struct StoredList<'a> {
     pub key: &'a [Value],
     /// Encoded.
     pub list_key: &'a [u8],
-}
-
-/// What HBase has of one item: its row, in the wide layout with the item's cell alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub address: Address,
-    pub stored: StoredRow,
 }
 
 /// What a walk brings of each item.
@@ -80,12 +74,7 @@ impl StoredList<'_> {
             let stored = self.sink.read(self.target.id, &rows).await?;
             return Ok(stored.into_iter().flatten().map(tall_item).collect());
         }
-        let mut names: BTreeMap<&Bytes, Vec<Bytes>> = BTreeMap::new();
-        for Address { row, cell } in addresses {
-            names.entry(row).or_default().extend(cell.clone());
-        }
-        let names = names.into_iter().map(|(row, qualifiers)| CellNames { row: row.clone(), qualifiers });
-        let rows = self.sink.read_cells(self.target.id, &names.collect::<Vec<_>>()).await?;
+        let rows = self.sink.read_cells(self.target.id, &cells_at(addresses)).await?;
         let found = rows.into_iter().flatten().flat_map(wide_items);
         let mut found: BTreeMap<Address, Found> = found.map(|found| (found.address.clone(), found)).collect();
         Ok(addresses.iter().filter_map(|address| found.remove(address)).collect())
@@ -231,17 +220,4 @@ impl StoredList<'_> {
     fn address(&self, order: Option<&Value>, item: &[Value]) -> Result<Address, VerifyError> {
         Ok(layout::address_of(self.mapping, self.target, self.key, order, item)?)
     }
-}
-
-fn tall_item(stored: StoredRow) -> Found {
-    Found { address: Address { row: stored.row.clone(), cell: None }, stored }
-}
-
-/// A wide row as its items.
-fn wide_items(row: StoredRow) -> impl Iterator<Item = Found> {
-    let key = row.row;
-    row.cells.into_iter().map(move |cell| Found {
-        address: Address { row: key.clone(), cell: Some(cell.qualifier.clone()) },
-        stored: StoredRow { row: key.clone(), cells: vec![cell] },
-    })
 }
