@@ -19,6 +19,7 @@ use connection::Connections;
 use futures::{StreamExt, TryStreamExt, stream};
 use hbase_thrift::hbase::{THbaseSyncClient, TScan};
 use std::collections::BTreeMap;
+use ticks::CallTimes;
 
 mod bounded;
 mod clock;
@@ -27,24 +28,21 @@ mod failure;
 mod results;
 mod socket;
 mod table;
+mod ticks;
 mod writes;
-
-/// Ticks of one write at most. There are as many writes under way as calls may be, so that a write has one call after
-/// the other: at 50 ms each, which is very slow, those for two targets take less than a second. The shortest
-/// lease allows one and a half.
-const TICKS_MAX: usize = 8;
 
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
     pool: Pool<Connections>,
+    call_times: CallTimes,
 }
 
 impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
         let pool = Pool::open(&options).await?;
-        Ok(Thrift1Sink { places: Places::new(options, &targets), pool })
+        Ok(Thrift1Sink { places: Places::new(options, &targets), pool, call_times: CallTimes::default() })
     }
 
     /// One call that does not write rows.
@@ -61,12 +59,14 @@ impl Thrift1Sink {
 
     /// One mutateRowsTs.
     async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
+        let timed = self.call_times.begin();
         let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
         let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
         let send = move |client: &mut connection::Client| {
             client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
         };
         turn.gateway.call(&turn.client, &place.subject("writes"), limit, send).await?;
+        timed.answered();
         turn.answered();
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Sink for Thrift1Sink {
     }
 
     fn ticks_max(&self) -> usize {
-        TICKS_MAX
+        self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
     }
 
     fn write_pace(&self) -> Option<WritePace> {
