@@ -152,6 +152,10 @@ pub struct LeaseTotals {
     pub waits: u64,
     /// Times a list was put aside because another program held it.
     pub elsewhere: u64,
+    /// Of both, those of the tail: lists that it asked for again later.
+    pub tail_put_aside: u64,
+    /// Times a part of the copy was put aside because some of its lists were not free.
+    pub parts_put_aside: u64,
     /// Whether Memcache is away, so that leases come from this process alone.
     pub degraded: bool,
     /// Leases that were given back to Memcache; with `acquired`, the pairs.

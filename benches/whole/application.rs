@@ -1,10 +1,11 @@
-//! An application at a steady pace: single-row transactions on the table, 60 % inserts, 25 % updates, 15 % deletes.
+//! An application at a steady pace: single-row transactions, on the table of most cases 60 % inserts, 25 % updates, 15 % deletes.
 //!
 //! Open loop: each transaction has its moment, whatever became of the one before; if MySQL cannot keep up, the rate that
 //! was reached says so.
 
 use crate::data::{Edge, tuple};
 use crate::ground::{FOLLOWS, Ground};
+use crate::probe::Lists;
 use anyhow::Context;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -29,12 +30,14 @@ pub struct Rows {
     inserted: AtomicU64,
 }
 
-impl Rows {
-    pub fn new(edges: Arc<Vec<Edge>>) -> Rows {
-        Rows { edges, deleted: AtomicUsize::new(0), inserted: AtomicU64::new(0) }
-    }
+/// What an application does.
+pub trait Transactions: Send + Sync + 'static {
+    /// The next transaction: one statement.
+    fn next(&self, rng: &mut StdRng) -> String;
+}
 
-    fn transaction(&self, rng: &mut StdRng) -> String {
+impl Transactions for Rows {
+    fn next(&self, rng: &mut StdRng) -> String {
         let half = self.edges.len() / 2;
         match rng.random_range(0..100) {
             0..25 => {
@@ -55,10 +58,22 @@ impl Rows {
             _ => self.insert(rng),
         }
     }
+}
+
+impl Rows {
+    pub fn new(edges: Arc<Vec<Edge>>) -> Rows {
+        Rows { edges, deleted: AtomicUsize::new(0), inserted: AtomicU64::new(0) }
+    }
 
     /// A list of the table, a long one more often: as if any of its followers had been asked.
     pub fn any_list(&self, rng: &mut impl Rng) -> u64 {
         self.edges[rng.random_range(0..self.edges.len())].followee
+    }
+
+    /// [`any_list`](Rows::any_list) of each probe.
+    pub fn lists(self: &Arc<Rows>) -> Lists {
+        let rows = self.clone();
+        Arc::new(move || rows.any_list(&mut rand::rng()))
     }
 
     fn insert(&self, rng: &mut StdRng) -> String {
@@ -84,16 +99,25 @@ struct Shared {
 
 impl Application {
     pub async fn start(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Application> {
+        Application::at_rate(ground, rows, ground.scale.rate).await
+    }
+
+    /// So many transactions a second.
+    pub async fn at_rate(
+        ground: &Ground,
+        transactions: &Arc<impl Transactions>,
+        rate: u32,
+    ) -> anyhow::Result<Application> {
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), committed: AtomicU64::new(0) });
         let mut conns = Vec::new();
         for _ in 0..CONNECTIONS {
             conns.push(ground.connect().await?);
         }
         let (mut workers, begin) = (JoinSet::new(), Instant::now());
-        let pace = Duration::from_secs(1) * CONNECTIONS / ground.scale.rate;
+        let pace = Duration::from_secs(1) * CONNECTIONS / rate;
         for (number, conn) in (0..CONNECTIONS).zip(conns) {
             let first = begin + pace * number / CONNECTIONS;
-            workers.spawn(work(conn, rows.clone(), shared.clone(), first, pace));
+            workers.spawn(work(conn, transactions.clone(), shared.clone(), first, pace));
         }
         Ok(Application { workers, shared, begin })
     }
@@ -114,7 +138,7 @@ impl Application {
 
 async fn work(
     mut conn: Conn,
-    rows: Arc<Rows>,
+    transactions: Arc<impl Transactions>,
     shared: Arc<Shared>,
     first: Instant,
     pace: Duration,
@@ -124,7 +148,7 @@ async fn work(
     while !shared.stop.load(Relaxed) {
         tokio::time::sleep_until(due.into()).await;
         due += pace;
-        conn.query_drop(rows.transaction(&mut rng)).await.context("a transaction of the application")?;
+        conn.query_drop(transactions.next(&mut rng)).await.context("a transaction of the application")?;
         shared.committed.fetch_add(1, Relaxed);
     }
     Ok(conn.disconnect().await?)

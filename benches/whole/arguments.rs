@@ -18,7 +18,7 @@ pub struct Arguments {
     /// How often each case runs [default: 3]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: Option<u32>,
-    /// Rows of the table [default: 600000]
+    /// Rows of the table [default: 600000; giant: 1200000]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub rows: Option<u64>,
     /// Everything tiny and once: shows that each case works, and measures nothing worth quoting
@@ -72,6 +72,10 @@ pub struct Scale {
     /// Single-row transactions a second, where an application works beside.
     pub rate: u32,
     pub huge_rows: u64,
+    /// Rows of the table that is nearly one list.
+    pub giant_rows: u64,
+    /// Single-row transactions a second on that list, beside the probes.
+    pub giant_rate: u32,
     pub restarts: u32,
     /// How long a measurement inside this process is repeated at least.
     pub repeat: Duration,
@@ -90,6 +94,8 @@ impl Arguments {
                 warm_up: Duration::from_millis(200),
                 rate: 200,
                 huge_rows: 20_000,
+                giant_rows: 12_000,
+                giant_rate: 100,
                 restarts: 1,
                 repeat: Duration::from_millis(100),
                 quiet: Duration::ZERO,
@@ -101,12 +107,19 @@ impl Arguments {
                 warm_up: Duration::from_secs(2),
                 rate: 1_000,
                 huge_rows: 2_000_000,
+                giant_rows: 1_200_000,
+                giant_rate: 100,
                 restarts: 5,
                 repeat: Duration::from_secs(2),
                 quiet: Duration::from_secs(20),
             },
         };
-        Scale { rows: self.rows.unwrap_or(scale.rows), rounds: self.rounds.unwrap_or(scale.rounds), ..scale }
+        Scale {
+            rows: self.rows.unwrap_or(scale.rows),
+            giant_rows: self.rows.unwrap_or(scale.giant_rows),
+            rounds: self.rounds.unwrap_or(scale.rounds),
+            ..scale
+        }
     }
 }
 

@@ -34,6 +34,10 @@ pub enum Case {
     Huge,
     /// What a row costs HBase by order, regions, salt and age of the table (only when asked for)
     Hbase,
+    /// Tail and backfill into each layout (only when asked for)
+    Layouts,
+    /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
+    Giant,
 }
 
 impl Case {
@@ -43,7 +47,8 @@ impl Case {
 
     /// What runs when nothing is asked for.
     fn usual() -> impl Iterator<Item = Case> {
-        Case::value_variants().iter().copied().filter(|case| *case != Case::Hbase)
+        let asked_for = [Case::Hbase, Case::Layouts, Case::Giant];
+        Case::value_variants().iter().copied().filter(move |case| !asked_for.contains(case))
     }
 
     /// The cases of the same run that this one is compared with.

@@ -1,6 +1,7 @@
 //! tailfill as a child process: its configuration, its status, its end.
 
-use crate::ground::{Ground, configuration_of};
+use crate::configuration::configuration_of;
+use crate::ground::Ground;
 use crate::processes;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value as Json;

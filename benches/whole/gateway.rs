@@ -28,7 +28,7 @@ pub async fn run(ground: &Ground, case: Case, ready: &[RowWrite]) -> anyhow::Res
     let trace = write(ground, &sink, &calls, at_once).await?;
     let mut round = Round::of(trace.halves(ready.len() as u64)?);
     round.regions = header::regions(ground, &ground.table(&name));
-    compare(&sink, ready).await?;
+    compare(&sink, &mapping, ready).await?;
     ground.forget_table(&sink, &name).await?;
     Ok(round)
 }

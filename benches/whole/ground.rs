@@ -1,6 +1,7 @@
-//! What all cases stand on: the servers, the database, HBase tables, configurations; and the way to remove them again.
+//! What all cases stand on: the servers, the database, HBase tables; and the way to remove them again.
 
 use crate::arguments::{Arguments, Scale};
+use crate::configuration::{Move, TALL};
 use crate::processes::{self, Meter, Servers};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
@@ -9,12 +10,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tailfill::app;
-use tailfill::config::{self, Config};
+use tailfill::config::Config;
 use tailfill::lock::LeaseOptions;
-use tailfill::model::{Mapping, TargetId};
+use tailfill::model::{Layout, Mapping, TargetId};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{RowWrite, Sink};
+use tailfill::sink::{CellNames, RowWrite, Sink};
 use tailfill::source::{MysqlOptions, MysqlSource};
 
 /// Servers that use less are quiet.
@@ -150,51 +150,19 @@ impl Ground {
         format!("{}_{}", self.database, case.replace('-', "_"))
     }
 
-    /// The configuration of a case: everything that can be left out is.
-    pub fn configuration(&self, source_table: &str, case: &str) -> String {
-        let Ports { mysql, memcached, gateway, .. } = self.ports;
-        let (database, table) = (&self.database, self.table(case));
-        let server_id = rand::random_range(100_000..u32::MAX);
-        format!(
-            r#"state_dir = "state"
-[source]
-url = "mysql://root@127.0.0.1:{mysql}/{database}"
-server_id = {server_id}
-[lease]
-servers = ["127.0.0.1:{memcached}"]
-[hbase]
-gateways = ["127.0.0.1:{gateway}"]
-[admin]
-listen = "127.0.0.1:0"
-[[mapping]]
-name = "{database}"
-table = "{database}.{source_table}"
-key = ["followee_id"]
-item = ["follower_id"]
-order = {{ by = "created_at", descending = true }}
-[[mapping.target]]
-table = "{table}"
-layout = "tall"
-family = "f"
-columns = ["created_at", "note"]
-values = "utf8"
-salt_buckets = 16
-"#
-        )
+    /// What a case moves into one HBase row for each item.
+    pub fn tall<'a>(&'a self, source_table: &'a str, case: &'a str) -> Move<'a> {
+        Move { ground: self, source_table, case, layout: TALL }
     }
 
     /// The configuration as the program reads it.
     pub fn config(&self, source_table: &str, case: &str) -> anyhow::Result<Config> {
-        let text = self.configuration(source_table, case);
-        config::parse(&text, &self.work, &|_| None).map_err(|faults| anyhow::anyhow!("{faults}"))
+        self.tall(source_table, case).config()
     }
 
     /// The mapping of a case, its columns found in the table.
     pub async fn mapping(&self, source_table: &str, case: &str) -> anyhow::Result<Mapping> {
-        let config = self.config(source_table, case)?;
-        let mappings =
-            app::mappings(&config).await.map_err(|failure| anyhow::anyhow!("{}", failure.render()))?;
-        mappings.into_iter().next().context("the configuration has a mapping")
+        self.tall(source_table, case).mapping().await
     }
 
     /// The library's source, with the table of `mapping` registered.
@@ -210,9 +178,7 @@ salt_buckets = 16
 
     /// The sink of a case, as its configuration says, and the mapping that it serves.
     pub async fn sink(&self, source_table: &str, case: &str) -> anyhow::Result<(HbaseSink, Mapping)> {
-        let (config, mapping) = (self.config(source_table, case)?, self.mapping(source_table, case).await?);
-        let sink = HbaseSink::connect(self.hbase_options(&config), mapping.targets.clone()).await?;
-        Ok((sink, mapping))
+        self.tall(source_table, case).sink().await
     }
 
     /// As [`sink`](Ground::sink), with other salt buckets, and at most so many regions for a new table.
@@ -231,7 +197,7 @@ salt_buckets = 16
         Ok((sink, mapping))
     }
 
-    fn hbase_options(&self, config: &Config) -> HbaseOptions {
+    pub fn hbase_options(&self, config: &Config) -> HbaseOptions {
         let mut options = HbaseOptions::new(vec![format!("127.0.0.1:{}", self.ports.gateway)]);
         options.connections = usize::from(config.hbase.connections);
         options.operation_timeout = config.hbase.operation_timeout;
@@ -277,13 +243,7 @@ salt_buckets = 16
 
     /// A folder of its own for a run of tailfill, with its configuration in it.
     pub fn folder(&self, source_table: &str, case: &str) -> anyhow::Result<PathBuf> {
-        let folder = self.work.join(case);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(configuration_of(&folder), self.configuration(source_table, case))?;
-        Ok(folder)
+        self.tall(source_table, case).folder()
     }
 
     /// Drops all that this run made on the servers.
@@ -321,11 +281,6 @@ fn make_folder(work: &Path) -> anyhow::Result<()> {
     std::fs::write(work.join(OURS), "").with_context(|| format!("{} cannot be written", work.display()))
 }
 
-/// The configuration in a folder of [`Ground::folder`].
-pub fn configuration_of(folder: &Path) -> PathBuf {
-    folder.join("tailfill.toml")
-}
-
 /// Leases as the default configuration has them.
 pub fn lease_options() -> LeaseOptions {
     LeaseOptions::default()
@@ -338,11 +293,22 @@ const ROWS_COMPARED: usize = 200;
 ///
 /// # Errors
 /// A row is missing or differs: the case has not done its work, so its figures mean nothing.
-pub async fn compare(sink: &HbaseSink, expected: &[RowWrite]) -> anyhow::Result<()> {
+pub async fn compare(sink: &HbaseSink, mapping: &Mapping, expected: &[RowWrite]) -> anyhow::Result<()> {
     let step = (expected.len() / ROWS_COMPARED).max(1);
     let some: Vec<&RowWrite> = expected.iter().step_by(step).collect();
-    let keys: Vec<_> = some.iter().map(|write| write.row.clone()).collect();
-    let found = sink.read(TargetId(0), &keys).await?;
+    let found = match mapping.targets[0].layout {
+        Layout::Tall => {
+            let keys: Vec<_> = some.iter().map(|write| write.row.clone()).collect();
+            sink.read(TargetId(0), &keys).await?
+        }
+        // the row holds the other items of the list too
+        Layout::Wide => {
+            let qualifiers = |write: &RowWrite| write.puts.iter().map(|(name, _)| name.clone()).collect();
+            let named =
+                |write: &&RowWrite| CellNames { row: write.row.clone(), qualifiers: qualifiers(write) };
+            sink.read_cells(TargetId(0), &some.iter().map(named).collect::<Vec<_>>()).await?
+        }
+    };
     for (write, row) in some.iter().zip(found) {
         let cells = row.map(|row| row.cells).unwrap_or_default();
         let mut cells: Vec<_> = cells.into_iter().map(|cell| (cell.qualifier, cell.value)).collect();

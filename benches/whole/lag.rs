@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::child::{Status, Tailfill};
 use crate::ground::{FOLLOWS, Ground};
 use crate::measure::{Report, Round, bound};
-use crate::probe::{self, Lags};
+use crate::probe::{self, Lags, Lists};
 use crate::processes::Meter;
 use crate::show::grouped;
 use crate::trace::{Sample, Span, Trace};
@@ -25,13 +25,14 @@ const SOON: Duration = Duration::from_secs(60);
 const COPIED_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// One run beside an application.
-struct Beside {
-    round: Round,
-    lags: Lags,
+#[derive(Clone, Debug)]
+pub struct Beside {
+    pub round: Round,
+    pub lags: Lags,
     /// Transactions of the application a second.
-    rate: f64,
+    pub rate: f64,
     /// Lag as tailfill tells it, over its whole run: p50 and p99, milliseconds.
-    own_lag_ms: (Option<f64>, Option<f64>),
+    pub own_lag_ms: (Option<f64>, Option<f64>),
 }
 
 /// A tail of a table that nothing is copied of.
@@ -40,7 +41,7 @@ pub async fn lag(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Report> {
     for _ in 0..ground.scale.rounds {
         runs.push(lag_round(ground, rows).await?);
     }
-    let mut report = report(Case::Lag, ground, &runs);
+    let mut report = report(&Case::Lag.name(), ground.scale.rate, &runs);
     // as many rows as the application wrote: a pace, and no rate of tailfill's
     report.rows_per_second = None;
     Ok(report)
@@ -52,15 +53,16 @@ pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow:
     for _ in 0..ground.scale.rounds {
         runs.push(both_round(ground, rows).await?);
     }
-    let mut report = report(Case::Both, ground, &runs);
+    let mut report = report(&Case::Both.name(), ground.scale.rate, &runs);
     let own: Vec<Round> = runs.iter().map(|run| run.round.clone()).collect();
     report.compare(&Case::Backfill.name(), &own, alone, bound(alone, &own));
     Ok(report)
 }
 
-fn report(case: Case, ground: &Ground, runs: &[Beside]) -> Report {
+/// `asked`: transactions a second.
+pub fn report(case: &str, asked: u32, runs: &[Beside]) -> Report {
     let rounds: Vec<Round> = runs.iter().map(|run| run.round.clone()).collect();
-    let mut report = Report::of(case.name(), &rounds);
+    let mut report = Report::of(case, &rounds);
     let lags = Lags::of(&runs.iter().map(|run| run.lags.clone()).collect::<Vec<_>>());
     (report.p50_ms, report.p99_ms) = (lags.quantile(0.5), lags.quantile(0.99));
     let rate = runs.iter().map(|run| run.rate).sum::<f64>() / runs.len() as f64;
@@ -68,7 +70,7 @@ fn report(case: Case, ground: &Ground, runs: &[Beside]) -> Report {
     let own = |pick: fn(&Beside) -> Option<f64>| runs.iter().map(pick).collect::<Vec<_>>();
     let (own_p50, own_p99) = (own(|run| run.own_lag_ms.0), own(|run| run.own_lag_ms.1));
     for (name, value) in [
-        ("transactions_per_second_asked", json!(ground.scale.rate)),
+        ("transactions_per_second_asked", json!(asked)),
         ("transactions_per_second", json!(rate)),
         ("probes", json!(lags.count())),
         ("max_ms", json!(lags.quantile(1.0))),
@@ -84,13 +86,13 @@ fn report(case: Case, ground: &Ground, runs: &[Beside]) -> Report {
     report.sentences.push(format!(
         "{}: commit to readable in HBase p50 {} ms, p99 {} ms, longest {} ms ({} probes) at {} transactions/s of {} asked; \
          tailfill itself says p50 {}, p99 {}",
-        case.name(),
+        case,
         ms(report.p50_ms),
         ms(report.p99_ms),
         ms(lags.quantile(1.0)),
         grouped(lags.count() as f64),
         grouped(rate),
-        grouped(f64::from(ground.scale.rate)),
+        grouped(f64::from(asked)),
         list(&own_p50),
         list(&own_p99),
     ));
@@ -127,7 +129,7 @@ async fn lag_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> 
         sleep(ground.scale.steady).await;
         Ok(())
     };
-    let lags = probe::probe(ground, &sink, &mapping, rows, during).await?;
+    let lags = probe::probe(ground, &sink, &mapping, &rows.lists(), during).await?;
     let status = run.status().await.context(NO_ANSWER)?;
     let end = Sample { at: Instant::now(), rows: status.changes(), cpu: meter.read()? };
     let rate = application.stop().await?;
@@ -139,21 +141,36 @@ async fn lag_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> 
 }
 
 async fn both_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> {
-    let Prepared { folder, sink, mapping } = prepare(ground, Case::Both).await?;
+    let prepared = prepare(ground, Case::Both).await?;
     let application = Application::start(ground, rows).await?;
-    let mut run = Tailfill::start(ground, &folder, &["run"])?;
+    let beside = beside_a_copy(ground, &prepared, application, &rows.lists()).await?;
+    ground.forget_table(&prepared.sink, &Case::Both.name()).await?;
+    Ok(beside)
+}
+
+/// Copies a whole table while `application` changes it and probes are sent after its changes; ends all of it when the copy
+/// is complete.
+pub async fn beside_a_copy(
+    ground: &Ground,
+    prepared: &Prepared,
+    application: Application,
+    lists: &Lists,
+) -> anyhow::Result<Beside> {
+    let Prepared { folder, sink, mapping } = prepared;
+    let mut run = Tailfill::start(ground, folder, &["run"])?;
     let (meter, mut trace, mut last) = (ground.meter(run.pid()), Trace::default(), None);
     let status = run.until("there was a mark", SOON, |status| status.has("/mark")).await?;
     trace.push(true, Sample { at: Instant::now(), rows: status.copied(), cpu: meter.read()? });
     let during = copying(&mut run, &meter, &mut trace, &mut last);
-    let lags = probe::probe(ground, &sink, &mapping, rows, during).await?;
+    let lags = probe::probe(ground, sink, mapping, lists, during).await?;
     let rate = application.stop().await?;
     let status = last.context(NO_ANSWER)?;
     let mut round = Round::of(trace.halves(trace.rows())?);
     round.memory_high = Some(run.memory_high());
     run.stop().await?;
-    ground.forget_table(&sink, &Case::Both.name()).await?;
-    Ok(Beside { round, lags, rate, own_lag_ms: own_lag(&status) })
+    let own_lag_ms = own_lag(&status);
+    round.last_status = Some(status);
+    Ok(Beside { round, lags, rate, own_lag_ms })
 }
 
 /// Looks at a copy until it is complete.

@@ -7,22 +7,25 @@
 //!
 //! `--help` explains the fields of the JSON document.
 //!
-//! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables, configurations; [`data`]: the rows
+//! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables; [`configuration`]; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
-//! - [`gateway`], [`cost`], [`moved`], [`reading`]: cases that are rates
-//! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`]: the other cases
+//! - [`gateway`], [`cost`], [`moved`], [`layouts`], [`reading`]: cases that are rates
+//! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
 mod application;
 mod arguments;
 mod case;
 mod child;
+mod configuration;
 mod cost;
 mod data;
 mod gateway;
+mod giant;
 mod ground;
 mod header;
 mod lag;
+mod layouts;
 mod marks;
 mod measure;
 mod moved;

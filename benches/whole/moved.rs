@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::child::{Status, Tailfill};
+use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground, HUGE, compare};
 use crate::measure::Round;
@@ -40,31 +41,43 @@ impl Side {
 
 /// The backlog by the binlog.
 pub async fn tail(ground: &Ground, backlog: &Backlog, expected: &[RowWrite]) -> anyhow::Result<Round> {
+    let name = Case::Tail.name();
+    tail_as(&ground.tall(FOLLOWS, &name), backlog, expected).await
+}
+
+/// The same in any layout; some of the rows may be `expected`.
+pub async fn tail_as(what: &Move<'_>, backlog: &Backlog, expected: &[RowWrite]) -> anyhow::Result<Round> {
     let arguments = ["run", "--tail-only", "--from", &backlog.before, "--until", "caught-up"];
-    into_new_table(ground, Case::Tail, Side::Tail, &arguments, expected).await
+    into_new_table(what, Side::Tail, &arguments, backlog.edges.len() as u64, expected).await
 }
 
 /// The whole table by SELECTs, beside a tail without work.
 pub async fn backfill(ground: &Ground, expected: &[RowWrite]) -> anyhow::Result<Round> {
-    into_new_table(ground, Case::Backfill, Side::Backfill, &["run", "--until", "caught-up"], expected).await
+    let name = Case::Backfill.name();
+    backfill_as(&ground.tall(FOLLOWS, &name), expected.len() as u64, expected).await
+}
+
+/// The same in any layout, of so many rows; some of them may be `expected`.
+pub async fn backfill_as(what: &Move<'_>, rows: u64, expected: &[RowWrite]) -> anyhow::Result<Round> {
+    into_new_table(what, Side::Backfill, &["run", "--until", "caught-up"], rows, expected).await
 }
 
 async fn into_new_table(
-    ground: &Ground,
-    case: Case,
+    what: &Move<'_>,
     side: Side,
     arguments: &[&str],
+    rows: u64,
     expected: &[RowWrite],
 ) -> anyhow::Result<Round> {
-    let name = case.name();
-    let (sink, _) = ground.sink(FOLLOWS, &name).await?;
-    ground.forget_table(&sink, &name).await?;
-    let folder = ground.folder(FOLLOWS, &name)?;
+    let ground = what.ground;
+    let (sink, mapping) = what.sink().await?;
+    ground.forget_table(&sink, what.case).await?;
+    let folder = what.folder()?;
     Tailfill::complete(ground, &folder, &["init"]).await?;
     ground.quiet().await?;
-    let round = watch(ground, &folder, side, arguments, expected.len() as u64).await?;
-    compare(&sink, expected).await?;
-    ground.forget_table(&sink, &name).await?;
+    let round = watch(ground, &folder, side, arguments, rows).await?;
+    compare(&sink, &mapping, expected).await?;
+    ground.forget_table(&sink, what.case).await?;
     Ok(round)
 }
 

@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
 use crate::measure::{Report, Round, bound, ratio};
-use crate::{cost, gateway, lag, moved, overhead, reading, rows, show, standing};
+use crate::{cost, gateway, giant, lag, layouts, moved, overhead, reading, rows, show, standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,12 +23,18 @@ pub type Rounds = BTreeMap<Case, Vec<Round>>;
 
 /// Runs what was asked for, and what that needs.
 pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Report>> {
-    let cases = Case::closure(asked);
+    let mut cases = Case::closure(asked);
     let run = Run { ground: ground.clone(), begin: Instant::now() };
+    let mut reports = Vec::new();
+    if cases.remove(&Case::Giant) {
+        reports.extend(giant::run(ground, &|what| run.say(what)).await?);
+    }
+    if cases.is_empty() {
+        return Ok(reports);
+    }
     run.say("loading the table");
     let backlog = data::load(ground).await?;
     run.say(&format!("loaded in {:.0} s", backlog.seconds));
-    let mut reports = Vec::new();
     // before anything large lies in this process, whose memory they measure
     if cases.contains(&Case::Decode) {
         run.say("decode");
@@ -41,6 +47,10 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Rep
     if cases.contains(&Case::Hbase) {
         run.say("hbase");
         reports.extend(cost::run(ground, &backlog).await?);
+    }
+    if cases.contains(&Case::Layouts) {
+        run.say("layouts");
+        reports.extend(layouts::run(ground, &backlog, &|what| run.say(what)).await?);
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));

@@ -4,10 +4,8 @@
 //! lag counts from the reply to the commit to the reply that holds the row, so it includes the asking: one call, and a pause
 //! of 1 ms before it.
 
-use crate::application::Rows;
-use crate::ground::{FOLLOWS, Ground};
+use crate::ground::Ground;
 use anyhow::{Context, ensure};
-use bytes::Bytes;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -15,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tailfill::model::{Mapping, TargetId, Value, value::DateTime};
 use tailfill::sink::hbase::HbaseSink;
-use tailfill::sink::{Sink, layout};
+use tailfill::sink::layout::{self, Address};
+use tailfill::sink::{CellNames, Sink};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -26,8 +25,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 const FIRST_ITEM: u64 = 1 << 40;
 /// A row that is not there after this long was lost.
 const LOST_AFTER: Duration = Duration::from_secs(120);
-/// 2024-01-01, in microseconds since 1970.
-const CREATED_MICROS: i64 = 1_704_067_200_000_000;
+/// The order of probes: days from [`FIRST_DAY`] on.
+const FIRST_DAY: &str = "2023-01-01";
+/// The same in microseconds since 1970.
+const FIRST_DAY_MICROS: i64 = 1_672_531_200_000_000;
+const DAYS: u64 = 730;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Says which list the next probe is of.
+pub type Lists = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Probes have numbers that rise over all cases of a run, so that no two are one row.
 static NEXT: AtomicU64 = AtomicU64::new(FIRST_ITEM);
@@ -59,7 +65,7 @@ impl Lags {
 
 /// A row on its way.
 struct Probe {
-    key: Bytes,
+    address: Address,
     committed: Instant,
 }
 
@@ -68,14 +74,14 @@ pub async fn one(
     ground: &Ground,
     sink: &HbaseSink,
     mapping: &Mapping,
-    rows: &Rows,
+    lists: &Lists,
     since: Instant,
 ) -> anyhow::Result<Duration> {
     let mut conn = ground.connect().await?;
-    let key = commit(&mut conn, mapping, rows).await?;
+    let address = commit(&mut conn, mapping, lists).await?;
     conn.disconnect().await?;
     loop {
-        if sink.read(TargetId(0), std::slice::from_ref(&key)).await?[0].is_some() {
+        if are_there(sink, &[&address]).await?[0] {
             return Ok(since.elapsed());
         }
         ensure!(since.elapsed() < LOST_AFTER, "a row has not come to HBase within {LOST_AFTER:?}");
@@ -88,7 +94,7 @@ pub async fn probe(
     ground: &Ground,
     sink: &HbaseSink,
     mapping: &Mapping,
-    rows: &Arc<Rows>,
+    lists: &Lists,
     during: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<Lags> {
     let (under_way, awaited) = mpsc::unbounded_channel();
@@ -99,7 +105,7 @@ pub async fn probe(
         committers.spawn(commit_at_pace(
             conn,
             mapping,
-            rows.clone(),
+            lists.clone(),
             begin + EVERY * number,
             under_way.clone(),
         ));
@@ -122,7 +128,7 @@ pub async fn probe(
 async fn commit_at_pace(
     mut conn: Conn,
     mapping: Arc<Mapping>,
-    rows: Arc<Rows>,
+    lists: Lists,
     first: Instant,
     under_way: mpsc::UnboundedSender<Probe>,
 ) -> anyhow::Result<()> {
@@ -130,19 +136,42 @@ async fn commit_at_pace(
     loop {
         tokio::time::sleep_until(due.into()).await;
         due += EVERY * CONNECTIONS;
-        let key = commit(&mut conn, &mapping, &rows).await?;
-        under_way.send(Probe { key, committed: Instant::now() }).context("nobody awaits a probe")?;
+        let address = commit(&mut conn, &mapping, &lists).await?;
+        under_way.send(Probe { address, committed: Instant::now() }).context("nobody awaits a probe")?;
     }
 }
 
-/// Commits a row of some list; returns its row key.
-async fn commit(conn: &mut Conn, mapping: &Mapping, rows: &Rows) -> anyhow::Result<Bytes> {
-    let (list, item) = (rows.any_list(&mut rand::rng()), NEXT.fetch_add(1, Relaxed));
-    let created = Value::DateTime(DateTime::from_micros_since_epoch(CREATED_MICROS));
-    let row = vec![Value::UInt(list), Value::UInt(item), created, Value::Text("probe".into())];
-    let key = layout::address(mapping, &mapping.targets[0], &row)?.row;
-    conn.query_drop(format!("INSERT INTO {FOLLOWS} VALUES ({list}, {item}, '2024-01-01', 'probe')")).await?;
-    Ok(key)
+/// Commits a row of some list; returns where it will lie.
+async fn commit(conn: &mut Conn, mapping: &Mapping, lists: &Lists) -> anyhow::Result<Address> {
+    let (list, item) = (lists(), NEXT.fetch_add(1, Relaxed));
+    let day = (item - FIRST_ITEM) * 7 % DAYS;
+    let created = DateTime::from_micros_since_epoch(FIRST_DAY_MICROS + day as i64 * DAY_MICROS);
+    let row =
+        vec![Value::UInt(list), Value::UInt(item), Value::DateTime(created), Value::Text("probe".into())];
+    let address = layout::address(mapping, &mapping.targets[0], &row)?;
+    let table = mapping.schema.name.quoted();
+    let created = format!("'{FIRST_DAY}' + INTERVAL {day} DAY");
+    conn.query_drop(format!("INSERT INTO {table} VALUES ({list}, {item}, {created}, 'probe')")).await?;
+    Ok(address)
+}
+
+/// Which of the items HBase has.
+async fn are_there(sink: &HbaseSink, addresses: &[&Address]) -> anyhow::Result<Vec<bool>> {
+    let names = |address: &&Address| {
+        let qualifiers = address.cell.iter().cloned().collect();
+        CellNames { row: address.row.clone(), qualifiers }
+    };
+    let found = match addresses.iter().any(|address| address.cell.is_some()) {
+        true => {
+            let wanted: Vec<_> = addresses.iter().map(names).collect();
+            sink.read_cells(TargetId(0), &wanted).await?
+        }
+        false => {
+            let keys: Vec<_> = addresses.iter().map(|address| address.row.clone()).collect();
+            sink.read(TargetId(0), &keys).await?
+        }
+    };
+    Ok(found.iter().map(Option::is_some).collect())
 }
 
 async fn await_all(sink: &HbaseSink, mut probes: mpsc::UnboundedReceiver<Probe>) -> anyhow::Result<Lags> {
@@ -157,9 +186,8 @@ async fn await_all(sink: &HbaseSink, mut probes: mpsc::UnboundedReceiver<Probe>)
         while let Ok(probe) = probes.try_recv() {
             awaited.push(probe);
         }
-        let keys: Vec<Bytes> = awaited.iter().map(|probe| probe.key.clone()).collect();
-        let found = sink.read(TargetId(0), &keys).await?;
-        let mut found = found.iter().map(Option::is_some);
+        let addresses: Vec<&Address> = awaited.iter().map(|probe| &probe.address).collect();
+        let mut found = are_there(sink, &addresses).await?.into_iter();
         awaited.retain(|probe| {
             let arrived = found.next().unwrap_or(false);
             if arrived {

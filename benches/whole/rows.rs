@@ -1,5 +1,6 @@
 //! The backlog's rows as the tail writes them to HBase, encoded by the library beforehand.
 
+use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
 use tailfill::model::{Mapping, Tick};
@@ -14,26 +15,40 @@ pub const WINDOW_BATCHES: usize = 16;
 /// Every row of the backlog in order of arrival, read from the binlog; each batch of 2,000 has a tick.
 pub async fn ready(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<RowWrite>> {
     let mapping = ground.mapping(FOLLOWS, "none").await?;
-    encoded(ground, backlog, mapping).await
+    encoded(ground, backlog, mapping, 1).await
+}
+
+/// Every `step`th row of the backlog as `what` writes it.
+pub async fn some_of(what: &Move<'_>, backlog: &Backlog, step: usize) -> anyhow::Result<Vec<RowWrite>> {
+    encoded(what.ground, backlog, what.mapping().await?, step).await
 }
 
 /// As [`ready`], with another number of salt buckets.
 pub async fn salted(ground: &Ground, backlog: &Backlog, buckets: u16) -> anyhow::Result<Vec<RowWrite>> {
     let mut mapping = ground.mapping(FOLLOWS, "none").await?;
     mapping.targets[0].salt_buckets = buckets;
-    encoded(ground, backlog, mapping).await
+    encoded(ground, backlog, mapping, 1).await
 }
 
-async fn encoded(ground: &Ground, backlog: &Backlog, mapping: Mapping) -> anyhow::Result<Vec<RowWrite>> {
+async fn encoded(
+    ground: &Ground,
+    backlog: &Backlog,
+    mapping: Mapping,
+    step: usize,
+) -> anyhow::Result<Vec<RowWrite>> {
     let source = ground.source(&mapping).await?;
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64;
     let mut stream = source.stream(&source.position_of(backlog.before.parse()?)).await?;
-    let mut rows = Vec::with_capacity(backlog.edges.len());
-    while rows.len() < backlog.edges.len() {
+    let (mut rows, mut seen) = (Vec::with_capacity(backlog.edges.len() / step), 0);
+    while seen < backlog.edges.len() {
         let StreamEvent::Changes(changes) = stream.next().await? else { continue };
         let mut changes = changes.reader();
         while let Some(change) = changes.next_change()? {
             let Some(after) = change.after else { continue };
+            seen += 1;
+            if seen % step != 0 {
+                continue;
+            }
             let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
             let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);
             let (delete_family, delete_columns) = (false, Vec::new());

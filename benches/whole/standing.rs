@@ -108,8 +108,9 @@ async fn restart_once(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Resta
     let mut run = Tailfill::start(ground, &folder, &["run"])?;
     let meter = ground.meter(run.pid());
     let before = meter.read()?;
+    let lists = rows.lists();
     let readable = tokio::select! {
-        readable = probe::one(ground, &sink, &mapping, rows, begin) => readable?,
+        readable = probe::one(ground, &sink, &mapping, &lists, begin) => readable?,
         error = fails(&mut run) => return Err(error),
     };
     let cores_of_others = meter.read()?.minus(&before).others() / begin.elapsed().as_secs_f64();

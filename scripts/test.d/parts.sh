@@ -59,7 +59,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/demo scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/demo scripts/readers scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }
@@ -80,6 +80,9 @@ part_dependencies() {
 part_build() { doing cargo test "${FEATURES[@]}" --no-run; }
 
 part_servers() { doing scripts/services up "${SERVERS[@]}"; }
+
+# What live tests run the examples for other programs with.
+part_readers() { doing scripts/readers; }
 
 # run_tests SELECTION... [-- FOR-THE-TESTS...]: what passing tests print is shown, since it may say that they skipped. With
 # --long, those that are ignored as long come after the others; what else is ignored is no test by itself.

@@ -129,6 +129,8 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
             acquired: leases.acquired_total,
             waits: leases.busy_local_total,
             elsewhere: leases.busy_elsewhere_total,
+            tail_put_aside: counts.lists_put_aside.load(Relaxed),
+            parts_put_aside: counts.chunks_put_aside.load(Relaxed),
             degraded: parts.leases.degraded().is_some(),
             released: leases.released_total,
             round_trips: leases.round_trips_total,

@@ -1,96 +1,47 @@
 //! docs/formats.md is what other people's applications are written after: every example on it is checked.
 
+mod example;
+mod keys;
+#[path = "../../tests/support/page.rs"]
+mod page;
+
+use super::cells::{self, COUNT, COUNT_TICK, COUNTS_FAMILY};
 use super::encode::{self, Direction};
-use super::fixtures::{column, date_time, followers, mapping_of, text_type};
-use super::tall;
-use crate::model::{Column, ColumnType, DateTime, Time, Value, ValueEncoding};
-
-const FORMATS: &str = include_str!("../../docs/formats.md");
-
-/// The rows of the table whose header begins with `header`, cell by cell, without backquotes.
-fn table(header: &str) -> Vec<Vec<String>> {
-    let rows = FORMATS.lines().skip_while(|line| !line.starts_with(header)).skip(2);
-    let cells = |line: &str| {
-        let line = line.trim().trim_matches('|');
-        line.split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
-    };
-    let rows: Vec<Vec<String>> = rows.take_while(|line| line.starts_with('|')).map(cells).collect();
-    assert!(!rows.is_empty(), "formats.md has no table {header}");
-    rows
-}
-
-/// The number in the brackets of a declared type.
-fn number<T: std::str::FromStr>(declared: &str, index: usize) -> Option<T> {
-    let (_, rest) = declared.split_once('(')?;
-    rest.trim_end_matches(')').split(',').nth(index)?.parse().ok()
-}
-
-fn column_type(declared: &str) -> ColumnType {
-    let fraction = number(declared, 0).unwrap_or(0);
-    match declared.split(['(', ' ']).next().unwrap_or_default() {
-        "TINYINT" | "INT" | "BIGINT" => {
-            ColumnType::Integer { bytes: 8, unsigned: declared.ends_with("UNSIGNED") }
-        }
-        "YEAR" => ColumnType::Year,
-        "DECIMAL" => {
-            ColumnType::Decimal { precision: fraction, scale: number(declared, 1).expect("a scale") }
-        }
-        "FLOAT" => ColumnType::Float,
-        "DOUBLE" => ColumnType::Double,
-        "DATE" => ColumnType::Date,
-        "DATETIME" => ColumnType::DateTime { fraction },
-        "TIMESTAMP" => ColumnType::Timestamp { fraction },
-        "TIME" => ColumnType::Time { fraction },
-        "VARCHAR" => text_type(),
-        "ENUM" => ColumnType::Enum { labels: vec![] },
-        "SET" => ColumnType::Set { labels: vec![] },
-        "JSON" => ColumnType::Json,
-        "VARBINARY" => ColumnType::VarBinary,
-        "BINARY" => ColumnType::Binary { length: fraction.into() },
-        "BIT" => ColumnType::Bit { bits: fraction },
-        other => panic!("formats.md names an unknown type {other}"),
-    }
-}
-
-fn value(column_type: &ColumnType, text: &str) -> Value {
-    let parsed = "formats.md shows a value of its type";
-    match column_type {
-        ColumnType::Integer { unsigned: false, .. } => Value::Int(text.parse().expect(parsed)),
-        ColumnType::Integer { .. } | ColumnType::Year => Value::UInt(text.parse().expect(parsed)),
-        ColumnType::Float => Value::Float(text.parse().expect(parsed)),
-        ColumnType::Double => Value::Double(text.parse().expect(parsed)),
-        ColumnType::Decimal { .. } => Value::Text(text.to_owned().into()),
-        ColumnType::Date => {
-            let day = date_time(&format!("{text} 00:00:00"));
-            Value::DateTime(DateTime { micros: 0, ..day })
-        }
-        ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => Value::DateTime(date_time(text)),
-        ColumnType::Time { .. } => Value::Time(time(text)),
-        _ => match text.strip_prefix("0x") {
-            Some(digits) => Value::Bytes(hex::decode(digits).expect(parsed).into()),
-            None => Value::Text(serde_json::from_str::<String>(text).expect(parsed).into()),
-        },
-    }
-}
-
-fn time(text: &str) -> Time {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let fields: Vec<&str> = text.split([':', '.']).collect();
-    let digits = |index: usize| fields.get(index).map_or(0, |field| field.parse::<u16>().expect("digits"));
-    let micros = format!("{:0<6}", fields.get(3).unwrap_or(&"")).parse().expect("digits");
-    Time { negative, hours: digits(0), minutes: digits(1) as u8, seconds: digits(2) as u8, micros }
-}
+use super::fixtures::{column, date_time, followers, mapping_of};
+use super::layout;
+use crate::model::{CellForm, Column, Mapping, Target, Value, ValueEncoding};
+use bytes::Bytes;
 
 fn example(declared: &str, text: &str) -> (Column, Value) {
-    let column_type = column_type(declared);
-    let value = value(&column_type, text);
+    let column_type = example::column_type(declared);
+    let value = example::value(&column_type, text);
     (column("c", column_type), value)
+}
+
+/// Follower 42 of followee 7, with a note.
+fn follower(note: &str) -> [Value; 4] {
+    let note = match note {
+        "NULL" => Value::Null,
+        text => Value::Text(serde_json::from_str::<String>(text).expect("a JSON string").into()),
+    };
+    [Value::UInt(7), Value::UInt(42), Value::DateTime(date_time("2024-01-01 00:00:00.123")), note]
+}
+
+/// Columns by name, as `columns` in a configuration gives them.
+fn columns(mapping: &Mapping, names: &str) -> Vec<usize> {
+    let names: Vec<String> = serde_json::from_str(names).expect("a list of columns");
+    names.iter().map(|name| mapping.schema.column_index(name).expect("a column of the example")).collect()
+}
+
+/// The cells of an item: qualifier, value.
+fn item(mapping: &Mapping, target: &Target, row: &[Value]) -> Vec<(Bytes, Bytes)> {
+    layout::item_write(mapping, target, row).expect("the example can be written").puts
 }
 
 #[test]
 fn every_part_on_the_page_has_the_bytes_it_shows() {
-    let rows = table("| part of |");
-    assert_eq!(rows.len(), 21);
+    let rows = page::table("| part of |");
+    assert_eq!(rows.len(), 34);
     for row in rows {
         let (column, value) = example(&row[0], &row[1]);
         let column_type = column.column_type.clone();
@@ -107,37 +58,100 @@ fn every_part_on_the_page_has_the_bytes_it_shows() {
 
 #[test]
 fn every_value_on_the_page_has_the_bytes_it_shows() {
-    let rows = table("| cell of |");
-    assert_eq!(rows.len(), 36);
+    let rows = page::table("| cell of |");
+    assert_eq!(rows.len(), 97);
     for row in rows {
         let (column, value) = example(&row[0], &row[1]);
         let mapping = mapping_of(vec![column]);
         let cell = |encoding| encode::cell_value(&mapping, 0, &value, encoding);
-        let text = cell(ValueEncoding::Utf8).unwrap().unwrap();
-        match row[2].as_str() {
-            "raw" => assert_eq!(Some(text), cell(ValueEncoding::Bytes).unwrap(), "{row:?}"),
-            shown => assert_eq!(text, shown.as_bytes(), "{row:?}"),
+        assert_eq!(cell(ValueEncoding::Utf8).unwrap().unwrap(), page::text(&row[2]), "{row:?}");
+        match page::bytes(&row[3]) {
+            None => assert!(cell(ValueEncoding::Bytes).is_err(), "{row:?}"),
+            Some(shown) => assert_eq!(cell(ValueEncoding::Bytes).unwrap().unwrap(), shown, "{row:?}"),
         }
-        match row[3].as_str() {
-            "none" => assert!(cell(ValueEncoding::Bytes).is_err(), "{row:?}"),
-            shown => assert_eq!(hex::encode(cell(ValueEncoding::Bytes).unwrap().unwrap()), shown, "{row:?}"),
+        let packed = |form| {
+            let target = Target { form, columns: vec![0], ..followers().targets.remove(0) };
+            let mapping = Mapping { key: vec![], item: vec![], order: None, ..mapping.clone() };
+            item(&mapping, &target, std::slice::from_ref(&value)).remove(0).1
+        };
+        assert_eq!(hex::encode(packed(CellForm::Msgpack)), format!("81a163{}", row[4]), "{row:?}");
+        assert_eq!(packed(CellForm::Json), format!("{{\"c\":{}}}", row[5]).into_bytes(), "{row:?}");
+    }
+}
+
+/// Each type that the tool knows has an example, so that a new one is not forgotten.
+#[test]
+fn every_type_has_an_example_on_the_page() {
+    let shown: Vec<_> = page::table("| cell of |").iter().map(|row| example::column_type(&row[0])).collect();
+    let kinds: std::collections::HashSet<_> = shown.iter().map(std::mem::discriminant).collect();
+    assert_eq!(kinds.len(), 18, "variants of ColumnType");
+    let parts: Vec<_> = page::table("| part of |").iter().map(|row| example::column_type(&row[0])).collect();
+    assert!(parts.iter().all(encode::can_be_key));
+    for kind in shown.iter().filter(|kind| encode::can_be_key(kind)) {
+        let same = |part| std::mem::discriminant(part) == std::mem::discriminant(kind);
+        assert!(parts.iter().any(same), "{kind:?} can be a key");
+    }
+}
+
+#[test]
+fn every_tall_item_on_the_page_has_the_cells_it_shows() {
+    let mapping = followers();
+    let rows = page::table("| `columns` | note | cells |");
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        let target = Target { columns: columns(&mapping, &row[0]), ..mapping.targets[0].clone() };
+        let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        let cells = item(&mapping, &target, &follower(&row[1])).into_iter();
+        let cells: serde_json::Map<String, serde_json::Value> =
+            cells.map(|(qualifier, value)| (text(qualifier), text(value).into())).collect();
+        assert_eq!(serde_json::to_string(&cells).unwrap(), row[2], "{row:?}");
+    }
+}
+
+#[test]
+fn every_packed_item_on_the_page_has_the_bytes_it_shows() {
+    let mapping = followers();
+    let rows = page::table("| `columns` | note | `msgpack` |");
+    assert_eq!(rows.len(), 7);
+    for row in rows {
+        for (form, shown) in [
+            (CellForm::Msgpack, page::bytes(&row[2]).unwrap()),
+            (CellForm::Json, row[3].clone().into_bytes()),
+        ] {
+            let columns = columns(&mapping, &row[0]);
+            let target = Target { form, columns, ..mapping.targets[0].clone() };
+            let cells = item(&mapping, &target, &follower(&row[1]));
+            assert_eq!(cells, [(Bytes::new(), Bytes::from(shown))], "{row:?}");
         }
     }
 }
 
 #[test]
-fn every_row_key_on_the_page_is_that_of_the_example() {
+fn every_column_that_stands_alone_on_the_page_has_the_bytes_it_shows() {
     let mapping = followers();
-    let created_at = Value::DateTime(date_time("2024-01-01 00:00:00.123"));
-    let rows = table("| target |");
+    let rows = page::table("| `value_column` |");
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        let columns = columns(&mapping, &format!("[\"{}\"]", row[0]));
+        let note = if row[0] == "note" { row[1].as_str() } else { "NULL" };
+        for (values, shown) in [(ValueEncoding::Utf8, &row[2]), (ValueEncoding::Bytes, &row[3])] {
+            let form = CellForm::Alone;
+            let target = Target { form, values, columns: columns.clone(), ..mapping.targets[0].clone() };
+            let cells = item(&mapping, &target, &follower(note));
+            assert_eq!(cells, [(Bytes::new(), page::bytes(shown).unwrap().into())], "{row:?} {values:?}");
+        }
+    }
+}
+
+#[test]
+fn every_count_on_the_page_has_the_bytes_it_shows() {
+    let name = |qualifier| format!("{COUNTS_FAMILY}:{}", String::from_utf8_lossy(qualifier));
+    let rows = page::table("| cell | number |");
     assert_eq!(rows.len(), 4);
     for row in rows {
-        let mut target = mapping.targets[0].clone();
-        target.ordered = row[0].starts_with("ordered");
-        let buckets = row[0].split(", ").last().and_then(|text| text.split(' ').next());
-        target.salt_buckets = buckets.and_then(|digits| digits.parse().ok()).expect("a number of buckets");
-        let order = target.ordered.then_some(&created_at);
-        let key = tall::row_key_of(&mapping, &target, &[Value::UInt(7)], order, &[Value::UInt(42)]).unwrap();
-        assert_eq!(hex::encode(key), row[1].replace(' ', ""), "{row:?}");
+        assert!([name(COUNT), name(COUNT_TICK)].contains(&row[0]), "{row:?}");
+        let number = row[1].parse().expect("a number");
+        assert_eq!(hex::encode(cells::count_bytes(number)), row[2], "{row:?}");
+        assert_eq!(cells::count_number(&page::bytes(&row[2]).unwrap()), Some(number), "{row:?}");
     }
 }

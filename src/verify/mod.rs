@@ -24,12 +24,13 @@ mod scan;
 mod show;
 mod tail;
 mod under_way;
+mod unpack;
 
 pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;
 pub use full::{Settings, Verification, full};
-pub use list::{Answers, Pair, Question, Side, StoredItem, ask};
+pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
 pub use meter::{Meter, Stage};
 pub use report::{Example, Report, TargetReport};
-pub use show::{answers_json, answers_text};
+pub use show::{answers_json, answers_text, work_text};
 pub use tail::{Tail, TailPositions, TailView};

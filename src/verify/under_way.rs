@@ -7,7 +7,7 @@ use super::{Verification, VerifyError};
 use crate::model::position::PositionKind;
 use crate::model::{Gtid, GtidSet, Mapping, Position, RowChangeRef, Target};
 use crate::sink::layout;
-use crate::source::{BinlogPlace, StreamEvent};
+use crate::source::StreamEvent;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -77,18 +77,12 @@ async fn read(
                 }
             }
             StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => {
-                if is_at_or_past(&place, &end) {
+                if place.is_at_or_past(&end) {
                     return Ok(());
                 }
             }
         }
     }
-}
-
-/// Binlog files are numbered, so that a longer name is a later one.
-fn is_at_or_past(place: &BinlogPlace, end: &BinlogPlace) -> bool {
-    let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
-    order(place) >= order(end)
 }
 
 /// The row keys that a change writes or deletes. A row that has none (a zero date in a key) is in no target.
@@ -103,27 +97,4 @@ fn addresses<'a>(
 
 fn position(server_uuid: String, gtids: GtidSet) -> Position {
     Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: String::new(), offset: 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_ordered_by_file_then_offset_also_when_the_number_gets_longer() {
-        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
-        let rising = [
-            place("b.000009", 400),
-            place("b.000010", 4),
-            place("b.000010", 157),
-            place("b.999999", 4),
-            place("b.1000000", 4),
-        ];
-        for (at, earlier) in rising.iter().enumerate() {
-            assert!(is_at_or_past(earlier, earlier));
-            for later in &rising[at + 1..] {
-                assert!(is_at_or_past(later, earlier) && !is_at_or_past(earlier, later));
-            }
-        }
-    }
 }

@@ -1,8 +1,9 @@
 //! Every column type through both ways: what the tail decodes and what a SELECT gives are the same
-//! value, for every row and column.
+//! value, for every row and column, and so the same bytes in every form.
 
 use crate::support::mysql::{Database, mapping, read_up_to_now};
-use tailfill::model::{Row, Value};
+use tailfill::model::{CellForm, Layout, Mapping, Row, Target, Value, ValueEncoding};
+use tailfill::sink::layout::{ItemWrite, item_write};
 use tailfill::source::{KeyRange, Source};
 
 /// Creates `t (id, ...)`, writes the rows by `inserts`, and reads them by tail and by snapshot.
@@ -28,9 +29,42 @@ async fn both_ways(test: &str, columns: &str, inserts: &[&str]) -> Vec<Row> {
         for (column, (tail, copy)) in schemas[0].columns.iter().zip(tail.iter().zip(copy)) {
             assert!(same(tail, copy), "{}: tail {tail:?}, snapshot {copy:?}", column.name);
         }
+        for form in forms(&mapping) {
+            let (tail, copy) = (written(&mapping, &form, tail), written(&mapping, &form, copy));
+            assert_eq!(tail, copy, "{:?} {:?}", form.form, form.values);
+        }
     }
     tailed.iter_mut().for_each(|row| drop(row.remove(0)));
     tailed
+}
+
+/// Every form of an item's values, with all columns.
+fn forms(mapping: &Mapping) -> Vec<Target> {
+    let all = (0..mapping.schema.columns.len()).collect();
+    let tall = Target { columns: all, ..mapping.targets[0].clone() };
+    let wide = Target { layout: Layout::Wide, form: CellForm::Msgpack, ..tall.clone() };
+    vec![
+        Target { values: ValueEncoding::Bytes, ..tall.clone() },
+        Target { form: CellForm::Json, ..wide.clone() },
+        wide,
+        tall,
+    ]
+}
+
+/// What is written of an item; `None` where a date has no form in `bytes`.
+fn written(mapping: &Mapping, form: &Target, row: &Row) -> Option<ItemWrite> {
+    let write = item_write(mapping, form, row);
+    if form.values == ValueEncoding::Bytes {
+        return write.ok();
+    }
+    let write = write.expect("every value has a form");
+    if form.form == CellForm::Json {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&write.puts[0].1).expect("it is JSON");
+        let present = row.iter().filter(|value| !value.is_null()).count();
+        assert_eq!(object.len(), present, "NULL is left out, and nothing else");
+    }
+    Some(write)
 }
 
 /// Equal to the bit: -0.0 is not 0.0.

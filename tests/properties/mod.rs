@@ -1,3 +1,4 @@
 //! What must hold of the whole tree, or of several rooms at once.
 
 pub mod arrows;
+pub mod comparison;

@@ -23,11 +23,11 @@ struct Shared {
 }
 
 impl Application {
-    /// Starts changing the table, on `connections` connections, each with a pause between transactions.
+    /// Starts changing the tables, each on `connections` connections, with a pause between transactions.
     pub async fn start(
         port: u16,
         database: &str,
-        shape: &'static Shape,
+        shapes: &[&'static Shape],
         sizes: &[u64],
         connections: u64,
         seed: u64,
@@ -35,7 +35,8 @@ impl Application {
         println!("the application's seed is {seed}");
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), transactions: AtomicU64::new(0) });
         let mut workers = JoinSet::new();
-        for number in 0..connections {
+        let each = shapes.iter().flat_map(|shape| std::iter::repeat_n(*shape, connections as usize));
+        for (number, shape) in (0..).zip(each) {
             let worker = Worker {
                 conn: mysql::connect(port, Some(database)).await,
                 rng: StdRng::seed_from_u64(seed.wrapping_add(number)),

@@ -1,7 +1,9 @@
 //! A test's own world: a database with a table of lists, HBase tables, a configuration, a state, and the program.
 
+mod sides;
+
 use super::application::Application;
-use super::compare::{Differences, Items, Side, assert_same, differences};
+use super::lists::Lists;
 use super::memcached;
 use super::mysql;
 use super::own::Speaks;
@@ -14,10 +16,7 @@ use serde_json::Value as Json;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tailfill::model::{CellForm, Layout, Target, TargetId, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-
-const BUCKETS: u16 = 4;
 
 /// What a test may want to be different in its configuration.
 #[derive(Clone)]
@@ -48,9 +47,11 @@ pub struct Scenario {
     pub conn: Conn,
     /// Items in each list at the beginning.
     pub sizes: Vec<u64>,
+    /// What is moved: one mapping in order and for membership, unless the test says otherwise.
+    pub lists: Vec<Lists>,
     dir: tempfile::TempDir,
-    /// HBase tables: in order, and for membership.
-    tables: [String; 2],
+    /// What the names of the HBase tables begin with.
+    prefix: String,
     server_id: u32,
     started: Cell<u32>,
 }
@@ -76,7 +77,7 @@ impl Scenario {
         for statement in [
             format!("CREATE DATABASE {database} CHARACTER SET utf8mb4"),
             format!("USE {database}"),
-            format!("CREATE TABLE {} ({})", shape.table, shape.definition),
+            shape.create(),
         ] {
             conn.query_drop(statement).await.expect("the test server accepts root");
         }
@@ -94,33 +95,55 @@ impl Scenario {
             chunk_rows: 200,
             workers: 2,
         };
-        let tables = ["o", "m"].map(|kind| format!("live_{test}_{suffix:08x}_{kind}"));
+        let (lists, prefix) = (vec![Lists::of(shape)], format!("live_{test}_{suffix:08x}_"));
         let dir = tempfile::Builder::new().prefix("tailfill-live-").tempdir().expect("a temporary folder");
         let server_id = suffix.max(1);
         let (sizes, started) = (Vec::new(), Cell::new(0));
-        Scenario { shape, database, settings, conn, sizes, dir, tables, server_id, started }
+        Scenario { shape, database, settings, conn, sizes, lists, dir, prefix, server_id, started }
     }
 
-    /// Fills the table: about so many rows in so many lists of very different sizes.
-    pub async fn fill(mut self, lists: u64, rows: u64) -> Scenario {
-        self.sizes = skewed(lists, rows);
-        let mut pending = Vec::new();
-        for (list, size) in self.sizes.clone().into_iter().enumerate() {
-            for item in 1..=size {
-                let dice = (list as u64 * 31 + item) * 2_654_435_761 % 1_000_000_007;
-                pending.push(self.shape.row(list as u64, item, dice));
-                if pending.len() == 500 {
-                    self.insert(&std::mem::take(&mut pending)).await;
-                }
-            }
+    /// Moves these instead; tables that are not there yet are made, empty.
+    pub async fn moving(mut self, lists: Vec<Lists>) -> Scenario {
+        self.lists = lists;
+        for shape in self.tables().into_iter().filter(|shape| shape.table != self.shape.table) {
+            self.sql(&shape.create()).await;
         }
-        self.insert(&pending).await;
         self
     }
 
-    async fn insert(&mut self, rows: &[String]) {
+    /// The tables that are moved, each once.
+    pub fn tables(&self) -> Vec<&'static Shape> {
+        let mut tables: Vec<&'static Shape> = Vec::new();
+        for Lists { shape, .. } in &self.lists {
+            if tables.iter().all(|known| known.table != shape.table) {
+                tables.push(shape);
+            }
+        }
+        tables
+    }
+
+    /// Fills each table: about so many rows in so many lists of very different sizes.
+    pub async fn fill(mut self, lists: u64, rows: u64) -> Scenario {
+        self.sizes = skewed(lists, rows);
+        for shape in self.tables() {
+            let mut pending = Vec::new();
+            for (list, size) in self.sizes.clone().into_iter().enumerate() {
+                for item in 1..=size {
+                    let dice = (list as u64 * 31 + item) * 2_654_435_761 % 1_000_000_007;
+                    pending.push(shape.row(list as u64, item, dice));
+                    if pending.len() == 500 {
+                        self.insert(shape, &std::mem::take(&mut pending)).await;
+                    }
+                }
+            }
+            self.insert(shape, &pending).await;
+        }
+        self
+    }
+
+    async fn insert(&mut self, shape: &Shape, rows: &[String]) {
         if !rows.is_empty() {
-            self.sql(&format!("{}{}", self.shape.insert(), rows.join(", "))).await;
+            self.sql(&format!("{}{}", shape.insert(), rows.join(", "))).await;
         }
     }
 
@@ -137,15 +160,10 @@ impl Scenario {
         answer.flatten().unwrap_or_default()
     }
 
-    /// Starts an application that changes the table.
+    /// Starts an application that changes the tables, with so many connections for each.
     pub async fn application(&self, connections: u64) -> Application {
         let (port, seed) = (self.settings.mysql_port, rand::random());
-        Application::start(port, &self.database, self.shape, &self.sizes, connections, seed).await
-    }
-
-    /// An HBase table: 0 of the ordered target, 1 of the one for membership.
-    pub fn table(&self, target: usize) -> &str {
-        &self.tables[target]
+        Application::start(port, &self.database, &self.tables(), &self.sizes, connections, seed).await
     }
 
     pub fn dir(&self) -> &Path {
@@ -166,18 +184,15 @@ impl Scenario {
         let Settings { mysql_port, user, source, gateways, speaks, retry_for, .. } = &self.settings;
         let Settings { batch_rows, chunk_rows, workers, .. } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
-        let table = self.settings.table.clone().unwrap_or(format!("{}.{}", self.database, self.shape.table));
         let lease = match &self.settings.memcached {
             Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"5s\""),
             None => "kind = \"local\"".to_owned(),
         };
-        let names = |columns: &[super::shape::Column]| {
-            columns.iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>().join(", ")
-        };
-        let (key, item) = (names(self.shape.key), names(self.shape.item));
-        let (order, descending) = (self.shape.order.name, self.shape.descending);
-        let (in_order, plain) = (names(&self.shape.cells(true)), names(&self.shape.cells(false)));
-        let [ordered, membership] = &self.tables;
+        let mappings = self.lists.iter().map(|lists| {
+            let table =
+                self.settings.table.clone().unwrap_or(format!("{}.{}", self.database, lists.shape.table));
+            lists.config(&table, |form| self.hbase_table(form))
+        });
         format!(
             r#"state_dir = "state"
 [source]
@@ -197,31 +212,11 @@ batch_rows = {batch_rows}
 [backfill]
 workers = {workers}
 chunk_rows = {chunk_rows}
-[[mapping]]
-name = "lists"
-table = "{table}"
-key = [{key}]
-item = [{item}]
-order = {{ by = "{order}", descending = {descending} }}
-[[mapping.target]]
-table = "{ordered}"
-layout = "tall"
-family = "f"
-columns = [{in_order}]
-values = "utf8"
-salt_buckets = {BUCKETS}
-[[mapping.target]]
-table = "{membership}"
-layout = "tall"
-family = "f"
-columns = [{plain}]
-values = "utf8"
-salt_buckets = {BUCKETS}
-ordered = false
-"#,
+{mappings}"#,
             server_id = self.server_id,
             gateways = gateways.join("\", \""),
             speaks = speaks.config(),
+            mappings = mappings.collect::<String>(),
         )
     }
 
@@ -301,58 +296,6 @@ ordered = false
         })
         .await;
     }
-
-    /// The HBase tables, for reading.
-    pub async fn hbase(&self) -> HbaseSink {
-        let targets = [true, false].map(|ordered| Target {
-            id: TargetId(u16::from(!ordered)),
-            table: self.tables[usize::from(!ordered)].clone(),
-            family: "f".into(),
-            layout: Layout::Tall,
-            form: CellForm::Columns,
-            columns: Vec::new(),
-            values: ValueEncoding::Utf8,
-            salt_buckets: BUCKETS,
-            ordered,
-            segment: None,
-            counted: false,
-        });
-        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), targets.to_vec()).await;
-        sink.expect("the gateway is up")
-    }
-
-    /// Compares every item and every cell of both targets with MySQL.
-    pub async fn compare(&self) -> usize {
-        let sink = self.hbase().await;
-        let mut items = 0;
-        for (number, table) in self.tables.iter().enumerate() {
-            let side = self.side(number);
-            let mysql = side.of_mysql(self.settings.mysql_port, &self.database).await;
-            let hbase = side.of_hbase(&sink, TargetId(number as u16)).await;
-            assert_same(table, &mysql, &hbase);
-            items = mysql.len();
-        }
-        items
-    }
-
-    /// What is not the same in the ordered target and in the one for membership.
-    pub async fn differences(&self) -> Vec<Differences> {
-        let mut found = Vec::new();
-        for number in 0..self.tables.len() {
-            let mysql = self.side(number).of_mysql(self.settings.mysql_port, &self.database).await;
-            found.push(differences(&mysql, &self.shown(number).await));
-        }
-        found
-    }
-
-    /// What HBase shows: 0 is the ordered target, 1 the one for membership.
-    pub async fn shown(&self, target: usize) -> Items {
-        self.side(target).of_hbase(&self.hbase().await, TargetId(target as u16)).await
-    }
-
-    pub fn side(&self, target: usize) -> Side<'static> {
-        Side { shape: self.shape, ordered: target == 0, buckets: BUCKETS }
-    }
 }
 
 /// Chunks done, over all targets.
@@ -378,7 +321,9 @@ impl Drop for Scenario {
             eprintln!("kept: {}, database {}", self.dir().display(), self.database);
             return;
         }
-        let (port, database, tables) = (self.settings.mysql_port, self.database.clone(), self.tables.clone());
+        let (port, database) = (self.settings.mysql_port, self.database.clone());
+        let forms = self.lists.iter().flat_map(|lists| &lists.targets);
+        let tables: Vec<String> = forms.map(|form| self.hbase_table(form)).collect();
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             let Ok(runtime) = runtime else { return };

@@ -3,13 +3,18 @@
 /// How a column is read and compared, in words of docs/formats.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// YEAR is one too.
     Unsigned,
     Signed,
-    /// DATE, DATETIME: microseconds since 1970 in a key.
+    Decimal,
+    Double,
+    /// DATE, DATETIME, TIMESTAMP: microseconds since 1970 in a key.
     Moment,
     Text,
     /// Variable-length binary; compared in hexadecimal.
     Binary,
+    /// BINARY(n).
+    Fixed(usize),
 }
 
 /// A column, and its value for a number as a literal of SQL.
@@ -68,7 +73,7 @@ pub static FOLLOWS: Shape = Shape {
             let notes = ["''", "'met at work'", "'Zoë'", "'友達 🎉'"];
             or_null(n, |n| notes[(n % 4) as usize].to_owned())
         }),
-        column("weight", Kind::Text, |n| or_null(n / 3, |n| format!("{}.{:02}", n % 1000, n % 100))),
+        column("weight", Kind::Decimal, |n| or_null(n / 3, |n| format!("{}.{:02}", n % 1000, n % 100))),
     ],
     automatic: &[],
 };
@@ -95,7 +100,7 @@ pub static LABELS: Shape = Shape {
     descending: false,
     values: &[
         column("remark", Kind::Text, |n| or_null(n, |n| format!("'remark {n} é'"))),
-        column("checked", Kind::Text, |n| or_null(n / 3, |n| (1950 + n % 100).to_string())),
+        column("checked", Kind::Unsigned, |n| or_null(n / 3, |n| (1950 + n % 100).to_string())),
     ],
     automatic: &[],
 };
@@ -119,18 +124,78 @@ pub static ENTRIES: Shape = Shape {
         column("body", Kind::Text, |n| or_null(n, |n| format!("'entry {n}'"))),
         column("data", Kind::Binary, |n| or_null(n / 3, |n| format!("X'00ff{:04x}00'", n % 65_536))),
     ],
-    automatic: &[column("id", Kind::Text, number)],
+    automatic: &[column("id", Kind::Unsigned, number)],
+};
+
+/// The table of [`FOLLOWS`], for the lists of those that somebody follows, the oldest first.
+pub static FOLLOWEES: Shape = Shape { key: FOLLOWS.item, item: FOLLOWS.key, descending: false, ..FOLLOWS };
+
+/// The table of [`ENTRIES`], in the order of an unsigned number that MySQL sets.
+pub static ENTRIES_BY_ID: Shape = Shape {
+    order: ENTRIES.automatic[0],
+    descending: false,
+    values: &[ENTRIES.order, ENTRIES.values[0], ENTRIES.values[1]],
+    automatic: &[],
+    ..ENTRIES
+};
+
+/// Two columns name a list, two an item, text and binary; the order is an integer on both sides of zero.
+pub static STOCK: Shape = Shape {
+    table: "stock",
+    definition: "region VARCHAR(30) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL, shop BINARY(3) NOT NULL, \
+                 sku VARBINARY(9) NOT NULL, size SMALLINT NOT NULL, seq BIGINT NOT NULL, title VARCHAR(40) NULL, \
+                 price DECIMAL(12,3) NULL, score DOUBLE NULL, sold TIMESTAMP(2) NULL, photo VARBINARY(300) NULL, \
+                 pieces BIGINT NULL, PRIMARY KEY (region, shop, sku, size)",
+    key: &[
+        column("region", Kind::Text, |n| match n % 3 {
+            0 => format!("'größe\\0{n}'"),
+            _ => format!("'north{n}'"),
+        }),
+        column("shop", Kind::Fixed(3), |n| format!("X'{:06x}'", n << 8 & 0xff_ffff)),
+    ],
+    item: &[
+        column("sku", Kind::Binary, |n| format!("X'00{n:04x}'")),
+        column("size", Kind::Signed, |n| (20 - n as i64 % 40).to_string()),
+    ],
+    order: column("seq", Kind::Signed, |n| (n as i64 % 4_000_000 - 2_000_000).to_string()),
+    descending: true,
+    values: &[
+        column("title", Kind::Text, |n| {
+            let titles = ["''", "'chair'", "'say \"ah\" \\\\ \\n'", "'友達 🎉'"];
+            or_null(n, |n| titles[(n % 4) as usize].to_owned())
+        }),
+        column("price", Kind::Decimal, |n| {
+            or_null(n / 3, |n| format!("{}.{:03}", n as i64 % 2_000_000 - 1_000_000, n % 1000))
+        }),
+        column("score", Kind::Double, |n| or_null(n / 9, |n| (n as f64 / 8.0 - 3_000.0).to_string())),
+        column("sold", Kind::Moment, |n| {
+            or_null(n / 27, |n| format!("'2024-01-01 00:00:00.12' + INTERVAL {} SECOND", n % 1_000_000))
+        }),
+        column("photo", Kind::Binary, |n| {
+            or_null(n, |n| format!("REPEAT(X'00ff{:02x}', {})", n % 256, n % 97))
+        }),
+        column("pieces", Kind::Signed, |n| {
+            // of every length that MessagePack has
+            or_null(n, |n| ((n as i64 - 500_000_000) << (n % 32) >> (n / 32 % 60)).to_string())
+        }),
+    ],
+    automatic: &[],
 };
 
 impl Shape {
-    /// Columns that become cells: with the order column and what MySQL sets, or without.
-    pub fn cells(&self, ordered: bool) -> Vec<Column> {
-        let mut cells: Vec<Column> = self.values.to_vec();
-        if ordered {
-            cells.push(self.order);
-            cells.extend(self.automatic);
-        }
-        cells
+    pub fn create(&self) -> String {
+        format!("CREATE TABLE {} ({})", self.table, self.definition)
+    }
+
+    /// All columns but those of key and item, as the table has them.
+    pub fn other_columns(&self) -> Vec<Column> {
+        [self.automatic, &[self.order], self.values].concat()
+    }
+
+    pub fn column(&self, name: &str) -> Column {
+        let keys = self.key.iter().chain(self.item).copied();
+        let found = keys.chain(self.other_columns()).find(|column| column.name == name);
+        found.unwrap_or_else(|| panic!("{name} is no column of {}", self.table))
     }
 
     /// `key = ...` of list number `list`.

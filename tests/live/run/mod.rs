@@ -4,6 +4,7 @@ pub mod copy;
 pub mod ddl;
 pub mod gateway;
 pub mod gateways;
+pub mod giant;
 pub mod huge;
 pub mod kill;
 pub mod memcached;

@@ -1,6 +1,5 @@
 //! One target fails for good, and the others go on.
 
-use crate::support::compare::assert_same;
 use crate::support::scenario::Scenario;
 use crate::support::shape::FOLLOWS;
 
@@ -12,7 +11,7 @@ async fn a_table_that_is_dropped_under_the_run_parks_its_target_and_nothing_else
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
     scenario.until_status("the tail to write", |status| status["tail"]["batches"].as_u64() > Some(0)).await;
-    let membership = scenario.table(1).to_owned();
+    let membership = scenario.table(1);
     scenario.hbase().await.drop_table(&membership).await.expect("the table can be dropped");
     let status = scenario
         .until_status("one target to be parked", |status| {
@@ -36,9 +35,7 @@ async fn a_table_that_is_dropped_under_the_run_parks_its_target_and_nothing_else
     scenario.sql("DELETE FROM follows LIMIT 5").await;
     let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
     let ended = ended.says(&["parked, and so behind", &membership, "name other HBase tables"]);
-    assert!(!ended.err.contains(scenario.table(0)), "only that one: {}", ended.err);
-    let side = scenario.side(0);
-    let mysql = side.of_mysql(scenario.settings.mysql_port, &scenario.database).await;
-    assert_same("the other target", &mysql, &scenario.shown(0).await);
+    assert!(!ended.err.contains(&scenario.table(0)), "only that one: {}", ended.err);
+    scenario.compare_target(0).await;
     assert!(scenario.shown(1).await.is_empty());
 }

@@ -8,7 +8,7 @@ use tailfill::sink::hbase::HbaseSink;
 
 /// Items that a reader of the membership target sees now, by number.
 async fn seen(scenario: &Scenario, sink: &HbaseSink) -> Vec<u64> {
-    let items = scenario.side(1).of_hbase(sink, TargetId(1)).await;
+    let items = scenario.side(1).of_hbase(sink, TargetId(1)).await.items;
     items.into_keys().map(|(_, _, item)| item[0].parse().expect("follower_id is a number")).collect()
 }
 

@@ -7,11 +7,12 @@
 use super::cell_pages::{self, Ask};
 use super::places::{Place, Places};
 use super::pool::Pool;
+use super::read_meter::ReadMeter;
 use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
 use crate::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState, WritePace,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,18 +32,23 @@ mod table;
 mod ticks;
 mod writes;
 
+/// A page of a scan: a scanner is opened, read and closed.
+const PAGE_CALLS: u64 = 3;
+
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
     pool: Pool<Connections>,
     call_times: CallTimes,
+    reads: ReadMeter,
 }
 
 impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
         let pool = Pool::open(&options).await?;
-        Ok(Thrift1Sink { places: Places::new(options, &targets), pool, call_times: CallTimes::default() })
+        let (places, call_times) = (Places::new(options, &targets), CallTimes::default());
+        Ok(Thrift1Sink { places, pool, call_times, reads: ReadMeter::default() })
     }
 
     /// One call that does not write rows.
@@ -79,7 +85,9 @@ impl Thrift1Sink {
         };
         let found = self.call(place, "a read", read).await?;
         let answers = results::in_order(keys, found, &place.family);
-        answers.map_err(|reason| self.places.refused("a read", reason.into()))
+        let answers = answers.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answers.iter().flatten().map(|row| row.cells.len()));
+        Ok(answers)
     }
 
     /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
@@ -95,7 +103,10 @@ impl Thrift1Sink {
         };
         let found = self.call(place, "a scan", read).await?;
         let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
-        page.collect::<Result<_, _>>().map_err(|reason| self.places.refused("a scan", reason.into()))
+        let page: Result<Vec<StoredRow>, _> = page.collect();
+        let page = page.map_err(|reason| self.places.refused("a scan", reason.into()))?;
+        self.reads.count(PAGE_CALLS, page.iter().map(|row| row.cells.len()));
+        Ok(page)
     }
 
     async fn scan_page(
@@ -147,6 +158,7 @@ impl Thrift1Sink {
         let found = self.call(place, "a read", read).await?;
         let answer = results::in_order(std::slice::from_ref(&wanted.row), found, &place.family);
         let answer = answer.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answer.iter().flatten().map(|row| row.cells.len()));
         Ok(answer.into_iter().flatten().next())
     }
 
@@ -234,6 +246,10 @@ impl Sink for Thrift1Sink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.places.get(target)?).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
     }
 
     fn ticks_max(&self) -> usize {
