@@ -20,6 +20,7 @@ use connection::Connections;
 use futures::{StreamExt, TryStreamExt, stream};
 use hbase_thrift::hbase::{THbaseSyncClient, TScan};
 use std::collections::BTreeMap;
+use ticks::CallTimes;
 
 mod bounded;
 mod clock;
@@ -28,12 +29,8 @@ mod failure;
 mod results;
 mod socket;
 mod table;
+mod ticks;
 mod writes;
-
-/// Ticks of one write at most. There are as many writes under way as calls may be, so that a write has one call after
-/// the other: at 50 ms each, which is very slow, those for two targets take less than a second. The shortest
-/// lease allows one and a half.
-const TICKS_MAX: usize = 8;
 
 /// A page of a scan: a scanner is opened, read and closed.
 const PAGE_CALLS: u64 = 3;
@@ -42,6 +39,7 @@ const PAGE_CALLS: u64 = 3;
 pub struct Thrift1Sink {
     places: Places,
     pool: Pool<Connections>,
+    call_times: CallTimes,
     reads: ReadMeter,
 }
 
@@ -49,7 +47,8 @@ impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
         let pool = Pool::open(&options).await?;
-        Ok(Thrift1Sink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
+        let (places, call_times) = (Places::new(options, &targets), CallTimes::default());
+        Ok(Thrift1Sink { places, pool, call_times, reads: ReadMeter::default() })
     }
 
     /// One call that does not write rows.
@@ -66,12 +65,14 @@ impl Thrift1Sink {
 
     /// One mutateRowsTs.
     async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
+        let timed = self.call_times.begin();
         let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
         let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
         let send = move |client: &mut connection::Client| {
             client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
         };
         turn.gateway.call(&turn.client, &place.subject("writes"), limit, send).await?;
+        timed.answered();
         turn.answered();
         Ok(())
     }
@@ -252,7 +253,7 @@ impl Sink for Thrift1Sink {
     }
 
     fn ticks_max(&self) -> usize {
-        TICKS_MAX
+        self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
     }
 
     fn write_pace(&self) -> Option<WritePace> {
