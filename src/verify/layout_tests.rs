@@ -32,7 +32,7 @@ fn fill(world: &World, lists: u64, items: u64) {
 }
 
 fn item(followee: u64, follower: u64) -> Row {
-    edge(followee, follower, follower as i64, (follower % 3 != 0).then_some("note"))
+    edge(followee, follower, follower as i64, (!follower.is_multiple_of(3)).then_some("note"))
 }
 
 fn verify(world: &World, live: bool) -> Report {
