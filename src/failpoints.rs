@@ -64,4 +64,10 @@ switches! {
     replay_takes_new_ticks = "replay-takes-new-ticks";
     /// The checkpoint moves over a batch as soon as it is journaled (I5).
     checkpoint_before_write = "checkpoint-before-write";
+    /// Cells and count of a row are written one after the other, and without comparing (I11).
+    count_by_plain_put = "count-by-plain-put";
+    /// Rows are counted from the start on, while chunks may still bring items.
+    count_pass_before_caught_up = "count-pass-before-caught-up";
+    /// Rows are counted although a process that is thought dead may still copy.
+    count_beside_zombies = "count-beside-zombies";
 }

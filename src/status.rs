@@ -217,4 +217,7 @@ pub struct TargetStatus {
     pub rows_per_second: f64,
     /// Until the copy is complete; `None` when it is, or when nothing can be said.
     pub eta_seconds: Option<u64>,
+    /// `uncounted`, `counting` or `counted`; `None`: the target keeps no counts.
+    #[serde(default)]
+    pub counts: Option<String>,
 }

@@ -18,7 +18,8 @@ readonly FEATURES=(--locked --features "failpoints,demo,bench")
 # Seconds; the limits on the way of CI stay below 45 minutes for a machine that keeps to its usual times.
 limit_of() {
   case $1 in
-    build | live) echo 1200 ;;
+    live) echo 2400 ;;
+    build) echo 1200 ;;
     lint | servers) echo 900 ;;
     simulation) echo 600 ;;
     *) echo 300 ;;

@@ -2,7 +2,7 @@
 //!
 //! Each file looks at one thing: it asks for facts, and judges them with functions that need no server.
 //! `check` looks at everything and prints it; `gate` and `init` look at the same without what reads
-//! whole tables (spellings always; duplicates where a unique index proves that there are none, or where a
+//! whole tables (spellings and sizes of lists always; duplicates where a unique index proves that there are none, or where a
 //! run goes on), and without what is proved by the connections that they hold already.
 
 mod clocks;
@@ -11,6 +11,7 @@ mod hbase;
 mod mappings;
 mod memcached;
 mod mysql;
+mod queries;
 mod report;
 mod state;
 
@@ -35,14 +36,25 @@ use mysql::Depth;
 use report::Report;
 use std::io::{ErrorKind, Write};
 
+/// Who asks, and what is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    start: Start,
+    depth: Depth,
+    /// A query that no target answers is only a warning.
+    accept_unanswered: bool,
+}
+
 /// `tailfill check`: prints every finding; exits with 3 when a run would be refused, with 1 when a server
 /// is away and nothing else refuses.
 pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failure> {
     let clock = SteadyClock::start();
     let (known, mut findings) = state::look(config).await;
     let leases = connect::lease_server(config);
+    let accept_unanswered = options.accept_unanswered;
+    let scope = Scope { start: known.start, depth: Depth::All, accept_unanswered };
     let (source, memcached, hbase) = tokio::join!(
-        look_at_source(config, known.start, &clock),
+        look_at_source(config, scope, &clock),
         memcached::look(config, leases.as_deref()),
         look_at_hbase(config, &known.run, known.start, &clock),
     );
@@ -62,16 +74,18 @@ pub async fn gate(
     sink: &dyn Sink,
     server: Option<&MemcacheLeases>,
     store: &dyn Store,
+    accept_unanswered: bool,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
     let start = start(store).await?;
+    let scope = Scope { start, depth: Depth::Quick, accept_unanswered };
     let run = RunId::Known(run::run_id(store).await?);
     let parked = state::parked(store).await?;
     let mut targets = hbase::targets(config);
     targets.retain(|target| !parked.contains(&format!("{}/{}", target.table, target.family)));
     let purge = config.hbase.purge_deletes;
     let (source, memcached, hbase) = tokio::join!(
-        look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),
+        look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
         memcached::look(config, server),
         hbase::look(sink, &targets, purge, &run, start, Stage::Run, &clock),
     );
@@ -79,11 +93,17 @@ pub async fn gate(
 }
 
 /// Refuses an `init` for what would refuse the run too, HBase's tables aside.
-pub async fn before_init(config: &Config, resolved: &Resolved, start: Start) -> Result<(), Failure> {
+pub async fn before_init(
+    config: &Config,
+    resolved: &Resolved,
+    start: Start,
+    accept_unanswered: bool,
+) -> Result<(), Failure> {
     let clock = SteadyClock::start();
+    let scope = Scope { start, depth: Depth::Quick, accept_unanswered };
     let leases = connect::lease_server(config);
     let (source, memcached) = tokio::join!(
-        look_at_server(config, &resolved.source, &resolved.mappings, start, Depth::Quick, &clock),
+        look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
         memcached::look(config, leases.as_deref()),
     );
     Report::new(source.into_iter().chain(memcached).collect()).pass("init")
@@ -133,13 +153,13 @@ async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &Stead
     findings
 }
 
-async fn look_at_source(config: &Config, start: Start, clock: &SteadyClock) -> Vec<Finding> {
+async fn look_at_source(config: &Config, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
     let (source, mut findings) = connect_to_source(config).await;
     let Some(source) = source else { return findings };
     let (schemas, tables) = mappings::schemas(&source, &config.tables()).await;
     let (fitting, misfits) = mappings::fitting(config, &schemas);
     findings.extend(tables.into_iter().chain(misfits));
-    findings.extend(look_at_server(config, &source, &fitting, start, Depth::All, clock).await);
+    findings.extend(look_at_server(config, &source, &fitting, scope, clock).await);
     findings
 }
 
@@ -165,10 +185,10 @@ async fn look_at_server(
     config: &Config,
     source: &MysqlSource,
     mappings: &[Mapping],
-    start: Start,
-    depth: Depth,
+    scope: Scope,
     clock: &SteadyClock,
 ) -> Vec<Finding> {
+    let Scope { start, depth, .. } = scope;
     let tables = config.tables();
     let server_id = config.source.server_id;
     let (server, mut findings) = mysql::look_at_settings(source, server_id).await;
@@ -178,6 +198,7 @@ async fn look_at_server(
     if let (Some(facts), Some(logging)) = (&server.facts, &server.logging) {
         findings.push(mysql::retention(facts, logging, rows));
     }
+    findings.extend(queries::look(source, config, mappings, scope).await);
     findings.push(clocks::mysql(source, clock).await);
     findings
 }

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
-use crate::verify::{Question, Side, answers_json, answers_text, ask};
+use crate::verify::{Question, Side, answers_json, answers_text, ask, work_text};
 
 /// Prints the answer; exits with 4 when both sides were asked and do not agree.
 pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Result<Exit, Failure> {
@@ -20,11 +20,17 @@ pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Res
     let question = match options.what {
         GetWhat::First(count) => Question::First(count),
         GetWhat::Latest(count) => Question::Latest(count),
+        GetWhat::Page { limit, after } => Question::Page { limit, after },
         GetWhat::Count => Question::Count,
         GetWhat::Has(item) => Question::Has(item),
     };
-    let answers = ask((&*resolved.source, &*sink), mapping, &options.key, &question, side).await?;
-    let print = if options.json { answers_json } else { answers_text };
-    check::print(&print(mapping, &answers, side))?;
+    let list = (mapping, &options.key[..]);
+    let (answers, work) =
+        ask((&*resolved.source, &*sink), list, &question, side, options.table.as_deref()).await?;
+    let shown = options.stats.then_some(&work);
+    check::print(&match options.json {
+        true => answers_json(mapping, &answers, side, shown),
+        false => answers_text(mapping, &answers, side) + &shown.map(work_text).unwrap_or_default(),
+    })?;
     Ok(if answers.equal() { Exit::Done } else { Exit::Differences })
 }

@@ -24,7 +24,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
     let resolved = connect::resolve(config).await?;
     let hbase = connect::hbase(config, &resolved.mappings).await?;
     let start = check::start(&store).await?;
-    check::before_init(config, &resolved, start).await?;
+    check::before_init(config, &resolved, start, options.accept_unanswered).await?;
     let run_id = run::run_id(&store).await?;
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
     let init = Init { config, hbase: &hbase, run_id: &run_id, start, adopt: options.adopt };

@@ -1,16 +1,20 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{GtidSet, Value};
+use crate::model::{Cursor, GtidSet, Value};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckOptions {
     pub json: bool,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InitOptions {
     /// Take over tables that another run created.
     pub adopt: bool,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +31,8 @@ pub struct RunOptions {
     pub dry_run: bool,
     /// Where to write what the run did, as one flat JSON object.
     pub summary: Option<std::path::PathBuf>,
+    /// A query that no target answers is only a warning.
+    pub accept_unanswered: bool,
 }
 
 /// Which sides of a run work.
@@ -82,6 +88,10 @@ pub struct GetOptions {
     pub key: Vec<Value>,
     pub what: GetWhat,
     pub from: GetSide,
+    /// HBase answers from this table, whether or not another does better.
+    pub table: Option<String>,
+    /// Say how much was read.
+    pub stats: bool,
     pub json: bool,
 }
 
@@ -90,6 +100,11 @@ pub struct GetOptions {
 pub enum GetWhat {
     First(u32),
     Latest(u32),
+    /// The next ones behind a place, or from the beginning.
+    Page {
+        limit: u32,
+        after: Option<Cursor>,
+    },
     Count,
     /// Values of the mapping's item columns, in key order.
     Has(Vec<Value>),

@@ -96,7 +96,8 @@ async fn compose(
         None => {
             let sink = connect::sink(config, &resolved.mappings).await?;
             let server = connect::lease_server(config);
-            super::check::gate(config, &resolved, &*sink, server.as_deref(), &*store).await?;
+            let accept = options.accept_unanswered;
+            super::check::gate(config, &resolved, &*sink, server.as_deref(), &*store, accept).await?;
             (sink, server.map(|server| server as Arc<dyn LeaseServer>))
         }
     };

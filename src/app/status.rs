@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Mapping, TableId, Target};
 use crate::pipeline::chunks::Chunks;
-use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
-use crate::pipeline::{Parts, Progress};
+use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
+use crate::pipeline::{Parts, Progress, counts};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
@@ -243,6 +243,7 @@ fn target_status(
         rows_copied: copy.rows_done,
         rows_per_second,
         eta_seconds: eta,
+        counts: copy.counts.state.map(|state| state.name().to_owned()),
     }
 }
 
@@ -291,7 +292,12 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         key.cohort = cohort.clone();
         let chunks = Chunks::load(store.clone(), key.clone(), &Cohort::All).await?;
         let (chunks_done, chunks_known, rows_done) = chunks.counts();
+        let counts = match target.counted {
+            true => Some(counts::stored(&*store, &key.prefix()).await?),
+            false => None,
+        };
         let copy = CopyProgress {
+            counts: CountsProgress { state: counts, ..CountsProgress::default() },
             chunks_done,
             chunks_known,
             rows_done,

@@ -8,8 +8,8 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::{GtidSet, LifeEvent, Mapping, life_cycle};
 use crate::protocol::{Journal, plan::Cohort};
-use crate::status::{Phase, Status};
-use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord};
+use crate::status::{Phase, Status, TargetStatus};
+use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, CountsState, LifeRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Commit, Space, Store, StoreError};
 use crate::verify::{
@@ -18,6 +18,7 @@ use crate::verify::{
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -33,13 +34,22 @@ const ASK_TAIL_AGAIN: Duration = Duration::from_millis(500);
 /// Compares every item and every cell; exits with 0 when all are equal, 4 when differences remain, 3 when it
 /// cannot be told.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
-    let (tail, cohort) = tail(config).await?;
+    let Standing { tail, cohort, counted } = standing(config).await?;
     let resolved = connect::resolve(config).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
     let is_live = matches!(tail, Tail::Live(_));
     let verification = Verification {
         source: resolved.source.clone(),
         sink,
+        counts_due: resolved
+            .mappings
+            .iter()
+            .flat_map(|mapping| mapping.targets.iter().map(move |target| (mapping, target)))
+            .filter(|(mapping, target)| {
+                counted.contains(&named(&mapping.name, &target.table, &target.family))
+            })
+            .map(|(_, target)| target.id)
+            .collect(),
         mappings: resolved.mappings,
         tail,
         settings: Settings { chunk_rows: config.backfill.chunk_rows, ..Settings::default() },
@@ -61,24 +71,56 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     Ok(report.exit())
 }
 
-/// The live tail of this state, or what the last one left; and the cohort's name.
-async fn tail(config: &Config) -> Result<(Tail, String), Failure> {
-    if status::running(config).await?.is_some_and(|status| is_tailing(&status)) {
-        let view = AdminTail { config: config.clone() };
-        return Ok((Tail::Live(Arc::new(view)), Cohort::All.name()));
+/// What is known of the runs of this state.
+struct Standing {
+    /// The live tail, or what the last one left.
+    tail: Tail,
+    /// The cohort's name.
+    cohort: String,
+    /// Counted targets whose rows all have their counts, as [`named`].
+    counted: BTreeSet<(String, String)>,
+}
+
+/// A target as the state's records name it: its mapping, and its table and family.
+fn named(mapping: &str, table: &str, family: &str) -> (String, String) {
+    (mapping.to_owned(), format!("{table}/{family}"))
+}
+
+async fn standing(config: &Config) -> Result<Standing, Failure> {
+    let cohort = Cohort::All.name();
+    if let Some(status) = status::running(config).await?.filter(is_tailing) {
+        let tail = Tail::Live(Arc::new(AdminTail { config: config.clone() }));
+        let is_counted =
+            |target: &&TargetStatus| target.counts.as_deref() == Some(CountsState::Counted.name());
+        let counted = status.targets.iter().filter(is_counted);
+        let counted = counted.map(|target| named(&target.mapping, &target.table, &target.family)).collect();
+        return Ok(Standing { tail, cohort, counted });
     }
     if !config.state_dir.join(FILE_NAME).exists() {
-        return Ok((Tail::Stopped { checkpoint: None }, Cohort::All.name()));
+        return Ok(Standing { tail: Tail::Stopped { checkpoint: None }, cohort, counted: BTreeSet::new() });
     }
     let store = RedbStore::open_read_only(&config.state_dir).await?;
     let journal = Journal::new(Arc::new(store), SOURCE);
-    let (checkpoint, cohort) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
-    if cohort != Cohort::All.name() {
+    let (checkpoint, stored) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
+    if stored != cohort {
         let text = "only a pilot's lists were moved so far, and verify compares whole tables";
         return Err(Failure::new(Exit::Refused, text)
             .with_help("look at lists with `tailfill get MAPPING KEY`, or move all lists first"));
     }
-    Ok((Tail::Stopped { checkpoint }, cohort))
+    let counted = counted(&*journal.store(), &cohort).await?;
+    Ok(Standing { tail: Tail::Stopped { checkpoint }, cohort, counted })
+}
+
+async fn counted(store: &dyn Store, cohort: &str) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let mut counted = BTreeSet::new();
+    for (key, record) in store.list(Space::Counts, &[]).await? {
+        let CountsRecord { state } = records::decode(&record)?;
+        let copy = CopyKey::of_prefix(&key).filter(|copy| copy.source == SOURCE && copy.cohort == cohort);
+        if let Some(copy) = copy.filter(|_| state == CountsState::Counted) {
+            counted.insert((copy.mapping, copy.target));
+        }
+    }
+    Ok(counted)
 }
 
 /// Whether a run is up that writes, or will write, what the source commits.
@@ -143,12 +185,8 @@ async fn keep(
     commit.put.push((Space::History, key, records::encode(&record)?));
     let targets = mappings.iter().flat_map(|m| m.targets.iter().map(move |target| (m, target)));
     for ((mapping, target), found) in targets.zip(&report.targets) {
-        let key = CopyKey {
-            source: SOURCE.to_owned(),
-            mapping: mapping.name.clone(),
-            cohort: cohort.to_owned(),
-            target: format!("{}/{}", target.table, target.family),
-        };
+        let (mapping, target) = named(&mapping.name, &target.table, &target.family);
+        let key = CopyKey { source: SOURCE.to_owned(), mapping, cohort: cohort.to_owned(), target };
         if let Some(life) = next_life(&store, &key.prefix(), found).await? {
             commit.put.push((Space::LifeCycle, key.prefix(), records::encode(&life)?));
         }
@@ -198,16 +236,16 @@ impl Drop for Bar {
 
 fn line(meter: &Meter, begin: Instant) -> String {
     let seconds = begin.elapsed().as_secs_f64().max(0.001);
-    let side = |name: &str, rows: u64| format!("{name} {rows} rows ({:.0}/s)", rows as f64 / seconds);
+    let side = |name: &str, items: u64| format!("{name} {items} items ({:.0}/s)", items as f64 / seconds);
     let mut line = format!(
         "verify: {} | {} | {}",
         meter.stage().name(),
-        side("MySQL", meter.source_rows.load(Relaxed)),
-        side("HBase", meter.sink_rows.load(Relaxed))
+        side("MySQL", meter.source_items.load(Relaxed)),
+        side("HBase", meter.sink_items.load(Relaxed))
     );
     let candidates = meter.candidates.load(Relaxed);
     if candidates > 0 {
-        line.push_str(&format!(" | {candidates} rows to confirm"));
+        line.push_str(&format!(" | {candidates} to confirm"));
     }
     line
 }

@@ -47,6 +47,9 @@ pub struct CheckArgs {
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +57,9 @@ pub struct InitArgs {
     /// Take over HBase tables that another run created
     #[arg(long)]
     pub adopt: bool,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +86,9 @@ pub struct RunArgs {
     /// Write what the run did to this file, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
+    /// Warn of queries that no target answers, instead of refusing them
+    #[arg(long)]
+    pub accept_unanswered: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -119,6 +128,12 @@ pub struct GetArgs {
     /// Who answers
     #[arg(long, value_name = "SIDE", default_value = "both")]
     pub from: Side,
+    /// Answer from this HBase table, whether or not another target of the mapping does better
+    #[arg(long, value_name = "TABLE")]
+    pub target: Option<String>,
+    /// Say how HBase answers, and how many calls, rows and cells were read
+    #[arg(long)]
+    pub stats: bool,
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
@@ -126,20 +141,28 @@ pub struct GetArgs {
 
 /// What is asked of the list [default: its latest 20 items, or first 20 without an order]
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub struct WhatArgs {
     /// The first N items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(conflicts_with_all = ["latest", "count", "has", "query"])]
     pub first: Option<u32>,
     /// The latest N items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(conflicts_with_all = ["count", "has", "query"])]
     pub latest: Option<u32>,
     /// The number of items
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["has", "query"])]
     pub count: bool,
     /// Whether it has this item
     #[arg(long, value_name = "ITEM", allow_hyphen_values = true)]
     pub has: Option<String>,
+    /// What a [[mapping.query]] of the configuration asks; one of kind "has" takes --has ITEM
+    #[arg(long, value_name = "NAME")]
+    pub query: Option<String>,
+    /// With a query of kind "page": the items behind this place, a JSON array of order value and item
+    /// (of the item alone where the mapping has no order) [default: from the beginning]
+    #[arg(long, value_name = "PLACE", requires = "query", allow_hyphen_values = true)]
+    pub after: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -198,6 +221,9 @@ mod tests {
             "tailfill get m 1 --first 3 --count",
             "tailfill get m 1 --first 0",
             "tailfill get m 1 --from oracle",
+            "tailfill get m 1 --query q --latest 3",
+            "tailfill get m 1 --has 3 --count",
+            "tailfill get m 1 --after [1,2]",
             "tailfill key m 1 --order 3",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

@@ -7,5 +7,6 @@ use crate::error::Exit;
 use crate::failure::Failure;
 
 pub async fn check(config: &Config, args: CheckArgs) -> Result<Exit, Failure> {
-    app::check(config, CheckOptions { json: args.json }).await
+    let CheckArgs { json, accept_unanswered } = args;
+    app::check(config, CheckOptions { json, accept_unanswered }).await
 }

@@ -7,5 +7,6 @@ use crate::error::Exit;
 use crate::failure::Failure;
 
 pub async fn init(config: &Config, args: InitArgs) -> Result<Exit, Failure> {
-    app::init(config, InitOptions { adopt: args.adopt }).await
+    let InitArgs { adopt, accept_unanswered } = args;
+    app::init(config, InitOptions { adopt, accept_unanswered }).await
 }

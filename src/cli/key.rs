@@ -6,9 +6,9 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::{LeaseKey, ListId};
-use crate::model::{Mapping, Target, Value};
+use crate::model::{Layout, Mapping, OrderKey, Target, Value};
 use crate::sink::encode::{self, Direction};
-use crate::sink::{SinkError, layout};
+use crate::sink::{SinkError, layout, wide};
 use std::fmt::Write as _;
 
 pub async fn key(config: &Config, args: KeyArgs) -> Result<Exit, Failure> {
@@ -17,7 +17,7 @@ pub async fn key(config: &Config, args: KeyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The lease key, and for each target its row key, or as much of it as the arguments say.
+/// The lease key, and for each target the address of the item, or as much of it as the arguments say.
 fn render(mapping: &Mapping, args: &KeyArgs) -> Result<String, Failure> {
     let key = keys::parse("KEY", &args.key, &mapping.schema, &mapping.key)?;
     let item = args.item.as_deref();
@@ -30,8 +30,9 @@ fn render(mapping: &Mapping, args: &KeyArgs) -> Result<String, Failure> {
     let _ = writeln!(text, "list key   {}", hex::encode(&list_key));
     let _ = writeln!(text, "lease      {}", lease.0);
     for target in &mapping.targets {
-        let parts = Parts::of(mapping, target, &list_key, item.as_deref(), order.as_ref());
-        parts.map_err(unencodable)?.render(target, &mut text);
+        let given = Given { mapping, target, key: &key, item: item.as_deref(), order: order.as_ref() };
+        let _ = writeln!(text, "\ntarget     {}, family {}", target.table, target.family);
+        given.render(&list_key, &mut text).map_err(unencodable)?;
     }
     Ok(text)
 }
@@ -47,56 +48,115 @@ fn unencodable(error: SinkError) -> Failure {
     Failure::new(Exit::Usage, error)
 }
 
-/// A row key, or its beginning, part by part.
+/// What the arguments say of an item, for one target.
+struct Given<'a> {
+    mapping: &'a Mapping,
+    target: &'a Target,
+    key: &'a [Value],
+    item: Option<&'a [Value]>,
+    order: Option<&'a Value>,
+}
+
+/// A part's name and bytes.
+type Part = (&'static str, Vec<u8>);
+
+/// A row key or a qualifier, or its beginning, part by part.
 struct Parts {
-    /// (name, bytes), in the order of the row key.
-    parts: Vec<(&'static str, Vec<u8>)>,
-    /// What is missing for a whole row key.
-    missing: Option<&'static str>,
+    /// In their order.
+    parts: Vec<Part>,
+    is_whole: bool,
+}
+
+impl Given<'_> {
+    fn render(&self, list_key: &[u8], text: &mut String) -> Result<(), SinkError> {
+        let missing = self.missing();
+        let row = self.row(list_key)?;
+        row.render("row key", "", text);
+        if self.target.layout == Layout::Wide
+            && let Some(cell) = self.cell()?
+        {
+            cell.render("cell", &format!("{}:", self.target.family), text);
+        }
+        if !missing.is_empty() {
+            let whole = match (row.is_whole, self.target.layout) {
+                (true, _) => "the cell",
+                (false, Layout::Tall) => "a whole row key",
+                (false, Layout::Wide) => "a whole row key and the cell",
+            };
+            let _ = writeln!(text, "  (give {} for {whole})", missing.join(" and "));
+        }
+        Ok(())
+    }
+
+    /// What is missing for the whole address.
+    fn missing(&self) -> Vec<&'static str> {
+        let item = self.item.is_none().then_some("ITEM");
+        let order = (self.order.is_none() && self.ordered().is_some()).then_some("--order VALUE");
+        item.into_iter().chain(order).collect()
+    }
+
+    fn ordered(&self) -> Option<OrderKey> {
+        self.mapping.order.filter(|_| self.target.ordered)
+    }
+
+    fn row(&self, list_key: &[u8]) -> Result<Parts, SinkError> {
+        let prefix = layout::list_prefix(self.target, list_key);
+        let (salt, list_key) = prefix.split_at(1);
+        let mut parts = vec![("salt", salt.to_vec()), ("list key", list_key.to_vec())];
+        let is_whole = match (self.target.layout, self.target.segment) {
+            (Layout::Tall, _) => {
+                let item = self.item_parts()?;
+                parts.extend(item.iter().flatten().cloned());
+                item.is_some()
+            }
+            (Layout::Wide, None) => true,
+            (Layout::Wide, Some(_)) if self.order.is_some() => {
+                let row = wide::row_key_of(self.mapping, self.target, self.key, self.order)?;
+                parts.push(("segment", row[prefix.len()..].to_vec()));
+                true
+            }
+            (Layout::Wide, Some(_)) => false,
+        };
+        Ok(Parts { parts, is_whole })
+    }
+
+    /// The qualifier of a wide item.
+    fn cell(&self) -> Result<Option<Parts>, SinkError> {
+        Ok(self.item_parts()?.map(|parts| Parts { parts, is_whole: true }))
+    }
+
+    /// Order and item; `None` while one is missing.
+    fn item_parts(&self) -> Result<Option<Vec<Part>>, SinkError> {
+        let (Some(item), true) = (self.item, self.missing().is_empty()) else { return Ok(None) };
+        let mut parts = Vec::new();
+        if let (Some(order_key), Some(order)) = (self.ordered(), self.order) {
+            let direction = if order_key.descending { Direction::Descending } else { Direction::Ascending };
+            let mut part = Vec::new();
+            encode::push_part(self.mapping, order_key.column, order, direction, &mut part)?;
+            parts.push(("order", part));
+        }
+        parts.push(("item", encode::key_parts_of(self.mapping, &self.mapping.item, item)?));
+        Ok(Some(parts))
+    }
 }
 
 impl Parts {
-    fn of(
-        mapping: &Mapping,
-        target: &Target,
-        list_key: &[u8],
-        item: Option<&[Value]>,
-        order: Option<&Value>,
-    ) -> Result<Parts, SinkError> {
-        let prefix = layout::list_prefix(target, list_key);
-        let (salt, list_key) = prefix.split_at(1);
-        let mut parts = vec![("salt", salt.to_vec()), ("list key", list_key.to_vec())];
-        let Some(item) = item else { return Ok(Parts { parts, missing: Some("ITEM") }) };
-        if let Some(order_key) = mapping.order.filter(|_| target.ordered) {
-            let Some(order) = order else { return Ok(Parts { parts, missing: Some("--order VALUE") }) };
-            let direction = if order_key.descending { Direction::Descending } else { Direction::Ascending };
-            let mut part = Vec::new();
-            encode::push_part(mapping, order_key.column, order, direction, &mut part)?;
-            parts.push(("order", part));
-        }
-        parts.push(("item", encode::key_parts_of(mapping, &mapping.item, item)?));
-        Ok(Parts { parts, missing: None })
-    }
-
-    fn render(&self, target: &Target, text: &mut String) {
+    /// `before` stands before the bytes where the HBase shell takes them.
+    fn render(&self, name: &str, before: &str, text: &mut String) {
         let hex: Vec<String> = self.parts.iter().map(|(_, bytes)| hex::encode(bytes)).collect();
         let names: Vec<&str> = self.parts.iter().map(|(name, _)| *name).collect();
         let whole: Vec<u8> = self.parts.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-        let label = if self.missing.is_some() { "prefix " } else { "row key" };
-        let _ = writeln!(text, "\ntarget     {}, family {}", target.table, target.family);
+        let label = if self.is_whole { name } else { "prefix" };
         let _ = writeln!(text, "  parts    {}", names.join(" + "));
-        let _ = writeln!(text, "  {label}  {}", hex.join(" "));
-        let _ = writeln!(text, "  shell    {}", shell_form(&whole));
-        if let Some(missing) = self.missing {
-            let _ = writeln!(text, "  (give {missing} for a whole row key)");
-        }
+        let _ = writeln!(text, "  {label:<7}  {}", hex.join(" "));
+        let _ = writeln!(text, "  shell    \"{before}{}\"", shell_form(&whole));
     }
 }
 
-/// Bytes as the HBase shell takes them: in double quotes, what is not a plain letter or digit as
+/// Bytes as the HBase shell takes them between double quotes: what is not a plain letter or digit as
 /// `\xHH`. Letters and digits cannot be read as part of an escape, which has exactly two.
 fn shell_form(bytes: &[u8]) -> String {
-    let mut text = String::from("\"");
+    let mut text = String::new();
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-_.:/".contains(byte) {
             text.push(char::from(*byte));
@@ -104,7 +164,6 @@ fn shell_form(bytes: &[u8]) -> String {
             let _ = write!(text, "\\x{byte:02X}");
         }
     }
-    text.push('"');
     text
 }
 
@@ -175,22 +234,75 @@ target     members, family f
         );
     }
 
-    #[test]
-    fn what_is_printed_as_a_row_key_is_what_the_layout_writes() {
+    /// By segments of 30 days, without them, and without order.
+    fn wide() -> Mapping {
         let mapping = followers();
+        let wide = |id, table: &str, ordered, segment| Target {
+            id: TargetId(id),
+            table: table.to_owned(),
+            layout: Layout::Wide,
+            form: CellForm::Msgpack,
+            ordered,
+            segment,
+            ..mapping.targets[0].clone()
+        };
+        let month = 30 * 86_400 * 1_000_000;
+        let targets = vec![
+            wide(0, "months", true, Some(month)),
+            wide(1, "whole", true, None),
+            wide(2, "has", false, None),
+        ];
+        Mapping { targets, ..mapping }
+    }
+
+    #[test]
+    fn a_wide_item_has_a_row_and_a_cell() {
+        let text = render(&wide(), &args(Some("42"), Some("2024-01-01 00:00:00.123"))).unwrap();
+        let (_, targets) = text.split_once("\n\n").unwrap();
+        assert_eq!(
+            targets,
+            r#"target     months, family f
+  parts    salt + list key + segment
+  row key  0a 0000000000000007 7ffffffffffffd6e
+  shell    "\x0A\x00\x00\x00\x00\x00\x00\x00\x07\x7F\xFF\xFF\xFF\xFF\xFF\xFDn"
+  parts    order + item
+  cell     7ff9f228efdcff87 000000000000002a
+  shell    "f:\x7F\xF9\xF2\x28\xEF\xDC\xFF\x87\x00\x00\x00\x00\x00\x00\x00\x2A"
+
+target     whole, family f
+  parts    salt + list key
+  row key  0a 0000000000000007
+  shell    "\x0A\x00\x00\x00\x00\x00\x00\x00\x07"
+  parts    order + item
+  cell     7ff9f228efdcff87 000000000000002a
+  shell    "f:\x7F\xF9\xF2\x28\xEF\xDC\xFF\x87\x00\x00\x00\x00\x00\x00\x00\x2A"
+
+target     has, family f
+  parts    salt + list key
+  row key  0a 0000000000000007
+  shell    "\x0A\x00\x00\x00\x00\x00\x00\x00\x07"
+  parts    item
+  cell     000000000000002a
+  shell    "f:\x00\x00\x00\x00\x00\x00\x00\x2A"
+"#
+        );
+    }
+
+    #[test]
+    fn what_is_printed_is_what_the_layouts_write() {
         let micros = crate::model::DateTime::from_micros_since_epoch(1_704_067_200_123_000);
         let order = Value::DateTime(micros);
-        let text = render(&mapping, &args(Some("42"), Some("2024-01-01 00:00:00.123"))).unwrap();
-        for target in &mapping.targets {
-            let row = crate::sink::tall::row_key_of(
-                &mapping,
-                target,
-                &[Value::UInt(7)],
-                Some(&order),
-                &[Value::UInt(42)],
-            )
-            .unwrap();
-            assert!(text.contains(&shell_form(&row)), "{}", target.table);
+        for mapping in [followers(), wide()] {
+            let text = render(&mapping, &args(Some("42"), Some("2024-01-01 00:00:00.123"))).unwrap();
+            for target in &mapping.targets {
+                let (key, item) = ([Value::UInt(7)], [Value::UInt(42)]);
+                let address = layout::address_of(&mapping, target, &key, Some(&order), &item).unwrap();
+                let (_, own) = text.split_once(&format!("target     {},", target.table)).unwrap();
+                assert!(own.contains(&format!("\"{}\"\n", shell_form(&address.row))), "{}", target.table);
+                if let Some(cell) = address.cell {
+                    assert!(own.contains(&format!("\"f:{}\"\n", shell_form(&cell))), "{}", target.table);
+                }
+            }
         }
     }
 
@@ -199,10 +311,24 @@ target     members, family f
         let prefix = "  prefix   0a 0000000000000007\n";
         let list = render(&followers(), &args(None, None)).unwrap();
         assert_eq!(list.matches(prefix).count(), 2);
-        assert_eq!(list.matches("(give ITEM for a whole row key)").count(), 2);
+        assert_eq!(list.matches("(give ITEM and --order VALUE for a whole row key)").count(), 1);
+        assert_eq!(list.matches("(give ITEM for a whole row key)").count(), 1);
         let item = render(&followers(), &args(Some("42"), None)).unwrap();
         assert_eq!(item.matches("(give --order VALUE for a whole row key)").count(), 1);
         assert!(item.contains("  row key  0a 0000000000000007 000000000000002a\n"));
+    }
+
+    #[test]
+    fn a_wide_row_is_whole_without_item_unless_it_has_segments() {
+        let list = render(&wide(), &args(None, None)).unwrap();
+        assert_eq!(list.matches("  prefix   0a 0000000000000007\n").count(), 1);
+        assert_eq!(list.matches("  row key  0a 0000000000000007\n").count(), 2);
+        assert_eq!(list.matches("(give ITEM and --order VALUE for a whole row key and the cell)").count(), 1);
+        assert_eq!(list.matches("(give ITEM and --order VALUE for the cell)").count(), 1);
+        assert_eq!(list.matches("(give ITEM for the cell)").count(), 1);
+        let item = render(&wide(), &args(Some("42"), None)).unwrap();
+        assert_eq!(item.matches("(give --order VALUE for").count(), 2);
+        assert_eq!(item.matches("  cell     000000000000002a\n").count(), 1);
     }
 
     #[test]

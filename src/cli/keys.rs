@@ -95,11 +95,13 @@ fn typed(text: &str, column_type: &ColumnType) -> Result<Value, String> {
             year.map(Value::UInt).ok_or_else(|| "a year from 1901 to 2155, or 0".to_owned())
         }
         ColumnType::Date => {
-            let date = date_time(text, 0).filter(|_| text.len() == 10);
+            let date = DateTime::from_text(text, 0).filter(|_| text.len() == 10);
             date.map(Value::DateTime).ok_or_else(|| "a date, like 2024-01-31".to_owned())
         }
         ColumnType::DateTime { fraction } | ColumnType::Timestamp { fraction } => {
-            date_time(text, *fraction).map(Value::DateTime).ok_or_else(|| date_time_shape(*fraction))
+            DateTime::from_text(text, *fraction)
+                .map(Value::DateTime)
+                .ok_or_else(|| date_time_shape(*fraction))
         }
         ColumnType::Text { .. } => Ok(Value::Text(text.to_owned().into())),
         ColumnType::Binary { length } => {
@@ -123,51 +125,6 @@ fn date_time_shape(fraction: u8) -> String {
     let digits = "123456".get(..usize::from(fraction)).unwrap_or_default();
     let point = if digits.is_empty() { "" } else { "." };
     format!("a time in UTC, like \"2024-01-31 10:00:00{point}{digits}\"")
-}
-
-/// `YYYY-MM-DD`, `YYYY-MM-DD HH:MM:SS` or with up to `fraction` digits after a point (more could
-/// equal no stored value); a `T` may stand for the space. `None` for days that no calendar has.
-fn date_time(text: &str, fraction: u8) -> Option<DateTime> {
-    let (date, time) = match text.split_once([' ', 'T']) {
-        Some((date, time)) => (date, time),
-        None => (text, "00:00:00"),
-    };
-    let (clock, digits) = time.split_once('.').unwrap_or((time, "0"));
-    if digits.len() > usize::from(fraction).max(1) || (fraction == 0 && time.contains('.')) {
-        return None;
-    }
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
-    let micros = numbers(&format!("{digits:0<6}"), '.', [6])?[0];
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let fields = DateTime {
-        year: u16::try_from(year).ok()?,
-        month: u8::try_from(month).ok()?,
-        day: u8::try_from(day).ok()?,
-        hour: u8::try_from(hour).ok()?,
-        minute: u8::try_from(minute).ok()?,
-        second: u8::try_from(second).ok()?,
-        micros,
-    };
-    // 31 February has microseconds, but they are those of a day in March.
-    let instant = fields.micros_since_epoch()?;
-    (DateTime::from_micros_since_epoch(instant) == fields).then_some(fields)
-}
-
-/// `N` numbers of the given widths, with a separator between them.
-fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[u32; N]> {
-    let parts: Vec<&str> = text.split(separator).collect();
-    let parts: [&str; N] = parts.try_into().ok()?;
-    let mut numbers = [0; N];
-    for ((number, part), width) in numbers.iter_mut().zip(parts).zip(widths) {
-        if part.len() != width || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        *number = part.parse().ok()?;
-    }
-    Some(numbers)
 }
 
 #[cfg(test)]

@@ -21,11 +21,9 @@ pub async fn run(config: &Config, args: RunArgs) -> Result<Exit, Failure> {
     } else {
         selections(&args.only, &app::mappings(config).await?)?
     };
-    app::run(
-        config,
-        RunOptions { parts, from, until_caught_up, only, dry_run: args.dry_run, summary: args.summary },
-    )
-    .await
+    let RunArgs { dry_run, summary, accept_unanswered, .. } = args;
+    let options = RunOptions { parts, from, until_caught_up, only, dry_run, summary, accept_unanswered };
+    app::run(config, options).await
 }
 
 /// The lists that `--only` names. KEY alone names a list of the only mapping.

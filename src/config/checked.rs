@@ -1,7 +1,7 @@
 //! What the program uses: every setting present, in its unit, in its range.
 
 use super::Secret;
-use crate::model::{CellForm, Layout, TableName, ValueEncoding};
+use crate::model::{CellForm, Layout, QueryKind, TableName, ValueEncoding};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -203,22 +203,6 @@ pub struct Query {
     pub kind: QueryKind,
     /// Items asked for at most; `None` for `has` and `count`, which return none.
     pub limit: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryKind {
-    Latest,
-    First,
-    Page,
-    Has,
-    Count,
-}
-
-impl QueryKind {
-    /// Whether it returns items, so that it needs a limit.
-    pub fn returns_items(self) -> bool {
-        matches!(self, QueryKind::Latest | QueryKind::First | QueryKind::Page)
-    }
 }
 
 /// A server's address; `host` is a name or an IP address without brackets.

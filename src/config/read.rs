@@ -44,7 +44,7 @@ pub fn config(
             source,
             lease,
             admin: admin(file.section("admin")),
-            tail: tail(file.section("tail")),
+            tail: tail(file.section("tail"), hbase.kind),
             backfill: backfill(file.section("backfill")),
             mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
             hbase,
@@ -189,7 +189,7 @@ fn admin(mut section: Section<'_>) -> Admin {
     Admin { listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))) }
 }
 
-fn tail(mut section: Section<'_>) -> Tail {
+fn tail(mut section: Section<'_>, kind: GatewayKind) -> Tail {
     let batch_rows = section.optional("batch_rows", rules::integer(1..=100_000)).unwrap_or(2_000);
     let batch_wait = section.optional("batch_wait", rules::duration(Duration::ZERO..=10 * SECOND));
     let window_rows = section.optional("window_rows", rules::integer(1..=1_000_000)).unwrap_or(16_384);
@@ -207,7 +207,11 @@ fn tail(mut section: Section<'_>) -> Tail {
         }
     }
     section.close();
-    let batch_wait = batch_wait.unwrap_or(Duration::from_millis(5));
+    // Through Thrift1 a batch costs a call for each target, however few rows it has.
+    let batch_wait = batch_wait.unwrap_or(match kind {
+        GatewayKind::Thrift2 => Duration::from_millis(5),
+        GatewayKind::Thrift1 => Duration::from_millis(50),
+    });
     Tail { batch_rows, batch_wait, window_rows, queue_rows }
 }
 

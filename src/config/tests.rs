@@ -44,6 +44,16 @@ fn the_example_gives_every_key_its_default() {
 }
 
 #[test]
+fn through_thrift1_batches_are_sealed_less_often_unless_they_are_told_to() {
+    let with = |hbase: &str, tail: &str| {
+        let text = SHORTEST.replace("[hbase]", &format!("[tail]\n{tail}\n[hbase]\n{hbase}"));
+        parse_here(&text).expect("it obeys the rules").tail.batch_wait.as_millis()
+    };
+    assert_eq!((with("", ""), with("kind = \"thrift1\"", "")), (5, 50));
+    assert_eq!(with("kind = \"thrift1\"", "batch_wait = \"5ms\""), 5);
+}
+
+#[test]
 fn the_example_names_every_key() {
     // Every table gets an unknown key; the fault about it lists the keys of that table.
     let text = "zzzzzzzzzz = 1\n".to_owned()

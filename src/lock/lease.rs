@@ -170,6 +170,11 @@ impl Leases {
         self.inner.locks.subscribe()
     }
 
+    /// How long a lease stands at the longest.
+    pub fn expiry(&self) -> Duration {
+        self.inner.options.expiry
+    }
+
     /// Since when the lease server has been away, while it is.
     pub fn degraded(&self) -> Option<Outage> {
         self.inner.reach.as_ref().and_then(Reach::outage)

@@ -34,7 +34,16 @@ impl Mapping {
     /// Whether the primary key begins with the columns of the list key, in any order: then a list's rows lie
     /// together in the primary key.
     pub fn list_key_leads(&self) -> bool {
-        let leading = self.schema.primary_key.get(..self.key.len()).unwrap_or(&[]);
+        self.leads(&self.schema.primary_key)
+    }
+
+    /// Whether one of the unique keys does: then a list's rows are found by it.
+    pub fn list_key_leads_a_unique_key(&self) -> bool {
+        self.schema.unique_keys.iter().any(|unique| self.leads(unique))
+    }
+
+    fn leads(&self, index: &[usize]) -> bool {
+        let leading = index.get(..self.key.len()).unwrap_or(&[]);
         !self.key.is_empty()
             && self.key.len() == leading.len()
             && self.key.iter().all(|key| leading.contains(key))

@@ -4,10 +4,12 @@
 //! Refuses to know: how any of it is read, written or stored.
 
 pub mod change;
+mod date_text;
 pub mod gtid;
 pub mod life_cycle;
 pub mod mapping;
 pub mod position;
+pub mod query;
 pub mod table;
 pub mod tick;
 pub mod value;
@@ -17,6 +19,7 @@ pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position};
+pub use query::{Cursor, ListPart, QueryKind};
 pub use table::{Column, ColumnType, TableName, TableSchema};
 pub use tick::Tick;
 pub use value::{ColumnValue, DateTime, Time, Value};

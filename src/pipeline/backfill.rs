@@ -157,6 +157,14 @@ impl Worker<'_> {
         for _ in 0..LIST_ROUNDS {
             let claim = self.parts.leases.claim();
             let Some(held) = self.lease(&lists, &claim).await else { return Ok(Attempt::Again) };
+            let off = self.parts.settings.failpoints;
+            let unfenced = off.count_pass_before_caught_up() || off.count_beside_zombies();
+            if let Some(fence) = copy.fence.as_ref().filter(|_| !unfenced)
+                && let Err(error) = fence.hold().await
+            {
+                held.release().await;
+                return Err(error.into());
+            }
             // I3: the mark was safe before the SELECT below opens its read view
             let mark = self.newest_mark()?;
             let rows = match self.rows(copy, part).await {

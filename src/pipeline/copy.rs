@@ -1,12 +1,15 @@
 //! One copy of a mapping into a target, as its workers share it.
 
 use super::chunks::Chunks;
+use super::fence::Fence;
 use super::settings::Parts;
 use super::span::Spans;
-use crate::model::{Mapping, Target};
+use crate::model::{LifeCycle, Mapping, Target};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
 use crate::sink::SinkError;
+use crate::store::Space;
+use crate::store::records::{self, LifeRecord};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use tokio::sync::Mutex;
 
@@ -22,6 +25,10 @@ pub struct Copy {
     pub chunk_rows: OnceLock<u32>,
     /// Raised when a part may have become free.
     pub changed: Signal,
+    /// What a chunk of a counted target needs before it is read.
+    pub fence: Option<Fence>,
+    /// Whether an earlier process may have read chunks of it.
+    pub had_predecessor: bool,
 }
 
 /// Reads the copies of a plan from the store.
@@ -29,6 +36,11 @@ pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError>
     let mut copies = Vec::new();
     for (mapping, target) in parts.plan.targets() {
         let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
+        let life: Option<LifeRecord> = records::read(&*parts.store, Space::LifeCycle, &key.prefix()).await?;
+        let fence = match target.counted {
+            true => Some(Fence::of(parts.store.clone(), key.prefix()).await?),
+            false => None,
+        };
         let chunks = Chunks::load(parts.store.clone(), key, parts.plan.cohort()).await?;
         let copy = Copy {
             mapping: mapping.clone(),
@@ -38,6 +50,10 @@ pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError>
             planning: Mutex::new(()),
             chunk_rows: OnceLock::new(),
             changed: Signal::new(),
+            fence,
+            // a backfill says so durably before it begins
+            had_predecessor: !life
+                .is_none_or(|life| matches!(life.state, LifeCycle::New | LifeCycle::Tailing)),
         };
         copy.show(parts).await;
         copies.push(Arc::new(copy));

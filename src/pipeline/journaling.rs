@@ -2,11 +2,12 @@
 //!
 //! Sealing the next batch does not wait for the commit; sending does.
 
-use super::seal::{Boundary, Sealed, SealedBatch};
+use super::sealed::{Boundary, Sealed, SealedBatch};
 use super::settings::Parts;
 use crate::model::Tick;
-use crate::protocol::{Entry, Journal, Journaled, ListWrites, Pending, ProtocolError, Receipt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use crate::protocol::count::ListRecount;
+use crate::protocol::{Entry, Journal, Journaled, ListWrites, Pending, ProtocolError, Receipt, UnprovenMark};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Entries that share one durable commit at most.
 const TOGETHER: usize = 256;
@@ -15,6 +16,7 @@ const TOGETHER: usize = 256;
 #[derive(Debug)]
 pub enum Ready {
     Batch(ReadyBatch),
+    Recount { lists: Vec<Journaled<ListRecount>>, reply: oneshot::Sender<()> },
     Advance(Boundary),
 }
 
@@ -53,22 +55,29 @@ pub async fn journal(
 fn pending(item: &Sealed) -> Option<Pending> {
     match item {
         Sealed::Batch(batch) => Some(Pending { tick: batch.tick, entry: batch.entry.clone() }),
-        Sealed::Mark { mark, .. } => {
-            Some(Pending { tick: mark.tick, entry: Some(Entry::Mark { proof: mark.proof.clone() }) })
-        }
+        Sealed::Mark { mark, .. } | Sealed::Recount { mark, .. } => Some(pending_mark(mark)),
         Sealed::Advance(_) => None,
     }
 }
 
+fn pending_mark(mark: &UnprovenMark) -> Pending {
+    Pending { tick: mark.tick, entry: Some(Entry::Mark { proof: mark.proof.clone() }) }
+}
+
 async fn pass_on(item: Sealed, receipt: &Receipt, ready: &mpsc::Sender<Ready>) -> Result<(), ()> {
-    match item {
+    let item = match item {
         Sealed::Mark { mark, reply } => {
             let _ = reply.send(receipt.mark(mark)); // nobody waits for it when the run ends
-            Ok(())
+            return Ok(());
         }
-        Sealed::Advance(boundary) => ready.send(Ready::Advance(boundary)).await.map_err(|_| ()),
-        Sealed::Batch(batch) => ready.send(Ready::Batch(cover(*batch, receipt))).await.map_err(|_| ()),
-    }
+        Sealed::Recount { lists, reply, .. } => {
+            let lists = lists.into_iter().map(|recount| receipt.recount(recount)).collect();
+            Ready::Recount { lists, reply }
+        }
+        Sealed::Advance(boundary) => Ready::Advance(boundary),
+        Sealed::Batch(batch) => Ready::Batch(cover(*batch, receipt)),
+    };
+    ready.send(item).await.map_err(|_| ())
 }
 
 fn cover(batch: SealedBatch, receipt: &Receipt) -> ReadyBatch {

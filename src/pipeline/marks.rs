@@ -2,7 +2,7 @@
 //! and publishes it for the backfill.
 
 use super::progress::{MarkSeen, Waiter};
-use super::seal::MarkRequest;
+use super::sealed::MarkRequest;
 use super::settings::Parts;
 use crate::error::Disposition;
 use crate::model::GtidSet;

@@ -4,6 +4,7 @@
 //! stream -> [events] -> sealer -> [sealed] -> journaling -> [ready] -> writer -> sink
 //!                         ^ marks                              ^ leases, checkpoint
 //! snapshot -> backfill workers (mark, leases) ---------------------------> sink
+//! counting: walks over counted rows -> sealer (a mark each) -> ... -> writer
 //! ```
 //!
 //! Promises: every queue is bounded; one task owns each piece of state; a stop drains and checkpoints; the
@@ -13,6 +14,9 @@
 pub mod backfill;
 pub mod chunks;
 pub mod copy;
+pub mod counting;
+pub mod counts;
+pub mod fence;
 pub mod journaling;
 pub mod life;
 pub mod marks;
@@ -20,10 +24,12 @@ pub mod planning;
 pub mod progress;
 mod ready;
 pub mod seal;
+pub mod sealed;
 pub mod settings;
 pub mod span;
 pub mod supervisor;
 pub mod tail;
+pub mod walk;
 pub mod window;
 pub mod writer;
 

@@ -2,6 +2,7 @@
 
 use crate::model::{GtidSet, MappingId, Position, TargetId, Tick};
 use crate::source::BinlogPlace;
+use crate::store::records::CountsState;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -92,6 +93,20 @@ pub struct CopyProgress {
     /// Rows that were copied by this process, for the rate.
     pub rows_here: u64,
     pub complete: bool,
+    pub counts: CountsProgress,
+}
+
+/// How far the counts of one target have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CountsProgress {
+    /// `None`: the target is not counted.
+    pub state: Option<CountsState>,
+    /// Walks over all rows that were begun by this process.
+    pub walks: u64,
+    /// Rows that the present walk has passed.
+    pub rows_walked: u64,
+    /// Rows whose count was set or taken away by walks of this process.
+    pub rows_done: u64,
 }
 
 /// Who waits.
@@ -102,6 +117,7 @@ pub enum Waiter {
     Lists,
     Mark,
     Backfill(usize),
+    Counts,
     End,
 }
 

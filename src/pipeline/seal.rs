@@ -7,15 +7,15 @@
 
 use super::life;
 use super::progress::{Phase, Positions};
+use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch};
 use super::settings::Parts;
 use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick};
-use crate::protocol::{Coalescer, Entry, ListWrites, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
-use crate::protocol::{Journaled, Plan};
+use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -26,42 +26,6 @@ const ROW_BYTES: u64 = 512;
 
 /// Events taken in before other tasks of the thread get their turn.
 const EVENTS_AT_ONCE: usize = 64;
-
-/// What the sealer hands to the journaling task, in the order of ticks.
-#[derive(Debug)]
-pub enum Sealed {
-    Batch(Box<SealedBatch>),
-    Mark {
-        mark: UnprovenMark,
-        reply: oneshot::Sender<Journaled<UnprovenMark>>,
-    },
-    /// The source moved on without a change of a mapped table.
-    Advance(Boundary),
-}
-
-/// A group of consecutive changes with one tick.
-#[derive(Debug)]
-pub struct SealedBatch {
-    pub tick: Tick,
-    /// `None`: in the journal already.
-    pub entry: Option<Entry>,
-    pub writes: Vec<ListWrites>,
-    /// Set when the batch ends at the end of a transaction.
-    pub boundary: Option<Boundary>,
-    /// When the transactions that end in this batch were committed, microseconds since 1970.
-    pub committed_micros: Vec<u64>,
-    /// Its share of the bound on changes read and not yet written.
-    pub permit: Option<OwnedSemaphorePermit>,
-    pub changes: u64,
-}
-
-/// A place between two transactions and two batches: what a checkpoint may name.
-#[derive(Clone, Debug, Default)]
-pub struct Boundary {
-    /// The transactions that ended since the boundary before.
-    pub gtids: GtidSet,
-    pub at: BinlogPlace,
-}
 
 /// What a change asks for besides being taken in.
 enum Then {
@@ -90,19 +54,16 @@ impl Kinds {
     }
 }
 
-/// A request for a mark; answered once it is journaled.
-pub type MarkRequest = oneshot::Sender<Journaled<UnprovenMark>>;
-
 /// Cuts batches until `stop`, or until the events end.
 pub async fn seal(
     parts: &Parts,
     recovered: Recovered,
     events: mpsc::Receiver<StreamEvent>,
-    marks: mpsc::Receiver<MarkRequest>,
+    requests: Requests,
     out: mpsc::Sender<Sealed>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let run = Sealer::new(parts, recovered, out).run(events, marks);
+    let run = Sealer::new(parts, recovered, out).run(events, requests);
     tokio::select! { biased;
         () = stop.cancelled() => Ok(()), // what is not sealed was not journaled, and is read again
         ended = run => ended,
@@ -174,13 +135,14 @@ impl<'a> Sealer<'a> {
     async fn run(
         mut self,
         mut events: mpsc::Receiver<StreamEvent>,
-        mut marks: mpsc::Receiver<MarkRequest>,
+        mut requests: Requests,
     ) -> Result<(), ProtocolError> {
         loop {
-            self.take_what_is_there(&mut events, &marks).await?;
+            self.take_what_is_there(&mut events, &requests).await?;
             let due = self.due.unwrap_or_else(Instant::now);
             tokio::select! { biased;
-                Some(reply) = marks.recv() => self.take_mark(reply).await,
+                Some(reply) = requests.marks.recv() => self.take_mark(reply).await,
+                Some(request) = requests.recounts.recv(), if self.may_recount() => self.recount(request).await,
                 () = sleep_until(due), if self.due.is_some() && self.may_hand_on() => self.hand_on().await?,
                 event = events.recv() => match event {
                     Some(event) => self.take_in(event).await?,
@@ -195,11 +157,12 @@ impl<'a> Sealer<'a> {
     async fn take_what_is_there(
         &mut self,
         events: &mut mpsc::Receiver<StreamEvent>,
-        marks: &mpsc::Receiver<MarkRequest>,
+        requests: &Requests,
     ) -> Result<(), ProtocolError> {
         for _ in 0..EVENTS_AT_ONCE {
             let due = self.due.is_some_and(|due| self.may_hand_on() && due <= Instant::now());
-            if due || !marks.is_empty() {
+            let asked = !requests.marks.is_empty() || (self.may_recount() && !requests.recounts.is_empty());
+            if due || asked {
                 break;
             }
             let Ok(event) = events.try_recv() else { break };
@@ -395,10 +358,27 @@ impl<'a> Sealer<'a> {
     }
 
     /// A mark: a tick between two batches, and everything sealed below it.
-    async fn take_mark(&mut self, reply: MarkRequest) {
+    fn mark(&mut self) -> UnprovenMark {
         let taken_ms = self.parts.clock.now_ms();
-        let mark = UnprovenMark { tick: self.ticks.take(), proof: self.sealed.clone(), taken_ms };
+        UnprovenMark { tick: self.ticks.take(), proof: self.sealed.clone(), taken_ms }
+    }
+
+    async fn take_mark(&mut self, reply: MarkRequest) {
+        let mark = self.mark();
         self.pass(Sealed::Mark { mark, reply }).await;
+    }
+
+    /// A mark that counts are set at must lie above every batch before it in the queues. While journaled batches are
+    /// cut again that is not so: their ticks are below every new one, and a row that had such a mark already would
+    /// take them for done.
+    fn may_recount(&self) -> bool {
+        self.replay.is_empty()
+    }
+
+    async fn recount(&mut self, request: RecountRequest) {
+        let mark = self.mark();
+        let lists = request.recount.by_list(mark.tick);
+        self.pass(Sealed::Recount { mark, lists, reply: request.reply }).await;
     }
 
     fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {

@@ -52,6 +52,8 @@ pub struct Settings {
     pub chunk_rows: u32,
     /// Chunks whose rows are put in HBase's order together.
     pub span_chunks: usize,
+    /// Rows of a counted target that a walk looks at, and has counted, together.
+    pub count_rows: usize,
     /// How long a stop may take to finish what is under way.
     pub drain_for: Duration,
     pub failpoints: Failpoints,
@@ -73,6 +75,7 @@ impl Default for Settings {
             backfill_workers: 4,
             chunk_rows: 2_000,
             span_chunks: 16,
+            count_rows: 500,
             drain_for: Duration::from_secs(3),
             failpoints: Failpoints::default(),
         }

@@ -2,10 +2,12 @@
 
 use super::backfill;
 use super::copy::{Copy, load_copies};
+use super::counts::Counts;
 use super::marks::{self, NewestMark};
 use super::progress::{Phase, Place, Waiter};
+use super::sealed::Requests;
 use super::settings::Parts;
-use super::{journaling, life, seal, tail, writer};
+use super::{counting, journaling, life, seal, tail, writer};
 use crate::error::Disposition;
 use crate::model::{GtidSet, LifeEvent, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
@@ -50,12 +52,12 @@ pub async fn run(
     options: RunOptions,
     stop: CancellationToken,
 ) -> Result<Finished, ProtocolError> {
-    let (recovered, copies) = tokio::select! { biased;
+    let (recovered, copies, counts) = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Finished::Stopped),
         prepared = prepare(&parts, &options) => prepared?,
     };
     let intake = stop.child_token();
-    let mut tasks = Tasks::start(&parts, &options, recovered, &copies, &intake, &stop);
+    let mut tasks = Tasks::start(&parts, &options, recovered, &copies, counts, &intake, &stop);
     let ended = tasks.first_end(&stop).await;
     parts.progress.set_phase(Phase::Draining);
     intake.cancel();
@@ -67,15 +69,18 @@ pub async fn run(
     Ok(finished)
 }
 
-/// Where the run continues from, made durable, and its copies.
-async fn prepare(parts: &Parts, options: &RunOptions) -> Result<(Recovered, Vec<Arc<Copy>>), ProtocolError> {
+/// Where the run continues from, made durable, its copies and how far their counts are.
+type Prepared = (Recovered, Vec<Arc<Copy>>, Arc<Counts>);
+
+async fn prepare(parts: &Parts, options: &RunOptions) -> Result<Prepared, ProtocolError> {
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
     let copies = load_copies(parts).await?;
     retried(parts, || life::examine(parts, &copies, continued)).await?;
     let recovered = open(parts, options).await?;
+    let counts = Arc::new(Counts::load(parts, &copies).await?);
     life::begin(parts, &copies, options).await?;
-    Ok((recovered, copies))
+    Ok((recovered, copies, counts))
 }
 
 /// Where the run continues from, made durable.
@@ -272,24 +277,27 @@ impl Tasks {
         options: &RunOptions,
         recovered: Recovered,
         copies: &[Arc<Copy>],
+        counts: Arc<Counts>,
         intake: &CancellationToken,
         stop: &CancellationToken,
     ) -> Tasks {
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let (sealed_in, sealed) = mpsc::channel(BATCHES_QUEUED);
         let (ready_in, ready) = mpsc::channel(BATCHES_QUEUED);
-        let (mark_requests, mark_requested) = mpsc::channel(1);
+        let (mark_requests, marks) = mpsc::channel(1);
+        let (recount_requests, recounts) = mpsc::channel(1);
+        let requests = Requests { marks, recounts };
         let newest = NewestMark::default();
         let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
         let position = recovered.checkpoint.position.clone();
         let journaled = recovered.sealed.clone();
         tasks.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
-        tasks.task(async move { seal::seal(&own, start, events, mark_requested, sealed_in, stopped).await });
+        tasks.task(async move { seal::seal(&own, start, events, requests, sealed_in, stopped).await });
         let own = parts.clone();
         tasks.task(async move { journaling::journal(&own, sealed, ready_in).await });
-        let (own, stopped) = (parts.clone(), intake.clone());
-        tasks.task(async move { writer::write(&own, &recovered, ready, stopped).await });
+        let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
+        tasks.task(async move { writer::write(&own, shared, &recovered, ready, stopped).await });
         let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
         tasks.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         if options.backfill {
@@ -299,7 +307,12 @@ impl Tasks {
                 tasks.task(async move { backfill::work(&own, number, copies, newest, stopped).await });
             }
         }
-        tasks.watch_for_end(parts, options, copies);
+        if options.tail && options.backfill {
+            let (own, copies, shared, stopped) =
+                (parts.clone(), copies.to_vec(), counts.clone(), intake.clone());
+            tasks.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
+        }
+        tasks.watch_for_end(parts, options, copies, counts);
         tasks
     }
 
@@ -307,13 +320,19 @@ impl Tasks {
         self.set.spawn(async move { work.await.map(|()| Ended::Task) });
     }
 
-    fn watch_for_end(&mut self, parts: &Parts, options: &RunOptions, copies: &[Arc<Copy>]) {
+    fn watch_for_end(
+        &mut self,
+        parts: &Parts,
+        options: &RunOptions,
+        copies: &[Arc<Copy>],
+        counts: Arc<Counts>,
+    ) {
         let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
         let stop = self.stop.clone();
         self.set.spawn(async move {
             tokio::select! { biased;
                 () = stop.cancelled() => Ok(Ended::Task),
-                finished = until_done(&parts, &options, &copies) => finished.map(Ended::Run),
+                finished = until_done(&parts, &options, &copies, &counts) => finished.map(Ended::Run),
             }
         });
     }
@@ -365,6 +384,7 @@ async fn until_done(
     parts: &Parts,
     options: &RunOptions,
     copies: &[Arc<Copy>],
+    counts: &Counts,
 ) -> Result<Finished, ProtocolError> {
     if options.backfill {
         for copy in copies {
@@ -391,6 +411,14 @@ async fn until_done(
     if !reached {
         let reason = "the checkpoint is not watched any more".into();
         return Err(StoreError::Record { reason }.into());
+    }
+    if options.backfill {
+        if options.until_caught_up {
+            parts.progress.wait_for(Waiter::End, "the end: all rows of counted targets to be counted");
+        }
+        while !counts.all_counted(&parts.plan) {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
     parts.progress.go_on(Waiter::End);
     if options.backfill {

@@ -3,35 +3,81 @@
 //! Runs as one task. It takes whatever lists are free, writes them, and gives the leases back; lists that
 //! are busy, or whose write was not completed before the deadline, come back to the writer.
 
+use super::counts::Counts;
 use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
-use crate::model::TargetId;
+use crate::model::{TargetId, Tick};
+use crate::protocol::count::ListRecount;
+use crate::protocol::counted::{Counted, CountedRows, Order};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
-/// Writes of one list in the order of ticks, each with the number of the batch that it belongs to. Most lists
-/// have one or two (a batch, and as many targets), which then take no allocation.
-pub type ListBatches = SmallVec<[(u64, Journaled<ListWrites>); 2]>;
+/// What is done to one list in the order of ticks. Most lists have one or two (a batch, and as many targets), which
+/// then take no allocation.
+pub type ListWorks = SmallVec<[ListWork; 2]>;
 
-/// What a window writes to one list.
+#[derive(Debug)]
+pub enum ListWork {
+    /// Of the batch with this number.
+    Batch { number: u64, writes: Journaled<ListWrites> },
+    /// Of the recount with this number.
+    Recount { number: u64, recount: Journaled<ListRecount> },
+}
+
+impl ListWork {
+    pub fn target(&self) -> TargetId {
+        match self {
+            ListWork::Batch { writes, .. } => writes.get().target,
+            ListWork::Recount { recount, .. } => recount.get().target,
+        }
+    }
+
+    pub fn tick(&self) -> Tick {
+        match self {
+            ListWork::Batch { writes, .. } => writes.get().tick(),
+            ListWork::Recount { recount, .. } => recount.get().tick,
+        }
+    }
+
+    /// The first byte of its rows: the region that they lie in.
+    pub fn salt(&self) -> u8 {
+        let first = match self {
+            ListWork::Batch { writes, .. } => {
+                writes.get().rows().next().and_then(|row| row.row.first().copied())
+            }
+            ListWork::Recount { recount, .. } => {
+                recount.get().rows.first().and_then(|row| row.first().copied())
+            }
+        };
+        first.unwrap_or(0)
+    }
+}
+
+/// What a window does to one list.
 #[derive(Debug)]
 pub struct ListWindow {
     pub list: ListId,
     pub ticket: Ticket,
-    pub writes: ListBatches,
+    pub works: ListWorks,
 }
 
-/// Takes writes off the front: at least one, and about `rows_max` rows.
-pub fn take_front(queue: &mut ListBatches, rows_max: usize, ticks: &mut Ticks) -> ListBatches {
+/// Takes work off the front: at least one batch's, about `rows_max` rows as `weight` has them, and no more ticks than
+/// there is room for.
+pub fn take_front(
+    queue: &mut ListWorks,
+    rows_max: usize,
+    ticks: &mut Ticks,
+    weight: impl Fn(&ListWork) -> usize,
+) -> ListWorks {
     let (mut rows, mut taken) = (0, 0);
-    for (batch, write) in queue.iter() {
-        if (taken > 0 && rows >= rows_max) || !ticks.admit(*batch) {
+    for work in queue.iter() {
+        if (taken > 0 && rows >= rows_max) || !ticks.admit(work.tick()) {
             break;
         }
-        rows += write.get().len();
+        rows += weight(work);
         taken += 1;
     }
     match taken {
@@ -40,32 +86,32 @@ pub fn take_front(queue: &mut ListBatches, rows_max: usize, ticks: &mut Ticks) -
     }
 }
 
-/// The ticks of a window, by the numbers of their batches, as far as there is a bound.
+/// The ticks of a window, as far as there is a bound.
 pub struct Ticks {
     max: usize,
-    batches: BTreeSet<u64>,
+    ticks: BTreeSet<Tick>,
 }
 
 impl Ticks {
     /// Room for at least one.
     pub fn at_most(max: usize) -> Ticks {
-        Ticks { max: max.max(1), batches: BTreeSet::new() }
+        Ticks { max: max.max(1), ticks: BTreeSet::new() }
     }
 
-    /// Whether the tick of this batch is in the window, or has room there.
-    fn admit(&mut self, batch: u64) -> bool {
+    /// Whether the tick is in the window, or has room there.
+    fn admit(&mut self, tick: Tick) -> bool {
         if self.max == usize::MAX {
             return true;
         }
         if self.are_enough() {
-            return self.batches.contains(&batch);
+            return self.ticks.contains(&tick);
         }
-        self.batches.insert(batch);
+        self.ticks.insert(tick);
         true
     }
 
     pub fn are_enough(&self) -> bool {
-        self.batches.len() >= self.max
+        self.ticks.len() >= self.max
     }
 }
 
@@ -89,7 +135,7 @@ pub struct WindowDone {
 }
 
 /// Leases, writes and releases.
-pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
+pub async fn write_window(parts: &Parts, counts: &Counts, lists: Vec<ListWindow>) -> WindowDone {
     let wanted: Vec<(ListId, Ticket)> = lists.iter().map(|window| (window.list, window.ticket)).collect();
     let grant = parts.leases.acquire_any(&wanted).await;
     let mut done = WindowDone::default();
@@ -105,28 +151,55 @@ pub async fn write_window(parts: &Parts, lists: Vec<ListWindow>) -> WindowDone {
         }
     }
     if let Some(held) = grant.held {
-        write_granted(parts, held, granted, &mut done).await;
+        write_granted(parts, counts, &held, granted, &mut done).await;
+        held.release().await;
     }
     done
 }
 
-async fn write_granted(parts: &Parts, held: Held, granted: Vec<ListWindow>, done: &mut WindowDone) {
-    let all = granted.iter().flat_map(|window| window.writes.iter().map(|(_, writes)| writes));
-    let writes: Vec<&Journaled<ListWrites>> =
-        all.filter(|writes| !parts.plan.is_parked(writes.get().target)).collect();
-    match send(&*parts.sink, &held, &writes).await {
-        Ok(sent) => {
-            (done.rows_written, done.accepted) = (sent.rows, sent.accepted);
-            done.written = granted;
+/// Plain rows first, all in one go; then counted ones, row by row.
+async fn write_granted(
+    parts: &Parts,
+    counts: &Counts,
+    held: &Held,
+    granted: Vec<ListWindow>,
+    done: &mut WindowDone,
+) {
+    let (mut plain, mut counted) = (Vec::new(), Vec::new());
+    for work in granted.iter().flat_map(|window| &window.works) {
+        match work {
+            work if parts.plan.is_parked(work.target()) => {}
+            ListWork::Batch { writes, .. } if !counts.is_counted(writes.get().target) => plain.push(writes),
+            ListWork::Batch { writes, .. } => counted.push(Order::Batch(writes)),
+            ListWork::Recount { recount, .. } => counted.push(Order::Recount(recount)),
         }
+    }
+    let mut all_again = false;
+    match send(&*parts.sink, held, &plain).await {
+        Ok(sent) => (done.rows_written, done.accepted) = (sent.rows, sent.accepted),
         Err(NotWritten::Deadline(trouble)) => {
             done.trouble = trouble;
             done.unwritten = granted;
+            return;
         }
         Err(NotWritten::Refused { refused, accepted }) => {
             (done.refused, done.accepted) = (refused, accepted);
-            done.unwritten = granted;
+            all_again = true;
         }
     }
-    held.release().await;
+    if !counted.is_empty() {
+        let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
+        let rows = CountedRows { sink, held, long: &counts.long, failpoints };
+        let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
+        done.rows_written += ended.done;
+        done.trouble = ended.trouble;
+        done.accepted.extend(ended.accepted);
+        done.refused.extend(ended.refused);
+        let again = |window: &ListWindow| all_again || ended.unfinished.contains(&window.list);
+        (done.unwritten, done.written) = granted.into_iter().partition(again);
+    } else if all_again {
+        done.unwritten = granted;
+    } else {
+        done.written = granted;
+    }
 }

@@ -4,23 +4,26 @@
 //! One list's writes go out in the order of their batches; different lists do not wait for each other.
 //! `written` is the end of the longest run of batches without a gap (I5).
 
+use super::counts::Counts;
 use super::journaling::{Ready, ReadyBatch};
 use super::life;
 use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
-use super::seal::Boundary;
+use super::sealed::Boundary;
 use super::settings::Parts;
-use super::window::{ListBatches, ListWindow, Ticks, WindowDone, take_front, write_window};
+use super::window::{ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
-use crate::protocol::{Journal, ProtocolError, Recovered};
+use crate::protocol::count::ListRecount;
+use crate::protocol::{Journal, Journaled, ProtocolError, Recovered};
 use crate::source::BinlogPlace;
 use crate::store::records::CheckpointRecord;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -39,11 +42,12 @@ const TAKE_TOGETHER: usize = 64;
 /// Writes until the journaling task is gone and all is written, or `stop` and the drain time are over.
 pub async fn write(
     parts: &Parts,
+    counts: Arc<Counts>,
     recovered: &Recovered,
     ready: mpsc::Receiver<Ready>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let mut writer = Writer::new(parts.clone(), recovered);
+    let mut writer = Writer::new(parts.clone(), counts, recovered);
     let outcome = writer.run(ready, stop).await;
     writer.windows.shutdown().await;
     match outcome {
@@ -58,6 +62,7 @@ pub async fn write(
 
 struct Writer {
     parts: Parts,
+    counts: Arc<Counts>,
     journal: Journal,
     lists: FxHashMap<ListId, ListQueue>,
     /// Lists with writes that may be asked for now.
@@ -68,6 +73,10 @@ struct Writer {
     /// Batches that are not written to the end, the first of them numbered `first_batch`.
     batches: VecDeque<BatchState>,
     first_batch: u64,
+    /// Recounts that are not done, by their number. No checkpoint waits for them: what is left of them when the run
+    /// ends is asked for again.
+    recounts: FxHashMap<u64, RecountState>,
+    next_recount: u64,
     /// The last boundary that all before is written: what a checkpoint holds.
     written: CheckpointRecord,
     /// The highest tick of the batches in front that are written, beyond the last boundary too.
@@ -89,7 +98,7 @@ struct Aside {
 struct ListQueue {
     /// Of its first row: the region that the list's rows lie in.
     salt: u8,
-    writes: ListBatches,
+    works: ListWorks,
     /// Its place in the queue for the list, kept while it is refused.
     claim: Option<Claim>,
     in_flight: bool,
@@ -105,17 +114,26 @@ struct BatchState {
     permit: Option<OwnedSemaphorePermit>,
 }
 
+struct RecountState {
+    /// Lists still to be done.
+    left: usize,
+    reply: oneshot::Sender<()>,
+}
+
 impl Writer {
-    fn new(parts: Parts, recovered: &Recovered) -> Writer {
+    fn new(parts: Parts, counts: Arc<Counts>, recovered: &Recovered) -> Writer {
         Writer {
             journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
             parts,
+            counts,
             lists: FxHashMap::default(),
             ready: ReadyLists::default(),
             aside: Vec::new(),
             windows: JoinSet::new(),
             batches: VecDeque::new(),
             first_batch: 0,
+            recounts: FxHashMap::default(),
+            next_recount: 0,
             written: recovered.checkpoint.clone(),
             written_tick: recovered.checkpoint.tick_high,
             checkpoint_is_stale: false,
@@ -175,6 +193,7 @@ impl Writer {
     fn take_in(&mut self, item: Ready) {
         match item {
             Ready::Batch(batch) => self.take_in_batch(batch),
+            Ready::Recount { lists, reply } => self.take_in_recount(lists, reply),
             Ready::Advance(boundary) => self.take_in_advance(boundary),
         }
         self.move_written();
@@ -211,15 +230,31 @@ impl Writer {
             self.finish_one(number, 0);
         }
         for writes in batch.writes {
-            let list = writes.get().list;
-            let queue = self.lists.entry(list).or_default();
-            let was_idle = queue.writes.is_empty() && !queue.in_flight;
-            if was_idle {
-                queue.salt = writes.get().rows().next().and_then(|row| row.row.first().copied()).unwrap_or(0);
-                self.ready.push(queue.salt, list);
-            }
-            queue.writes.push((number, writes));
+            self.add(writes.get().list, ListWork::Batch { number, writes });
         }
+    }
+
+    fn take_in_recount(&mut self, lists: Vec<Journaled<ListRecount>>, reply: oneshot::Sender<()>) {
+        let number = self.next_recount;
+        self.next_recount += 1;
+        if lists.is_empty() {
+            let _ = reply.send(()); // nobody waits for it when the run ends
+            return;
+        }
+        self.recounts.insert(number, RecountState { left: lists.len(), reply });
+        for recount in lists {
+            self.add(recount.get().list, ListWork::Recount { number, recount });
+        }
+    }
+
+    /// Puts work behind all that its list has.
+    fn add(&mut self, list: ListId, work: ListWork) {
+        let queue = self.lists.entry(list).or_default();
+        if queue.works.is_empty() && !queue.in_flight {
+            queue.salt = work.salt();
+            self.ready.push(queue.salt, list);
+        }
+        queue.works.push(work);
     }
 
     /// Starts windows while there is room and something to write.
@@ -230,8 +265,8 @@ impl Writer {
                 return;
             }
             self.parts.progress.counts.windows.fetch_add(1, Relaxed);
-            let parts = self.parts.clone();
-            self.windows.spawn(async move { write_window(&parts, lists).await });
+            let (parts, counts) = (self.parts.clone(), self.counts.clone());
+            self.windows.spawn(async move { write_window(&parts, &counts, lists).await });
         }
     }
 
@@ -249,25 +284,25 @@ impl Writer {
                 && let Some(list) = self.ready.pop(salt)
             {
                 let Some(window) = self.take_list(list, rows_max - rows, &mut ticks) else { continue };
-                rows += rows_of(&window);
+                rows += window.works.iter().map(|work| self.counts.weight(work)).sum::<usize>();
                 lists.push(window);
             }
         }
         lists
     }
 
-    /// Takes the writes of a list out of its queue: at least one, about `rows_max` rows, and no more ticks than there
+    /// Takes work of a list out of its queue: at least one batch's, about `rows_max` rows, and no more ticks than there
     /// is room for.
     fn take_list(&mut self, list: ListId, rows_max: usize, ticks: &mut Ticks) -> Option<ListWindow> {
-        let leases = &self.parts.leases;
+        let (leases, counts) = (&self.parts.leases, &self.counts);
         let queue = self.lists.get_mut(&list)?;
-        let writes = take_front(&mut queue.writes, rows_max, ticks);
-        if writes.is_empty() {
+        let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work));
+        if works.is_empty() {
             return None;
         }
         queue.in_flight = true;
         let ticket = queue.claim.get_or_insert_with(|| leases.claim()).ticket();
-        Some(ListWindow { list, ticket, writes })
+        Some(ListWindow { list, ticket, works })
     }
 
     async fn settle(&mut self, mut done: WindowDone) -> Result<(), ProtocolError> {
@@ -296,14 +331,27 @@ impl Writer {
         if let Some(queue) = self.lists.get_mut(&window.list) {
             queue.in_flight = false;
             queue.claim = None;
-            if queue.writes.is_empty() {
+            if queue.works.is_empty() {
                 self.lists.remove(&window.list);
             } else {
                 self.ready.push(queue.salt, window.list);
             }
         }
-        for (number, _) in window.writes {
-            self.finish_one(number, 1);
+        for work in window.works {
+            match work {
+                ListWork::Batch { number, .. } => self.finish_one(number, 1),
+                ListWork::Recount { number, .. } => self.finish_recount(number),
+            }
+        }
+    }
+
+    fn finish_recount(&mut self, number: u64) {
+        let Some(recount) = self.recounts.get_mut(&number) else { return };
+        recount.left -= 1;
+        if recount.left == 0
+            && let Some(recount) = self.recounts.remove(&number)
+        {
+            let _ = recount.reply.send(()); // nobody waits for it when the run ends
         }
     }
 
@@ -312,7 +360,7 @@ impl Writer {
         for window in windows {
             let queue = self.lists.entry(window.list).or_default();
             queue.in_flight = false;
-            queue.writes.insert_many(0, window.writes);
+            queue.works.insert_many(0, window.works);
             self.aside.push(Aside { list: window.list, ask_again, local });
         }
     }
@@ -421,8 +469,4 @@ fn place(position: &mut Position, at: &BinlogPlace) {
         position.file = at.file.to_string();
         position.offset = at.offset;
     }
-}
-
-fn rows_of(window: &ListWindow) -> usize {
-    window.writes.iter().map(|(_, writes)| writes.get().len()).sum()
 }

@@ -5,6 +5,7 @@
 //! same ticks, so that a replay changes nothing that a reader sees.
 
 use super::ListWrites;
+use super::count::ListRecount;
 use super::mark::UnprovenMark;
 use crate::model::{GtidSet, Point, Position, Tick};
 use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
@@ -52,6 +53,15 @@ impl Receipt {
             "I2: nothing is sent with a tick before the journal holds it"
         );
         Journaled(writes)
+    }
+
+    /// A recount that may be carried out at its mark.
+    pub fn recount(&self, recount: ListRecount) -> Journaled<ListRecount> {
+        assert!(
+            self.ticks.binary_search(&recount.tick).is_ok(),
+            "I2: counts are set at a mark that the journal holds"
+        );
+        Journaled(recount)
     }
 
     /// A mark that chunks may use once it is proven.

@@ -11,6 +11,8 @@
 //! Refuses to know: tasks, queues, retries over time (the pipeline), and which database it is.
 
 pub mod coalesce;
+pub mod count;
+pub mod counted;
 pub mod definition;
 pub mod error;
 pub mod journal;

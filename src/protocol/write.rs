@@ -1,12 +1,13 @@
 //! The only file that sends a write: under a lease, before its deadline (I4), with a tick that the
-//! journal holds (I2; the types see to that).
+//! journal holds (I2; the types see to that). What is written to a counted row, and when it is sent again, `counted`
+//! decides.
 
 use super::ListWrites;
 use super::journal::Journaled;
 use crate::error::Disposition;
 use crate::lock::Held;
 use crate::model::TargetId;
-use crate::sink::{PackedWrite, Sink, SinkError};
+use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,8 +30,8 @@ pub struct Sent {
 }
 
 /// How passing errors are retried while the lease lasts.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes `writes` to the sink, grouped by target and sorted by row key, so that rows of several batches
 /// and ticks that lie in one region travel together.
@@ -118,10 +119,50 @@ async fn write_before(
     rows: &[PackedWrite<'_>],
 ) -> Result<(), SinkError> {
     tokio::select! { biased;
-        () = tokio::time::sleep_until(deadline) => Err(SinkError::Unavailable {
-            gateway: "(any)".into(),
-            reason: format!("{} rows were not taken before the lease of their lists ran out", rows.len()),
-        }),
+        () = tokio::time::sleep_until(deadline) => Err(too_late(rows.len())),
         outcome = sink.write(target, rows) => outcome,
+    }
+}
+
+/// One attempt at a counted write, given up at the deadline: one that is under way then, or whose reply was lost, may
+/// still land, once, and only where `c:t` still is as it expects.
+pub(super) async fn counted_before(
+    deadline: Instant,
+    sink: &dyn Sink,
+    target: TargetId,
+    write: &CountedWrite,
+) -> Result<bool, SinkError> {
+    tokio::select! { biased;
+        () = tokio::time::sleep_until(deadline) => Err(too_late(1)),
+        outcome = sink.write_counted(target, write) => outcome,
+    }
+}
+
+/// What I11 forbids, for tests: the cells by a plain write, and then the count, wherever `c:t` is by now.
+pub(super) async fn uncompared(
+    deadline: Instant,
+    sink: &dyn Sink,
+    target: TargetId,
+    write: &CountedWrite,
+) -> Result<bool, SinkError> {
+    let cell = |puts, delete_columns| {
+        let CountedWrite { row, tick, .. } = write.clone();
+        RowWrite { row, tick, delete_family: false, puts, delete_columns }
+    };
+    let puts = write.puts.iter().map(|put| cell(vec![put.clone()], Vec::new()));
+    let cells = puts.chain(write.delete_columns.iter().map(|name| cell(Vec::new(), vec![name.clone()])));
+    let cells: Vec<RowWrite> = cells.collect();
+    write_before(deadline, sink, target, &PackedRows::of(&cells).writes()).await?;
+    let names = CellNames { row: write.row.clone(), qualifiers: Vec::new() };
+    let now = sink.read_counted(target, &[names]).await?;
+    let expected = now.first().and_then(|row| row.tick);
+    let count = CountedWrite { expected, puts: Vec::new(), delete_columns: Vec::new(), ..write.clone() };
+    counted_before(deadline, sink, target, &count).await
+}
+
+fn too_late(rows: usize) -> SinkError {
+    SinkError::Unavailable {
+        gateway: "(any)".into(),
+        reason: format!("{rows} rows were not taken before the lease of their lists ran out"),
     }
 }

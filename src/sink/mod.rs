@@ -9,6 +9,7 @@ use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub mod answer;
 pub mod cells;
 pub mod encode;
 pub mod error;
@@ -150,6 +151,15 @@ pub struct WritePace {
     pub call_rows: usize,
 }
 
+/// What was read from the servers so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadCount {
+    pub calls: u64,
+    /// Rows; one that came in several pieces counts for each of them.
+    pub rows: u64,
+    pub cells: u64,
+}
+
 /// A store with HBase's timestamp rules. Targets are registered when the sink is built, so that a
 /// [`TargetId`] names table and family.
 #[async_trait]
@@ -209,6 +219,11 @@ pub trait Sink: Send + Sync {
     /// HBase's own clock, milliseconds since 1970, seen through a cell that HBase stamped in the
     /// target's table: (before the call by our clock is the caller's business).
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError>;
+
+    /// What was read by now; `None` for a sink that does not count it. Never waits.
+    fn read_count(&self) -> Option<ReadCount> {
+        None
+    }
 
     /// How many ticks one write should have at most: few where each tick costs a call. What is queued in more ticks
     /// than can be written within a lease would be given up and sent again for ever.

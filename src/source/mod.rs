@@ -5,7 +5,7 @@
 //! is not understood is an error with its position.
 //! Refuses to know: ticks, HBase, leases, what is done with a change.
 
-use crate::model::{Gtid, GtidSet, Mapping, Position, Row, TableId, Value};
+use crate::model::{Gtid, GtidSet, ListPart, Mapping, Position, Row, TableId, Value};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub mod binlog;
 mod changes;
 mod connection;
 pub mod error;
+pub mod facts_list;
 pub mod facts_logging;
 pub mod facts_table;
 pub mod json;
@@ -105,6 +106,14 @@ pub struct BinlogPlace {
     pub offset: u64,
 }
 
+impl BinlogPlace {
+    /// Binlog files are numbered, so that a longer name is a later one.
+    pub fn is_at_or_past(&self, end: &BinlogPlace) -> bool {
+        let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
+        order(self) >= order(end)
+    }
+}
+
 /// Which rows are read.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
@@ -130,6 +139,10 @@ pub const LISTS_A_SELECT: usize = 2_000;
 /// SELECTs, each in a read view of its own.
 #[async_trait]
 pub trait Snapshot: Send {
+    /// Opens a read view, which shows what the engine has committed by now, and which all SELECTs of this snapshot
+    /// see from here on.
+    async fn hold_view(&mut self) -> Result<(), SourceError>;
+
     /// The primary key of the `rows`-th row after `after` (`None`: from the table's beginning), or
     /// `None` when fewer are left.
     async fn chunk_end(
@@ -167,6 +180,22 @@ pub trait Snapshot: Send {
     /// Every row of one list (values of the key columns, in key order), in no particular order.
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError>;
 
+    /// Some items of one list, in its order or from its end. One statement where the source can, which then reads, or
+    /// sorts, no more than it must.
+    async fn list_part(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        part: &ListPart,
+    ) -> Result<Vec<Row>, SourceError> {
+        Ok(part.of(mapping, self.list(mapping, key).await?))
+    }
+
+    /// The number of rows of one list.
+    async fn list_count(&mut self, mapping: &Mapping, key: &[Value]) -> Result<u64, SourceError> {
+        Ok(self.list(mapping, key).await?.len() as u64)
+    }
+
     /// The row with this list key and item key, if any.
     async fn item(
         &mut self,
@@ -202,4 +231,27 @@ pub trait Snapshot: Send {
 pub struct KeyRange {
     pub after: Option<Vec<Value>>,
     pub up_to: Option<Vec<Value>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_ordered_by_file_then_offset_also_when_the_number_gets_longer() {
+        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
+        let rising = [
+            place("b.000009", 400),
+            place("b.000010", 4),
+            place("b.000010", 157),
+            place("b.999999", 4),
+            place("b.1000000", 4),
+        ];
+        for (at, earlier) in rising.iter().enumerate() {
+            assert!(earlier.is_at_or_past(earlier));
+            for later in &rising[at + 1..] {
+                assert!(later.is_at_or_past(earlier) && !earlier.is_at_or_past(later));
+            }
+        }
+    }
 }

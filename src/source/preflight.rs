@@ -252,10 +252,15 @@ impl MysqlSource {
         let mut connection = self.session().open().await?;
         match connection.rows_within("a look through the table", statement, PROOF_TIMEOUT).await {
             Ok(rows) => Ok(Some(!rows.is_empty())),
-            Err(SourceError::Unavailable { reason, .. }) if reason.contains("3024") => Ok(None),
+            Err(error) if was_stopped(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the server stopped a query at its MAX_EXECUTION_TIME (ER_QUERY_TIMEOUT).
+pub(super) fn was_stopped(error: &SourceError) -> bool {
+    matches!(error, SourceError::Unavailable { reason, .. } if reason.ends_with("(error 3024)"))
 }
 
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_uuid', 'server_id', \

@@ -150,7 +150,10 @@ fn target_cells(target: &TargetStatus) -> [String; 7] {
         count(target.rows_copied),
         count(target.rows_per_second.max(0.0).round() as u64),
         target.eta_seconds.map_or_else(|| "-".to_owned(), seconds),
-        target.life_cycle.clone(),
+        match &target.counts {
+            Some(counts) => format!("{}, {counts}", target.life_cycle),
+            None => target.life_cycle.clone(),
+        },
     ]
 }
 
@@ -248,6 +251,7 @@ mod tests {
                     rows_copied: 24_000,
                     rows_per_second: 50_000.4,
                     eta_seconds: Some(190),
+                    counts: Some("uncounted".to_owned()),
                 },
                 TargetStatus {
                     mapping: "m".to_owned(),
@@ -282,7 +286,7 @@ retries       0 source, 3 sink
 hbase         up to 2 bulk calls on each gateway (of 4), 2,000 rows each
 
 mapping    target              chunks  rows copied  rows/s    left  state
-followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling
+followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling, uncounted
 m          ns:members:f        0 of 0            0       0       -  parked (the table was altered)
 ";
         assert_eq!(busy().to_string(), expected);

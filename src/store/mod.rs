@@ -1,4 +1,4 @@
-//! The state store: journal, checkpoint, chunks, life cycle.
+//! The state store: journal, checkpoint, chunks, life cycle, counts.
 //!
 //! Promises: a commit is all or nothing and durable when it returns; a commit whose expectations
 //! do not hold changes nothing (compare-and-set); one owner at a time.
@@ -26,13 +26,22 @@ pub enum Space {
     Chunk,
     /// Life cycle; key: (source, mapping, cohort, target).
     LifeCycle,
+    /// How far the counts of a copy are; key: as for the life cycle.
+    Counts,
     /// History: verification, positions.
     History,
 }
 
 impl Space {
-    pub const ALL: [Space; 6] =
-        [Space::Meta, Space::Journal, Space::Checkpoint, Space::Chunk, Space::LifeCycle, Space::History];
+    pub const ALL: [Space; 7] = [
+        Space::Meta,
+        Space::Journal,
+        Space::Checkpoint,
+        Space::Chunk,
+        Space::LifeCycle,
+        Space::Counts,
+        Space::History,
+    ];
 
     /// The table's name in an embedded store.
     pub fn name(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Space {
             Space::Checkpoint => "checkpoint",
             Space::Chunk => "chunk",
             Space::LifeCycle => "life_cycle",
+            Space::Counts => "counts",
             Space::History => "history",
         }
     }

@@ -149,6 +149,38 @@ pub struct LifeRecord {
     pub definition: Option<String>,
 }
 
+/// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsRecord {
+    pub state: CountsState,
+}
+
+/// The states of counts, in their order. All are durable; nothing goes back by itself.
+///
+/// | state | set when | what is true then |
+/// |---|---|---|
+/// | `Uncounted` | no record; what is counted again | chunks may still bring items: nobody sets a count, and whoever finds one takes it away |
+/// | `Counting` | the copy is complete, no chunk can be read any more, and the tail has written past that | no chunk changes what is there; whoever writes a row leaves it counted |
+/// | `Counted` | a walk over all rows found none without a count | every row has its count |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountsState {
+    #[default]
+    Uncounted,
+    Counting,
+    Counted,
+}
+
+impl CountsState {
+    pub fn name(self) -> &'static str {
+        match self {
+            CountsState::Uncounted => "uncounted",
+            CountsState::Counting => "counting",
+            CountsState::Counted => "counted",
+        }
+    }
+}
+
 /// Reads one record.
 pub async fn read<T: DeserializeOwned>(
     store: &dyn Store,

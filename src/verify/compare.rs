@@ -1,23 +1,25 @@
-//! One item of MySQL against one row of HBase. Pure.
+//! One item of MySQL against what HBase has at its address. Pure.
 
 use crate::sink::StoredRow;
 use crate::sink::layout::ItemWrite;
 use bytes::Bytes;
 
-/// How MySQL and HBase differ at one row key.
+/// How MySQL and HBase differ at one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// MySQL has the item, HBase has no such row.
+    /// MySQL has the item, HBase has nothing there.
     Missing,
-    /// HBase has the row, MySQL has no item that belongs there.
+    /// HBase has something there, MySQL has no item that belongs there.
     Extra,
     /// Both have the item, with other cells. In the order of the qualifiers.
     Different(Vec<CellDifference>),
 }
 
-/// A cell that is not as MySQL's row says. Names only: values do not belong in reports.
+/// A cell that is not as MySQL's row says, or after [`by_column`](super::columns::by_column) a column in one. Names
+/// only: values do not belong in reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellDifference {
+    /// Or the column's name; empty where it is the whole value of a cell that holds all.
     pub qualifier: Bytes,
     pub how: How,
 }
@@ -48,12 +50,13 @@ pub fn expected_cells(write: &ItemWrite) -> Vec<(&[u8], &[u8])> {
     cells(write.puts.iter().map(|(qualifier, value)| (qualifier, value)))
 }
 
-/// The [`cells`] that a row of HBase has.
+/// The [`cells`] that HBase has of an item.
 pub fn stored_cells(row: &StoredRow) -> Vec<(&[u8], &[u8])> {
     cells(row.cells.iter().map(|cell| (&cell.qualifier, &cell.value)))
 }
 
-/// What differs at one row key; `None` when nothing does. Both sides must be of the same row key.
+/// What differs at one address; `None` when nothing does. Both sides must be of the same one; in the wide layout
+/// `stored` is its row with that cell alone.
 pub fn difference(expected: Option<&ItemWrite>, stored: Option<&StoredRow>) -> Option<Difference> {
     match (expected, stored) {
         (None, None) => None,
@@ -111,7 +114,7 @@ mod tests {
     use crate::sink::StoredCell;
     use crate::sink::layout::Address;
     use crate::sink::tall::PLACEHOLDER;
-    use crate::verify::digest::row_hash;
+    use crate::verify::digest::item_hash;
     use proptest::prelude::*;
 
     type Cells = Vec<(&'static str, &'static str)>;
@@ -181,7 +184,7 @@ mod tests {
         fn rows_hash_alike_exactly_when_they_do_not_differ(expected in some_cells(), in_hbase in some_cells()) {
             let expected: Vec<_> = expected.into_iter().filter(|(name, _)| !name.is_empty()).collect();
             let (write, stored) = (write(&expected), stored(&in_hbase));
-            let hashes = (row_hash(b"r", &expected_cells(&write)), row_hash(b"r", &stored_cells(&stored)));
+            let hashes = (item_hash(b"r", &expected_cells(&write)), item_hash(b"r", &stored_cells(&stored)));
             prop_assert_eq!(difference(Some(&write), Some(&stored)).is_none(), hashes.0 == hashes.1);
         }
     }

@@ -1,42 +1,43 @@
-//! Digests of sets of rows, by which two whole tables are proven equal with one scan of each.
+//! Digests of sets of items, by which two whole tables are proven equal with one scan of each.
 //!
-//! The rows are spread over partitions by a checksum of their row key. A partition's digest is the sum,
-//! modulo 2^128, of the first 16 bytes of SHA-256 of each row: independent of the order of rows, and of a
-//! fixed size whatever their number. A sum and not an exclusive or, in which a row seen twice would vanish.
+//! The items are spread over partitions by a checksum of their address. A partition's digest is the sum,
+//! modulo 2^128, of the first 16 bytes of SHA-256 of each item: independent of the order of items, and of a
+//! fixed size whatever their number. A sum and not an exclusive or, in which an item seen twice would vanish.
 //! Two sets that differ in a partition have the same digest with a probability of 2^-128.
 
+use crate::sink::layout::Address;
 use sha2::{Digest as _, Sha256};
 
-/// Rows that differ point to one partition each, so that among 200,000 rows about three are looked at again
+/// Items that differ point to one partition each, so that among 200,000 items about three are looked at again
 /// for each of them. 1 MiB a digest.
 pub const PARTITIONS: usize = 1 << 16;
 
-/// The digest of a set of rows.
+/// The digest of a set of items.
 pub struct SetDigest {
     sums: Box<[u128]>,
-    rows: u64,
+    items: u64,
 }
 
-/// The partitions in which two sets differ.
+/// Partitions that are worth a closer look: of items, or of rows that items share.
 pub struct Suspects {
     partitions: Box<[bool]>,
 }
 
 impl SetDigest {
     pub fn new() -> SetDigest {
-        SetDigest { sums: vec![0; PARTITIONS].into_boxed_slice(), rows: 0 }
+        SetDigest { sums: vec![0; PARTITIONS].into_boxed_slice(), items: 0 }
     }
 
-    /// Takes in a row: its key and its cells, as [`compare::cells`](super::compare::cells) lists them.
-    pub fn add(&mut self, row: &[u8], cells: &[(&[u8], &[u8])]) {
-        let sum = &mut self.sums[partition(row)];
-        *sum = sum.wrapping_add(row_hash(row, cells));
-        self.rows += 1;
+    /// Takes in an item: its address and its cells, as [`compare::cells`](super::compare::cells) lists them.
+    pub fn add(&mut self, address: &Address, cells: &[(&[u8], &[u8])]) {
+        let sum = &mut self.sums[partition(&address.row, address.cell.as_deref())];
+        *sum = sum.wrapping_add(item_hash(&address.row, cells));
+        self.items += 1;
     }
 
-    /// How many rows were taken in.
-    pub fn rows(&self) -> u64 {
-        self.rows
+    /// How many items were taken in.
+    pub fn items(&self) -> u64 {
+        self.items
     }
 
     pub fn differing(&self, other: &SetDigest) -> Suspects {
@@ -45,21 +46,38 @@ impl SetDigest {
 }
 
 impl Suspects {
+    pub fn none() -> Suspects {
+        Suspects { partitions: vec![false; PARTITIONS].into_boxed_slice() }
+    }
+
     pub fn any(&self) -> bool {
         self.partitions.contains(&true)
     }
 
-    pub fn has(&self, row: &[u8]) -> bool {
-        self.partitions[partition(row)]
+    pub fn has(&self, address: &Address) -> bool {
+        self.partitions[partition(&address.row, address.cell.as_deref())]
+    }
+
+    /// Makes the partition of a row suspect.
+    pub fn mark_row(&mut self, row: &[u8]) {
+        self.partitions[partition(row, None)] = true;
+    }
+
+    pub fn has_row(&self, row: &[u8]) -> bool {
+        self.partitions[partition(row, None)]
     }
 }
 
-fn partition(row: &[u8]) -> usize {
-    crc32fast::hash(row) as usize % PARTITIONS
+fn partition(row: &[u8], cell: Option<&[u8]>) -> usize {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(row);
+    checksum.update(cell.unwrap_or_default());
+    checksum.finalize() as usize % PARTITIONS
 }
 
-/// Every part with its length, so that no two rows are hashed from the same bytes.
-pub fn row_hash(row: &[u8], cells: &[(&[u8], &[u8])]) -> u128 {
+/// Every part with its length, so that no two items are hashed from the same bytes. In the wide layout the rest of
+/// the address is the name of the only cell.
+pub fn item_hash(row: &[u8], cells: &[(&[u8], &[u8])]) -> u128 {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -78,29 +96,49 @@ pub fn row_hash(row: &[u8], cells: &[(&[u8], &[u8])]) -> u128 {
 mod tests {
     use super::*;
 
-    fn digest(rows: &[&[u8]]) -> SetDigest {
+    fn tall(row: &'static [u8]) -> Address {
+        Address { row: row.into(), cell: None }
+    }
+
+    fn digest(rows: &[&'static [u8]]) -> SetDigest {
         let mut digest = SetDigest::new();
         for row in rows {
-            digest.add(row, &[(b"q", b"v")]);
+            digest.add(&tall(row), &[(b"q", b"v")]);
         }
         digest
     }
 
     #[test]
-    fn the_order_of_rows_does_not_matter_and_their_number_does() {
+    fn the_order_of_items_does_not_matter_and_their_number_does() {
         let two = digest(&[b"a", b"b"]);
         assert!(!two.differing(&digest(&[b"b", b"a"])).any());
-        assert_eq!(two.rows(), 2);
+        assert_eq!(two.items(), 2);
         for others in [&[&b"a"[..]][..], &[], &[b"a", b"b", b"b"], &[b"a", b"b", b"b", b"b"], &[b"a", b"c"]] {
             assert!(two.differing(&digest(others)).any());
         }
     }
 
     #[test]
-    fn only_the_partition_of_a_row_that_differs_is_suspect() {
+    fn only_the_partition_of_an_item_that_differs_is_suspect() {
         let suspects = digest(&[b"a", b"b"]).differing(&digest(&[b"a"]));
-        assert!(suspects.has(b"b"));
-        assert!(!suspects.has(b"a"));
+        assert!(suspects.has(&tall(b"b")));
+        assert!(!suspects.has(&tall(b"a")));
+    }
+
+    #[test]
+    fn the_items_of_one_row_are_spread_too() {
+        let wide = |cell: &'static [u8]| Address { row: b"r"[..].into(), cell: Some(cell.into()) };
+        let digest = |cells: &[&'static [u8]]| {
+            let mut digest = SetDigest::new();
+            cells.iter().for_each(|cell| digest.add(&wide(cell), &[(cell, b"v")]));
+            digest
+        };
+        let suspects = digest(&[b"a", b"b"]).differing(&digest(&[b"a"]));
+        assert!(suspects.has(&wide(b"b")));
+        assert!(!suspects.has(&wide(b"a")));
+        let mut rows = Suspects::none();
+        rows.mark_row(b"r");
+        assert!(rows.any() && rows.has_row(b"r") && !rows.has_row(b"s"));
     }
 
     #[test]
@@ -108,7 +146,7 @@ mod tests {
         let rows: [(&[u8], &[u8], &[u8]); 4] =
             [(b"ab", b"", b""), (b"a", b"b", b""), (b"a", b"", b"b"), (b"", b"ab", b"")];
         let hashes: std::collections::BTreeSet<u128> =
-            rows.iter().map(|(row, qualifier, value)| row_hash(row, &[(qualifier, value)])).collect();
+            rows.iter().map(|(row, qualifier, value)| item_hash(row, &[(qualifier, value)])).collect();
         assert_eq!(hashes.len(), rows.len());
     }
 }

@@ -16,7 +16,7 @@ pub enum VerifyError {
     CannotJudge { reason: String },
     /// No target of the mapping can answer the question.
     #[error("{reason}")]
-    NoTarget { reason: String },
+    NoTarget { reason: String, advice: String },
 }
 
 impl VerifyError {
@@ -35,7 +35,7 @@ impl VerifyError {
             VerifyError::Source(error) => error.advice(),
             VerifyError::Sink(error) => error.advice(),
             VerifyError::CannotJudge { .. } => None,
-            VerifyError::NoTarget { .. } => Some("ask with `--from mysql`, or add such a target"),
+            VerifyError::NoTarget { advice, .. } => Some(advice),
         }
     }
 }

@@ -1,23 +1,23 @@
-//! A source in memory, beside the sink's double, for the tests of this room.
+//! MySQL, HBase and a tail in memory, for the tests of this room.
 
+use super::watched::Watched;
 use super::{Meter, Settings, Tail, TailPositions, TailView, Verification};
 use crate::clock::SteadyClock;
 use crate::model::{
-    CellForm, Column, ColumnType, DateTime, Gtid, GtidSet, Layout, Mapping, MappingId, OrderKey, Position,
-    Row, RowChange, TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
+    CellForm, Column, ColumnType, DateTime, GtidSet, Layout, Mapping, MappingId, OrderKey, Row, RowChange,
+    TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
-use crate::sink::layout;
+use crate::sink::layout::{self, Address};
 use crate::sink::memory::MemorySink;
-use crate::sink::{PackedRows, RowWrite, Sink};
-use crate::source::{
-    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
-};
+use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, RowWrite, Sink};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
-use std::collections::{BTreeMap, VecDeque};
+use source::gtids;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
-use uuid::Uuid;
+
+mod source;
 
 /// followee_id, follower_id, created_at, note; an ordered target and one for membership.
 pub fn mapping() -> Mapping {
@@ -67,6 +67,34 @@ pub fn mapping() -> Mapping {
     }
 }
 
+/// The same in the other layouts: wide by segments of 5 seconds and wide without order, both counted; tall with one
+/// cell, and with one column alone.
+pub fn other_layouts() -> Mapping {
+    let mut mapping = mapping();
+    let [ordered, has] = [0, 1].map(|target| mapping.targets[target].clone());
+    let wide = |target: &Target, form| Target {
+        layout: Layout::Wide,
+        segment: target.ordered.then_some(5_000_000),
+        counted: true,
+        ..packed(target, form)
+    };
+    let named =
+        |id: u16, table: &str, target: Target| Target { id: TargetId(id), table: table.into(), ..target };
+    mapping.targets = vec![
+        named(0, "wide", wide(&ordered, CellForm::Msgpack)),
+        named(1, "whole", wide(&has, CellForm::Json)),
+        named(2, "packed", packed(&ordered, CellForm::Json)),
+        named(3, "alone", packed(&ordered, CellForm::Alone)),
+    ];
+    mapping
+}
+
+/// The target with one cell for each item.
+pub fn packed(target: &Target, form: CellForm) -> Target {
+    let columns = if form == CellForm::Alone { vec![3] } else { target.columns.clone() };
+    Target { form, columns, ..target.clone() }
+}
+
 /// An edge, created `second` seconds after 1970.
 pub fn edge(followee: u64, follower: u64, second: i64, note: Option<&str>) -> Row {
     let created_at = DateTime::from_micros_since_epoch(second * 1_000_000);
@@ -80,6 +108,9 @@ pub enum Call {
     Executed,
     Items,
     Positions,
+    /// A read view of several SELECTs.
+    View,
+    BinlogEnd,
 }
 
 type Hook = Box<dyn FnOnce(&World) + Send>;
@@ -88,7 +119,7 @@ type Hook = Box<dyn FnOnce(&World) + Send>;
 #[derive(Clone)]
 pub struct World {
     state: Arc<Mutex<State>>,
-    pub sink: MemorySink,
+    pub sink: Watched,
     pub mapping: Mapping,
 }
 
@@ -104,13 +135,24 @@ struct State {
     /// Run before the next calls of their kind.
     hooks: VecDeque<(Call, Hook)>,
     live: bool,
+    /// Whether the tail keeps counts.
+    counting: bool,
 }
 
 impl World {
     pub fn new() -> World {
-        let mapping = mapping();
+        World::of(mapping())
+    }
+
+    pub fn of(mapping: Mapping) -> World {
         let sink = MemorySink::with_tables(&mapping.targets, Arc::new(SteadyClock::start()));
-        World { state: Arc::default(), sink, mapping }
+        let world = World { state: Arc::default(), sink: Watched::new(sink), mapping };
+        world.state().counting = true;
+        world
+    }
+
+    pub fn set_counting(&self, counting: bool) {
+        self.state().counting = counting;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,6 +167,7 @@ impl World {
             sink: Arc::new(self.sink.clone()),
             mappings: vec![self.mapping.clone()],
             tail: if live { Tail::Live(Arc::new(self.clone())) } else { Tail::Stopped { checkpoint: None } },
+            counts_due: BTreeSet::new(),
             settings: Settings { chunk_rows: 7, ..Settings::default() },
             meter: Arc::new(Meter::default()),
         }
@@ -215,16 +258,58 @@ impl World {
     /// Writes an item to every target, as the tail does.
     pub fn store(&self, row: &Row) {
         for target in &self.mapping.targets {
-            let write = layout::item_write(&self.mapping, target, row).unwrap();
-            self.write(target, write.address.row, write.puts, write.nulls, false);
+            self.store_in(target, row);
+        }
+    }
+
+    pub fn store_in(&self, target: &Target, row: &Row) {
+        let write = layout::item_write(&self.mapping, target, row).unwrap();
+        match target.counted && self.state().counting {
+            true => self.counted(target, write.address.row, write.puts, vec![]),
+            false => self.write(target, write.address.row, write.puts, write.nulls, false),
         }
     }
 
     fn forget(&self, row: &Row) {
         for target in &self.mapping.targets {
-            let address = layout::address(&self.mapping, target, row).unwrap().row;
-            self.write(target, address, vec![], vec![], true);
+            let Address { row, cell } = layout::address(&self.mapping, target, row).unwrap();
+            match cell {
+                Some(cell) if target.counted && self.state().counting => {
+                    self.counted(target, row, vec![], vec![cell]);
+                }
+                cell => self.remove(target, &Address { row, cell }),
+            }
         }
+    }
+
+    /// Cells and count of a row in one write.
+    fn counted(&self, target: &Target, row: Bytes, puts: Vec<(Bytes, Bytes)>, delete_columns: Vec<Bytes>) {
+        let names = puts.iter().map(|(name, _)| name).chain(&delete_columns).cloned().collect();
+        let wanted = [CellNames { row: row.clone(), qualifiers: names }];
+        let found =
+            self.sink.sink.read_counted(target.id, &wanted).now_or_never().unwrap().unwrap().remove(0);
+        let come = puts.iter().filter(|(name, _)| !found.present.contains(name)).count() as u64;
+        let gone = delete_columns.iter().filter(|name| found.present.contains(name)).count() as u64;
+        let count = CountChange::Set(found.count.unwrap_or(0) + come - gone);
+        let tick = self.next_tick();
+        let write = CountedWrite { row, expected: found.tick, tick, puts, delete_columns, count };
+        assert!(self.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
+    }
+
+    /// Gives a row another count, or none.
+    pub fn recount(&self, target: &Target, row: &Bytes, count: CountChange) {
+        let wanted = [CellNames { row: row.clone(), qualifiers: vec![] }];
+        let found =
+            self.sink.sink.read_counted(target.id, &wanted).now_or_never().unwrap().unwrap().remove(0);
+        let write = CountedWrite {
+            row: row.clone(),
+            expected: found.tick,
+            tick: self.next_tick(),
+            puts: vec![],
+            delete_columns: vec![],
+            count,
+        };
+        assert!(self.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
     }
 
     /// Writes to one row of HBase, at a new tick.
@@ -240,166 +325,14 @@ impl World {
         self.sink.write(target.id, &PackedRows::of(&[write]).writes()).now_or_never().unwrap().unwrap();
     }
 
-    /// Removes a row of HBase behind everybody's back.
+    /// Removes an item of HBase behind everybody's back.
     pub fn lose(&self, target: &Target, row: &Row) {
-        let address = layout::address(&self.mapping, target, row).unwrap().row;
-        self.write(target, address, vec![], vec![], true);
-    }
-}
-
-fn uuid() -> Uuid {
-    Uuid::from_u128(10)
-}
-
-fn place(offset: u64) -> BinlogPlace {
-    BinlogPlace { file: "binlog.000001".into(), offset }
-}
-
-fn gtids(up_to: u64) -> GtidSet {
-    let mut set = GtidSet::default();
-    (1..=up_to).for_each(|number| set.insert(&Gtid::untagged(uuid(), number)));
-    set
-}
-
-#[async_trait]
-impl Source for World {
-    async fn server_uuid(&self) -> Result<String, SourceError> {
-        Ok(uuid().to_string())
+        self.remove(target, &layout::address(&self.mapping, target, row).unwrap());
     }
 
-    async fn executed(&self) -> Result<GtidSet, SourceError> {
-        self.reach(Call::Executed);
-        Ok(self.executed_gtids())
-    }
-
-    async fn start(&self) -> Result<Position, SourceError> {
-        panic!("a comparison starts no tail")
-    }
-
-    async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
-        Ok(place(self.state().log.len() as u64))
-    }
-
-    async fn head(&self) -> Result<Position, SourceError> {
-        panic!("a comparison does not read the binlog from its beginning")
-    }
-
-    async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        let log = self.state().log.clone();
-        let end = StreamEvent::Heartbeat { place: place(log.len() as u64) };
-        let unread = log.into_iter().filter(|(n, _)| !from.gtids.contains(&Gtid::untagged(uuid(), *n)));
-        let events = unread.flat_map(|(number, changes)| {
-            let gtid = Gtid::untagged(uuid(), number);
-            let begin = StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 0 };
-            [begin, StreamEvent::Changes(changes.into()), StreamEvent::End { gtid, place: place(number) }]
-        });
-        Ok(Box::new(Replay(events.chain([end]).collect())))
-    }
-
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
-        Ok(Box::new(self.clone()))
-    }
-
-    async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
-        Ok(vec![])
-    }
-}
-
-struct Replay(VecDeque<StreamEvent>);
-
-#[async_trait]
-impl ChangeStream for Replay {
-    async fn next(&mut self) -> Result<StreamEvent, SourceError> {
-        match self.0.pop_front() {
-            Some(event) => Ok(event),
-            None => futures::future::pending().await,
-        }
-    }
-}
-
-fn pair(key: &[Value]) -> (u64, u64) {
-    match key {
-        [Value::UInt(followee), Value::UInt(follower)] => (*followee, *follower),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[async_trait]
-impl Snapshot for World {
-    async fn chunk_end(
-        &mut self,
-        _table: TableId,
-        after: Option<&[Value]>,
-        rows: u32,
-    ) -> Result<Option<Vec<Value>>, SourceError> {
-        let after = after.map(pair);
-        let state = self.state();
-        let mut keys = state.rows.keys().filter(|key| after.is_none_or(|after| **key > after));
-        Ok(keys.nth(rows as usize - 1).map(|(a, b)| vec![Value::UInt(*a), Value::UInt(*b)]))
-    }
-
-    async fn list_end(
-        &mut self,
-        _mapping: &Mapping,
-        _key: &[Value],
-        _after: Option<&[Value]>,
-        _rows: u32,
-    ) -> Result<Option<Vec<Value>>, SourceError> {
-        panic!("a comparison copies no list")
-    }
-
-    async fn lists(&mut self, _mapping: &Mapping, _range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
-        panic!("a comparison takes no leases")
-    }
-
-    async fn each_row(
-        &mut self,
-        _mapping: &Mapping,
-        _wanted: Wanted<'_>,
-        _take: &mut EachRow<'_>,
-    ) -> Result<(), SourceError> {
-        panic!("a comparison keeps the rows")
-    }
-
-    async fn rows(&mut self, _mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
-        let (after, up_to) = (range.after.as_deref().map(pair), range.up_to.as_deref().map(pair));
-        let state = self.state();
-        let inside = |key: &(u64, u64)| {
-            after.is_none_or(|after| *key > after) && up_to.is_none_or(|up_to| *key <= up_to)
-        };
-        Ok(state.rows.iter().filter(|(key, _)| inside(key)).map(|(_, row)| row.clone()).collect())
-    }
-
-    async fn list(&mut self, _mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
-        Ok(self.state().rows.values().filter(|row| row[..1] == *key).cloned().collect())
-    }
-
-    async fn item(
-        &mut self,
-        _mapping: &Mapping,
-        key: &[Value],
-        item: &[Value],
-    ) -> Result<Option<Row>, SourceError> {
-        Ok(self.state().rows.get(&pair(&[key, item].concat())).cloned())
-    }
-
-    async fn items(
-        &mut self,
-        _mapping: &Mapping,
-        wanted: &[(Vec<Value>, Vec<Value>)],
-    ) -> Result<Vec<Row>, SourceError> {
-        self.reach(Call::Items);
-        let state = self.state();
-        let found = wanted.iter().filter_map(|(key, item)| state.rows.get(&pair(&[&key[..], item].concat())));
-        Ok(found.cloned().collect())
-    }
-
-    async fn row_bytes(&mut self, _table: TableId) -> Result<u64, SourceError> {
-        Ok(0)
-    }
-
-    async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {
-        Ok(self.state().rows.len() as u64)
+    fn remove(&self, target: &Target, Address { row, cell }: &Address) {
+        let delete_family = cell.is_none();
+        self.write(target, row.clone(), vec![], cell.iter().cloned().collect(), delete_family);
     }
 }
 

@@ -1,31 +1,65 @@
 //! What is asked of one list, answered by MySQL, by HBase, or by both for comparison.
 //!
-//! Items are in the order of the layout: by order value, ties by item ascending (docs/formats.md). Latest N are the
-//! N from the new end: a scan where the order descends, a reversed one where it ascends; first N are those from the
-//! other end. Without an order, items ascend, and there is only "first".
+//! Items are in the order of the list: by order value, ties by item ascending (docs/formats.md). Latest N are the
+//! N from the new end, first N those from the other end, a page the N behind an item. Without an order, items ascend, and
+//! there is only "first". HBase answers through the target that does so best (`sink::answer`).
 //!
 //! Two sides are two reads at two moments: while the list is written to, they may differ by what is under way.
 
-use super::VerifyError;
-use super::compare::{Difference, difference};
-use crate::model::{Mapping, Target, Value};
-use crate::sink::layout::{self, ItemWrite};
-use crate::sink::{ScanRange, Sink, StoredRow, tall};
-use crate::source::{Snapshot, Source};
-use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+mod count;
+mod pairs;
+mod place;
+mod selects;
+mod stored;
 
-/// Rows of one page where a whole list is read.
-const PAGE_ROWS: usize = 5_000;
+pub use count::Count;
+pub use pairs::{Pair, StoredItem};
+pub use selects::SelectCount;
+
+use super::VerifyError;
+use crate::model::{Cursor, ListPart, Mapping, QueryKind, Target, Value};
+use crate::sink::answer::{self, Answer, Ask};
+use crate::sink::{ReadCount, Sink, layout};
+use crate::source::Source;
+use selects::Selects;
+use stored::StoredList;
 
 /// What is asked of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     First(u32),
     Latest(u32),
+    /// The next ones behind a place, or from the beginning.
+    Page {
+        limit: u32,
+        after: Option<Cursor>,
+    },
     Count,
     /// The item with these values in the item columns.
     Has(Vec<Value>),
+}
+
+impl Question {
+    fn ask(&self) -> Ask {
+        let (kind, limit) = match self {
+            Question::First(limit) => (QueryKind::First, *limit),
+            Question::Latest(limit) => (QueryKind::Latest, *limit),
+            Question::Page { limit, .. } => (QueryKind::Page, *limit),
+            Question::Count => (QueryKind::Count, 0),
+            Question::Has(_) => (QueryKind::Has, 0),
+        };
+        Ask { kind, limit }
+    }
+
+    /// Which items are asked for, where it is some of the list's order.
+    fn part(&self, mapping: &Mapping) -> Option<ListPart> {
+        let Ask { kind, limit } = self.ask();
+        let after = match self {
+            Question::Page { after, .. } => after.clone(),
+            _ => None,
+        };
+        kind.returns_items().then(|| ListPart { reversed: kind.is_at_end(mapping), after, limit })
+    }
 }
 
 /// Who answers.
@@ -50,227 +84,122 @@ impl Side {
 #[derive(Clone, Debug)]
 pub enum Answers {
     /// `None` for a side that was not asked.
-    Count { mysql: Option<u64>, hbase: Option<u64> },
+    Count { mysql: Option<u64>, hbase: Option<Count> },
     Items {
-        /// Whose row keys and columns these are.
+        /// Whose addresses and columns these are.
         target: Target,
         /// In the order asked for.
         pairs: Vec<Pair>,
+        /// Where the next page begins, when this one is full.
+        next: Option<Cursor>,
     },
-}
-
-/// One row key. An item that only one side put among its N is looked up on the other side too, so that an absent
-/// one is really absent.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    pub row: Bytes,
-    pub mysql: Option<StoredItem>,
-    pub hbase: Option<StoredItem>,
-    /// When both sides were asked and do not agree.
-    pub difference: Option<Difference>,
-}
-
-/// Qualifiers and values, placeholder left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredItem {
-    pub cells: Vec<(Bytes, Bytes)>,
 }
 
 impl Answers {
     /// Whether the sides that were asked agree.
     pub fn equal(&self) -> bool {
         match self {
-            Answers::Count { mysql: Some(mysql), hbase: Some(hbase) } => mysql == hbase,
+            Answers::Count { mysql: Some(mysql), hbase: Some(hbase) } => *mysql == hbase.items,
             Answers::Count { .. } => true,
             Answers::Items { pairs, .. } => pairs.iter().all(|pair| pair.difference.is_none()),
         }
     }
 }
 
-/// Asks about the list `key`.
+/// What was done for an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Of HBase, when it was asked: the table, and how it answers.
+    pub hbase: Option<(String, String)>,
+    /// `None` for a sink that does not count.
+    pub reads: Option<ReadCount>,
+    pub selects: SelectCount,
+}
+
+/// Asks about the list `key`. `table`: HBase answers from the target in this table, whether or not another does better.
 ///
 /// # Errors
 /// `NoTarget` when HBase is asked for an order that no target keeps; what the servers say.
 pub async fn ask(
     (source, sink): (&dyn Source, &dyn Sink),
-    mapping: &Mapping,
-    key: &[Value],
+    (mapping, key): (&Mapping, &[Value]),
     question: &Question,
     side: Side,
-) -> Result<Answers, VerifyError> {
-    let target = target_for(mapping, question, side)?;
-    let list = List { sink, mapping, target: &target, key, list_key: layout::list_key_of(mapping, key)? };
-    let mut snapshot = match side.has_mysql() {
-        true => Some(source.snapshot().await?),
+    table: Option<&str>,
+) -> Result<(Answers, Work), VerifyError> {
+    let (target, answer) = target_for(mapping, question, side, table)?;
+    let list_key = layout::list_key_of(mapping, key)?;
+    let stored = StoredList { sink, mapping, target: &target, key, list_key: &list_key };
+    let mut selects = match side.has_mysql() {
+        true => Some(Selects::new(source.snapshot().await?, mapping, key)),
         false => None,
     };
-    if *question == Question::Count {
-        let mysql = match &mut snapshot {
-            Some(snapshot) => Some(snapshot.list(mapping, key).await?.len() as u64),
-            None => None,
-        };
-        let hbase = if side.has_hbase() { Some(list.count().await?) } else { None };
-        return Ok(Answers::Count { mysql, hbase });
+    let before = sink.read_count().unwrap_or_default();
+    let answers = match question.part(mapping) {
+        _ if *question == Question::Count => {
+            let mysql = match &mut selects {
+                Some(selects) => Some(selects.count().await?),
+                None => None,
+            };
+            let hbase = if side.has_hbase() { Some(stored.count().await?) } else { None };
+            Answers::Count { mysql, hbase }
+        }
+        part => pairs::items(&stored, selects.as_mut(), question, part, side).await?,
+    };
+    let since = |now: ReadCount| ReadCount {
+        calls: now.calls - before.calls,
+        rows: now.rows - before.rows,
+        cells: now.cells - before.cells,
+    };
+    let work = Work {
+        hbase: side.has_hbase().then(|| (target.table.clone(), said(&answer))),
+        reads: sink.read_count().filter(|_| side.has_hbase()).map(since),
+        selects: selects.map(|selects| selects.count).unwrap_or_default(),
+    };
+    Ok((answers, work))
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Bounded(reads) => format!("a bounded read: {}", reads.said(None)),
+        Answer::Scan { reads, .. } => format!("a scan of the list: {}", reads.said(None)),
+        Answer::Not { reason, .. } => reason.clone(),
     }
-    let pairs = list.items(&mut snapshot, question, side).await?;
-    Ok(Answers::Items { target, pairs })
 }
 
 /// The target whose rows answer the question; for MySQL alone one may be imagined.
-fn target_for(mapping: &Mapping, question: &Question, side: Side) -> Result<Target, VerifyError> {
-    let ordered = |target: &&Target| target.ordered || mapping.order.is_none();
-    let any = mapping.targets.first();
-    let found = match question {
-        Question::Count => any.cloned(),
-        Question::Has(_) => {
-            mapping.targets.iter().find(|target| !is_ordered(mapping, target)).or(any).cloned()
+fn target_for(
+    mapping: &Mapping,
+    question: &Question,
+    side: Side,
+    table: Option<&str>,
+) -> Result<(Target, Answer), VerifyError> {
+    let found = match table {
+        None => answer::best(mapping, question.ask(), |_| None),
+        Some(table) => {
+            let named = mapping.targets.iter().find(|target| target.table == table);
+            named.map(|target| (target, answer::answer(mapping, target, question.ask())))
         }
-        Question::First(_) | Question::Latest(_) => match mapping.targets.iter().find(ordered) {
-            None if !side.has_hbase() => any.map(|target| Target { ordered: true, ..target.clone() }),
-            found => found.cloned(),
-        },
     };
-    found.ok_or_else(|| VerifyError::NoTarget {
-        reason: format!("mapping {} has no target that keeps its order", mapping.name),
-    })
-}
-
-/// Whether the target's row keys hold the order value.
-fn is_ordered(mapping: &Mapping, target: &Target) -> bool {
-    target.ordered && mapping.order.is_some()
-}
-
-struct List<'a> {
-    sink: &'a dyn Sink,
-    mapping: &'a Mapping,
-    target: &'a Target,
-    key: &'a [Value],
-    list_key: Vec<u8>,
-}
-
-impl List<'_> {
-    async fn items(
-        &self,
-        snapshot: &mut Option<Box<dyn Snapshot>>,
-        question: &Question,
-        side: Side,
-    ) -> Result<Vec<Pair>, VerifyError> {
-        let mysql = match snapshot {
-            Some(snapshot) => self.of_mysql(&mut **snapshot, question).await?,
-            None => BTreeMap::new(),
-        };
-        let mut hbase = match side.has_hbase() {
-            true => self.of_hbase(question).await?,
-            false => BTreeMap::new(),
-        };
-        let (count, reversed) = self.part(question);
-        let asked: Vec<Bytes> = match reversed {
-            true => mysql.keys().rev().take(count).cloned().collect(),
-            false => mysql.keys().take(count).cloned().collect(),
-        };
-        if side == Side::Both {
-            let unseen: Vec<Bytes> = asked.iter().filter(|row| !hbase.contains_key(*row)).cloned().collect();
-            let found = self.sink.read(self.target.id, &unseen).await?;
-            hbase.extend(found.into_iter().flatten().map(|row| (row.row.clone(), row)));
+    match (found, table) {
+        (Some((target, answer @ Answer::Not { .. })), _) if !side.has_hbase() => {
+            Ok((Target { ordered: true, ..target.clone() }, answer))
         }
-        let rows: BTreeSet<&Bytes> = asked.iter().chain(hbase.keys()).collect();
-        let pair = |row: &Bytes| pair(row, mysql.get(row), hbase.get(row), side);
-        Ok(match reversed {
-            true => rows.into_iter().rev().map(pair).collect(),
-            false => rows.into_iter().map(pair).collect(),
-        })
-    }
-
-    /// How many items, and whether from the end of the row keys.
-    fn part(&self, question: &Question) -> (usize, bool) {
-        let descending = self.mapping.order.is_some_and(|order| order.descending);
-        match question {
-            Question::First(count) => (*count as usize, descending),
-            Question::Latest(count) => (*count as usize, !descending),
-            Question::Has(_) | Question::Count => (usize::MAX, false),
+        (Some((target, Answer::Not { reason, change })), _) => Err(VerifyError::NoTarget {
+            reason: format!("{} of mapping {} cannot answer this: {reason}", target.table, mapping.name),
+            advice: format!("ask with `--from mysql`; {change}"),
+        }),
+        (Some((target, answer)), _) => Ok((target.clone(), answer)),
+        (None, Some(table)) => {
+            let tables: Vec<&str> = mapping.targets.iter().map(|target| target.table.as_str()).collect();
+            Err(VerifyError::NoTarget {
+                reason: format!("{table} is no table of mapping {}", mapping.name),
+                advice: format!("its tables are: {}", tables.join(", ")),
+            })
         }
-    }
-
-    /// What MySQL has, by row key: the whole list, or one item of it.
-    async fn of_mysql(
-        &self,
-        snapshot: &mut dyn Snapshot,
-        question: &Question,
-    ) -> Result<BTreeMap<Bytes, ItemWrite>, VerifyError> {
-        let rows = match question {
-            Question::Has(item) => snapshot.item(self.mapping, self.key, item).await?.into_iter().collect(),
-            _ => snapshot.list(self.mapping, self.key).await?,
-        };
-        let writes = rows.iter().map(|row| {
-            let write = layout::item_write(self.mapping, self.target, row)?;
-            Ok((write.address.row.clone(), write))
-        });
-        writes.collect()
-    }
-
-    /// What HBase answers, by row key.
-    async fn of_hbase(&self, question: &Question) -> Result<BTreeMap<Bytes, StoredRow>, VerifyError> {
-        let rows = match question {
-            Question::Has(item) if !is_ordered(self.mapping, self.target) => {
-                let row = tall::row_key_of(self.mapping, self.target, self.key, None, item)?;
-                self.sink.read(self.target.id, &[row]).await?.into_iter().flatten().collect()
-            }
-            Question::Has(item) => self.search(item).await?,
-            _ => {
-                let (count, reversed) = self.part(question);
-                self.sink.scan(self.target.id, &self.range(reversed, count)).await?
-            }
-        };
-        Ok(rows.into_iter().map(|row| (row.row.clone(), row)).collect())
-    }
-
-    fn range(&self, reversed: bool, limit: usize) -> ScanRange {
-        tall::list_range(self.target, &self.list_key, reversed, limit)
-    }
-
-    async fn count(&self) -> Result<u64, VerifyError> {
-        let mut count = 0;
-        self.pages(|rows| count += rows.len() as u64).await?;
-        Ok(count)
-    }
-
-    /// Every row of the item: it may stand at several order values when one was left over.
-    async fn search(&self, item: &[Value]) -> Result<Vec<StoredRow>, VerifyError> {
-        let mut found = Vec::new();
-        let is_it = |row: &StoredRow| {
-            tall::split_row_key(self.mapping, self.target, &row.row).is_some_and(|parts| parts.item == item)
-        };
-        self.pages(|rows| found.extend(rows.into_iter().filter(is_it))).await?;
-        Ok(found)
-    }
-
-    async fn pages(&self, mut each: impl FnMut(Vec<StoredRow>)) -> Result<(), VerifyError> {
-        let mut range = self.range(false, PAGE_ROWS);
-        while !range.is_empty() {
-            let rows = self.sink.scan(self.target.id, &range).await?;
-            let rest = rows.last().filter(|_| rows.len() >= PAGE_ROWS).map(|last| range.after(&last.row));
-            each(rows);
-            match rest {
-                Some(rest) => range = rest,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn pair(row: &Bytes, mysql: Option<&ItemWrite>, hbase: Option<&StoredRow>, side: Side) -> Pair {
-    let difference = if side == Side::Both { difference(mysql, hbase) } else { None };
-    let named = |(qualifier, _): &(Bytes, Bytes)| !qualifier.is_empty();
-    let written = |write: &ItemWrite| write.puts.iter().filter(|cell| named(cell)).cloned().collect();
-    let stored = |row: &StoredRow| {
-        let cells = row.cells.iter().map(|cell| (cell.qualifier.clone(), cell.value.clone()));
-        cells.filter(named).collect()
-    };
-    Pair {
-        row: row.clone(),
-        mysql: mysql.map(|write| StoredItem { cells: written(write) }),
-        hbase: hbase.map(|row| StoredItem { cells: stored(row) }),
-        difference,
+        (None, None) => Err(VerifyError::NoTarget {
+            reason: format!("mapping {} has no target", mapping.name),
+            advice: "give it one".into(),
+        }),
     }
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 /// Counters of a comparison. Written by it, read by the display at any time.
 #[derive(Debug, Default)]
 pub struct Meter {
-    /// Rows read from MySQL, and from HBase, in all stages.
-    pub source_rows: AtomicU64,
-    pub sink_rows: AtomicU64,
-    /// Rows that are left over from comparing digests and are read again until they are equal or confirmed.
+    /// Items read from MySQL, and from HBase, in all stages.
+    pub source_items: AtomicU64,
+    pub sink_items: AtomicU64,
+    /// Items and counts that are left over from the first reading and are read again until they are equal or confirmed.
     pub candidates: AtomicU64,
     stage: AtomicU8,
 }
@@ -20,7 +20,7 @@ pub enum Stage {
     CatchingUp,
     /// Reads both sides once.
     Reading,
-    /// Looks at the rows in which the digests differ.
+    /// Looks at the items in which the digests differ, and at counts that do not fit.
     LookingCloser,
 }
 
@@ -37,8 +37,8 @@ impl Meter {
         self.stage.store(stage as u8, Relaxed);
     }
 
-    pub(super) fn count(counter: &AtomicU64, rows: usize) {
-        counter.fetch_add(rows as u64, Relaxed);
+    pub(super) fn count(counter: &AtomicU64, items: usize) {
+        counter.fetch_add(items as u64, Relaxed);
     }
 }
 

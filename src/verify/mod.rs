@@ -5,15 +5,21 @@
 //! "Verification under writes"); where that cannot be ruled out it says so and judges nothing.
 //! Refuses to know: how a difference came about, and how it is mended.
 
+mod closer;
+mod columns;
 mod compare;
 mod confirm;
+mod counts;
 mod digest;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod found;
 mod full;
 #[cfg(test)]
 mod full_tests;
+#[cfg(test)]
+mod layout_tests;
 mod list;
 #[cfg(test)]
 mod list_tests;
@@ -22,14 +28,19 @@ mod read;
 mod report;
 mod scan;
 mod show;
+mod sums;
 mod tail;
+mod tally;
 mod under_way;
+mod unpack;
+#[cfg(test)]
+mod watched;
 
 pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;
 pub use full::{Settings, Verification, full};
-pub use list::{Answers, Pair, Question, Side, StoredItem, ask};
+pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
 pub use meter::{Meter, Stage};
 pub use report::{Example, Report, TargetReport};
-pub use show::{answers_json, answers_text};
+pub use show::{answers_json, answers_text, work_text};
 pub use tail::{Tail, TailPositions, TailView};

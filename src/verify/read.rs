@@ -1,13 +1,16 @@
 //! Reading both sides. A call that fails in passing is repeated, because a comparison of a large table
 //! outlives a server's restart.
 
+use super::found::{Found, cells_at, tall_item, wide_items};
 use super::{Meter, VerifyError};
 use crate::error::Disposition;
-use crate::model::{Mapping, Row, TableId, TargetId, Value};
+use crate::model::{Layout, Mapping, Row, TableId, Target, TargetId, Value};
 use crate::sink::hbase::PROBE_ROW;
-use crate::sink::{ScanRange, Sink, StoredRow};
-use crate::source::{KeyRange, Snapshot, Source, SourceError};
+use crate::sink::layout::Address;
+use crate::sink::{CellNames, CellRange, CountedRow, ScanRange, Sink, SinkError, StoredRow};
+use crate::source::{EachRow, KeyRange, Snapshot, Source, SourceError, Wanted};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -62,7 +65,7 @@ impl<'a> SourceReader<'a> {
             self.ask(async |snapshot| snapshot.chunk_end(table, after.as_deref(), rows).await).await?;
         let range = KeyRange { after, up_to };
         let found = self.ask(async |snapshot| snapshot.rows(mapping, &range).await).await?;
-        Meter::count(&self.meter.source_rows, found.len());
+        Meter::count(&self.meter.source_items, found.len());
         Ok((found, range.up_to))
     }
 
@@ -76,8 +79,33 @@ impl<'a> SourceReader<'a> {
             return Ok(Vec::new());
         }
         let found = self.ask(async |snapshot| snapshot.items(mapping, wanted).await).await?;
-        Meter::count(&self.meter.source_rows, found.len());
+        Meter::count(&self.meter.source_items, found.len());
         Ok(found)
+    }
+
+    /// Opens the read view that [`SourceReader::each_in_view`] sees.
+    pub async fn hold_view(&mut self) -> Result<(), VerifyError> {
+        self.ask(async |snapshot| snapshot.hold_view().await).await
+    }
+
+    /// Lends the rows of some lists, as they are in the view that was opened, to `take`, possibly with those of lists
+    /// whose keys look alike. `false` when the view is gone; `take` may have seen some rows then.
+    pub async fn each_in_view(
+        &mut self,
+        mapping: &Mapping,
+        lists: &[&[Value]],
+        chunk_rows: u32,
+        take: &mut EachRow<'_>,
+    ) -> Result<bool, VerifyError> {
+        let Some(snapshot) = &mut self.snapshot else { return Ok(false) };
+        match each_of_lists(&mut **snapshot, mapping, lists, chunk_rows, take).await {
+            Err(error) if error.disposition() == Disposition::Retry => {
+                tracing::warn!(%error, "a read view was lost");
+                self.snapshot = None;
+                Ok(false)
+            }
+            done => Ok(done.map(|()| true)?),
+        }
     }
 
     async fn ask<T>(
@@ -105,6 +133,34 @@ impl<'a> SourceReader<'a> {
     }
 }
 
+/// By the index that begins with the list key; where there is none, the table is read in chunks.
+async fn each_of_lists(
+    snapshot: &mut dyn Snapshot,
+    mapping: &Mapping,
+    lists: &[&[Value]],
+    chunk_rows: u32,
+    take: &mut EachRow<'_>,
+) -> Result<(), SourceError> {
+    let mut range = KeyRange::default();
+    if mapping.list_key_leads() {
+        return snapshot.each_row(mapping, Wanted::OfLists { range: &range, lists }, take).await;
+    }
+    if mapping.list_key_leads_a_unique_key() {
+        for list in lists {
+            snapshot.each_row(mapping, Wanted::List { key: list, range: &range }, take).await?;
+        }
+        return Ok(());
+    }
+    loop {
+        range.up_to = snapshot.chunk_end(mapping.table, range.after.as_deref(), chunk_rows).await?;
+        snapshot.each_row(mapping, Wanted::OfLists { range: &range, lists }, take).await?;
+        if range.up_to.is_none() {
+            return Ok(());
+        }
+        range.after = range.up_to.take();
+    }
+}
+
 /// Reads of HBase.
 #[derive(Clone, Copy)]
 pub struct SinkReader<'a> {
@@ -113,47 +169,109 @@ pub struct SinkReader<'a> {
     meter: &'a Meter,
 }
 
+/// Some of a scan, and what is left of it.
+pub struct Page<T, R> {
+    pub found: Vec<T>,
+    pub rest: Option<R>,
+}
+
 impl<'a> SinkReader<'a> {
     pub fn new(sink: &'a dyn Sink, retry_for: Duration, meter: &'a Meter) -> SinkReader<'a> {
         SinkReader { sink, retry_for, meter }
     }
 
-    /// Rows by key, in the order asked for.
-    pub async fn read(
+    /// Items by address, in the order asked for.
+    pub async fn items(
         &self,
-        target: TargetId,
-        keys: &[Bytes],
+        target: &Target,
+        addresses: &[Address],
     ) -> Result<Vec<Option<StoredRow>>, VerifyError> {
-        let mut patience = Patience::new(self.retry_for);
-        let found = loop {
-            match self.sink.read(target, keys).await {
-                Err(error) if patience.again(error.disposition(), &error).await => {}
-                done => break done?,
+        let found = match target.layout {
+            Layout::Tall => {
+                let keys: Vec<Bytes> = addresses.iter().map(|address| address.row.clone()).collect();
+                self.ask(|| self.sink.read(target.id, &keys)).await?
             }
+            Layout::Wide => self.cells(target.id, addresses).await?,
         };
-        Meter::count(&self.meter.sink_rows, found.len());
+        Meter::count(&self.meter.sink_items, found.len());
         Ok(found)
     }
 
-    /// The first rows of `range`, without the one that our clock probe leaves for a moment.
-    pub async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<ScanPage, VerifyError> {
-        let mut patience = Patience::new(self.retry_for);
-        let mut rows = loop {
-            match self.sink.scan(target, range).await {
-                Err(error) if patience.again(error.disposition(), &error).await => {}
-                done => break done?,
-            }
-        };
-        let rest =
-            (rows.len() >= range.limit).then(|| rows.last().map(|last| range.after(&last.row))).flatten();
-        rows.retain(|row| row.row != PROBE_ROW);
-        Meter::count(&self.meter.sink_rows, rows.len());
-        Ok(ScanPage { rows, rest })
+    /// Single cells, those of one row in one call.
+    async fn cells(
+        &self,
+        target: TargetId,
+        addresses: &[Address],
+    ) -> Result<Vec<Option<StoredRow>>, VerifyError> {
+        let names = cells_at(addresses);
+        let found = self.ask(|| self.sink.read_cells(target, &names)).await?;
+        let items = found.into_iter().flatten().flat_map(wide_items);
+        let placed: BTreeMap<Address, StoredRow> =
+            items.map(|Found { address, stored }| (address, stored)).collect();
+        Ok(addresses.iter().map(|address| placed.get(address).cloned()).collect())
     }
-}
 
-/// Some rows of a scan, and what is left of it.
-pub struct ScanPage {
-    pub rows: Vec<StoredRow>,
-    pub rest: Option<ScanRange>,
+    /// The first rows of `range`, without the one that our clock probe leaves for a moment.
+    pub async fn scan(
+        &self,
+        target: TargetId,
+        range: &ScanRange,
+    ) -> Result<Page<Found, ScanRange>, VerifyError> {
+        let mut rows = self.ask(|| self.sink.scan(target, range)).await?;
+        let last = rows.last().filter(|_| rows.len() >= range.limit);
+        let rest = last.map(|last| range.after(&last.row));
+        rows.retain(|row| row.row != PROBE_ROW);
+        Meter::count(&self.meter.sink_items, rows.len());
+        Ok(Page { found: rows.into_iter().map(tall_item).collect(), rest })
+    }
+
+    /// The first cells of `range`, without those of our clock probe.
+    pub async fn scan_cells(
+        &self,
+        target: TargetId,
+        range: &CellRange,
+    ) -> Result<Page<Found, CellRange>, VerifyError> {
+        let mut rows = self.ask(|| self.sink.scan_cells(target, range)).await?;
+        let count: usize = rows.iter().map(|row| row.cells.len()).sum();
+        let last = rows.last().filter(|_| count >= range.limit);
+        let rest = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)));
+        rows.retain(|row| row.row != PROBE_ROW);
+        let found: Vec<Found> = rows.into_iter().flat_map(wide_items).collect();
+        Meter::count(&self.meter.sink_items, found.len());
+        Ok(Page { found, rest })
+    }
+
+    /// What the first counted rows of `range` say of themselves.
+    pub async fn scan_counts(
+        &self,
+        target: TargetId,
+        range: &ScanRange,
+    ) -> Result<Page<CountedRow, ScanRange>, VerifyError> {
+        let found = self.ask(|| self.sink.scan_counts(target, range)).await?;
+        let last = found.last().filter(|_| found.len() >= range.limit);
+        let rest = last.map(|last| range.after(&last.row));
+        Ok(Page { found, rest })
+    }
+
+    /// What counted rows say of themselves, and which of the named cells they have.
+    pub async fn counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, VerifyError> {
+        self.ask(|| self.sink.read_counted(target, wanted)).await
+    }
+
+    async fn ask<T, F>(&self, call: impl Fn() -> F) -> Result<T, VerifyError>
+    where
+        F: Future<Output = Result<T, SinkError>>,
+    {
+        let mut patience = Patience::new(self.retry_for);
+        loop {
+            match call().await {
+                Err(error) if patience.again(error.disposition(), &error).await => {}
+                done => return Ok(done?),
+            }
+        }
+    }
 }

@@ -4,7 +4,9 @@ use super::compare::{CellDifference, Difference, How};
 use super::confirm::Candidate;
 use super::show::{key_text, printable};
 use crate::error::Exit;
-use crate::model::{Mapping, Value};
+use crate::model::{CellForm, Mapping, Target, Value};
+use crate::sink::layout::Address;
+use bytes::Bytes;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -24,8 +26,14 @@ pub struct Report {
     pub missing: u64,
     pub extra: u64,
     pub different: u64,
-    /// Items that changed faster than they could be compared.
+    /// Items, and counts of rows, that changed faster than they could be compared.
     pub unsettled: u64,
+    /// Rows of counted targets that say how many items they have.
+    pub counts_compared: u64,
+    /// Those, and rows that should say it, in which that is not the number that MySQL has.
+    pub miscounted: u64,
+    /// Rows that have items and need not say how many yet, because the count pass is still to come.
+    pub uncounted: u64,
     pub seconds: f64,
     /// Whether the counts mean something; else `cannot_judge` says why not.
     pub judged: bool,
@@ -46,6 +54,9 @@ pub struct TargetReport {
     pub extra: u64,
     pub different: u64,
     pub unsettled: u64,
+    pub counts_compared: u64,
+    pub miscounted: u64,
+    pub uncounted: u64,
     /// The first ones that were found, [`EXAMPLES_MAX`] at most.
     pub examples: Vec<Example>,
 }
@@ -53,11 +64,12 @@ pub struct TargetReport {
 /// One difference. Keys are named, values never.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
-    /// `missing`, `extra` or `different`.
+    /// `missing`, `extra`, `different` or `miscounted`.
     pub kind: &'static str,
-    /// The key columns and their values, or a row key in hexadecimal that is none of the mapping.
+    /// The key columns and their values, or an address in hexadecimal that is none of the mapping. Of a count those of
+    /// the list, and the segment.
     pub item: String,
-    /// What differs: columns, or why an extra row does not belong.
+    /// What differs: columns, why an extra item does not belong, or the two counts.
     pub what: Vec<String>,
 }
 
@@ -92,12 +104,15 @@ impl Report {
         self.extra = sum(|target| target.extra);
         self.different = sum(|target| target.different);
         self.unsettled = sum(|target| target.unsettled);
+        self.counts_compared = sum(|target| target.counts_compared);
+        self.miscounted = sum(|target| target.miscounted);
+        self.uncounted = sum(|target| target.uncounted);
         self.seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0;
-        let differences = self.missing + self.extra + self.different;
+        let differences = self.targets.iter().map(TargetReport::differences).sum::<u64>();
         self.cannot_judge = cannot_judge.or_else(|| {
             (self.unsettled > 0 && differences == 0).then(|| {
                 format!(
-                    "{} items changed faster than they could be compared; nothing else differs; verify again",
+                    "{} items or counts changed faster than they could be compared; nothing else differs; verify again",
                     self.unsettled
                 )
             })
@@ -109,40 +124,87 @@ impl Report {
 
 impl TargetReport {
     pub fn is_equal(&self) -> bool {
-        self.missing + self.extra + self.different + self.unsettled == 0
+        self.differences() + self.unsettled == 0
     }
 
-    /// Counts a confirmed difference. `elsewhere`: MySQL has the item, under another row key.
+    fn differences(&self) -> u64 {
+        self.missing + self.extra + self.different + self.miscounted
+    }
+
+    /// Counts a confirmed difference. `elsewhere`: where MySQL's item belongs, if it has the item.
     pub(super) fn count(
         &mut self,
-        mapping: &Mapping,
+        (mapping, target): (&Mapping, &Target),
         candidate: &Candidate,
         difference: &Difference,
-        elsewhere: bool,
+        elsewhere: Option<&Address>,
     ) {
         let (counter, kind, what) = match difference {
             Difference::Missing => (&mut self.missing, "missing", Vec::new()),
             Difference::Extra => (&mut self.extra, "extra", why_extra(mapping, candidate, elsewhere)),
             Difference::Different(cells) => {
-                (&mut self.different, "different", cells.iter().map(cell_text).collect())
+                let what = cells.iter().map(|cell| cell_text(target.form, cell)).collect();
+                (&mut self.different, "different", what)
             }
         };
         *counter += 1;
+        let item = || match &candidate.key {
+            Some((key, item)) => key_text(mapping, key, item),
+            None => address_text(&candidate.address),
+        };
+        self.example(kind, item, what);
+    }
+
+    /// Counts a row whose count is wrong: `found` of `expected` items. `list`: its key, and the segment; `None` for a
+    /// row key that is none of the mapping.
+    pub(super) fn miscounted(
+        &mut self,
+        mapping: &Mapping,
+        row: &Bytes,
+        list: Option<(Vec<Value>, Option<i64>)>,
+        found: Option<u64>,
+        expected: u64,
+    ) {
+        self.miscounted += 1;
+        let says = found.map_or("no c:n".to_owned(), |found| format!("c:n is {found}"));
+        let what = match &list {
+            Some(_) => format!("{says}, MySQL has {expected}"),
+            None => format!("{says}, and this is not a row key of this mapping"),
+        };
+        let item = || match list {
+            Some((key, None)) => key_text(mapping, &key, &[]),
+            Some((key, Some(segment))) => format!("{} segment {segment}", key_text(mapping, &key, &[])),
+            None => address_text(&Address { row: row.clone(), cell: None }),
+        };
+        self.example("miscounted", item, vec![what]);
+    }
+
+    fn example(&mut self, kind: &'static str, item: impl FnOnce() -> String, what: Vec<String>) {
         if self.examples.len() < EXAMPLES_MAX {
-            let item = match &candidate.key {
-                Some((key, item)) => key_text(mapping, key, item),
-                None => format!("row {}", hex::encode(&candidate.row[..candidate.row.len().min(64)])),
-            };
-            self.examples.push(Example { kind, item, what });
+            self.examples.push(Example { kind, item: item(), what });
         }
     }
 }
 
-fn why_extra(mapping: &Mapping, candidate: &Candidate, elsewhere: bool) -> Vec<String> {
+/// An address that is none of the mapping.
+fn address_text(address: &Address) -> String {
+    let hex = |bytes: &[u8]| hex::encode(&bytes[..bytes.len().min(64)]);
+    let cell = address.cell.as_ref().map(|cell| format!(" cell {}", hex(cell)));
+    format!("row {}{}", hex(&address.row), cell.unwrap_or_default())
+}
+
+fn why_extra(mapping: &Mapping, candidate: &Candidate, elsewhere: Option<&Address>) -> Vec<String> {
+    let address = &candidate.address;
     let why = match (&candidate.key, elsewhere, mapping.order) {
+        (None, ..) if address.cell.is_some() => "not a row and cell of this mapping".to_owned(),
         (None, ..) => "not a row key of this mapping".to_owned(),
-        (_, true, Some(order)) => format!("MySQL has it with another {}", column_name(mapping, order.column)),
-        (_, true, None) | (_, false, _) => return Vec::new(),
+        (_, Some(place), _) if place.cell.is_some() && place.cell == address.cell => {
+            "MySQL has it in another segment".to_owned()
+        }
+        (_, Some(_), Some(order)) => {
+            format!("MySQL has it with another {}", column_name(mapping, order.column))
+        }
+        (_, Some(_), None) | (_, None, _) => return Vec::new(),
     };
     vec![why]
 }
@@ -151,9 +213,10 @@ fn column_name(mapping: &Mapping, column: usize) -> &str {
     mapping.schema.columns.get(column).map_or("order", |column| column.name.as_str())
 }
 
-fn cell_text(cell: &CellDifference) -> String {
+fn cell_text(form: CellForm, cell: &CellDifference) -> String {
     let name = match &cell.qualifier[..] {
-        [] => "the placeholder cell".to_owned(),
+        [] if form == CellForm::Columns => "the placeholder cell".to_owned(),
+        [] => "the value".to_owned(),
         name => printable(&String::from_utf8_lossy(name)),
     };
     match cell.how {
@@ -178,8 +241,11 @@ impl fmt::Display for Report {
             (None, true) => writeln!(f, "equal: {took}"),
             (None, false) => writeln!(
                 f,
-                "NOT equal: {} missing, {} extra, {} different; {took}",
-                self.missing, self.extra, self.different
+                "NOT equal: {} missing, {} extra, {} different{}; {took}",
+                self.missing,
+                self.extra,
+                self.different,
+                some(self.miscounted, ", # miscounted")
             ),
         }
     }
@@ -190,19 +256,25 @@ impl fmt::Display for TargetReport {
         let TargetReport { mapping, table, family, .. } = self;
         write!(f, "{mapping} -> {table}, family {family}: {} items compared, ", self.items_compared)?;
         write!(f, "{} missing, {} extra, {} different", self.missing, self.extra, self.different)?;
-        if self.unsettled > 0 {
-            write!(f, ", {} unsettled", self.unsettled)?;
+        f.write_str(&some(self.unsettled, ", # unsettled"))?;
+        if self.counts_compared + self.miscounted + self.uncounted > 0 {
+            write!(f, "; {} counts compared, {} wrong", self.counts_compared, self.miscounted)?;
+            f.write_str(&some(self.uncounted, ", # rows not counted yet"))?;
         }
         writeln!(f)?;
         for Example { kind, item, what } in &self.examples {
             let what = if what.is_empty() { String::new() } else { format!(": {}", what.join(", ")) };
-            writeln!(f, "  {kind:<9}  {item}{what}")?;
+            writeln!(f, "  {kind:<10}  {item}{what}")?;
         }
-        let counted = self.missing + self.extra + self.different;
-        let rest = counted.saturating_sub(self.examples.len() as u64);
+        let rest = self.differences().saturating_sub(self.examples.len() as u64);
         if rest > 0 {
             writeln!(f, "  and {rest} more")?;
         }
         Ok(())
     }
+}
+
+/// `text` with the number for its `#`, when there is one to tell.
+fn some(number: u64, text: &str) -> String {
+    if number == 0 { String::new() } else { text.replace('#', &number.to_string()) }
 }

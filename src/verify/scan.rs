@@ -1,14 +1,15 @@
 //! Walks over whole tables, a bounded piece at a time.
 
 use super::VerifyError;
+use super::found::Found;
 use super::read::{SinkReader, SourceReader};
-use crate::model::{Mapping, Row, Target, Value};
-use crate::sink::{ScanRange, StoredRow};
+use crate::model::{Layout, Mapping, Row, Target, Value};
+use crate::sink::{CellRange, ScanRange, StoredRow};
 use bytes::Bytes;
 
-/// Rows of the first page of a bucket, and of any page at most.
-const PAGE_ROWS_FIRST: usize = 500;
-const PAGE_ROWS_MAX: usize = 5_000;
+/// Rows, or cells, of the first page of a bucket, and of any page at most.
+const PAGE_ITEMS_FIRST: usize = 500;
+pub const PAGE_ITEMS_MAX: usize = 5_000;
 /// What a page should hold, judged by the page before it.
 const PAGE_BYTES: usize = 8 << 20;
 
@@ -47,37 +48,70 @@ pub fn buckets(target: &Target) -> Vec<ScanRange> {
             start: bound(salt),
             stop: bound(salt + 1),
             reversed: false,
-            limit: PAGE_ROWS_FIRST,
+            limit: PAGE_ITEMS_FIRST,
         })
         .collect()
 }
 
-/// A range of a target in row-key order.
+/// A range of a target in the order of row keys, and in the wide layout of cells: item by item.
 pub struct BucketWalk<'a> {
     target: &'a Target,
-    rest: Option<ScanRange>,
+    rest: Option<Rest>,
+}
+
+/// What is left to read.
+enum Rest {
+    Rows(ScanRange),
+    /// A row may have more cells than a page.
+    Cells(CellRange),
 }
 
 impl<'a> BucketWalk<'a> {
     pub fn new(target: &'a Target, bucket: ScanRange) -> BucketWalk<'a> {
-        BucketWalk { target, rest: Some(bucket) }
+        let ScanRange { start, stop, limit, .. } = bucket.clone();
+        let rest = match target.layout {
+            Layout::Tall => Rest::Rows(bucket),
+            Layout::Wide => Rest::Cells(CellRange { start, stop, limit, ..CellRange::default() }),
+        };
+        BucketWalk { target, rest: Some(rest) }
     }
 
-    /// The next rows; `None` after the last ones.
-    pub async fn next(&mut self, reader: &SinkReader<'_>) -> Result<Option<Vec<StoredRow>>, VerifyError> {
-        let Some(range) = self.rest.take() else { return Ok(None) };
-        let page = reader.scan(self.target.id, &range).await?;
-        self.rest = page.rest.map(|rest| ScanRange { limit: page_rows(&page.rows), ..rest });
-        Ok(Some(page.rows))
+    /// A walk over a wide target that leaves values out.
+    pub fn names(target: &'a Target, bucket: ScanRange) -> BucketWalk<'a> {
+        let mut walk = BucketWalk::new(target, bucket);
+        if let Some(Rest::Cells(range)) = &mut walk.rest {
+            range.names_only = true;
+        }
+        walk
+    }
+
+    /// The next items; `None` after the last ones.
+    pub async fn next(&mut self, reader: &SinkReader<'_>) -> Result<Option<Vec<Found>>, VerifyError> {
+        let found = match self.rest.take() {
+            None => return Ok(None),
+            Some(Rest::Rows(range)) => {
+                let page = reader.scan(self.target.id, &range).await?;
+                let go_on = |rest| Rest::Rows(ScanRange { limit: page_items(&page.found), ..rest });
+                self.rest = page.rest.map(go_on);
+                page.found
+            }
+            Some(Rest::Cells(range)) => {
+                let page = reader.scan_cells(self.target.id, &range).await?;
+                let go_on = |rest| Rest::Cells(CellRange { limit: page_items(&page.found), ..rest });
+                self.rest = page.rest.map(go_on);
+                page.found
+            }
+        };
+        Ok(Some(found))
     }
 }
 
-/// How many rows to ask for after these.
-fn page_rows(rows: &[StoredRow]) -> usize {
+/// How many rows, or cells, to ask for after these.
+fn page_items(items: &[Found]) -> usize {
     let cells =
         |row: &StoredRow| row.cells.iter().map(|c| c.qualifier.len() + c.value.len() + 64).sum::<usize>();
-    let bytes: usize = rows.iter().map(|row| row.row.len() + cells(row)).sum();
-    (PAGE_BYTES / bytes.div_ceil(rows.len().max(1)).max(1)).clamp(1, PAGE_ROWS_MAX)
+    let bytes: usize = items.iter().map(|item| item.address.row.len() + cells(&item.stored)).sum();
+    (PAGE_BYTES / bytes.div_ceil(items.len().max(1)).max(1)).clamp(1, PAGE_ITEMS_MAX)
 }
 
 #[cfg(test)]

@@ -6,28 +6,26 @@
 use super::{Verification, VerifyError};
 use crate::model::position::PositionKind;
 use crate::model::{Gtid, GtidSet, Mapping, Position, RowChangeRef, Target};
-use crate::sink::layout;
-use crate::source::{BinlogPlace, StreamEvent};
-use bytes::Bytes;
+use crate::sink::layout::{self, Address};
+use crate::source::{BinlogPlace, ChangeStream, StreamEvent};
 use std::collections::BTreeSet;
 
-/// Those of `rows` that a transaction outside `before` touches, up to the binlog's present end.
+/// Those of `known` that a transaction outside `before` touches, up to the binlog's present end.
 ///
 /// # Errors
 /// `CannotJudge` when the binlog is not read up to its end in time.
 pub async fn touched(
     with: &Verification,
     (mapping, target): (&Mapping, &Target),
-    rows: &BTreeSet<Bytes>,
+    known: &BTreeSet<Address>,
     before: GtidSet,
-) -> Result<BTreeSet<Bytes>, VerifyError> {
+) -> Result<BTreeSet<Address>, VerifyError> {
     let mut touched = BTreeSet::new();
-    each_change(with, before, |_, change| {
-        if change.table == mapping.table {
-            touched.extend(addresses(mapping, target, change).filter(|row| rows.contains(row)));
-        }
-    })
-    .await?;
+    let mut feed = Feed::open(with, before).await?;
+    let see = |_: &Gtid, change: RowChangeRef<'_>| {
+        touched.extend(addresses(mapping, target, change).filter(|address| known.contains(address)));
+    };
+    feed.read(see).await?;
     Ok(touched)
 }
 
@@ -37,93 +35,73 @@ pub async fn touched(
 /// `CannotJudge` when the binlog is not read up to its end in time.
 pub async fn touching(with: &Verification, before: GtidSet) -> Result<GtidSet, VerifyError> {
     let mut touching = GtidSet::default();
-    each_change(with, before, |gtid, _| touching.insert(gtid)).await?;
+    Feed::open(with, before).await?.read(|gtid, _| touching.insert(gtid)).await?;
     Ok(touching)
 }
 
-/// Shows every change of a mapped table outside `before`, up to the end.
-async fn each_change(
-    with: &Verification,
-    before: GtidSet,
-    see: impl FnMut(&Gtid, RowChangeRef<'_>),
-) -> Result<(), VerifyError> {
-    let wait_max = with.settings.wait_max;
-    tokio::time::timeout(wait_max, read(with, before, see)).await.map_err(|_| VerifyError::CannotJudge {
-        reason: format!(
-            "the source's binlog could not be read up to its end within {} s",
-            wait_max.as_secs()
-        ),
-    })?
+/// The changes of mapped tables outside a GTID set, read on as the binlog grows.
+pub struct Feed<'a> {
+    with: &'a Verification,
+    stream: Box<dyn ChangeStream>,
+    transaction: Option<Gtid>,
+    /// How far it was read.
+    at: Option<BinlogPlace>,
 }
 
-async fn read(
-    with: &Verification,
-    before: GtidSet,
-    mut see: impl FnMut(&Gtid, RowChangeRef<'_>),
-) -> Result<(), VerifyError> {
-    let end = with.source.binlog_end().await?;
-    let from = position(with.source.server_uuid().await?, before);
-    let mut stream = with.source.stream(&from).await?;
-    let mut transaction = None;
-    loop {
-        match stream.next().await? {
-            StreamEvent::Begin { gtid, .. } => transaction = Some(gtid),
-            StreamEvent::Changes(changes) => {
-                // Changes stand between the begin and the end of their transaction.
-                let Some(gtid) = &transaction else { continue };
-                let mut changes = changes.reader();
-                while let Some(change) = changes.next_change()? {
-                    see(gtid, change);
+impl<'a> Feed<'a> {
+    pub async fn open(with: &'a Verification, before: GtidSet) -> Result<Feed<'a>, VerifyError> {
+        let from = position(with.source.server_uuid().await?, before);
+        let stream = with.source.stream(&from).await?;
+        Ok(Feed { with, stream, transaction: None, at: None })
+    }
+
+    /// Shows every change that was not seen yet, up to the binlog's end of the moment of the call.
+    ///
+    /// # Errors
+    /// `CannotJudge` when that takes too long.
+    pub async fn read(&mut self, see: impl FnMut(&Gtid, RowChangeRef<'_>)) -> Result<(), VerifyError> {
+        let wait_max = self.with.settings.wait_max;
+        tokio::time::timeout(wait_max, self.read_on(see)).await.map_err(|_| VerifyError::CannotJudge {
+            reason: format!(
+                "the source's binlog could not be read up to its end within {} s",
+                wait_max.as_secs()
+            ),
+        })?
+    }
+
+    async fn read_on(&mut self, mut see: impl FnMut(&Gtid, RowChangeRef<'_>)) -> Result<(), VerifyError> {
+        let end = self.with.source.binlog_end().await?;
+        while !self.at.as_ref().is_some_and(|at| at.is_at_or_past(&end)) {
+            match self.stream.next().await? {
+                StreamEvent::Begin { gtid, .. } => self.transaction = Some(gtid),
+                StreamEvent::Changes(changes) => {
+                    // Changes stand between the begin and the end of their transaction.
+                    let Some(gtid) = &self.transaction else { continue };
+                    let mut changes = changes.reader();
+                    while let Some(change) = changes.next_change()? {
+                        see(gtid, change);
+                    }
                 }
-            }
-            StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => {
-                if is_at_or_past(&place, &end) {
-                    return Ok(());
-                }
+                StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => self.at = Some(place),
             }
         }
+        Ok(())
     }
 }
 
-/// Binlog files are numbered, so that a longer name is a later one.
-fn is_at_or_past(place: &BinlogPlace, end: &BinlogPlace) -> bool {
-    let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
-    order(place) >= order(end)
-}
-
-/// The row keys that a change writes or deletes. A row that has none (a zero date in a key) is in no target.
-fn addresses<'a>(
+/// The addresses that a change writes or deletes in a target of `mapping`. A row that has none (a zero date in a key)
+/// is in no target.
+pub fn addresses<'a>(
     mapping: &'a Mapping,
     target: &'a Target,
     change: RowChangeRef<'a>,
-) -> impl Iterator<Item = Bytes> + 'a {
+) -> impl Iterator<Item = Address> + 'a {
     let images = [change.before, change.after].into_iter().flatten();
-    images.filter_map(|row| Some(layout::address(mapping, target, row).ok()?.row))
+    images
+        .filter(move |_| change.table == mapping.table)
+        .filter_map(|row| layout::address(mapping, target, row).ok())
 }
 
 fn position(server_uuid: String, gtids: GtidSet) -> Position {
     Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: String::new(), offset: 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_ordered_by_file_then_offset_also_when_the_number_gets_longer() {
-        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
-        let rising = [
-            place("b.000009", 400),
-            place("b.000010", 4),
-            place("b.000010", 157),
-            place("b.999999", 4),
-            place("b.1000000", 4),
-        ];
-        for (at, earlier) in rising.iter().enumerate() {
-            assert!(is_at_or_past(earlier, earlier));
-            for later in &rising[at + 1..] {
-                assert!(is_at_or_past(later, earlier) && !is_at_or_past(earlier, later));
-            }
-        }
-    }
 }

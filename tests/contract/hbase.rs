@@ -194,12 +194,20 @@ async fn a_call_without_answer_in_time_is_unavailable_and_a_later_one_succeeds()
         Box::new(Thrift1Sink::connect(options("TAILFILL_THRIFT1_PORT"), targets()).await.unwrap()),
     ];
     for sink in hasty {
-        for _ in 0..3 {
-            let error =
-                sink.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap_err();
+        let mut unanswered = 0;
+        for _ in 0..100 {
+            // an answer that is there when the time-out is looked at counts, as on a machine that is very busy
+            let Err(error) = sink.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await else {
+                continue;
+            };
             assert!(error.to_string().contains("no answer to"), "{error}");
             assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
+            unanswered += 1;
+            if unanswered == 3 {
+                break;
+            }
         }
+        assert_eq!(unanswered, 3);
     }
     patient.write(TARGET, &PackedRows::of(&[put(b"r", vec![1])]).writes()).await.unwrap();
     patient.drop_table(&target.table).await.unwrap();

@@ -4,6 +4,8 @@ use super::gateway::{Gateway, Sent};
 use super::source::Scripted;
 use crate::simulation::checker;
 use crate::simulation::database;
+use crate::simulation::dice::Dice;
+use crate::simulation::profile::{Profile, Wide};
 use crate::simulation::schema::MAPPING;
 use crate::simulation::world::{Process, World};
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::error::Disposition;
 use tailfill::lock::{LeaseOptions, Leases, OnLoss};
-use tailfill::model::{GtidSet, Row, RowChange, TableId, TargetId, Tick, Value};
+use tailfill::model::{GtidSet, Position, Row, RowChange, TableId, TargetId, Tick, Value};
 use tailfill::pipeline::{self, Finished, Parts, Progress, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Journal, Plan, ProtocolError, Recovered};
@@ -49,7 +51,18 @@ impl Bench {
 
     /// The same before the first start.
     pub fn unopened() -> Bench {
-        let world = World::new(1, false);
+        Bench::with(None)
+    }
+
+    /// The same with a counted target, before all others: a row a list.
+    pub fn with_counts() -> Bench {
+        Bench::with(Some(Wide { counted: true, segment: None }))
+    }
+
+    fn with(wide: Option<Wide>) -> Bench {
+        let dice = Dice::new(1);
+        let profile = Profile { wide, ..Profile::draw(&dice) };
+        let world = World::of(dice, profile, false);
         world.calm_down();
         Bench {
             gateway: Arc::new(Gateway::new(world.sink.clone())),
@@ -69,7 +82,7 @@ impl Bench {
     /// Commits one transaction and returns its number.
     pub fn commit(&self, changes: Vec<RowChange>) -> u64 {
         let number = self.world.database.publish(changes, self.world.clock.now_micros());
-        self.world.database.ripen(number, true);
+        self.world.database.commit(number, true);
         number
     }
 
@@ -97,7 +110,17 @@ impl Bench {
 
     /// Copies everything, and catches up.
     pub async fn copies(&self) {
-        let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
+        self.copies_with(self.parts()).await;
+    }
+
+    pub async fn copies_with(&self, parts: Parts) {
+        let ended = timeout(LONGEST, copy(parts)).await.expect("nothing is in the way");
+        assert_eq!(ended.expect("nothing that needs a person"), Finished::CaughtUp);
+    }
+
+    /// Tails from an older position with new ticks, and catches up.
+    pub async fn replays_from(&self, from: Position) {
+        let options = RunOptions { tail: true, backfill: true, from: Some(from), until_caught_up: true };
         let run = pipeline::run(self.parts(), options, CancellationToken::new());
         let ended = timeout(LONGEST, run).await.expect("nothing is in the way");
         assert_eq!(ended.expect("nothing that needs a person"), Finished::CaughtUp);
@@ -141,10 +164,19 @@ impl Bench {
         let differences: Vec<String> =
             checker::compare(&self.world).await.iter().map(ToString::to_string).collect();
         assert_eq!(differences, Vec::<String>::new());
+        let counts: Vec<String> =
+            checker::compare_counts(&self.world).await.iter().map(ToString::to_string).collect();
+        assert_eq!(counts, Vec::<String>::new());
         let published = self.world.database.state().published();
         assert_eq!(self.checkpointed().await, database::up_to(published));
         assert_eq!(self.journaled().await, []);
     }
+}
+
+/// A run that copies, tails, and ends once it has caught up.
+pub async fn copy(parts: Parts) -> Result<Finished, ProtocolError> {
+    let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
+    pipeline::run(parts, options, CancellationToken::new()).await
 }
 
 async fn run(parts: Parts) -> Result<Finished, ProtocolError> {

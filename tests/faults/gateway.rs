@@ -51,6 +51,12 @@ struct Script {
     closed: BTreeSet<TargetId>,
     sent: Vec<Sent>,
     first_sent: Option<Instant>,
+    counted_fates: VecDeque<Fate>,
+    counted_afterwards: Fate,
+    counted: Vec<CountedWrite>,
+    /// How long it takes to read cells one by one.
+    scan_takes: Duration,
+    scans: u64,
 }
 
 impl Gateway {
@@ -70,6 +76,28 @@ impl Gateway {
         let mut script = self.script();
         script.fates.clear();
         script.afterwards = fate;
+    }
+
+    /// The next counted writes go like this, and those after them like `afterwards`.
+    pub fn next_counted(&self, fates: impl IntoIterator<Item = Fate>, afterwards: Fate) {
+        let mut script = self.script();
+        script.counted_fates = fates.into_iter().collect();
+        script.counted_afterwards = afterwards;
+    }
+
+    /// Every counted write since the last call, in the order of asking.
+    pub fn take_counted(&self) -> Vec<CountedWrite> {
+        std::mem::take(&mut self.script().counted)
+    }
+
+    /// From now on it takes so long to read cells one by one.
+    pub fn scans_take(&self, time: Duration) {
+        self.script().scan_takes = time;
+    }
+
+    /// Scans of single cells so far.
+    pub fn scans(&self) -> u64 {
+        self.script().scans
     }
 
     /// Says from now on that a write should have at most so many ticks.
@@ -162,6 +190,12 @@ impl Sink for Gateway {
     }
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let takes = {
+            let mut script = self.script();
+            script.scans += 1;
+            script.scan_takes
+        };
+        sleep(takes).await;
         self.sink.scan_cells(target, range).await
     }
 
@@ -190,7 +224,33 @@ impl Sink for Gateway {
     }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
-        self.sink.write_counted(target, write).await
+        let fate = {
+            let mut script = self.script();
+            script.counted.push(write.clone());
+            match script.closed.contains(&target) {
+                true => Fate::Fatal,
+                false => script.counted_fates.pop_front().unwrap_or(script.counted_afterwards),
+            }
+        };
+        sleep(Duration::from_millis(2)).await;
+        match fate {
+            Fate::Pass => self.sink.write_counted(target, write).await,
+            Fate::FailBefore => Err(unavailable()),
+            Fate::FailAfter => {
+                self.sink.write_counted(target, write).await?;
+                Err(unavailable())
+            }
+            Fate::Late(after) => {
+                let (sink, landed, write) = (self.sink.clone(), self.landed_late.clone(), write.clone());
+                tokio::spawn(async move {
+                    sleep(after).await;
+                    sink.write_counted(target, &write).await.expect("the memory sink takes our writes");
+                    landed.fetch_add(1, SeqCst);
+                });
+                Err(unavailable())
+            }
+            Fate::Fatal => Err(refused()),
+        }
     }
 
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {

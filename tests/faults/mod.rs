@@ -5,6 +5,7 @@
 mod bench;
 mod broken;
 mod commits;
+mod counts;
 mod gateway;
 mod journal;
 mod leases;

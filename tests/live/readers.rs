@@ -2,9 +2,14 @@
 
 use crate::support::examples::{Reader, Said, doctest};
 use crate::support::setup::{Setup, port};
+use bytes::Bytes;
 use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
+use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+use tailfill::sink::{CountChange, CountedWrite, Sink};
+
+const TARGET: TargetId = TargetId(0);
 
 /// Followee and number of followers; neighbours in order. 7 is the list that is looked at most.
 const LISTS: [(u64, u64); 4] = [(6, 60), (7, 20_000), (8, 3), (255, 60)];
@@ -34,6 +39,13 @@ const SEGMENTS: Way = Way {
     config: "layout = \"wide\"\nvalue = \"json\"\nsegment = \"30d\"\nsalt_buckets = 1",
     words: &["--layout", "wide", "--segment-days", "30", "--value", "json", "--buckets", "1"],
     alone: false,
+};
+
+/// As [`SEGMENTS`], and counted.
+const COUNTED: Way = Way {
+    name: "c",
+    config: "layout = \"wide\"\nvalue = \"json\"\nsegment = \"30d\"\nsalt_buckets = 1\ncount = true",
+    ..SEGMENTS
 };
 
 const ALONE: Way = Way {
@@ -141,14 +153,49 @@ impl World {
         Stats::of(&said)
     }
 
+    /// The target of a way that is counted, to write to by hand.
+    async fn sink(&self, way: &Way) -> HbaseSink {
+        let target = Target {
+            id: TARGET,
+            table: format!("{}_{}", self.setup.table, way.name),
+            family: "f".into(),
+            layout: Layout::Wide,
+            form: CellForm::Json,
+            columns: vec![],
+            values: ValueEncoding::Utf8,
+            salt_buckets: 1,
+            ordered: true,
+            segment: Some(30 * 24 * 60 * 60 * 1_000_000),
+            counted: true,
+        };
+        connect(vec![target]).await
+    }
+
     async fn close(self) {
-        let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
-        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway]), vec![]).await;
-        let sink = sink.expect("the gateway answers");
+        let sink = connect(vec![]).await;
         for way in &self.ways {
             let table = format!("{}_{}", self.setup.table, way.name);
             sink.drop_table(&table).await.expect("the table can be dropped");
         }
+    }
+}
+
+async fn connect(targets: Vec<Target>) -> HbaseSink {
+    let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
+    HbaseSink::connect(HbaseOptions::new(vec![gateway]), targets).await.expect("the gateway answers")
+}
+
+/// A row with one item, as docs/formats.md lays it out (one bucket, segments descending), and what becomes of its count.
+fn counted_row(list: u64, segment: i64, count: CountChange) -> CountedWrite {
+    let segment = !(segment as u64 ^ 1 << 63);
+    let row = [&[0][..], &list.to_be_bytes(), &segment.to_be_bytes()].concat();
+    CountedWrite {
+        row: row.into(),
+        expected: None,
+        tick: Tick(1_700_000_000_000),
+        puts: vec![(Bytes::from_static(&[0x5a; 16]), Bytes::from_static(b"{}"))],
+        delete_columns: vec![],
+        count,
     }
 }
 
@@ -236,6 +283,37 @@ async fn readers_in_python_and_java_see_the_lists_as_mysql_has_them() {
     for reader in Reader::ALL {
         let said = world.read(reader, &TALL, 7, &["count"]).await.code(0);
         assert_eq!(said.out.trim(), size.to_string(), "{reader:?}");
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_add_counts_up_and_say_where_a_list_is_not_counted_yet() {
+    let world = World::create("readers_counts", vec![COUNTED]).await;
+    world.setup.tailfill(&["init"]).await.code(0);
+    let sink = world.sink(&COUNTED).await;
+    let set = CountChange::Set;
+    // the neighbours 6 and 8 are no part of 7; the last row of 9 waits for its count
+    for (list, segment, count) in [
+        (6, 600, set(1_000)),
+        (7, 600, set(12)),
+        (7, 0, set(0)),
+        (7, -3, set(1 << 40)),
+        (8, 600, set(2_000)),
+        (9, 600, set(5)),
+        (9, 599, CountChange::Keep),
+    ] {
+        let row = counted_row(list, segment, count);
+        assert!(sink.write_counted(TARGET, &row).await.expect("it can be written"), "list {list}");
+    }
+    for reader in Reader::ALL {
+        for (list, total) in [(7, 12 + (1_u64 << 40)), (8, 2_000), (5, 0)] {
+            let said = world.read(reader, &COUNTED, list, &["count"]).await.code(0);
+            assert_eq!(said.out.trim(), total.to_string(), "{reader:?}, list {list}: {}", said.err);
+            Stats::of(&said).at_most(3, 3);
+        }
+        let said = world.read(reader, &COUNTED, 9, &["count"]).await.code(1);
+        assert_eq!((&said.out[..], said.err.trim()), ("", "not counted yet"), "{reader:?}");
     }
     world.close().await;
 }

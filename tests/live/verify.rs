@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 use tailfill::model::{Row, TargetId, Tick, Value};
 use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
-use tailfill::source::Source;
+use tailfill::source::{KeyRange, Snapshot, Source, Wanted};
 
 const ORDERED: TargetId = TargetId(0);
 const MEMBERS: TargetId = TargetId(1);
@@ -187,6 +187,32 @@ async fn items_are_looked_up_in_bulk_by_an_index() {
     assert_eq!(found.len(), 3_000);
     assert!(found.iter().map(keys).all(|key| wanted.contains(&key)));
     assert!(snapshot.items(&mapping, &[]).await.expect("items").is_empty());
+}
+
+#[tokio::test]
+async fn a_held_view_shows_nothing_that_is_committed_later() {
+    let mut database = mysql::Database::create("view").await;
+    database.run("CREATE TABLE t (k INT, n INT, PRIMARY KEY (k, n))").await;
+    database.run("INSERT INTO t VALUES (1, 1), (1, 2), (2, 1)").await;
+    let (source, schemas) = database.source(&["t"]).await;
+    let mapping = mysql::mapping(&schemas[0], &["k"], &["n"]);
+    let mut held = source.snapshot().await.expect("snapshot");
+    held.hold_view().await.expect("a view");
+    database.run("DELETE FROM t WHERE n = 2").await;
+    database.run("INSERT INTO t VALUES (1, 3), (1, 4), (1, 5)").await;
+    let seen = async |snapshot: &mut dyn Snapshot| {
+        let (everything, list) = (KeyRange::default(), [Value::Int(1)]);
+        let mut numbers = Vec::new();
+        let mut take = |row: &[Value]| numbers.push(row[1].clone());
+        let wanted = Wanted::OfLists { range: &everything, lists: &[&list] };
+        snapshot.each_row(&mapping, wanted, &mut take).await.expect("rows");
+        numbers
+    };
+    assert_eq!(seen(&mut *held).await, [1, 2].map(Value::Int), "at first");
+    database.run("INSERT INTO t VALUES (1, 6)").await;
+    assert_eq!(seen(&mut *held).await, [1, 2].map(Value::Int), "and once more");
+    let mut fresh = source.snapshot().await.expect("snapshot");
+    assert_eq!(seen(&mut *fresh).await, [1, 3, 4, 5, 6].map(Value::Int));
 }
 
 #[tokio::test(flavor = "multi_thread")]

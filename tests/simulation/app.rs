@@ -94,11 +94,16 @@ impl Application {
         let number = world.database.publish(changes, world.clock.now_micros());
         world.trace.note_items(&items, format_args!("transaction {number} is in the binlog: {text}"));
         if lag.is_zero() {
-            return ripen(&world, number);
+            let committed = ripen(&world, number);
+            return world.database.execute(&committed);
         }
         tokio::spawn(async move {
             sleep(lag).await;
-            ripen(&world, number);
+            let committed = ripen(&world, number);
+            if world.dice.chance(300) {
+                world.dice.pause(0, 30).await; // SELECTs show it, and the executed set does not yet
+            }
+            world.database.execute(&committed);
         });
     }
 
@@ -220,12 +225,14 @@ impl Draft {
     }
 }
 
-fn ripen(world: &World, number: u64) {
-    for committed in world.database.ripen(number, world.profile.ordered_commits) {
+fn ripen(world: &World, number: u64) -> Vec<u64> {
+    let all = world.database.ripen(number, world.profile.ordered_commits);
+    for &committed in &all {
         let changes = world.database.state().transaction(committed).map(|(changes, _)| changes);
         let items = changes.map(|changes| items_of(&changes)).unwrap_or_default();
         world.trace.note_items(&items, format_args!("transaction {committed} is committed in the engine"));
     }
+    all
 }
 
 fn describe(changes: &[RowChange]) -> String {

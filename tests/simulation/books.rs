@@ -1,7 +1,7 @@
 //! The books: what the store holds, what was ever sent, what has landed; and the invariants on them.
 
 use super::database::{self, Database};
-use super::schema::{EXTRA, Item, MAPPING, NOTE, item_of_key};
+use super::schema::{EXTRA, Item, MAPPING, NOTE, address_of, item_at, items_of_counted, list_of_row};
 use super::world::Process;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -9,15 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tailfill::lock::{LeaseKey, ListId};
 use tailfill::model::{GtidSet, Mapping, Point, Row, RowChange, TargetId, Tick};
+use tailfill::sink::layout::{self, Address};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{RowWrite, Sink, StoredCell, layout};
-use tailfill::store::records::{self, CheckpointRecord, ChunkRecord, JournalRecord};
+use tailfill::sink::{
+    CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink, StoredCell,
+};
+use tailfill::store::records::{
+    self, CheckpointRecord, ChunkRecord, CountsRecord, CountsState, JournalRecord,
+};
 use tailfill::store::{Commit, Space};
 use tokio::time::Instant;
 
 /// A transaction's number and a row's number in it.
 type Place = (u64, u64);
-type Written = (TargetId, Bytes, Tick);
+type Written = (TargetId, Address, Tick);
 
 pub struct Books {
     mapping: Mapping,
@@ -27,6 +32,7 @@ pub struct Books {
     journal: BTreeMap<Tick, JournalRecord>,
     checkpoint: Option<CheckpointRecord>,
     chunks: BTreeMap<Vec<u8>, ChunkRecord>,
+    counts: BTreeMap<Vec<u8>, CountsState>,
     /// Every entry that was ever journaled.
     entries: BTreeMap<Tick, JournalRecord>,
     epoch: Epoch,
@@ -34,8 +40,35 @@ pub struct Books {
     /// What each batch tick was sent with, by address.
     sent: BTreeMap<Written, RowWrite>,
     landed: BTreeMap<Written, Landed>,
-    seen: BTreeMap<(TargetId, Bytes, usize), Seen>,
+    seen: BTreeMap<(TargetId, Address, usize), Seen>,
+    /// A pilot's rows have counts before the copy of all lists begins, which are void then.
+    has_pilots: bool,
     violations: Vec<String>,
+    pub seen_of_counts: SeenOfCounts,
+}
+
+/// What counts went through, to know that it was put to the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenOfCounts {
+    /// Copies whose rows began to be counted.
+    pub begun: u64,
+    /// Processes that found them begun and not completed.
+    pub taken_up: u64,
+    /// Counts set by walks, and by changes of rows that had none.
+    pub by_walks: u64,
+    pub by_changes: u64,
+    /// Counted writes that came too late or twice, and were not made.
+    pub refused: u64,
+}
+
+impl std::ops::AddAssign for SeenOfCounts {
+    fn add_assign(&mut self, other: SeenOfCounts) {
+        self.begun += other.begun;
+        self.taken_up += other.taken_up;
+        self.by_walks += other.by_walks;
+        self.by_changes += other.by_changes;
+        self.refused += other.refused;
+    }
 }
 
 /// From one opening of the tail to the next: what is replayed in it keeps its ticks.
@@ -70,7 +103,7 @@ pub enum Part {
 }
 
 impl Books {
-    pub fn new(mapping: Mapping, database: Database, sink: MemorySink) -> Books {
+    pub fn new(mapping: Mapping, database: Database, sink: MemorySink, has_pilots: bool) -> Books {
         Books {
             mapping,
             database,
@@ -78,13 +111,16 @@ impl Books {
             journal: BTreeMap::new(),
             checkpoint: None,
             chunks: BTreeMap::new(),
+            counts: BTreeMap::new(),
             entries: BTreeMap::new(),
             epoch: Epoch::default(),
             pilot: BTreeSet::new(),
             sent: BTreeMap::new(),
             landed: BTreeMap::new(),
             seen: BTreeMap::new(),
+            has_pilots,
             violations: Vec::new(),
+            seen_of_counts: SeenOfCounts::default(),
         }
     }
 
@@ -103,8 +139,9 @@ impl Books {
         self.checkpoint.as_ref().map(|record| &record.position.gtids)
     }
 
-    /// A commit became durable.
-    pub fn committed(&mut self, commit: &Commit) {
+    /// A commit became durable. Whether rows begin to be counted by it.
+    pub fn committed(&mut self, commit: &Commit) -> bool {
+        let begun = self.seen_of_counts.begun;
         let opens = commit.put.iter().any(|(space, ..)| *space == Space::Meta);
         for (space, first, last) in &commit.delete_range {
             assert_eq!(*space, Space::Journal, "only the journal is pruned");
@@ -120,6 +157,7 @@ impl Books {
                 Space::Journal => self.journaled(tick_of(key), records::decode(value).expect("our own")),
                 Space::Checkpoint => self.check_pointed(records::decode(value).expect("our own"), opens),
                 Space::Chunk => self.chunk(key, records::decode(value).expect("our own")),
+                Space::Counts => self.counts(key, records::decode(value).expect("our own")),
                 _ => {}
             }
         }
@@ -128,6 +166,7 @@ impl Books {
             let record: records::MetaRecord = records::decode(&cohort.2).expect("our own");
             self.epoch.all_lists = record.value == "all";
         }
+        self.seen_of_counts.begun > begun
     }
 
     fn journaled(&mut self, tick: Tick, entry: JournalRecord) {
@@ -182,9 +221,9 @@ impl Books {
                 self.violation(format!("I5: the checkpoint covers {number}, which was never published"));
                 continue;
             };
-            for ((target, row), place) in self.last_mentions(number, &changes) {
-                if let Some(problem) = self.not_landed(target, &row, place) {
-                    let (item, _) = item_of_key(&self.mapping, target, &row);
+            for ((target, address), place) in self.last_mentions(number, &changes) {
+                if let Some(problem) = self.not_landed(target, &address, place) {
+                    let (item, _) = item_at(&self.mapping, target, &address);
                     self.violation(format!(
                         "I5: the checkpoint covers {place:?} of {item} ({target:?}): {problem}"
                     ));
@@ -194,7 +233,7 @@ impl Books {
     }
 
     /// Each address that a transaction mentions, with the place of its last mention.
-    fn last_mentions(&self, number: u64, changes: &[RowChange]) -> BTreeMap<(TargetId, Bytes), Place> {
+    fn last_mentions(&self, number: u64, changes: &[RowChange]) -> BTreeMap<(TargetId, Address), Place> {
         let mut mentions = BTreeMap::new();
         let part = |row: &Row| self.epoch.all_lists || self.pilot.contains(&Item::of(row).list);
         let taking_part =
@@ -202,7 +241,7 @@ impl Books {
         for (index, change) in (0..).zip(taking_part) {
             for row in [&change.before, &change.after].into_iter().flatten().filter(|row| part(row)) {
                 for target in &self.mapping.targets {
-                    let address = layout::address(&self.mapping, target, row).expect("keys are whole").row;
+                    let address = layout::address(&self.mapping, target, row).expect("keys are whole");
                     mentions.insert((target.id, address), (number, index));
                 }
             }
@@ -210,14 +249,14 @@ impl Books {
         mentions
     }
 
-    fn not_landed(&self, target: TargetId, row: &Bytes, at: Place) -> Option<String> {
+    fn not_landed(&self, target: TargetId, address: &Address, at: Place) -> Option<String> {
         let Some((_, (to, tick))) = self.epoch.batches.range(..=at).next_back() else {
             return Some("no batch was journaled for it".into());
         };
         if *to < at {
             return Some("no batch was journaled for it".into());
         }
-        let key = (target, row.clone(), *tick);
+        let key = (target, address.clone(), *tick);
         let Some(write) = self.sent.get(&key) else { return Some(format!("nothing was sent at {tick}")) };
         let landed = self.landed.get(&key).copied().unwrap_or_default();
         let whole = (landed.markers || !has_markers(write)) && (landed.puts || write.puts.is_empty());
@@ -230,6 +269,31 @@ impl Books {
             && ((before.done && !record.done) || before.after != record.after || before.up_to != record.up_to)
         {
             self.violation(format!("I8: chunk {} changed", hex::encode(key)));
+        }
+    }
+
+    /// I11: counts are begun and completed once.
+    fn counts(&mut self, key: &[u8], record: CountsRecord) {
+        let rank = |state| match state {
+            CountsState::Uncounted => 0,
+            CountsState::Counting => 1,
+            CountsState::Counted => 2,
+        };
+        let before = self.counts.insert(key.to_vec(), record.state);
+        self.seen_of_counts.begun += u64::from(record.state == CountsState::Counting);
+        if before.is_some_and(|before| rank(record.state) < rank(before)) {
+            self.violation(format!("I11: counts go from {before:?} to {:?}", record.state));
+        }
+    }
+
+    /// I11 at the end: every copy of all lists into a counted target has its counts.
+    pub fn check_counted(&mut self) {
+        let counted = self.mapping.targets.iter().filter(|target| target.counted).count();
+        let of_all = |key: &[u8]| key.windows(5).any(|part| part == b"\0all\0");
+        let done =
+            self.counts.iter().filter(|(key, state)| of_all(key) && **state == CountsState::Counted).count();
+        if done != counted {
+            self.violation(format!("I11: {done} of {counted} targets have their counts"));
         }
     }
 
@@ -261,34 +325,72 @@ impl Books {
 
     /// A write is asked for: it may be sent, and means what it meant before (I1, I2).
     pub fn ask(&mut self, target: TargetId, rows: &[RowWrite]) {
-        rows.iter().for_each(|write| self.check_tick(target, write));
+        for write in rows {
+            if self.check_tick(write.tick) {
+                self.check_content(target, write);
+            }
+        }
+    }
+
+    /// A counted write is asked for: a batch's cells, or a count alone at a mark.
+    pub fn ask_counted(&mut self, target: TargetId, write: &CountedWrite) {
+        let items = items_of_counted(write);
+        let of_batch = self.check_tick(write.tick);
+        if of_batch == items.is_empty() {
+            let tick = write.tick;
+            self.violation(format!(
+                "I2: {} items are written at {tick}, of a batch: {of_batch}",
+                items.len()
+            ));
+        }
+        if Some(write.tick) <= write.expected {
+            self.violation(format!("I11: c:t would go from {:?} to {}", write.expected, write.tick));
+        }
+        items.iter().for_each(|item| self.check_content(target, item));
     }
 
     /// A part of a write is sent now (I4).
     pub fn send(&mut self, process: &Process, target: TargetId, rows: &[RowWrite], live_for: Duration) {
-        rows.iter().for_each(|write| self.check_lease(process, target, write, live_for));
+        for write in rows {
+            let (item, list_key) = item_at(&self.mapping, target, &address_of(&self.mapping, target, write));
+            self.check_lease(process, &item.to_string(), &list_key, live_for);
+        }
     }
 
-    fn check_tick(&mut self, target: TargetId, write: &RowWrite) {
-        let tick = write.tick;
+    /// A counted write is sent now (I4).
+    pub fn send_counted(
+        &mut self,
+        process: &Process,
+        target: TargetId,
+        write: &CountedWrite,
+        live_for: Duration,
+    ) {
+        let (list, list_key) = list_of_row(&self.mapping, target, &write.row);
+        self.check_lease(process, &format!("a row of list {list}"), &list_key, live_for);
+    }
+
+    /// I2: the store holds the tick. Whether it is a batch's.
+    fn check_tick(&mut self, tick: Tick) -> bool {
         let stored = self.journal.last_key_value().map_or(Tick(0), |(tick, _)| *tick);
         let high = self.checkpoint.as_ref().map_or(Tick(0), |record| record.tick_high);
         match self.entries.get(&tick) {
             // A mark may have been journaled through a newer one of the same commit, which holds its proof.
-            None | Some(JournalRecord::Mark { .. }) if tick <= stored.max(high) => {}
-            Some(JournalRecord::Batch { .. }) if tick <= high || self.journal.contains_key(&tick) => {
-                self.check_content(target, write);
+            None | Some(JournalRecord::Mark { .. }) if tick <= stored.max(high) => false,
+            Some(JournalRecord::Batch { .. }) if tick <= high || self.journal.contains_key(&tick) => true,
+            _ => {
+                self.violation(format!("I2: tick {tick} is sent, and the store does not hold it"));
+                false
             }
-            _ => self.violation(format!("I2: tick {tick} is sent, and the store does not hold it")),
         }
     }
 
     /// I1: a tick means one thing.
     fn check_content(&mut self, target: TargetId, write: &RowWrite) {
-        let key = (target, write.row.clone(), write.tick);
+        let address = address_of(&self.mapping, target, write);
+        let key = (target, address, write.tick);
         match self.sent.get(&key) {
             Some(before) if before != write => {
-                let (item, _) = item_of_key(&self.mapping, target, &write.row);
+                let (item, _) = item_at(&self.mapping, target, &key.1);
                 self.violation(format!("I1: tick {} means two things for {item} ({target:?})", write.tick));
             }
             Some(_) => {}
@@ -299,15 +401,15 @@ impl Books {
     }
 
     /// I4: the lease of the list was granted, and its deadline has not come.
-    fn check_lease(&mut self, process: &Process, target: TargetId, write: &RowWrite, live_for: Duration) {
-        let (item, list_key) = item_of_key(&self.mapping, target, &write.row);
-        let key = LeaseKey::new(MAPPING, ListId::new(0, &list_key));
+    fn check_lease(&mut self, process: &Process, what: &str, list_key: &[u8], live_for: Duration) {
+        let key = LeaseKey::new(MAPPING, ListId::new(0, list_key));
         let number = process.number;
-        match process.lease_asked(&key.0, live_for * 2) {
+        // a server that failed is asked again after a second at the earliest, and its answer may take one
+        match process.lease_asked(&key.0, live_for + Duration::from_secs(3)) {
             None => {}
-            Some(None) => self.violation(format!("I4: process {number} writes {item} without a lease")),
+            Some(None) => self.violation(format!("I4: process {number} writes {what} without a lease")),
             Some(Some(asked)) if Instant::now() >= asked + live_for => {
-                self.violation(format!("I4: process {number} writes {item} after its lease's deadline"));
+                self.violation(format!("I4: process {number} writes {what} after its lease's deadline"));
             }
             Some(Some(_)) => {}
         }
@@ -315,31 +417,111 @@ impl Books {
 
     /// A part of a write has been applied.
     pub fn land(&mut self, target: TargetId, rows: &[RowWrite], part: Part) {
+        let mut addresses = BTreeSet::new();
         for write in rows {
-            let landed = self.landed.entry((target, write.row.clone(), write.tick)).or_default();
+            let address = address_of(&self.mapping, target, write);
+            let landed = self.landed.entry((target, address.clone(), write.tick)).or_default();
             match part {
                 Part::Markers => landed.markers = true,
                 Part::Puts => landed.puts = true,
             }
+            addresses.insert(address);
         }
-        let addresses: BTreeSet<&Bytes> = rows.iter().map(|write| &write.row).collect();
-        addresses.into_iter().for_each(|row| self.look(target, row));
+        addresses.iter().for_each(|address| self.look(target, address));
+        let rows: BTreeSet<&Bytes> = rows.iter().map(|write| &write.row).collect();
+        rows.into_iter().for_each(|row| self.check_count(target, row));
     }
 
-    /// A reader looks at a row: within an epoch, no cell that the tail wrote goes back to an older version, or
+    /// A process begins.
+    pub fn process_starts(&mut self) {
+        let begun = self.counts.values().filter(|state| **state == CountsState::Counting).count();
+        self.seen_of_counts.taken_up += begun as u64;
+    }
+
+    /// A counted write is made now.
+    pub fn make_counted(&mut self, target: TargetId, write: &CountedWrite, made: bool, before: &CountedRow) {
+        if !made {
+            self.seen_of_counts.refused += 1;
+            return;
+        }
+        match write.count {
+            CountChange::Set(_) if before.count.is_none() && items_of_counted(write).is_empty() => {
+                self.seen_of_counts.by_walks += 1;
+            }
+            CountChange::Set(_) if before.count.is_none() => self.seen_of_counts.by_changes += 1,
+            _ => {}
+        }
+        self.land_counted(target, write);
+    }
+
+    fn land_counted(&mut self, target: TargetId, write: &CountedWrite) {
+        for item in items_of_counted(write) {
+            let address = address_of(&self.mapping, target, &item);
+            self.landed.insert((target, address.clone(), write.tick), Landed { markers: true, puts: true });
+            self.look(target, &address);
+        }
+        self.check_count(target, &write.row);
+    }
+
+    /// I11, at every moment: a count is the number of items.
+    fn check_count(&mut self, target: TargetId, row: &Bytes) {
+        if !self.mapping.targets[usize::from(target.0)].counted || self.has_pilots {
+            return;
+        }
+        let names = [CellNames { row: row.clone(), qualifiers: vec![] }];
+        let read = self.sink.read_counted(target, &names).now_or_never();
+        let counted = read.expect("the memory sink does not wait").expect("nor fails").remove(0);
+        let scan = self.sink.scan_cells(target, &CellRange::of_row(row, usize::MAX)).now_or_never();
+        let found = scan.expect("the memory sink does not wait").expect("nor fails");
+        let items = found.first().map_or(0, |row| row.cells.len() as u64);
+        if counted.count.is_some_and(|count| count != items) {
+            let (list, _) = list_of_row(&self.mapping, target, row);
+            let count = counted.count.unwrap_or_default();
+            self.violation(format!("I11: a row of list {list} says {count} and has {items} items"));
+        }
+    }
+
+    /// A reader looks at an item: within an epoch, no cell that the tail wrote goes back to an older version, or
     /// comes back after it was seen gone.
-    fn look(&mut self, target: TargetId, row: &Bytes) {
-        let read = self.sink.read(target, std::slice::from_ref(row)).now_or_never();
-        let found = read.expect("the memory sink does not wait").expect("nor fails").remove(0);
+    fn look(&mut self, target: TargetId, address: &Address) {
+        let row = std::slice::from_ref(&address.row);
+        let found = match &address.cell {
+            None => self.sink.read(target, row).now_or_never(),
+            Some(name) => {
+                let names = [CellNames { row: address.row.clone(), qualifiers: vec![name.clone()] }];
+                self.sink.read_cells(target, &names).now_or_never()
+            }
+        };
+        let found = found.expect("the memory sink does not wait").expect("nor fails").remove(0);
         let cells = found.map(|found| found.cells).unwrap_or_default();
+        if address.cell.is_some() {
+            // the note; empty is NULL, which a copy may show before the tail has come to it
+            let is_null = |cell: &&StoredCell| cell.value.is_empty();
+            let by_copy = cells.first().filter(is_null).is_some_and(|cell| !self.is_of_batch(cell.tick));
+            let cell = cells.first().filter(|cell| !is_null(cell));
+            if !by_copy {
+                self.look_at_cell(target, address, NOTE, cell);
+            }
+            return;
+        }
         for (column, name) in [(NOTE, "note"), (EXTRA, "extra")] {
             let cell = cells.iter().find(|cell| cell.qualifier == name.as_bytes());
-            self.look_at_cell(target, row, column, cell);
+            self.look_at_cell(target, address, column, cell);
         }
     }
 
-    fn look_at_cell(&mut self, target: TargetId, row: &Bytes, column: usize, cell: Option<&StoredCell>) {
-        let key = (target, row.clone(), column);
+    fn is_of_batch(&self, tick: Tick) -> bool {
+        matches!(self.entries.get(&tick), Some(JournalRecord::Batch { .. }))
+    }
+
+    fn look_at_cell(
+        &mut self,
+        target: TargetId,
+        address: &Address,
+        column: usize,
+        cell: Option<&StoredCell>,
+    ) {
+        let key = (target, address.clone(), column);
         let epoch = self.epoch.number;
         let Some(cell) = cell else {
             if let Some(seen) = self.seen.get_mut(&key) {
@@ -347,8 +529,7 @@ impl Books {
             }
             return;
         };
-        let by_tail = matches!(self.entries.get(&cell.tick), Some(JournalRecord::Batch { .. }));
-        if !by_tail || cell.tick.0 <= self.epoch.above {
+        if !self.is_of_batch(cell.tick) || cell.tick.0 <= self.epoch.above {
             return;
         }
         let version = std::str::from_utf8(&cell.value[1..]).ok().and_then(|text| text.parse().ok());
@@ -357,7 +538,7 @@ impl Books {
             && seen.epoch == epoch
             && (version < seen.version || (version == seen.version && seen.gone))
         {
-            let (item, _) = item_of_key(&self.mapping, target, row);
+            let (item, _) = item_at(&self.mapping, target, address);
             let (old, tick) = (seen.version, cell.tick);
             self.violation(format!(
                 "a reader of {item} ({target:?}) sees version {version} at {tick} after {old}{}",

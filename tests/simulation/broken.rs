@@ -32,6 +32,12 @@ fn an_older_state(report: &Report) -> Option<String> {
     report.violations.iter().find(|violation| violation.starts_with("a reader of")).cloned()
 }
 
+fn a_wrong_count(report: &Report) -> Option<String> {
+    let at_the_end = report.differences.iter().find(|difference| difference.kind == Kind::Count);
+    let on_the_way = report.violations.iter().find(|text| text.starts_with("I11: a row of list"));
+    on_the_way.cloned().or(at_the_end.map(ToString::to_string))
+}
+
 #[test]
 fn starting_from_the_binlog_status_loses_a_delete() {
     let switches = Switches { start_from_binlog_status: true, ..Switches::default() };
@@ -72,4 +78,16 @@ fn a_replay_with_new_ticks_shows_an_older_state() {
 fn a_checkpoint_before_the_write_loses_changes() {
     let switches = Switches { checkpoint_before_write: true, ..Switches::default() };
     must_be_found("a checkpoint before the write", switches, 100, a_difference);
+}
+
+#[test]
+fn a_count_that_is_written_without_comparing_and_beside_its_cells_is_wrong() {
+    let switches = Switches { count_by_plain_put: true, ..Switches::default() };
+    must_be_found("counts by a plain put", switches, 100, a_wrong_count);
+}
+
+#[test]
+fn a_count_from_before_the_copy_is_complete_is_wrong() {
+    let switches = Switches { count_pass_before_caught_up: true, ..Switches::default() };
+    must_be_found("counting before the copy is complete", switches, 100, a_wrong_count);
 }

@@ -1,10 +1,11 @@
 //! The end: the sink against the engine, by an expectation that knows nothing of batches.
 
-use super::schema::{Item, item_of_key, show};
+use super::schema::{Item, item_at, list_of_row, show};
 use super::world::World;
 use std::collections::BTreeMap;
-use tailfill::model::{Row, Target};
-use tailfill::sink::{ScanRange, Sink, StoredRow, layout};
+use tailfill::model::{Layout, Row, Target};
+use tailfill::sink::layout::{self, Address};
+use tailfill::sink::{ScanRange, Sink, StoredRow};
 
 /// Cells by qualifier.
 type Cells = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -16,12 +17,15 @@ pub enum Kind {
     /// The sink has it, the engine has not: a lost delete.
     Extra,
     Different,
+    /// A row's count is not its number of items, or it has none.
+    Count,
 }
 
 #[derive(Clone, Debug)]
 pub struct Difference {
     pub kind: Kind,
-    pub item: Item,
+    /// What it concerns.
+    pub items: Vec<Item>,
     text: String,
 }
 
@@ -43,27 +47,65 @@ pub async fn compare(world: &World) -> Vec<Difference> {
     differences
 }
 
+/// Every row of a counted target whose count is not the engine's number of items.
+pub async fn compare_counts(world: &World) -> Vec<Difference> {
+    let rows: Vec<Row> = world.database.state().rows().values().cloned().collect();
+    let mut differences = Vec::new();
+    for target in world.mapping.targets.iter().filter(|target| target.counted) {
+        let range = ScanRange { limit: usize::MAX, ..ScanRange::default() };
+        let found = world.sink.scan_counts(target.id, &range).await.expect("the memory sink reads");
+        let mut counts: BTreeMap<_, (Option<u64>, u64)> =
+            found.into_iter().map(|row| (row.row, (row.count, 0))).collect();
+        for row in &rows {
+            let address = layout::address(&world.mapping, target, row).expect("keys are whole");
+            counts.entry(address.row).or_default().1 += 1;
+        }
+        for (row, (count, items)) in counts.into_iter().filter(|(_, (count, items))| *count != Some(*items)) {
+            let (list, _) = list_of_row(&world.mapping, target.id, &row);
+            let text = format!("in {}: a row of list {list} says {count:?}, and has {items}", target.table);
+            let items = (0..world.profile.items).map(|item| Item { list, item }).collect();
+            differences.push(Difference { kind: Kind::Count, items, text });
+        }
+    }
+    differences
+}
+
 fn compare_target(world: &World, target: &Target, rows: &[Row], found: &[StoredRow]) -> Vec<Difference> {
-    let mut left: BTreeMap<Vec<u8>, Cells> =
-        found.iter().map(|row| (row.row.to_vec(), cells_of(row))).collect();
+    let mut left = by_address(target, found);
     let mut differences = Vec::new();
     for row in rows {
         let expected = layout::item_write(&world.mapping, target, row).expect("keys are whole");
         let cells: Cells = expected.puts.iter().map(|(q, value)| (q.to_vec(), value.to_vec())).collect();
-        let (kind, stored) = match left.remove(&expected.address.row.to_vec()) {
+        let (kind, stored) = match left.remove(&expected.address) {
             Some(stored) if stored == cells => continue,
             Some(stored) => (Kind::Different, readable(&stored)),
             None => (Kind::Missing, String::new()),
         };
         let text = format!("in {}: {}, stored {stored}", target.table, show(row));
-        differences.push(Difference { kind, item: Item::of(row), text });
+        differences.push(Difference { kind, items: vec![Item::of(row)], text });
     }
-    for (key, stored) in left {
-        let (item, _) = item_of_key(&world.mapping, target.id, &key);
+    for (address, stored) in left {
+        let (item, _) = item_at(&world.mapping, target.id, &address);
         let text = format!("in {}: {item}, stored {}", target.table, readable(&stored));
-        differences.push(Difference { kind: Kind::Extra, item, text });
+        differences.push(Difference { kind: Kind::Extra, items: vec![item], text });
     }
     differences
+}
+
+/// The stored items.
+fn by_address(target: &Target, found: &[StoredRow]) -> BTreeMap<Address, Cells> {
+    let mut items = BTreeMap::new();
+    for row in found {
+        if target.layout == Layout::Tall {
+            items.insert(Address { row: row.row.clone(), cell: None }, cells_of(row));
+            continue;
+        }
+        for cell in &row.cells {
+            let address = Address { row: row.row.clone(), cell: Some(cell.qualifier.clone()) };
+            items.insert(address, Cells::from([(cell.qualifier.to_vec(), cell.value.to_vec())]));
+        }
+    }
+    items
 }
 
 /// A reader ignores the cell of an item without cells when there are others.

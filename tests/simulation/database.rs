@@ -1,7 +1,8 @@
 //! The database: a binlog that readers see at once, and an engine that commits a little later.
 //!
-//! A transaction is published (in the binlog, its rows locked) and then engine-committed (rows changed,
-//! unlocked, its GTID in `executed`). With `ordered` commits happen in binlog order, else each at
+//! A transaction is published (in the binlog, its rows locked), then engine-committed (rows changed and unlocked), and
+//! at that moment or a little later its GTID is in `executed`: MySQL adds those of a group once all of it is
+//! committed. With `ordered` commits happen in binlog order, else each at
 //! its own time, so that `executed` has holes.
 
 use super::schema::Item;
@@ -72,6 +73,19 @@ impl Database {
         state.binlog.len() as u64
     }
 
+    /// As [`Database::ripen`], and their GTIDs are in `executed` at once.
+    pub fn commit(&self, number: u64, ordered: bool) -> Vec<u64> {
+        let committed = self.ripen(number, ordered);
+        self.execute(&committed);
+        committed
+    }
+
+    /// The GTIDs of committed transactions are in `executed`.
+    pub fn execute(&self, committed: &[u64]) {
+        let mut state = self.state();
+        committed.iter().for_each(|number| state.executed.insert(&gtid(*number)));
+    }
+
     /// The engine's commit is due; returns the transactions that are committed by it.
     pub fn ripen(&self, number: u64, ordered: bool) -> Vec<u64> {
         let mut state = self.state();
@@ -134,7 +148,6 @@ impl State {
         for item in items_of(&changes) {
             self.locked.remove(&item);
         }
-        self.executed.insert(&gtid(number));
     }
 }
 

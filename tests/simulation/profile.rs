@@ -12,6 +12,14 @@ pub enum Lag {
     Long,
 }
 
+/// A wide target beside the tall ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wide {
+    pub counted: bool,
+    /// The width of a segment: items move from row to row when their order changes.
+    pub segment: Option<u64>,
+}
+
 /// The temper of a world. Rates are per mille of calls.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -26,6 +34,7 @@ pub struct Profile {
     pub ordered_commits: bool,
     /// The membership target holds nullable columns only.
     pub bare: bool,
+    pub wide: Option<Wide>,
     pub huge: u64,
     pub sink_slow: bool,
     pub sink_trouble: u64,
@@ -37,6 +46,7 @@ pub struct Profile {
     pub store_trouble: u64,
     pub lease_trouble: u64,
     pub leases: bool,
+    pub short_leases: bool,
     /// Runs that are ended before the last one.
     pub runs: u64,
     /// How long such a run may live, milliseconds.
@@ -53,28 +63,40 @@ pub struct Profile {
 impl Profile {
     pub fn draw(dice: &Dice) -> Profile {
         let troubled = |levels: &[u64]| dice.pick(levels);
-        let runs = dice.pick(&[0, 1, 2, 3, 4, 6]);
+        let wide = dice.chance(800).then(|| Wide {
+            counted: dice.chance(850),
+            segment: dice.pick(&[None, Some(1), Some(1), Some(2)]),
+        });
+        let is_counted = wide.is_some_and(|wide| wide.counted);
+        // rows are counted late in the life of a copy, and begin again with each process
+        let (every_ms, life_ms): (&[u64], &[u64]) = match is_counted {
+            true => (&[5, 15, 40, 80, 200, 200], &[1_000, 5_000, 12_000]),
+            false => (&[5, 15, 40, 80], &[300, 1_000, 3_000]),
+        };
+        let runs = dice.pick(if is_counted { &[1, 2, 3, 4, 6] } else { &[0, 1, 2, 3, 4, 6] });
         let sometimes = |per_mille: u64| if dice.chance(per_mille) { dice.between(1, 2) } else { 0 };
         Profile {
             lists: dice.between(3, 4),
             items: 5,
             rows_at_start: dice.between(0, 14),
-            transactions: dice.between(20, 110),
-            every_ms: dice.pick(&[5, 15, 40, 80]),
+            transactions: dice.between(20, if is_counted { 150 } else { 110 }),
+            every_ms: dice.pick(every_ms),
             lag: dice.pick(&[Lag::None, Lag::Mixed, Lag::Mixed, Lag::Long]),
             ordered_commits: dice.chance(600),
             bare: dice.chance(300),
+            wide,
             huge: dice.pick(&[0, 20, 60]),
             sink_slow: dice.chance(400),
-            sink_trouble: troubled(&[0, 30, 120, 300]),
+            sink_trouble: troubled(if is_counted { &[0, 30, 30, 120] } else { &[0, 30, 120, 300] }),
             source_trouble: troubled(&[0, 10, 40]),
             stalls: troubled(&[0, 40, 300]),
             slow_copy: dice.chance(400),
             store_trouble: troubled(&[0, 0, 5, 15]),
             lease_trouble: troubled(&[0, 20, 100]),
             leases: dice.chance(850),
+            short_leases: dice.chance(if is_counted { 700 } else { 200 }),
             runs,
-            life_ms: dice.pick(&[300, 1_000, 3_000]),
+            life_ms: dice.pick(life_ms),
             pilot_runs: sometimes(200),
             tail_only_runs: sometimes(250),
             replays: dice.chance(300),

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::lock::ListId;
 use tailfill::model::{GtidSet, TargetId, Tick};
-use tailfill::pipeline::seal::{Boundary, Sealed, SealedBatch, seal};
+use tailfill::pipeline::seal::seal;
+use tailfill::pipeline::sealed::{Boundary, Requests, Sealed, SealedBatch};
 use tailfill::pipeline::{Parts, Settings};
 use tailfill::protocol::{Journal, ListWrites, Pending, Recovered};
 use tailfill::sink::RowWrite;
@@ -67,11 +68,13 @@ fn settings(dice: &Dice) -> Settings {
 /// What a life of the sealer cuts out of everything after the checkpoint.
 async fn cut(world: &Arc<World>, parts: &Parts, recovered: Recovered) -> Vec<Sealed> {
     let (events_in, events) = mpsc::channel(4);
-    let (_marks, mark_requests) = mpsc::channel(1);
+    let (_marks, marks) = mpsc::channel(1);
+    let (_recounts, recounts) = mpsc::channel(1);
+    let requests = Requests { marks, recounts };
     let (out, mut sealed) = mpsc::channel(4);
     let passed = recovered.checkpoint.position.gtids.clone();
     let feeding = feed(world.clone(), passed, events_in);
-    let sealing = seal(parts, recovered, events, mark_requests, out, CancellationToken::new());
+    let sealing = seal(parts, recovered, events, requests, out, CancellationToken::new());
     let collecting = async {
         let mut all = Vec::new();
         while let Some(item) = sealed.recv().await {
@@ -178,7 +181,7 @@ async fn checkpoint(journal: &Journal, recovered: &Recovered, written: &[Sealed]
                 batch.boundary.as_ref()
             }
             Sealed::Advance(boundary) => Some(boundary),
-            Sealed::Mark { .. } => None,
+            Sealed::Mark { .. } | Sealed::Recount { .. } => None,
         };
         if let Some(boundary) = boundary {
             record.position.gtids.union_with(&boundary.gtids);

@@ -1,6 +1,7 @@
 //! The life of one seed: processes that come and go, and a last one that must catch up.
 
 use super::app::Application;
+use super::books::SeenOfCounts;
 use super::checker::{self, Difference};
 use super::database;
 use super::leases;
@@ -37,6 +38,7 @@ pub struct Report {
     pub virtual_seconds: f64,
     pub differences: Vec<Difference>,
     pub violations: Vec<String>,
+    pub seen_of_counts: SeenOfCounts,
     /// What happened to the items that went wrong, when asked for.
     pub story: String,
 }
@@ -64,7 +66,9 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
         let differences =
             Life { world: world.clone(), failpoints, processes: 0, zombies: JoinSet::new() }.live().await;
         let violations = world.books().violations().to_vec();
-        let items: BTreeSet<Item> = differences.iter().map(|difference| difference.item).collect();
+        let seen_of_counts = world.books().seen_of_counts;
+        let items: BTreeSet<Item> =
+            differences.iter().flat_map(|difference| difference.items.clone()).collect();
         let items: Vec<Item> = items.into_iter().collect();
         Report {
             seed,
@@ -72,6 +76,7 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
             virtual_seconds: start.elapsed().as_secs_f64(),
             differences,
             violations,
+            seen_of_counts,
             story: world.trace.story(&items),
         }
     })
@@ -145,7 +150,10 @@ impl Life {
             sleep(Duration::from_millis(100)).await;
         }
         world.books().check_chunks_cover();
-        checker::compare(&world).await
+        world.books().check_counted();
+        let mut differences = checker::compare(&world).await;
+        differences.extend(checker::compare_counts(&world).await);
+        differences
     }
 
     /// A process that is ended by something, or by itself.
@@ -160,9 +168,14 @@ impl Life {
         let options = self.options(index);
         let mut running = self.start(index < world.profile.pilot_runs, options, self.settings());
         let life = dice.millis(1, world.profile.life_ms * 2);
-        match timeout(life, &mut running.task).await {
-            Ok(ended) => self.ended(&running, ended.expect("a run does not panic")).await,
-            Err(_) => match dice.below(10) {
+        let ended = tokio::select! { biased;
+            ended = &mut running.task => Some(ended),
+            () = sleep(life) => None,
+            () = soon_after_counting_begins(&world) => None,
+        };
+        match ended {
+            Some(ended) => self.ended(&running, ended.expect("a run does not panic")).await,
+            None => match dice.below(10) {
                 0..6 => self.crash(running).await,
                 6..8 => self.turn_into_zombie(running),
                 _ => self.stop(running).await,
@@ -176,7 +189,8 @@ impl Life {
     async fn last_run(&mut self) {
         let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
         let settings = Settings { failpoints: self.failpoints, ..Settings::default() };
-        let settings = Settings { batch_rows: self.settings().batch_rows, chunk_rows: 4, ..settings };
+        let settings =
+            Settings { batch_rows: self.settings().batch_rows, chunk_rows: 4, count_rows: 2, ..settings };
         let mut running = self.start(false, options, settings);
         let outcome = timeout(PROGRESS, &mut running.task).await;
         let waits = running.waits();
@@ -224,13 +238,14 @@ impl Life {
             batch_rows: dice.pick(&[1, 4, 4, 9, 2_000]),
             batch_wait: Duration::from_millis(dice.pick(&[1, 5, 40, 150])),
             window_rows: dice.pick(&[3, 16_384]),
-            queue_rows: dice.pick(&[10, 65_536]),
+            queue_rows: dice.pick(&[10, 65_536, 65_536]),
             writes_at_once: dice.between(1, 4) as usize,
             checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
             mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
             backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
             chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
             span_chunks: dice.pick(&[1, 2, 16]),
+            count_rows: dice.pick(&[1, 1, 2, 500]),
             failpoints: self.failpoints,
             ..Settings::default()
         }
@@ -240,6 +255,7 @@ impl Life {
         self.processes += 1;
         let world = &self.world;
         let process = Process::new(world, self.processes);
+        world.books().process_starts();
         let lists = world.books().pilot.clone();
         let cohort = if pilot { self.only(&lists) } else { Cohort::All };
         world.trace.note(format_args!(
@@ -310,6 +326,15 @@ impl Life {
     }
 }
 
+/// Most processes that begin to count rows do not complete that.
+async fn soon_after_counting_begins(world: &World) {
+    world.counting.notified().await;
+    if world.dice.chance(300) {
+        std::future::pending::<()>().await;
+    }
+    world.dice.pause(0, world.dice.pick(&[50, 400, 2_000])).await;
+}
+
 impl Running {
     /// Ends it where it stands, if it has not ended by itself.
     async fn kill(&mut self) {
@@ -327,9 +352,10 @@ impl Running {
 
 fn parts(process: &Arc<Process>, cohort: Cohort, settings: Settings, store: MemoryStore) -> Parts {
     let world = &process.world;
+    let (expiry, margin) = if world.profile.short_leases { (1_500, 500) } else { (5_000, 2_000) };
     let lease_options = LeaseOptions {
-        expiry: Duration::from_secs(5),
-        margin: Duration::from_secs(2),
+        expiry: Duration::from_millis(expiry),
+        margin: Duration::from_millis(margin),
         on_loss: world.dice.pick(&[OnLoss::Degrade, OnLoss::Degrade, OnLoss::Wait]),
         reply_timeout: Duration::from_secs(1),
     };

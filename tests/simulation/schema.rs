@@ -1,11 +1,14 @@
-//! The one table of the simulation and its two targets.
+//! The one table of the simulation and its targets.
 
+use super::profile::Wide;
+use bytes::Bytes;
 use std::sync::Arc;
 use tailfill::model::{
     CellForm, Column, ColumnType, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema,
     Target, TargetId, Value, ValueEncoding,
 };
-use tailfill::sink::tall;
+use tailfill::sink::layout::{self, Address};
+use tailfill::sink::{CountedWrite, RowWrite, wide};
 
 pub const MAPPING: &str = "follows";
 pub const ORDER: usize = 2;
@@ -55,8 +58,8 @@ pub fn show(row: &Row) -> String {
 
 /// `follows(followee, follower, created_at, note, extra)`, PRIMARY KEY (followee, follower), into an ordered
 /// target and one for membership. `bare`: the latter holds nullable columns only, so that items without
-/// any cell come up.
-pub fn mapping(bare: bool) -> Mapping {
+/// any cell come up. `wide`: another one before them, whose cells hold the note.
+pub fn mapping(bare: bool, wide: Option<Wide>) -> Mapping {
     let unsigned = ColumnType::Integer { bytes: 8, unsigned: true };
     let text = ColumnType::Text { charset: "utf8mb4".into(), collation: "utf8mb4_bin".into() };
     let columns = [
@@ -80,6 +83,17 @@ pub fn mapping(bare: bool) -> Mapping {
         unique_keys: vec![vec![0, 1]],
     };
     let member = if bare { vec![NOTE, EXTRA] } else { vec![ORDER, NOTE, EXTRA] };
+    // the wide one first, because it is copied first and has the more to do after that
+    let wide = wide.map(|wide| Target {
+        layout: Layout::Wide,
+        form: CellForm::Alone,
+        segment: wide.segment,
+        counted: wide.counted,
+        ..target("wide", true, vec![NOTE])
+    });
+    let tall = [target("latest", true, vec![ORDER, NOTE, EXTRA]), target("member", false, member)];
+    let targets = (0..).zip(wide.into_iter().chain(tall));
+    let targets = targets.map(|(id, target)| Target { id: TargetId(id), ..target }).collect();
     Mapping {
         id: MappingId(0),
         name: MAPPING.into(),
@@ -88,16 +102,13 @@ pub fn mapping(bare: bool) -> Mapping {
         key: vec![0],
         item: vec![1],
         order: Some(OrderKey { column: ORDER, descending: true }),
-        targets: vec![
-            target(0, "latest", true, vec![ORDER, NOTE, EXTRA]),
-            target(1, "member", false, member),
-        ],
+        targets,
     }
 }
 
-fn target(id: u16, table: &str, ordered: bool, columns: Vec<usize>) -> Target {
+fn target(table: &str, ordered: bool, columns: Vec<usize>) -> Target {
     Target {
-        id: TargetId(id),
+        id: TargetId(0),
         table: table.into(),
         family: "f".into(),
         layout: Layout::Tall,
@@ -111,10 +122,44 @@ fn target(id: u16, table: &str, ordered: bool, columns: Vec<usize>) -> Target {
     }
 }
 
-/// The item that a row key names, and its list key's bytes.
-pub fn item_of_key(mapping: &Mapping, target: TargetId, row: &[u8]) -> (Item, Vec<u8>) {
+/// The item at an address, and its list key's bytes.
+pub fn item_at(mapping: &Mapping, target: TargetId, address: &Address) -> (Item, Vec<u8>) {
     let target = &mapping.targets[usize::from(target.0)];
-    let parts = tall::split_row_key(mapping, target, row).expect("only our own row keys are written");
+    let parts = layout::split(mapping, target, address).expect("only our own addresses are written");
     let item = Item { list: number(&parts.key[0]), item: number(&parts.item[0]) };
     (item, parts.list_key.to_vec())
+}
+
+/// The list of a wide row, and its key's bytes.
+pub fn list_of_row(mapping: &Mapping, target: TargetId, row: &[u8]) -> (u64, Vec<u8>) {
+    let target = &mapping.targets[usize::from(target.0)];
+    let parts = wide::split_row_key(mapping, target, row).expect("only our own rows are written");
+    (number(&parts.list.key[0]), parts.list.list_key.to_vec())
+}
+
+/// Where a write of one item goes.
+pub fn address_of(mapping: &Mapping, target: TargetId, write: &RowWrite) -> Address {
+    let cell = match mapping.targets[usize::from(target.0)].layout {
+        Layout::Tall => None,
+        Layout::Wide => {
+            let mut names = write.puts.iter().map(|(name, _)| name).chain(&write.delete_columns);
+            let name: Bytes = names.next().expect("a wide item has a cell").clone();
+            assert!(names.next().is_none(), "a wide item has one cell");
+            Some(name)
+        }
+    };
+    Address { row: write.row.clone(), cell }
+}
+
+/// The items of a counted write, each as a write of its own.
+pub fn items_of_counted(write: &CountedWrite) -> Vec<RowWrite> {
+    let one = |puts, delete_columns| RowWrite {
+        row: write.row.clone(),
+        tick: write.tick,
+        delete_family: false,
+        puts,
+        delete_columns,
+    };
+    let puts = write.puts.iter().map(|put| one(vec![put.clone()], vec![]));
+    puts.chain(write.delete_columns.iter().map(|name| one(vec![], vec![name.clone()]))).collect()
 }

@@ -1,5 +1,6 @@
 //! Many seeds, and what is printed of one that fails.
 
+use super::books::SeenOfCounts;
 use super::runs::{Report, play};
 use std::fmt::Write;
 use tailfill::failpoints::Failpoints;
@@ -22,17 +23,27 @@ fn seeds() -> Vec<u64> {
 fn the_sink_ends_equal_to_the_engine_whatever_happens() {
     let seeds = seeds();
     let begin = std::time::Instant::now();
-    let mut virtual_seconds = 0.0;
+    let (mut virtual_seconds, mut counts) = (0.0, SeenOfCounts::default());
     let mut bad = Vec::new();
     for seed in &seeds {
         let report = play(*seed, Failpoints::default(), false);
         virtual_seconds += report.virtual_seconds;
+        counts += report.seen_of_counts;
+        if std::env::var_os("TAILFILL_STORY").is_some() {
+            println!("{}", play(*seed, Failpoints::default(), true).story);
+        }
         if !report.is_good() {
             bad.push(report);
         }
     }
     let seconds = begin.elapsed().as_secs_f64();
     println!("{} seeds, {virtual_seconds:.0} virtual seconds in {seconds:.1} s", seeds.len());
+    println!("counts: {counts:?}");
+    if seeds.len() >= 100 {
+        let enough = seeds.len() as u64 / 20;
+        assert!(counts.taken_up > enough, "counting is hardly interrupted: {counts:?}");
+        assert!(counts.by_changes > enough && counts.refused > enough, "{counts:?}");
+    }
     let Some(first) = bad.first() else { return };
     println!("{}", story(first, Failpoints::default()));
     for report in &bad {

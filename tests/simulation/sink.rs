@@ -3,7 +3,7 @@
 //! neither the end of the call nor the death of the process stops.
 
 use super::books::{Part, has_markers};
-use super::schema::{Item, item_of_key};
+use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
 use super::world::{LATEST, Process, World};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -94,9 +94,28 @@ impl Gateway {
         world.dice.pick(&weighted)
     }
 
-    fn delay(&self) -> Duration {
+    /// A counted row is a call of its own, so the worst must come less often.
+    fn counted_fate(&self) -> Fate {
         let world = &self.process.world;
-        match (world.profile.sink_slow, world.trouble(20)) {
+        if !world.trouble(world.profile.sink_trouble / 2) {
+            return Fate::Done;
+        }
+        match world.dice.below(14) {
+            0..3 => Fate::FailsBefore,
+            3..8 => Fate::ReplyLost,
+            8..13 => Fate::FailsAndLandsLate,
+            _ => Fate::Hangs,
+        }
+    }
+
+    fn delay(&self) -> Duration {
+        self.delay_with(20)
+    }
+
+    /// `long`: how many of 1,000 take seconds.
+    fn delay_with(&self, long: u64) -> Duration {
+        let world = &self.process.world;
+        match (world.profile.sink_slow, world.trouble(long)) {
             (_, true) => world.dice.millis(1_000, 4_000),
             (true, _) => world.dice.millis(5, 120),
             (false, _) => world.dice.millis(1, 10),
@@ -105,6 +124,80 @@ impl Gateway {
 
     async fn pause(&self) {
         sleep(self.delay()).await;
+    }
+
+    /// Of a call that is one of many.
+    fn short_delay(&self) -> Duration {
+        self.delay_with(3)
+    }
+
+    /// One call that writes a counted row.
+    async fn counted_call(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        let world = &self.process.world;
+        let fate = self.counted_fate();
+        world.books().ask_counted(target, write);
+        world.books().send_counted(&self.process, target, write, self.live_for);
+        let number = self.process.number;
+        note_counted(world, target, write, format_args!("process {number} sends, {fate:?}"));
+        match fate {
+            Fate::FailsBefore | Fate::PartlyDone => {
+                sleep(self.short_delay()).await;
+                Err(unavailable("refused"))
+            }
+            Fate::FailsAndLandsLate => {
+                self.send_counted_off(target, write, world.dice.millis(1, LATEST.as_millis() as u64));
+                sleep(self.short_delay()).await;
+                Err(unavailable("broken pipe"))
+            }
+            Fate::Hangs => {
+                self.send_counted_off(target, write, world.dice.millis(1, 15_000));
+                sleep(Duration::from_secs(30)).await;
+                Err(unavailable("time-out"))
+            }
+            Fate::Done | Fate::ReplyLost => {
+                let applied = self.send_counted_off(target, write, self.short_delay()).await;
+                sleep(self.short_delay()).await;
+                match fate {
+                    Fate::ReplyLost => Err(unavailable("connection reset")),
+                    _ => applied.map_err(|_| unavailable("the simulation is over")),
+                }
+            }
+        }
+    }
+
+    /// Applies a counted write after a while, whatever becomes of the sender.
+    fn send_counted_off(
+        &self,
+        target: TargetId,
+        write: &CountedWrite,
+        after: Duration,
+    ) -> oneshot::Receiver<bool> {
+        let (world, write) = (self.process.world.clone(), write.clone());
+        let (done, applied) = oneshot::channel();
+        world.in_flight.fetch_add(1, SeqCst);
+        tokio::spawn(async move {
+            sleep(after).await;
+            let names = [CellNames { row: write.row.clone(), qualifiers: vec![] }];
+            let mut before =
+                world.sink.read_counted(target, &names).await.expect("the memory sink takes our reads");
+            let made =
+                world.sink.write_counted(target, &write).await.expect("the memory sink takes our writes");
+            note_counted(&world, target, &write, format_args!("{}", if made { "made" } else { "not made" }));
+            world.books().make_counted(target, &write, made, &before.remove(0));
+            world.in_flight.fetch_sub(1, SeqCst);
+            let _ = done.send(made); // nobody may listen any more
+        });
+        applied
+    }
+
+    /// A read takes a while, and may fail.
+    async fn reach(&self) -> Result<(), SinkError> {
+        let world = &self.process.world;
+        sleep(self.short_delay()).await;
+        match world.trouble(world.profile.sink_trouble / 2) {
+            true => Err(unavailable("connection reset")),
+            false => Ok(()),
+        }
     }
 
     /// Applies rows after a while, whatever becomes of the sender.
@@ -153,7 +246,7 @@ fn describe(world: &World, target: TargetId, rows: &[RowWrite]) -> (Vec<Item>, S
     let mut items = Vec::new();
     let mut text = String::new();
     for write in rows {
-        let (item, _) = item_of_key(&world.mapping, target, &write.row);
+        let (item, _) = item_at(&world.mapping, target, &address_of(&world.mapping, target, write));
         items.push(item);
         let puts: Vec<String> =
             write.puts.iter().map(|(_, value)| String::from_utf8_lossy(value).into()).collect();
@@ -161,6 +254,21 @@ fn describe(world: &World, target: TargetId, rows: &[RowWrite]) -> (Vec<Item>, S
         text += &format!("[{item} @{} {what} nulls {}] ", write.tick, write.delete_columns.len());
     }
     (items, text)
+}
+
+fn note_counted(world: &World, target: TargetId, write: &CountedWrite, what: std::fmt::Arguments<'_>) {
+    let cells: Vec<RowWrite> = items_of_counted(write);
+    let (mut items, text) = describe(world, target, &cells);
+    let (list, _) = list_of_row(&world.mapping, target, &write.row);
+    if items.is_empty() {
+        items = (0..world.profile.items).map(|item| Item { list, item }).collect();
+    }
+    let (expected, tick, count) = (&write.expected, write.tick, write.count);
+    let row = hex::encode(&write.row);
+    world.trace.note_items(
+        &items,
+        format_args!("{what}: {row} of list {list} from {expected:?} to {tick}, count {count:?} {text}"),
+    );
 }
 
 fn unavailable(reason: &str) -> SinkError {
@@ -197,6 +305,8 @@ impl Sink for Gateway {
     }
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let _call = self.process.call("scan cells");
+        self.reach().await?;
         self.process.world.sink.scan_cells(target, range).await
     }
 
@@ -209,10 +319,14 @@ impl Sink for Gateway {
     }
 
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let _call = self.process.call("scan keys");
+        self.reach().await?;
         self.process.world.sink.scan_keys(target, range).await
     }
 
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        let _call = self.process.call("scan counts");
+        self.reach().await?;
         self.process.world.sink.scan_counts(target, range).await
     }
 
@@ -221,11 +335,16 @@ impl Sink for Gateway {
         target: TargetId,
         wanted: &[CellNames],
     ) -> Result<Vec<CountedRow>, SinkError> {
-        self.process.world.sink.read_counted(target, wanted).await
+        let _call = self.process.call("read counted");
+        self.reach().await?;
+        let found = self.process.world.sink.read_counted(target, wanted).await;
+        sleep(self.short_delay()).await; // what was read is old when it arrives
+        found
     }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
-        self.process.world.sink.write_counted(target, write).await
+        let _call = self.process.call("write counted");
+        self.counted_call(target, write).await
     }
 
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {

@@ -214,6 +214,10 @@ fn item(key: &[Value]) -> Item {
 
 #[async_trait]
 impl Snapshot for Selects {
+    async fn hold_view(&mut self) -> Result<(), SourceError> {
+        panic!("a run holds no read view")
+    }
+
     async fn chunk_end(
         &mut self,
         _table: TableId,

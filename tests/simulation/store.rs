@@ -32,7 +32,10 @@ impl CommitHook for Hook {
     async fn after(&self, commit: &Commit) {
         let Some(world) = self.0.upgrade() else { return };
         note(&world, commit);
-        world.books().committed(commit);
+        let begun = world.books().committed(commit);
+        if begun {
+            world.counting.notify_waiters();
+        }
         world.dice.pause(0, 4).await;
     }
 }
@@ -48,6 +51,7 @@ fn note(world: &World, commit: &Commit) {
             }
             Space::Checkpoint => world.trace.note(format_args!("checkpoint: {value}")),
             Space::Chunk => world.trace.note(format_args!("chunk: {value}")),
+            Space::Counts => world.trace.note(format_args!("counts: {value}")),
             Space::Meta | Space::LifeCycle | Space::History => {}
         }
     }

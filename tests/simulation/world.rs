@@ -15,6 +15,7 @@ use tailfill::lock::MemoryLeases;
 use tailfill::model::Mapping;
 use tailfill::sink::memory::MemorySink;
 use tailfill::store::memory::MemoryStore;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Late writes land at most this much later.
@@ -31,6 +32,8 @@ pub struct World {
     pub leases: MemoryLeases,
     pub store: MemoryStore,
     pub in_flight: AtomicI64,
+    /// Rows begin to be counted.
+    pub counting: Notify,
     calm: AtomicBool,
     books: Mutex<Books>,
 }
@@ -39,16 +42,21 @@ impl World {
     pub fn new(seed: u64, with_story: bool) -> Arc<World> {
         let dice = Dice::new(seed);
         let profile = Profile::draw(&dice);
-        let mapping = schema::mapping(profile.bare);
+        World::of(dice, profile, with_story)
+    }
+
+    pub fn of(dice: Dice, profile: Profile, with_story: bool) -> Arc<World> {
+        let mapping = schema::mapping(profile.bare, profile.wide);
         let clock = Arc::new(WallClock { start: Instant::now(), offset_ms: AtomicI64::new(0) });
         let sink = MemorySink::with_tables(&mapping.targets, clock.clone());
         let database = Database::default();
-        let books = Books::new(mapping.clone(), database.clone(), sink.clone());
+        let books = Books::new(mapping.clone(), database.clone(), sink.clone(), profile.pilot_runs > 0);
         Arc::new(World {
             trace: Trace::new(with_story),
             leases: MemoryLeases::new(),
             store: MemoryStore::new(),
             in_flight: AtomicI64::new(0),
+            counting: Notify::new(),
             calm: AtomicBool::new(false),
             books: Mutex::new(books),
             dice,

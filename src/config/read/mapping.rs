@@ -1,10 +1,10 @@
 //! `[[mapping]]`, with its targets and queries.
 
-use super::super::checked::{GatewayKind, Mapping, Order, Query, QueryKind};
+use super::super::checked::{GatewayKind, Mapping, Order, Query};
 use super::super::raw::Section;
 use super::super::rules;
 use super::target;
-use crate::model::TableName;
+use crate::model::{QueryKind, TableName};
 use std::collections::BTreeSet;
 
 /// What must be unique over all mappings.

@@ -177,7 +177,9 @@ impl HbaseSink {
         let (table, limit) = (place.table.clone(), self.places.options.operation_timeout);
         let call =
             |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
-        self.pool.call(&place.subject("a scan"), limit, call).await
+        let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
+        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
+        Ok(results)
     }
 }
 

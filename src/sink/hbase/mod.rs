@@ -6,8 +6,8 @@
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState, WritePace,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
@@ -30,6 +30,7 @@ mod pages;
 mod places;
 mod pool;
 mod probe;
+mod read_meter;
 mod request;
 mod schema;
 mod slots;
@@ -45,6 +46,7 @@ pub use schema::shell_statement;
 use failure::Subject;
 use places::{Place, Places};
 use pool::Pool;
+use read_meter::ReadMeter;
 use writes::Mutation;
 
 /// What build.rs generates from idl/hbase_thrift2.thrift.
@@ -114,6 +116,7 @@ const READ_ROWS_MAX: usize = 2_000;
 pub struct HbaseSink {
     places: Places,
     pool: Pool<gateway::Client>,
+    reads: ReadMeter,
 }
 
 impl HbaseSink {
@@ -124,7 +127,7 @@ impl HbaseSink {
     /// `Unavailable` when none answers. Takes at most 3 s a gateway for each of both.
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
         let pool = Pool::open(&options).await?;
-        Ok(HbaseSink { places: Places::new(options, &targets), pool })
+        Ok(HbaseSink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
     }
 
     /// Disables and deletes a table, if it is there.
@@ -158,6 +161,7 @@ impl HbaseSink {
         let (table, limit, wanted) = (place.table.clone(), self.places.options.operation_timeout, gets.len());
         let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
         let results = self.pool.call(&place.subject("a read"), limit, call).await?;
+        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
         if results.len() != wanted {
             let reason = format!("{} rows were answered for {wanted} keys", results.len());
             return Err(self.places.refused("a read", reason));
@@ -177,6 +181,7 @@ impl HbaseSink {
         let call =
             |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
         let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
+        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
         results.into_iter().filter_map(|result| self.stored(result).transpose()).collect()
     }
 
@@ -285,6 +290,10 @@ impl Sink for HbaseSink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.places.get(target)?).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
     }
 
     fn write_pace(&self) -> Option<WritePace> {

@@ -7,7 +7,7 @@
 //! No faults, no waiting: the simulation wraps it.
 
 use super::cells::{COUNTS_FAMILY, CellNames, CellRange, CountedRow, CountedWrite};
-use super::{PackedWrite, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
+use super::{PackedWrite, ReadCount, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
 use crate::clock::Clock;
 use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ pub struct MemorySink {
     clock: Arc<dyn Clock>,
     targets: Arc<BTreeMap<TargetId, Target>>,
     tables: Arc<Mutex<BTreeMap<String, Table>>>,
+    reads: Arc<Mutex<ReadCount>>,
 }
 
 #[derive(Default)]
@@ -51,7 +52,7 @@ impl MemorySink {
     /// A sink without tables: [`Sink::create`] makes them. `clock` is the server's.
     pub fn new(targets: &[Target], clock: Arc<dyn Clock>) -> MemorySink {
         let targets = targets.iter().map(|target| (target.id, target.clone())).collect();
-        MemorySink { clock, targets: Arc::new(targets), tables: Arc::default() }
+        MemorySink { clock, targets: Arc::new(targets), tables: Arc::default(), reads: Arc::default() }
     }
 
     /// A sink in which every target's table is there already.
@@ -81,6 +82,24 @@ impl MemorySink {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Table>> {
         self.tables.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// One call that brought these rows.
+    fn count<'a>(&self, rows: impl Iterator<Item = &'a StoredRow>) {
+        let mut reads = self.reads.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        reads.calls += 1;
+        for row in rows {
+            reads.rows += 1;
+            reads.cells += row.cells.len() as u64;
+        }
+    }
+
+    /// One call that brought rows with a cell each.
+    fn count_names(&self, rows: usize) {
+        let mut reads = self.reads.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        reads.calls += 1;
+        reads.rows += rows as u64;
+        reads.cells += rows as u64;
     }
 
     fn target(&self, id: TargetId) -> Result<&Target, SinkError> {
@@ -209,15 +228,22 @@ impl Sink for MemorySink {
     }
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.with_family(target, |family| keys.iter().map(|key| family.read(key)).collect())
+        let rows: Vec<_> =
+            self.with_family(target, |family| keys.iter().map(|key| family.read(key)).collect())?;
+        self.count(rows.iter().flatten());
+        Ok(rows)
     }
 
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.with_family(target, |family| family.scan(range))
+        let rows = self.with_family(target, |family| family.scan(range))?;
+        self.count(rows.iter());
+        Ok(rows)
     }
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.with_family(target, |family| family.scan_cells(range))
+        let rows = self.with_family(target, |family| family.scan_cells(range))?;
+        self.count(rows.iter());
+        Ok(rows)
     }
 
     async fn read_cells(
@@ -225,18 +251,25 @@ impl Sink for MemorySink {
         target: TargetId,
         wanted: &[CellNames],
     ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.with_family(target, |family| wanted.iter().map(|names| family.read_cells(names)).collect())
+        let read = |family: &mut Family| wanted.iter().map(|names| family.read_cells(names)).collect();
+        let rows: Vec<_> = self.with_family(target, read)?;
+        self.count(rows.iter().flatten());
+        Ok(rows)
     }
 
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
-        self.with_family(target, |family| family.scan_keys(range))
+        let keys = self.with_family(target, |family| family.scan_keys(range))?;
+        self.count_names(keys.len());
+        Ok(keys)
     }
 
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         let rows = |counts: &Family, _: &Family| {
             counts.scan_keys(range).iter().map(|row| cells::counted_row(counts, row)).collect()
         };
-        self.with_counts(target, rows)
+        let rows: Vec<CountedRow> = self.with_counts(target, rows)?;
+        self.count_names(rows.len());
+        Ok(rows)
     }
 
     async fn read_counted(
@@ -286,6 +319,10 @@ impl Sink for MemorySink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.with_family(target, |_| self.clock.now_ms())
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(*self.reads.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }
 

@@ -110,38 +110,56 @@ enum Side {
     UpTo,
 }
 
+/// One column of a bound that goes over several: what is compared with what, and how.
+pub struct Step {
+    pub name: String,
+    pub sql: String,
+    pub param: Param,
+    /// Beyond the bound.
+    pub strict: &'static str,
+    /// Beyond it or at it.
+    pub wide: &'static str,
+}
+
 /// For a key (a, b): `a >= ? AND (a > ? OR (a = ? AND b > ?))`. The first comparison alone is what
-/// MySQL makes the range of.
-fn bound(schema: &TableSchema, key: &[Value], side: Side) -> Result<Condition, BadBound> {
-    let (strict, wide, last) = match side {
-        Side::After => (">", ">=", ">"),
-        Side::UpTo => ("<", "<=", "<="),
-    };
-    let mut columns = Vec::with_capacity(key.len());
-    for (index, value) in schema.primary_key.iter().zip(key) {
-        let column = &schema.columns[*index];
-        let (sql, param) = bind(column, value)?;
-        columns.push((quote(&column.name), sql, param));
-    }
-    let complete = columns.len() == schema.primary_key.len() && key.len() == columns.len();
-    let Some(((name, sql, param), before)) = columns.split_last().filter(|_| complete) else {
-        return Err(BadBound { column: "of the primary key".into() });
-    };
-    let mut condition = Condition { sql: format!("{name} {last} {sql}"), params: vec![param.clone()] };
-    for (name, sql, param) in before.iter().rev() {
+/// MySQL makes the range of. `inclusive`: at the bound too.
+pub fn beyond(steps: &[Step], inclusive: bool) -> Condition {
+    let Some((last, before)) = steps.split_last() else { return Condition::default() };
+    let operator = if inclusive { last.wide } else { last.strict };
+    let mut condition =
+        Condition { sql: format!("{} {operator} {}", last.name, last.sql), params: vec![last.param.clone()] };
+    for Step { name, sql, param, strict, .. } in before.iter().rev() {
         condition.sql = format!("({name} {strict} {sql} OR ({name} = {sql} AND {}))", condition.sql);
         condition.params.splice(0..0, [param.clone(), param.clone()]);
     }
-    if let Some((name, sql, param)) = before.first() {
+    if let Some(Step { name, sql, param, wide, .. }) = before.first() {
         condition.sql = format!("{name} {wide} {sql} AND {}", condition.sql);
         condition.params.insert(0, param.clone());
     }
-    Ok(condition)
+    condition
+}
+
+/// A bound over the primary key.
+fn bound(schema: &TableSchema, key: &[Value], side: Side) -> Result<Condition, BadBound> {
+    let (strict, wide) = match side {
+        Side::After => (">", ">="),
+        Side::UpTo => ("<", "<="),
+    };
+    let mut steps = Vec::with_capacity(key.len());
+    for (index, value) in schema.primary_key.iter().zip(key) {
+        let column = &schema.columns[*index];
+        let (sql, param) = bind(column, value)?;
+        steps.push(Step { name: quote(&column.name), sql, param, strict, wide });
+    }
+    if steps.is_empty() || steps.len() != schema.primary_key.len() || key.len() != steps.len() {
+        return Err(BadBound { column: "of the primary key".into() });
+    }
+    Ok(beyond(&steps, side == Side::UpTo))
 }
 
 /// The expression and parameter that stand for `value` where `column` is compared: of the column's
 /// type, character set and collation, so that the index can be used and no conversion loses digits.
-fn bind(column: &Column, value: &Value) -> Result<(String, Param), BadBound> {
+pub fn bind(column: &Column, value: &Value) -> Result<(String, Param), BadBound> {
     let bad = || BadBound { column: column.name.clone() };
     let number = |sql: &str, param: u64| (sql.to_owned(), Param::UInt(param));
     Ok(match (&column.column_type, value) {

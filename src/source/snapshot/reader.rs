@@ -1,9 +1,10 @@
 //! The session that reads snapshots.
 
 use super::chunk::{self, Condition};
+use super::part;
 use super::value::CellReader;
 use crate::model::table::quote;
-use crate::model::{Mapping, Row, TableId, TableName, Value};
+use crate::model::{ListPart, Mapping, Row, TableId, TableName, Value};
 use crate::source::connection::{Connection, number_at};
 use crate::source::mysql::Session;
 use crate::source::registry::{Registered, Registry};
@@ -176,6 +177,8 @@ enum Tail {
     Nth(u32),
     /// The same, through whatever index.
     NthOfAny(u32),
+    /// In this order, through whatever index.
+    Ordered(String),
 }
 
 impl Select<'_> {
@@ -184,11 +187,12 @@ impl Select<'_> {
         let schema = &self.table.schema;
         let key: Vec<String> = schema.primary_key.iter().map(|i| quote(&schema.columns[*i].name)).collect();
         let count = if self.grouped { ", COUNT(*)" } else { "" };
-        let (index, tail) = match self.tail {
+        let (index, tail) = match &self.tail {
             Tail::None if self.grouped => {
                 (" FORCE INDEX (PRIMARY)", format!(" GROUP BY {}", expressions.join(", ")))
             }
             Tail::None => ("", String::new()),
+            Tail::Ordered(order_by) => ("", order_by.clone()),
             Tail::PrimaryKey => (" FORCE INDEX (PRIMARY)", String::new()),
             Tail::PrimaryKeyOrder => (" FORCE INDEX (PRIMARY)", format!(" ORDER BY {}", key.join(", "))),
             Tail::Nth(offset) | Tail::NthOfAny(offset) => {
@@ -207,6 +211,13 @@ impl Select<'_> {
 
 #[async_trait]
 impl Snapshot for MysqlSnapshot {
+    async fn hold_view(&mut self) -> Result<(), SourceError> {
+        // for the next transaction alone, which ends with the connection
+        let level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+        self.connection.run("the isolation of a read view", level).await?;
+        self.connection.run("a read view", "START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+    }
+
     async fn chunk_end(
         &mut self,
         table: TableId,
@@ -290,6 +301,28 @@ impl Snapshot for MysqlSnapshot {
 
     async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
         self.exactly(mapping, &mapping.key, key).await
+    }
+
+    async fn list_part(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        part: &ListPart,
+    ) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let part = part::of_list(&table.schema, mapping, key, part)
+            .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+        let (condition, tail) = (part.condition, Tail::Ordered(part.order_by));
+        self.select(Select { table: &table, columns: &table.used, condition, grouped: false, tail }).await
+    }
+
+    async fn list_count(&mut self, mapping: &Mapping, key: &[Value]) -> Result<u64, SourceError> {
+        let name = &mapping.schema.name;
+        let condition = part::exactly(&mapping.schema, &mapping.key, key)
+            .map_err(|error| bad_table(name, error.to_string()))?;
+        let statement = format!("SELECT COUNT(*) FROM {} WHERE {}", name.quoted(), condition.sql);
+        let rows = self.connection.rows_with("the size of a list", &statement, condition.params).await?;
+        Ok(rows.first().and_then(|row| number_at(row, 0)).unwrap_or(0))
     }
 
     async fn item(

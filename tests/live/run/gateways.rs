@@ -4,9 +4,9 @@ use crate::support::own::{Own, Speaks};
 use crate::support::scenario::{Scenario, chunks_done, copied};
 use crate::support::setup::port;
 use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, Shape};
-use crate::support::wait::until_so;
+use crate::support::tailfill::Tailfill;
 use serde_json::Value as Json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lists whose writes a dying gateway swallowed stay leased until the lease expires, and six servers share the machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -17,17 +17,16 @@ fn served(variable: &str) -> Vec<String> {
 
 /// A whole move through such gateways: no table can be created, so they are made otherwise; a copy under writes, a
 /// kill, and another start; and a quiet end.
-async fn moves_through(test: &str, shape: &'static Shape, speaks: Speaks, gateways: Vec<String>) {
-    const ROWS: u64 = 6_000;
-    let mut scenario = Scenario::new(test, shape).await.fill(200, ROWS).await;
+async fn moves_through(test: &str, shape: &'static Shape, rows: u64, speaks: Speaks, gateways: Vec<String>) {
+    let mut scenario = Scenario::new(test, shape).await.fill(200, rows).await;
     (scenario.settings.speaks, scenario.settings.gateways) = (speaks, gateways);
-    scenario.settings.chunk_rows = 100;
+    scenario.settings.chunk_rows = 50;
     let init = scenario.run(&["init"]).await.expect_code(3).says(&["run the statement above", "hbase shell"]);
     assert_eq!(init.out.matches("create '").count(), 2, "a statement for each table:\n{}", init.out);
     scenario.init_by_thrift2().await;
     scenario.init().await;
 
-    let application = scenario.application(3).await;
+    let application = scenario.application(2).await;
     let run = scenario.start(&["run", "--until", "caught-up"]);
     let in_the_middle =
         |status: &Json| chunks_done(status) > 3 && status["tail"]["batches"].as_u64() > Some(3);
@@ -39,26 +38,26 @@ async fn moves_through(test: &str, shape: &'static Shape, speaks: Speaks, gatewa
     let second = scenario.catch_up().await;
     println!("{transactions} transactions\n{}{}", first.out, second.out);
     assert!(transactions > 50, "the application hardly worked");
-    assert!(scenario.compare().await as u64 > ROWS / 2);
+    assert!(scenario.compare().await as u64 > rows / 2);
     scenario.run(&["verify", "--full"]).await.expect_code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_through_thrift1_ends_equal() {
     let gateways = served("TAILFILL_THRIFT1_PORT");
-    moves_through("thrift1", &FOLLOWS, Speaks::Thrift1, gateways).await;
+    moves_through("thrift1", &FOLLOWS, 6_000, Speaks::Thrift1, gateways).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_through_framed_thrift1_ends_equal() {
     let gateway = Own::gateway_that(Speaks::Thrift1Framed).await;
-    moves_through("framed1", &ENTRIES, Speaks::Thrift1Framed, vec![gateway.address()]).await;
+    moves_through("framed1", &ENTRIES, 2_000, Speaks::Thrift1Framed, vec![gateway.address()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_through_framed_thrift2_ends_equal() {
     let gateways = served("TAILFILL_THRIFT2_FRAMED_PORT");
-    moves_through("framed2", &LABELS, Speaks::Thrift2Framed, gateways).await;
+    moves_through("framed2", &LABELS, 6_000, Speaks::Thrift2Framed, gateways).await;
 }
 
 /// Waits until chunks (if there are any left) and batches were written beyond those of `before`.
@@ -69,6 +68,15 @@ async fn until_it_goes_on(scenario: &Scenario, what: &str, before: &Json) -> Jso
             && (chunks_done(status) > chunks_done(before) + 5 || copied(status))
     };
     scenario.until_status_within(PATIENCE, what, more).await
+}
+
+/// A gateway that was away for long is asked again after up to 32 s.
+async fn until_used(what: &str, run: &Tailfill, port: u16) {
+    let begin = Instant::now();
+    while run.connections_to(port) == 0 {
+        assert!(begin.elapsed() < PATIENCE, "waited {} s for a connection to {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Two gateways: one dies in the middle of the copy and comes back, then the other dies and comes back.
@@ -91,13 +99,13 @@ async fn one_dies_then_the_other(test: &str, speaks: Speaks) {
     println!("retries while one was away: {}", without["retries"]);
     assert_eq!(run.connections_to(one.port), 0);
     one.start();
-    until_so("the gateway that is back to be used again", async || run.connections_to(one.port) > 0).await;
+    until_used("the gateway that is back", &run, one.port).await;
 
     let back = scenario.status().await.expect("it runs");
     other.kill();
     until_it_goes_on(&scenario, "the run to go on with the gateway that came back", &back).await;
     other.start();
-    until_so("the second one to be used again", async || run.connections_to(other.port) > 0).await;
+    until_used("the second one that is back", &run, other.port).await;
 
     let transactions = application.stop().await;
     scenario.until_status_within(PATIENCE, "the copy to be complete", copied).await;

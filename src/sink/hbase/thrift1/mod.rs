@@ -7,11 +7,12 @@
 use super::cell_pages::{self, Ask};
 use super::places::{Place, Places};
 use super::pool::Pool;
+use super::read_meter::ReadMeter;
 use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
 use crate::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState, WritePace,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState, WritePace,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use connection::Connections;
 use futures::{StreamExt, TryStreamExt, stream};
 use hbase_thrift::hbase::{THbaseSyncClient, TScan};
 use std::collections::BTreeMap;
+use ticks::CallTimes;
 
 mod bounded;
 mod clock;
@@ -27,23 +29,26 @@ mod failure;
 mod results;
 mod socket;
 mod table;
+mod ticks;
 mod writes;
 
-/// Ticks of one write at most, for each call that may be under way: with calls of 50 ms they take less than a
-/// second, far less than the shortest lease allows.
-const TICKS_MAX: usize = 16;
+/// A page of a scan: a scanner is opened, read and closed.
+const PAGE_CALLS: u64 = 3;
 
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
     pool: Pool<Connections>,
+    call_times: CallTimes,
+    reads: ReadMeter,
 }
 
 impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
         let pool = Pool::open(&options).await?;
-        Ok(Thrift1Sink { places: Places::new(options, &targets), pool })
+        let (places, call_times) = (Places::new(options, &targets), CallTimes::default());
+        Ok(Thrift1Sink { places, pool, call_times, reads: ReadMeter::default() })
     }
 
     /// One call that does not write rows.
@@ -60,12 +65,14 @@ impl Thrift1Sink {
 
     /// One mutateRowsTs.
     async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
+        let timed = self.call_times.begin();
         let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
         let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
         let send = move |client: &mut connection::Client| {
             client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
         };
         turn.gateway.call(&turn.client, &place.subject("writes"), limit, send).await?;
+        timed.answered();
         turn.answered();
         Ok(())
     }
@@ -78,7 +85,9 @@ impl Thrift1Sink {
         };
         let found = self.call(place, "a read", read).await?;
         let answers = results::in_order(keys, found, &place.family);
-        answers.map_err(|reason| self.places.refused("a read", reason.into()))
+        let answers = answers.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answers.iter().flatten().map(|row| row.cells.len()));
+        Ok(answers)
     }
 
     /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
@@ -94,7 +103,10 @@ impl Thrift1Sink {
         };
         let found = self.call(place, "a scan", read).await?;
         let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
-        page.collect::<Result<_, _>>().map_err(|reason| self.places.refused("a scan", reason.into()))
+        let page: Result<Vec<StoredRow>, _> = page.collect();
+        let page = page.map_err(|reason| self.places.refused("a scan", reason.into()))?;
+        self.reads.count(PAGE_CALLS, page.iter().map(|row| row.cells.len()));
+        Ok(page)
     }
 
     async fn scan_page(
@@ -146,6 +158,7 @@ impl Thrift1Sink {
         let found = self.call(place, "a read", read).await?;
         let answer = results::in_order(std::slice::from_ref(&wanted.row), found, &place.family);
         let answer = answer.map_err(|reason| self.places.refused("a read", reason.into()))?;
+        self.reads.count(1, answer.iter().flatten().map(|row| row.cells.len()));
         Ok(answer.into_iter().flatten().next())
     }
 
@@ -235,8 +248,12 @@ impl Sink for Thrift1Sink {
         self.read_clock(self.places.get(target)?).await
     }
 
+    fn read_count(&self) -> Option<ReadCount> {
+        Some(self.reads.total())
+    }
+
     fn ticks_max(&self) -> usize {
-        TICKS_MAX * self.places.calls_at_once()
+        self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
     }
 
     fn write_pace(&self) -> Option<WritePace> {

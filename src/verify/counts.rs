@@ -1,0 +1,225 @@
+//! Counts that do not fit, confirmed: from a row whose count looks wrong to one that is wrong.
+//!
+//! A list that many people follow never stands still, and a list of a million items takes seconds to read, so
+//! nothing here waits for a moment without a change. A round:
+//! 1. the executed set G0; wait until the tail has written it; open a read view of MySQL;
+//! 2. read `c:t` of the rows (A); the binlog outside G0 up to its end, for the items that it touches in these rows;
+//!    read `c:n`, `c:t` and which of the touched items are there, each row in one Get (B). Where `c:t` is the same
+//!    in A and B nothing was done to the row in between, so that B shows what A would have, and what A shows is in
+//!    the binlog that was read since;
+//! 3. count the items of the lists in the view, without the touched ones.
+//!
+//! An item that no transaction outside G0 touches is the same in the view and in B. So `c:n` has to be the number of
+//! those in the view and of the touched ones in B. Rows to which something was done between A and B go through step 2
+//! again, with B as A.
+
+use super::digest::Suspects;
+use super::read::{SinkReader, SourceReader};
+use super::report::TargetReport;
+use super::scan::buckets;
+use super::tail::Watch;
+use super::tally::{Passed, RowTally, TallyWalk, fits};
+use super::under_way::{self, Feed};
+use super::{Verification, VerifyError};
+use crate::model::{GtidSet, Mapping, Target, Value};
+use crate::sink::layout::{self, Address};
+use crate::sink::{CellNames, CountedRow, SinkError, wide};
+use crate::source::SourceError;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Rows whose counts are confirmed together.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// How often a row is looked at for a moment in which nothing is done to it (some milliseconds), in one round.
+const LOOKS_MAX: u32 = 100;
+
+/// Where counts are looked at.
+pub struct CountSuspects {
+    /// Rows that had not as many cells as they say.
+    pub ill_fitting: Suspects,
+    /// Rows whose cells are not those of MySQL, so that a count which fits them is wrong.
+    pub uneven: Suspects,
+}
+
+impl CountSuspects {
+    fn call_for(&self, tally: &RowTally, due: bool) -> bool {
+        match fits(tally, due) {
+            Some(true) => self.uneven.has_row(&tally.row),
+            Some(false) => self.ill_fitting.has_row(&tally.row) || self.uneven.has_row(&tally.row),
+            None => false,
+        }
+    }
+}
+
+/// Reads the names of all cells again, and confirms the counts that are suspect into `report`.
+pub async fn look(
+    with: &Verification,
+    watch: &Watch,
+    (mapping, target): (&Mapping, &Target),
+    suspects: &CountSuspects,
+    report: &mut TargetReport,
+) -> Result<(), VerifyError> {
+    let sink = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
+    let due = with.counts_due.contains(&target.id);
+    let mut confirmer = CountConfirmer { with, watch, mapping, target, sink, due, pending: BTreeMap::new() };
+    for bucket in buckets(target) {
+        let mut walk = TallyWalk::names(target, bucket);
+        while let Some(passed) = walk.next(&sink).await? {
+            let Passed::Rows(rows) = passed else { continue };
+            for tally in rows.into_iter().filter(|tally| suspects.call_for(tally, due)) {
+                confirmer.add(tally.row);
+            }
+            if confirmer.pending.len() >= ROWS_AT_ONCE {
+                confirmer.work(report).await?;
+            }
+        }
+    }
+    confirmer.work(report).await
+}
+
+/// Rows, each with the key of its list; `None` for a row key that is none of the mapping.
+type Rows = BTreeMap<Bytes, Option<Vec<Value>>>;
+
+/// Confirms the counts of one target.
+pub struct CountConfirmer<'a> {
+    with: &'a Verification,
+    watch: &'a Watch,
+    mapping: &'a Mapping,
+    target: &'a Target,
+    sink: SinkReader<'a>,
+    due: bool,
+    pending: Rows,
+}
+
+/// A row of HBase at one moment.
+struct Stood {
+    count: Option<u64>,
+    /// Its items that transactions outside G0 touch, and how many of them it has.
+    touched: BTreeSet<Bytes>,
+    touched_present: u64,
+}
+
+impl CountConfirmer<'_> {
+    fn add(&mut self, row: Bytes) {
+        let list = wide::split_row_key(self.mapping, self.target, &row).map(|parts| parts.list.key);
+        self.pending.insert(row, list);
+        self.with.meter.candidates.fetch_add(1, Relaxed);
+    }
+
+    /// Confirms all rows, in rounds.
+    async fn work(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
+        let mut moving = std::mem::take(&mut self.pending);
+        let count = moving.len() as u64;
+        for _ in 0..self.with.settings.rounds {
+            if moving.is_empty() {
+                break;
+            }
+            moving = self.round(moving, report).await?;
+        }
+        report.unsettled += moving.len() as u64;
+        self.with.meter.candidates.fetch_sub(count, Relaxed);
+        Ok(())
+    }
+
+    /// Gives back what never stood still.
+    async fn round(&self, mut rows: Rows, report: &mut TargetReport) -> Result<Rows, VerifyError> {
+        let before = self.with.source.executed().await?;
+        self.watch.written(&before).await?;
+        let (source, retry_for) = (&*self.with.source, self.with.settings.retry_for);
+        let mut source = SourceReader::new(source, retry_for, &self.with.meter);
+        source.hold_view().await?;
+        let stood = match self.stand(&rows, before).await {
+            // The next round asks again.
+            Err(VerifyError::Source(SourceError::Unavailable { address, reason })) => {
+                tracing::warn!(%address, %reason, "the binlog could not be read");
+                return Ok(rows);
+            }
+            done => done?,
+        };
+        let Some(untouched) = self.untouched(&mut source, &rows, &stood).await? else { return Ok(rows) };
+        for (row, stood) in stood {
+            let Some(list) = rows.remove(&row) else { continue };
+            let expected = untouched.get(&row).copied().unwrap_or(0) + stood.touched_present;
+            let may_be_absent = !self.due || expected == 0;
+            if stood.count != Some(expected) && !(stood.count.is_none() && may_be_absent) {
+                let segment = wide::split_row_key(self.mapping, self.target, &row).and_then(|p| p.segment);
+                let list = list.map(|key| (key, segment));
+                report.miscounted(self.mapping, &row, list, stood.count, expected);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Finds a moment for each row, of which the binlog tells what it shows. Rows without one are left out.
+    async fn stand(&self, rows: &Rows, before: GtidSet) -> Result<BTreeMap<Bytes, Stood>, VerifyError> {
+        let mut touched: BTreeMap<Bytes, BTreeSet<Bytes>> =
+            rows.keys().map(|row| (row.clone(), BTreeSet::new())).collect();
+        let mut stood = BTreeMap::new();
+        let mut feed = match self.watch.is_live() {
+            true => Some(Feed::open(self.with, before).await?),
+            false => None,
+        };
+        let mut earlier = self.read(&touched).await?;
+        for _ in 0..LOOKS_MAX {
+            if let Some(feed) = &mut feed {
+                feed.read(|_, change| {
+                    for Address { row, cell } in under_way::addresses(self.mapping, self.target, change) {
+                        if let Some(touched) = touched.get_mut(&row) {
+                            touched.extend(cell);
+                        }
+                    }
+                })
+                .await?;
+            }
+            let now = self.read(&touched).await?;
+            for (earlier, now) in earlier.iter().zip(&now).filter(|(earlier, now)| earlier.tick == now.tick) {
+                let Some(touched) = touched.remove(&earlier.row) else { continue };
+                let touched_present = now.present.len() as u64;
+                stood.insert(now.row.clone(), Stood { count: now.count, touched, touched_present });
+            }
+            if touched.is_empty() {
+                break;
+            }
+            earlier = now.into_iter().filter(|row| touched.contains_key(&row.row)).collect();
+        }
+        Ok(stood)
+    }
+
+    /// In the order of the rows.
+    async fn read(&self, touched: &BTreeMap<Bytes, BTreeSet<Bytes>>) -> Result<Vec<CountedRow>, VerifyError> {
+        let names = touched
+            .iter()
+            .map(|(row, cells)| CellNames { row: row.clone(), qualifiers: cells.iter().cloned().collect() });
+        self.sink.counted(self.target.id, &names.collect::<Vec<_>>()).await
+    }
+
+    /// How many items MySQL has in each row, without the touched ones; `None` when the view was lost.
+    async fn untouched(
+        &self,
+        source: &mut SourceReader<'_>,
+        rows: &Rows,
+        stood: &BTreeMap<Bytes, Stood>,
+    ) -> Result<Option<BTreeMap<Bytes, u64>>, VerifyError> {
+        let mut lists: Vec<&[Value]> = stood.keys().filter_map(|row| rows.get(row)?.as_deref()).collect();
+        lists.dedup(); // the segments of a list lie together
+        let mut counts: BTreeMap<Bytes, u64> = BTreeMap::new();
+        let mut bad: Option<SinkError> = None;
+        let mut take = |row: &[Value]| match layout::address(self.mapping, self.target, row) {
+            Ok(Address { row, cell: Some(cell) }) => {
+                if stood.get(&row).is_some_and(|stood| !stood.touched.contains(&cell)) {
+                    *counts.entry(row).or_default() += 1;
+                }
+            }
+            Ok(Address { cell: None, .. }) => {}
+            Err(error) => drop(bad.get_or_insert(error)),
+        };
+        let chunk_rows = self.with.settings.chunk_rows;
+        let whole = source.each_in_view(self.mapping, &lists, chunk_rows, &mut take).await?;
+        match bad {
+            Some(error) => Err(error.into()),
+            None => Ok(whole.then_some(counts)),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Both sides read once, and reduced to digests.
+
+use super::compare::{expected_cells, stored_cells};
+use super::digest::{SetDigest, Suspects};
+use super::read::{SinkReader, SourceReader};
+use super::report::TargetReport;
+use super::scan::{TableWalk, buckets};
+use super::tally::{CountsSeen, Passed, TallyWalk};
+use super::{Stage, Verification, VerifyError};
+use crate::model::{Mapping, Target};
+use crate::sink::ScanRange;
+use crate::sink::layout;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::sync::{Mutex, PoisonError};
+use tokio::task::JoinSet;
+
+/// Scans of salt buckets under way at the same time.
+pub const SCANS_AT_ONCE: usize = 4;
+
+/// Where a target may differ.
+pub struct TargetSuspects {
+    pub items: Suspects,
+    /// `None` in a target without counts.
+    pub counts: Option<CountsSeen>,
+}
+
+/// What HBase has of one target.
+struct Stored {
+    digest: SetDigest,
+    counts: Option<CountsSeen>,
+}
+
+/// Reads a mapping and its targets once, and tells for each target where the two may differ.
+pub async fn suspects(
+    with: &Verification,
+    mapping: &Mapping,
+    reports: &mut [TargetReport],
+) -> Result<Vec<TargetSuspects>, VerifyError> {
+    with.meter.enter(Stage::Reading);
+    // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.
+    let (sink_side, targets) = (with.clone(), mapping.targets.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { of_sink(&sink_side, &targets).await });
+    let expected = of_source(with, mapping).await?;
+    let stored = match tasks.join_next().await.expect("one was started") {
+        Ok(stored) => stored?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    let mut found = Vec::with_capacity(stored.len());
+    for ((report, expected), Stored { digest, counts }) in reports.iter_mut().zip(expected).zip(stored) {
+        report.items_compared = expected.items();
+        if let Some(counts) = &counts {
+            counts.note(report);
+        }
+        found.push(TargetSuspects { items: expected.differing(&digest), counts });
+    }
+    Ok(found)
+}
+
+/// What should be in each target of a mapping.
+async fn of_source(with: &Verification, mapping: &Mapping) -> Result<Vec<SetDigest>, VerifyError> {
+    let mut reader = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
+    let mut digests: Vec<SetDigest> = mapping.targets.iter().map(|_| SetDigest::new()).collect();
+    let mut walk = TableWalk::new(mapping, with.settings.chunk_rows);
+    while let Some(rows) = walk.next(&mut reader).await? {
+        for (target, digest) in mapping.targets.iter().zip(&mut digests) {
+            for row in &rows {
+                let write = layout::item_write(mapping, target, row)?;
+                digest.add(&write.address, &expected_cells(&write));
+            }
+        }
+    }
+    Ok(digests)
+}
+
+/// What is in each target.
+async fn of_sink(with: &Verification, targets: &[Target]) -> Result<Vec<Stored>, VerifyError> {
+    let reader = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
+    let nothing = |target: &Target| {
+        let counts = target.counted.then(|| CountsSeen::new(with.counts_due.contains(&target.id)));
+        Mutex::new(Stored { digest: SetDigest::new(), counts })
+    };
+    let stored: Vec<Mutex<Stored>> = targets.iter().map(nothing).collect();
+    let scans = targets.iter().zip(&stored).flat_map(|(target, stored)| {
+        buckets(target).into_iter().map(move |bucket| add_bucket(reader, target, bucket, stored))
+    });
+    let scans: Vec<_> = scans.collect();
+    stream::iter(scans).buffer_unordered(SCANS_AT_ONCE).try_collect::<()>().await?;
+    Ok(stored.into_iter().map(|stored| stored.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+}
+
+async fn add_bucket(
+    reader: SinkReader<'_>,
+    target: &Target,
+    bucket: ScanRange,
+    stored: &Mutex<Stored>,
+) -> Result<(), VerifyError> {
+    let mut walk = TallyWalk::new(target, bucket);
+    while let Some(passed) = walk.next(&reader).await? {
+        let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+        match passed {
+            Passed::Items(items) => {
+                items.iter().for_each(|item| stored.digest.add(&item.address, &stored_cells(&item.stored)));
+            }
+            Passed::Rows(rows) => {
+                let Some(counts) = &mut stored.counts else { continue };
+                rows.iter().for_each(|row| counts.add(row));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! A double of HBase that remembers how much was asked for at once, and lets others work in between.
+
+use crate::model::{Target, TargetId};
+use crate::sink::memory::MemorySink;
+use crate::sink::{
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
+    TableState,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+/// The double. Clones are handles.
+#[derive(Clone)]
+pub struct Watched {
+    /// The double as it is.
+    pub sink: MemorySink,
+    asked: Arc<Asked>,
+    hooks: Arc<Mutex<VecDeque<Hook>>>,
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// The most that one call asked for.
+#[derive(Default)]
+struct Asked {
+    cells: AtomicUsize,
+    rows: AtomicUsize,
+    whole_rows: AtomicUsize,
+}
+
+impl Watched {
+    pub fn new(sink: MemorySink) -> Watched {
+        Watched { sink, asked: Arc::default(), hooks: Arc::default() }
+    }
+
+    /// Runs `hook` before the next read of counted rows that no earlier hook takes.
+    pub fn before_counts(&self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.lock().unwrap().push_back(Box::new(hook));
+    }
+
+    /// Cells of one call, and rows.
+    pub fn most_cells(&self) -> usize {
+        self.asked.cells.load(Relaxed)
+    }
+
+    pub fn most_rows(&self) -> usize {
+        self.asked.rows.load(Relaxed)
+    }
+
+    /// Rows that were asked for with all their cells.
+    pub fn whole_rows(&self) -> usize {
+        self.asked.whole_rows.load(Relaxed)
+    }
+
+    fn asked_cells(&self, wanted: &[CellNames]) {
+        self.asked.cells.fetch_max(wanted.iter().map(|names| names.qualifiers.len()).sum(), Relaxed);
+        self.asked.rows.fetch_max(wanted.len(), Relaxed);
+    }
+}
+
+#[async_trait]
+impl Sink for Watched {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        self.sink.write(target, rows).await
+    }
+
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.asked.whole_rows.fetch_add(keys.len(), Relaxed);
+        self.sink.read(target, keys).await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.asked.whole_rows.fetch_add(range.limit, Relaxed);
+        self.sink.scan(target, range).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.asked.cells.fetch_max(range.limit, Relaxed);
+        self.sink.scan_cells(target, range).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.asked_cells(wanted);
+        self.sink.read_cells(target, wanted).await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        self.asked.rows.fetch_max(range.limit, Relaxed);
+        self.sink.scan_keys(target, range).await
+    }
+
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.asked.rows.fetch_max(range.limit, Relaxed);
+        self.sink.scan_counts(target, range).await
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        let hook = self.hooks.lock().unwrap().pop_front();
+        hook.into_iter().for_each(|hook| hook());
+        self.asked_cells(wanted);
+        self.sink.read_counted(target, wanted).await
+    }
+
+    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
+        self.sink.write_counted(target, write).await
+    }
+
+    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
+        self.sink.describe(target).await
+    }
+
+    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
+        self.sink.create(target, run_id, purge_deletes_ms).await
+    }
+
+    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.sink.server_clock_ms(target).await
+    }
+}
