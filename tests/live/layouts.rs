@@ -2,6 +2,7 @@
 //! to the end; then both sides are equal, by a comparison that reads HBase by docs/formats.md.
 
 use crate::support::lists::{Cells, Form, Lists};
+use crate::support::memcached::Held;
 use crate::support::scenario::{Scenario, copied};
 use crate::support::shape::{ENTRIES, ENTRIES_BY_ID, FOLLOWEES, FOLLOWS, LABELS, STOCK, Shape};
 use crate::support::wait::until_so;
@@ -11,37 +12,48 @@ use std::time::Duration;
 const HOUR: u64 = 3_600 * 1_000_000;
 const DAY: u64 = 24 * HOUR;
 
-/// Deletes that must have come while something was copied, and again before the kill of the tail.
-const DELETES: u64 = 10;
+/// Deletes that must have come before the first kill while copying, and before that while tailing.
+const DELETES: u64 = 20;
+
+const LISTS: u64 = 200;
+/// The number of the largest list.
+const LARGEST: u64 = LISTS / 2;
 
 /// A copy under writes takes its time on a machine that is busy otherwise.
 const COPY_LIMIT: Duration = Duration::from_secs(140);
 
 async fn full_cycle(test: &str, shape: &'static Shape, lists: Vec<Lists>, rows: u64) {
-    let mut scenario = Scenario::new(test, shape).await.moving(lists).await.fill(200, rows).await;
+    let mut scenario = Scenario::new(test, shape).await.moving(lists).await.fill(LISTS, rows).await;
     scenario.settings.chunk_rows = 100;
     scenario.settings.batch_rows = 50;
     scenario.init().await;
     let application = scenario.application(2).await;
-    let targets = scenario.targets();
-    let mut deletes = 0;
-    for reached in [targets / 4, targets / 2] {
-        let run = scenario.start(&["run"]);
-        let under_way = |status: &Json| rows_copied(status)[reached] > 0;
-        let status = scenario.until_status_within(COPY_LIMIT, "the copy to be under way", under_way).await;
-        run.kill();
-        assert!(!copied(&status), "killed too late: {status}");
-        deletes += deleted(&status);
-    }
-    assert!(deletes >= DELETES, "only {deletes} deletes while copying");
+
+    // killed in the first target, which cannot be complete while another program holds its largest list
+    let held = Held::take(&scenario.lease_key(0, LARGEST).await).await;
+    let run = scenario.start(&["run"]);
+    let status = scenario.until_status("deletes while copying", |status| deleted(status) >= DELETES).await;
+    assert!(!copied(&status), "{status}");
+    run.kill();
+    held.release().await;
+
+    // and in one of the others
+    let middle = scenario.targets() / 2;
+    let run = scenario.start(&["run"]);
+    let under_way = |status: &Json| rows_copied(status)[middle] > 0;
+    let status = scenario.until_status_within(COPY_LIMIT, "the copy to be under way", under_way).await;
+    run.kill();
+    assert!(!copied(&status), "killed too late: {status}");
+
+    // and while tailing
     let run = scenario.start(&["run"]);
     let status = scenario.until_status_within(COPY_LIMIT, "everything to be copied", copied).await;
     let more = |now: &Json| deleted(now) >= deleted(&status) + DELETES;
     scenario.until_status("changes to be tailed", more).await;
     run.kill();
+
     scenario.catch_up().await;
-    let transactions = application.stop().await;
-    println!("{transactions} transactions; {deletes} deletes while copying, before the kills");
+    println!("{} transactions", application.stop().await);
     scenario.catch_up().await;
     assert!(scenario.compare().await as u64 > rows / 2);
 }
@@ -133,8 +145,8 @@ async fn lists_and_items_of_several_columns_end_equal_in_every_layout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_joins_is_copied_under_writes_and_the_others_are_not_copied_again() {
     let followers = Lists { name: "lists", shape: &FOLLOWS, targets: vec![Form::tall("first")] };
-    let mut scenario =
-        Scenario::new("joins", &FOLLOWS).await.moving(vec![followers]).await.fill(60, 3_000).await;
+    let scenario = Scenario::new("joins", &FOLLOWS).await.moving(vec![followers]).await;
+    let mut scenario = scenario.fill(LISTS, 3_000).await;
     scenario.settings.chunk_rows = 100;
     scenario.settings.batch_rows = 50;
     scenario.init().await;
@@ -145,18 +157,27 @@ async fn a_target_that_joins_is_copied_under_writes_and_the_others_are_not_copie
     until_so("changes after the copy", async || application.transactions() > before + 50).await;
     run.kill();
     let first = scenario.status().await.expect("init made the state");
+
     scenario.lists[0].targets.push(Form::wide("second", Cells::Msgpack).segmented("\"1d\"", DAY));
     scenario.init().await;
     let path = scenario.dir().join("summary.json");
     let summary = path.to_str().expect("the test's folder has a plain name");
-    let ended = scenario.run(&["run", "--until", "caught-up", "--summary", summary]).await.expect_code(0);
+    // so that the copy cannot be complete before enough was deleted
+    let held = Held::take(&scenario.lease_key(0, LARGEST).await).await;
+    let run = scenario.start(&["run", "--until", "caught-up", "--summary", summary]);
+    scenario.until_status("deletes while copying", |status| deleted(status) >= DELETES).await;
+    held.release().await;
+    let ended = run.ended().await.expect_code(0);
     assert!(!ended.err.contains("replaying"), "the first target was disturbed:\n{}", ended.err);
     let summary = std::fs::read_to_string(&path).expect("the run wrote its summary");
     let summary: Json = serde_json::from_str(&summary).expect("a summary is JSON");
     let second = scenario.status().await.expect("the run made a state");
     assert_eq!(rows_copied(&second)[0], rows_copied(&first)[0], "the first target was copied again");
     assert_eq!(summary["rows_copied"], rows_copied(&second)[1], "{summary}");
-    assert!(summary["deletes_while_copying"].as_u64() > Some(0), "nothing was put to the test: {summary}");
+    assert!(
+        summary["deletes_while_copying"].as_u64() >= Some(DELETES),
+        "nothing was put to the test: {summary}"
+    );
     application.stop().await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 1_000);

@@ -1,8 +1,9 @@
 //! The real memcached, and a gate in front of it that can be shut.
 
+use super::wait::until_so;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
-use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -12,6 +13,35 @@ pub fn address() -> String {
         "this test needs a real memcached: run `scripts/services up` and set TAILFILL_MEMCACHED_PORT as it says",
     );
     format!("127.0.0.1:{port}")
+}
+
+/// The lease of a list, held as another program holds it.
+pub struct Held {
+    key: String,
+    server: BufReader<TcpStream>,
+}
+
+impl Held {
+    /// Takes it, as soon as nobody has it, for two minutes at most.
+    pub async fn take(key: &str) -> Held {
+        let server = TcpStream::connect(address()).await.expect("memcached is up");
+        let mut held = Held { key: key.to_owned(), server: BufReader::new(server) };
+        let add = format!("add {key} 0 120 4\r\ntest\r\n");
+        until_so("the lease of a list", async || held.ask(&add).await == "STORED").await;
+        held
+    }
+
+    pub async fn release(mut self) {
+        let delete = format!("delete {}\r\n", self.key);
+        assert_eq!(self.ask(&delete).await, "DELETED", "the lease stood until now");
+    }
+
+    async fn ask(&mut self, command: &str) -> String {
+        self.server.write_all(command.as_bytes()).await.expect("memcached is up");
+        let mut reply = String::new();
+        self.server.read_line(&mut reply).await.expect("memcached answers");
+        reply.trim_end().to_owned()
+    }
 }
 
 /// What the gate does with connections.

@@ -3,6 +3,7 @@
 use super::{Scenario, gateway};
 use crate::support::compare::{Differences, Items, Side, assert_counted, assert_same, differences};
 use crate::support::lists::{Form, Lists};
+use crate::support::shape::{Column, Kind};
 use tailfill::model::TargetId;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
@@ -28,6 +29,18 @@ impl Scenario {
             .iter()
             .flat_map(|Lists { shape, targets, .. }| targets.iter().map(move |form| Side { shape, form }));
         sides.nth(target).expect("a target of the scenario")
+    }
+
+    /// The key of a list's lease in a mapping, as the program prints it.
+    pub async fn lease_key(&mut self, mapping: usize, list: u64) -> String {
+        let Lists { name, shape, .. } = self.lists[mapping].clone();
+        let parts: Vec<String> = shape.key.iter().map(typed_in).collect();
+        let array = format!("SELECT JSON_ARRAY({})", parts.join(", "));
+        let key =
+            self.ask(&format!("{array} FROM {} WHERE {} LIMIT 1", shape.table, shape.is_list(list))).await;
+        let printed = self.run(&["key", name, &key]).await.expect_code(0).out;
+        let line = printed.lines().find_map(|line| line.strip_prefix("lease"));
+        line.expect("`tailfill key` prints the lease").trim().to_owned()
     }
 
     /// The HBase tables, for reading.
@@ -72,5 +85,13 @@ impl Scenario {
             found.push(differences(&mysql.items, &self.shown(target).await));
         }
         found
+    }
+}
+
+/// A column of a list key as a person types it in, in SQL.
+fn typed_in(column: &Column) -> String {
+    match column.kind {
+        Kind::Binary | Kind::Fixed(_) => format!("CONCAT('0x', HEX({}))", column.name),
+        _ => column.name.to_owned(),
     }
 }
