@@ -3,8 +3,8 @@
 use crate::model::{Target, TargetId};
 use crate::sink::memory::MemorySink;
 use crate::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
+    StoredRow, TableState,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -126,5 +126,9 @@ impl Sink for Watched {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.sink.server_clock_ms(target).await
+    }
+
+    fn read_count(&self) -> Option<ReadCount> {
+        self.sink.read_count()
     }
 }

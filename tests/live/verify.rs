@@ -189,7 +189,7 @@ async fn items_are_looked_up_in_bulk_by_an_index() {
     assert!(snapshot.items(&mapping, &[]).await.expect("items").is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_held_view_shows_nothing_that_is_committed_later() {
     let mut database = mysql::Database::create("view").await;
     database.run("CREATE TABLE t (k INT, n INT, PRIMARY KEY (k, n))").await;

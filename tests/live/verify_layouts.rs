@@ -211,8 +211,9 @@ async fn wrong_and_missing_counts_are_differences_and_zero_of_nothing_is_not() {
     assert!(lines[0].ends_with(&format!(": c:n is {}, MySQL has {items}", items + 1)), "{lines:?}");
     assert!(lines[0].contains(" segment 19"), "{lines:?}");
     let lines = examples(&report, WHOLE);
-    assert_eq!(lines[0], "miscounted followee_id=3: c:n is 2, MySQL has 0");
-    assert!(lines[1].ends_with(&format!(": no c:n, MySQL has {cells}")), "{lines:?}");
+    let uncounted = format!(": no c:n, MySQL has {cells}");
+    assert!(lines.contains(&"miscounted followee_id=3: c:n is 2, MySQL has 0".to_owned()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with(&uncounted)), "{lines:?}");
     let text = scenario.run(&["verify"]).await.expect_code(4).out;
     assert!(text.contains("0 different, 3 miscounted;"), "{text}");
 }
