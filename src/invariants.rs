@@ -12,4 +12,4 @@
 //! | I8 | chunks cover the key space without gaps; progress never moves back | `pipeline::chunks` | `pipeline::chunks`, `tests/live` |
 //! | I9 | what cannot be understood stops the tail with a message, and is never skipped | `source::binlog` | `source::binlog`, `tests/live` |
 //! | I10 | reads move to HBase only through an explicit gate | nothing moves reads yet | |
-//! | I11 | a stored count changes only together with the cells that it counts | nothing stores counts yet | |
+//! | I11 | a stored count changes only together with the cells that it counts | `protocol::count`, `protocol::counted`, `pipeline::counting` | `protocol::count`, `tests/properties`, `tests/simulation`, `tests/faults`, `tests/live` |

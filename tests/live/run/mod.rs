@@ -1,6 +1,7 @@
 //! The program against real servers, as a user would see it.
 
 pub mod copy;
+pub mod counts;
 pub mod ddl;
 pub mod gateway;
 pub mod gateways;
