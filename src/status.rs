@@ -217,7 +217,18 @@ pub struct TargetStatus {
     pub rows_per_second: f64,
     /// Until the copy is complete; `None` when it is, or when nothing can be said.
     pub eta_seconds: Option<u64>,
-    /// `uncounted`, `counting` or `counted`; `None`: the target keeps no counts.
+    /// `None`: the target is not counted.
     #[serde(default)]
-    pub counts: Option<String>,
+    pub counts: Option<CountsStatus>,
+}
+
+/// How far the counts of one target have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsStatus {
+    /// `uncounted` (until the copy is complete and the tail has passed it), `counting`, `counted`.
+    pub state: String,
+    /// Rows that the present walk over all rows has passed.
+    pub rows_walked: u64,
+    /// Rows that walks of this process have counted; changes count rows too, which is not in here.
+    pub rows_counted: u64,
 }

@@ -36,6 +36,8 @@ pub enum Case {
     Hbase,
     /// Tail and backfill into each layout (only when asked for)
     Layouts,
+    /// Tail and copy of wide rows with and without counts (only when asked for; --rows 60000 is enough)
+    Counted,
     /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
     Giant,
 }
@@ -47,7 +49,7 @@ impl Case {
 
     /// What runs when nothing is asked for.
     fn usual() -> impl Iterator<Item = Case> {
-        let asked_for = [Case::Hbase, Case::Layouts, Case::Giant];
+        let asked_for = [Case::Hbase, Case::Layouts, Case::Counted, Case::Giant];
         Case::value_variants().iter().copied().filter(move |case| !asked_for.contains(case))
     }
 

@@ -35,13 +35,15 @@ pub struct Move<'a> {
     pub case: &'a str,
     /// Lines of `[[mapping.target]]`: the layout, and what belongs to it.
     pub layout: &'a str,
+    /// More lines of `[hbase]`.
+    pub hbase: &'a str,
 }
 
 impl Move<'_> {
     /// The configuration: everything that can be left out is.
     pub fn configuration(&self) -> String {
         let Ports { mysql, memcached, gateway, .. } = self.ground.ports;
-        let Move { source_table, layout, .. } = self;
+        let Move { source_table, layout, hbase, .. } = self;
         let (database, table) = (&self.ground.database, self.ground.table(self.case));
         let server_id = rand::random_range(100_000..u32::MAX);
         format!(
@@ -53,6 +55,7 @@ server_id = {server_id}
 servers = ["127.0.0.1:{memcached}"]
 [hbase]
 gateways = ["127.0.0.1:{gateway}"]
+{hbase}
 [admin]
 listen = "127.0.0.1:0"
 [[mapping]]

@@ -64,7 +64,7 @@ fn rounds_of(copied: &[Copied]) -> Vec<Round> {
 
 async fn round(ground: &Ground, layout: &Layout, hot: &Arc<Hot>) -> anyhow::Result<Copied> {
     let name = name_of(layout);
-    let what = Move { ground, source_table: table::TABLE, case: &name, layout: layout.lines };
+    let what = Move { ground, source_table: table::TABLE, case: &name, layout: layout.lines, hbase: "" };
     let (sink, mapping) = what.sink().await?;
     ground.forget_table(&sink, &name).await?;
     let folder = what.folder()?;

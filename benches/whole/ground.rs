@@ -152,7 +152,7 @@ impl Ground {
 
     /// What a case moves into one HBase row for each item.
     pub fn tall<'a>(&'a self, source_table: &'a str, case: &'a str) -> Move<'a> {
-        Move { ground: self, source_table, case, layout: TALL }
+        Move { ground: self, source_table, case, layout: TALL, hbase: "" }
     }
 
     /// The configuration as the program reads it.

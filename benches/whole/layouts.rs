@@ -30,7 +30,7 @@ fn name_of(side: Side, layout: &Layout) -> String {
 pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
     let mut expected: Vec<Vec<RowWrite>> = Vec::new();
     for layout in &LAYOUTS {
-        let what = Move { ground, source_table: FOLLOWS, case: "none", layout: layout.lines };
+        let what = Move { ground, source_table: FOLLOWS, case: "none", layout: layout.lines, hbase: "" };
         expected.push(rows::some_of(&what, backlog, LOOK_UP_EVERY).await?);
     }
     let mut rounds: BTreeMap<(Side, usize), Vec<Round>> = BTreeMap::new();
@@ -38,7 +38,8 @@ pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyh
         for side in [Side::Tail, Side::Backfill] {
             for (place, layout) in LAYOUTS.iter().enumerate() {
                 let name = name_of(side, layout);
-                let what = Move { ground, source_table: FOLLOWS, case: &name, layout: layout.lines };
+                let what =
+                    Move { ground, source_table: FOLLOWS, case: &name, layout: layout.lines, hbase: "" };
                 let round = match side {
                     Side::Tail => moved::tail_as(&what, backlog, &expected[place]).await?,
                     Side::Backfill => {

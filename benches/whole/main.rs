@@ -9,7 +9,7 @@
 //!
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables; [`configuration`]; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
-//! - [`gateway`], [`cost`], [`moved`], [`layouts`], [`reading`]: cases that are rates
+//! - [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`reading`]: cases that are rates
 //! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
@@ -19,6 +19,7 @@ mod case;
 mod child;
 mod configuration;
 mod cost;
+mod counted;
 mod data;
 mod gateway;
 mod giant;

@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
 use crate::measure::{Report, Round, bound, ratio};
-use crate::{cost, gateway, giant, lag, layouts, moved, overhead, reading, rows, show, standing};
+use crate::{cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show, standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,6 +51,10 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Rep
     if cases.contains(&Case::Layouts) {
         run.say("layouts");
         reports.extend(layouts::run(ground, &backlog, &|what| run.say(what)).await?);
+    }
+    if cases.contains(&Case::Counted) {
+        run.say("counted");
+        reports.extend(counted::run(ground, &backlog, &|what| run.say(what)).await?);
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));

@@ -4,6 +4,7 @@
 
 use crate::model::Mapping;
 use crate::pipeline::Progress;
+use crate::store::records::CountsState;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::io::{IsTerminal, Write as _};
@@ -109,7 +110,11 @@ impl Reading {
         let mut parts = vec![self.progress.phase().name().to_owned()];
         for (target, label) in self.labels.iter().filter(|_| self.copying) {
             let copy = copies.get(target).cloned().unwrap_or_default();
-            let state = if copy.complete { "complete".to_owned() } else { percent(&copy) };
+            let state = match copy.counts.state {
+                Some(CountsState::Counting) => format!("counting rows: {}", copy.counts.rows_walked),
+                _ if copy.complete => "complete".to_owned(),
+                _ => percent(&copy),
+            };
             parts.push(format!("{label}: {} rows, {state}", copy.rows_done));
         }
         parts.push(format!("copy {:.0} rows/s", self.rates.0));

@@ -223,6 +223,8 @@ async fn either(a: &mut Signal, b: &mut Signal) {
 #[derive(Debug, Serialize)]
 struct Summary {
     rows_copied: u64,
+    /// Rows of counted targets whose items were counted.
+    rows_counted: u64,
     changes_tailed: u64,
     inserts: u64,
     updates: u64,
@@ -241,6 +243,7 @@ impl Summary {
         let lag = progress.lag();
         Summary {
             rows_copied: progress.copies().values().map(|copy| copy.rows_here).sum(),
+            rows_counted: progress.copies().values().map(|copy| copy.counts.rows_done).sum(),
             changes_tailed: counts.changes(),
             inserts: counts.inserts.load(Relaxed),
             updates: counts.updates.load(Relaxed),
@@ -270,8 +273,12 @@ impl Summary {
             Finished::Copied => "copied",
             Finished::Stopped => "stopped and checkpointed",
         };
+        let counted = match self.rows_counted {
+            0 => String::new(),
+            rows => format!(", {rows} rows counted"),
+        };
         format!(
-            "{how} after {:.1} s: {} rows copied; {} changes tailed ({} inserts, {} updates, {} deletes, \
+            "{how} after {:.1} s: {} rows copied{counted}; {} changes tailed ({} inserts, {} updates, {} deletes, \
              {} of these while copying); lag p50 {:.1} ms, p99 {:.1} ms",
             self.seconds,
             self.rows_copied,

@@ -7,17 +7,18 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Mapping, TableId, Target};
 use crate::pipeline::chunks::Chunks;
+use crate::pipeline::counts;
 use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
-use crate::pipeline::{Parts, Progress, counts};
+use crate::pipeline::{Parts, Progress};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
-    Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource, StoreTotals, TailTotals,
-    TargetStatus, WritePace,
+    CountsStatus, Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource,
+    StoreTotals, TailTotals, TargetStatus, WritePace,
 };
-use crate::store::records::{self, CopyKey, LifeRecord};
+use crate::store::records::{self, CopyKey, CountsState, LifeRecord};
 use crate::store::redb::RedbStore;
-use crate::store::{Space, Store};
+use crate::store::{Space, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -243,7 +244,11 @@ fn target_status(
         rows_copied: copy.rows_done,
         rows_per_second,
         eta_seconds: eta,
-        counts: copy.counts.state.map(|state| state.name().to_owned()),
+        counts: copy.counts.state.map(|state| CountsStatus {
+            state: state.name().to_owned(),
+            rows_walked: copy.counts.rows_walked,
+            rows_counted: copy.counts.rows_done,
+        }),
     }
 }
 
@@ -292,24 +297,32 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         key.cohort = cohort.clone();
         let chunks = Chunks::load(store.clone(), key.clone(), &Cohort::All).await?;
         let (chunks_done, chunks_known, rows_done) = chunks.counts();
-        let counts = match target.counted {
-            true => Some(counts::stored(&*store, &key.prefix()).await?),
-            false => None,
-        };
         let copy = CopyProgress {
-            counts: CountsProgress { state: counts, ..CountsProgress::default() },
             chunks_done,
             chunks_known,
             rows_done,
             all_known: chunks.all_planned(),
             complete: chunks.complete(),
             rows_estimated: estimates.get(&mapping.table).copied().unwrap_or(0),
+            counts: CountsProgress { state: counts_of(&*store, target, &key).await?, ..Default::default() },
             ..CopyProgress::default()
         };
         let life = life_cycle(&*store, &key).await.to_string();
         status.targets.push(target_status(mapping, target, &copy, life, 0.0));
     }
     Ok(status)
+}
+
+/// `None`: the target is not counted.
+async fn counts_of(
+    store: &dyn Store,
+    target: &Target,
+    key: &CopyKey,
+) -> Result<Option<CountsState>, StoreError> {
+    match target.counted {
+        true => counts::stored(store, &key.prefix()).await.map(Some),
+        false => Ok(None),
+    }
 }
 
 /// The mappings, and about how many rows their tables have.

@@ -90,8 +90,9 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
     let cohort = Cohort::All.name();
     if let Some(status) = status::running(config).await?.filter(is_tailing) {
         let tail = Tail::Live(Arc::new(AdminTail { config: config.clone() }));
-        let is_counted =
-            |target: &&TargetStatus| target.counts.as_deref() == Some(CountsState::Counted.name());
+        let is_counted = |target: &&TargetStatus| {
+            target.counts.as_ref().is_some_and(|counts| counts.state == CountsState::Counted.name())
+        };
         let counted = status.targets.iter().filter(is_counted);
         let counted = counted.map(|target| named(&target.mapping, &target.table, &target.family)).collect();
         return Ok(Standing { tail, cohort, counted });

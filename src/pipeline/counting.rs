@@ -177,7 +177,7 @@ impl Pass<'_> {
             rows += asked;
             self.show(|counts| {
                 counts.rows_walked += walked;
-                counts.rows_done += asked;
+                counts.rows_done += if what == Recounting::Count { asked } else { 0 };
             });
         }
         Ok(Some(rows))

@@ -105,7 +105,7 @@ pub struct CountsProgress {
     pub walks: u64,
     /// Rows that the present walk has passed.
     pub rows_walked: u64,
-    /// Rows whose count was set or taken away by walks of this process.
+    /// Rows that walks of this process have counted.
     pub rows_done: u64,
 }
 

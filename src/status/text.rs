@@ -150,11 +150,20 @@ fn target_cells(target: &TargetStatus) -> [String; 7] {
         count(target.rows_copied),
         count(target.rows_per_second.max(0.0).round() as u64),
         target.eta_seconds.map_or_else(|| "-".to_owned(), seconds),
-        match &target.counts {
-            Some(counts) => format!("{}, {counts}", target.life_cycle),
-            None => target.life_cycle.clone(),
-        },
+        state_text(target),
     ]
+}
+
+/// `backfilling, counting (1,200 rows so far)`.
+fn state_text(target: &TargetStatus) -> String {
+    let life = &target.life_cycle;
+    match &target.counts {
+        None => life.clone(),
+        Some(counts) if counts.state == "counting" => {
+            format!("{life}, counting ({} rows so far)", count(counts.rows_walked))
+        }
+        Some(counts) => format!("{life}, {}", counts.state),
+    }
 }
 
 /// `1,234,567`.
@@ -251,7 +260,19 @@ mod tests {
                     rows_copied: 24_000,
                     rows_per_second: 50_000.4,
                     eta_seconds: Some(190),
-                    counts: Some("uncounted".to_owned()),
+                    counts: None,
+                },
+                TargetStatus {
+                    mapping: "followers".to_owned(),
+                    table: "wide".to_owned(),
+                    family: "f".to_owned(),
+                    life_cycle: "backfilling".to_owned(),
+                    counts: Some(CountsStatus {
+                        state: "counting".to_owned(),
+                        rows_walked: 12_000,
+                        rows_counted: 900,
+                    }),
+                    ..TargetStatus::default()
                 },
                 TargetStatus {
                     mapping: "m".to_owned(),
@@ -286,7 +307,8 @@ retries       0 source, 3 sink
 hbase         up to 2 bulk calls on each gateway (of 4), 2,000 rows each
 
 mapping    target              chunks  rows copied  rows/s    left  state
-followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling, uncounted
+followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling
+followers  wide:f              0 of 0            0       0       -  backfilling, counting (12,000 rows so far)
 m          ns:members:f        0 of 0            0       0       -  parked (the table was altered)
 ";
         assert_eq!(busy().to_string(), expected);
