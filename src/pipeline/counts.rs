@@ -1,6 +1,7 @@
 //! How far the counts of each target are: read by every window, moved on by `counting`.
 
 use super::copy::Copy;
+use super::pace::CountedPace;
 use super::settings::Parts;
 use super::window::ListWork;
 use crate::model::TargetId;
@@ -11,6 +12,7 @@ use crate::store::records::{self, CountsRecord, CountsState};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A counted row takes a call of its own, where a plain one is a part of a call: about so many plain ones are
@@ -22,6 +24,7 @@ pub struct Counts {
     /// When this process had the state: what earlier ones left behind is dated from here.
     pub began: Instant,
     pub long: LongRows,
+    pub pace: CountedPace,
     /// Of the counted targets.
     states: Mutex<BTreeMap<TargetId, CountsState>>,
     /// By target, so that windows need not look it up.
@@ -46,8 +49,8 @@ impl Counts {
                 put(&*parts.store, key, CountsState::Uncounted).await?;
             }
         }
-        let (began, long) = (Instant::now(), LongRows::default());
-        Ok(Counts { began, long, states: Mutex::new(states), is_counted })
+        let (began, long, pace) = (Instant::now(), LongRows::default(), CountedPace::default());
+        Ok(Counts { began, long, pace, states: Mutex::new(states), is_counted })
     }
 
     pub fn is_counted(&self, target: TargetId) -> bool {
@@ -84,8 +87,15 @@ impl Counts {
         !self.states().iter().any(lacks)
     }
 
-    /// What a window reckons with for some work: about as many rows as are written in its time.
-    pub fn weight(&self, work: &ListWork) -> usize {
+    /// What a counted row weighs in a window of `rows_max` rows: so much that the window is full when a `lease` would be
+    /// short for more of them.
+    pub fn counted_row(&self, rows_max: usize, lease: Duration) -> usize {
+        (rows_max / self.pace.rows_max(lease)).max(COUNTED_ROW)
+    }
+
+    /// What a window reckons with for some work: about as many rows as are written in its time, a counted one weighing
+    /// `counted_row`.
+    pub fn weight(&self, work: &ListWork, counted_row: usize) -> usize {
         match work {
             ListWork::Batch { writes, .. } if self.is_counted(writes.get().target) => {
                 let (mut rows, mut last) = (0, &[][..]);
@@ -93,10 +103,10 @@ impl Counts {
                     rows += usize::from(write.row != last);
                     last = write.row;
                 }
-                writes.get().len().max(rows * COUNTED_ROW)
+                writes.get().len().max(rows * counted_row)
             }
             ListWork::Batch { writes, .. } => writes.get().len(),
-            ListWork::Recount { recount, .. } => recount.get().rows.len() * COUNTED_ROW,
+            ListWork::Recount { recount, .. } => recount.get().rows.len() * counted_row,
         }
     }
 

@@ -20,6 +20,7 @@ pub mod fence;
 pub mod journaling;
 pub mod life;
 pub mod marks;
+mod pace;
 pub mod planning;
 pub mod progress;
 mod ready;

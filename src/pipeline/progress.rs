@@ -45,6 +45,8 @@ pub struct Counts {
     pub queued_rows: AtomicU64,
     /// Ticks ahead of the clock, milliseconds (I6).
     pub tick_lead_ms: AtomicU64,
+    /// The highest tick that was handed out, by this process or one before it.
+    pub tick_high: AtomicU64,
 }
 
 impl Counts {

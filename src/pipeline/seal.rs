@@ -116,6 +116,7 @@ impl<'a> Sealer<'a> {
     fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
         let off = parts.settings.failpoints.replay_takes_new_ticks();
         let replay = if off { Vec::new() } else { recovered.replay };
+        parts.progress.counts.tick_high.store(recovered.last_tick.0, Relaxed);
         Sealer {
             parts,
             plan: parts.plan.clone(),
@@ -312,8 +313,7 @@ impl<'a> Sealer<'a> {
     async fn seal(&mut self, boundary: Option<Boundary>) -> Result<(), ProtocolError> {
         let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
         let (Some(from), Some(to)) = (batch.from.clone(), batch.to.clone()) else { return Ok(()) };
-        let tick = self.ticks.take();
-        self.parts.progress.counts.tick_lead_ms.store(self.ticks.lead_ms(), Relaxed);
+        let tick = self.take_tick();
         let entry = Entry::Batch { from, to, gtids: batch.gtids.clone() };
         self.emit(batch, tick, Some(entry), boundary).await
     }
@@ -357,10 +357,17 @@ impl<'a> Sealer<'a> {
         let _ = self.out.send(sealed).await;
     }
 
+    fn take_tick(&mut self) -> Tick {
+        let (tick, counts) = (self.ticks.take(), &self.parts.progress.counts);
+        counts.tick_lead_ms.store(self.ticks.lead_ms(), Relaxed);
+        counts.tick_high.store(tick.0, Relaxed);
+        tick
+    }
+
     /// A mark: a tick between two batches, and everything sealed below it.
     fn mark(&mut self) -> UnprovenMark {
         let taken_ms = self.parts.clock.now_ms();
-        UnprovenMark { tick: self.ticks.take(), proof: self.sealed.clone(), taken_ms }
+        UnprovenMark { tick: self.take_tick(), proof: self.sealed.clone(), taken_ms }
     }
 
     async fn take_mark(&mut self, reply: MarkRequest) {

@@ -14,6 +14,7 @@ use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
+use tokio::time::Instant;
 
 /// What is done to one list in the order of ticks. Most lists have one or two (a batch, and as many targets), which
 /// then take no allocation.
@@ -189,8 +190,11 @@ async fn write_granted(
     }
     if !counted.is_empty() {
         let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
-        let rows = CountedRows { sink, held, long: &counts.long, failpoints };
+        let (highest, plan) = (&parts.progress.counts.tick_high, &*parts.plan);
+        let rows = CountedRows { sink, held, long: &counts.long, highest, plan, failpoints };
+        let begun = Instant::now();
         let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
+        counts.pace.learn(ended.rows, begun.elapsed());
         done.rows_written += ended.done;
         done.trouble = ended.trouble;
         done.accepted.extend(ended.accepted);

@@ -273,6 +273,7 @@ impl Writer {
     /// Takes what is ready: in a backlog the lists of one region, else all that is there.
     fn take_window(&mut self) -> Vec<ListWindow> {
         let rows_max = self.parts.settings.window_rows;
+        let counted_row = self.counts.counted_row(rows_max, self.parts.leases.expiry());
         let mut ticks = Ticks::at_most(self.parts.sink.ticks_max());
         let (mut rows, mut lists) = (0, Vec::new());
         while rows < rows_max.min(ENOUGH_ROWS)
@@ -283,8 +284,10 @@ impl Writer {
                 && !ticks.are_enough()
                 && let Some(list) = self.ready.pop(salt)
             {
-                let Some(window) = self.take_list(list, rows_max - rows, &mut ticks) else { continue };
-                rows += window.works.iter().map(|work| self.counts.weight(work)).sum::<usize>();
+                let Some(window) = self.take_list(list, rows_max - rows, counted_row, &mut ticks) else {
+                    continue;
+                };
+                rows += window.works.iter().map(|work| self.counts.weight(work, counted_row)).sum::<usize>();
                 lists.push(window);
             }
         }
@@ -293,10 +296,16 @@ impl Writer {
 
     /// Takes work of a list out of its queue: at least one batch's, about `rows_max` rows, and no more ticks than there
     /// is room for.
-    fn take_list(&mut self, list: ListId, rows_max: usize, ticks: &mut Ticks) -> Option<ListWindow> {
+    fn take_list(
+        &mut self,
+        list: ListId,
+        rows_max: usize,
+        counted_row: usize,
+        ticks: &mut Ticks,
+    ) -> Option<ListWindow> {
         let (leases, counts) = (&self.parts.leases, &self.counts);
         let queue = self.lists.get_mut(&list)?;
-        let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work));
+        let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work, counted_row));
         if works.is_empty() {
             return None;
         }

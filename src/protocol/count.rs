@@ -50,13 +50,22 @@ pub enum Step {
     CountCells,
     /// Send this; where it is refused, read again.
     Write(CountedWrite),
+    /// Nothing: the row's `c:t` is none of ours, and would pass for changes that were never made.
+    Foreign,
 }
 
 /// Decides on `work` for a row as it was `found`. `whole`: how many cells it has in all, where somebody has counted
 /// them since.
+///
+/// A recount takes its place in the row's queue behind every lower tick, so a row that is past it has had it, or a batch
+/// that set the count. One that has not is [`Step::Foreign`].
 pub fn step(found: &CountedRow, work: &RowWork, mode: CountMode, whole: Option<u64>) -> Step {
     if found.tick >= Some(work.tick) {
-        return Step::Done;
+        return match work.what {
+            What::Count if found.count.is_none() => Step::Foreign,
+            What::Forget if found.count.is_some() => Step::Foreign,
+            _ => Step::Done,
+        };
     }
     let (puts, delete_columns, count) = match &work.what {
         What::Forget if found.count.is_none() => return Step::Done,

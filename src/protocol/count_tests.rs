@@ -34,7 +34,7 @@ fn work(tick: u64, what: What) -> RowWork {
 fn change(step: Step) -> Option<CountChange> {
     match step {
         Step::Write(write) => Some(write.count),
-        Step::Done | Step::CountCells => None,
+        Step::Done | Step::CountCells | Step::Foreign => None,
     }
 }
 
@@ -42,13 +42,24 @@ fn change(step: Step) -> Option<CountChange> {
 fn what_was_done_is_done_no_more() {
     for tick in [5, 6] {
         let row = found(Some(tick), Some(1), &[]);
-        for work in [batch(5, &[1], &[]), work(5, What::Count), work(5, What::Forget)] {
+        for work in [batch(5, &[1], &[]), work(5, What::Count)] {
             assert_eq!(step(&row, &work, CountMode::Counting, None), Step::Done);
         }
+        let row = found(Some(tick), None, &[]);
+        assert_eq!(step(&row, &work(5, What::Forget), CountMode::NotYet, None), Step::Done);
     }
     let write = step(&found(Some(4), Some(1), &[]), &batch(5, &[1], &[]), CountMode::Counting, None);
     let Step::Write(write) = write else { panic!("{write:?}") };
     assert_eq!((write.expected, write.tick), (Some(Tick(4)), Tick(5)));
+}
+
+#[test]
+fn a_tick_that_no_recount_could_have_left_is_none_of_ours() {
+    for tick in [5, 6] {
+        let (counted, not) = (found(Some(tick), Some(1), &[]), found(Some(tick), None, &[]));
+        assert_eq!(step(&not, &work(5, What::Count), CountMode::Counting, None), Step::Foreign);
+        assert_eq!(step(&counted, &work(5, What::Forget), CountMode::NotYet, None), Step::Foreign);
+    }
 }
 
 #[test]
@@ -171,6 +182,7 @@ impl World {
         match next {
             Step::Done => _ = worker.works.pop_front(),
             Step::CountCells => panic!("they are counted"),
+            Step::Foreign => panic!("all are ours: {row:?} {work:?}"),
             Step::Write(write) => match fate {
                 Fate::UnderWay => self.under_way.push(write),
                 Fate::ReplyLost => _ = self.land(&write),

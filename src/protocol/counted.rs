@@ -6,16 +6,17 @@
 //! what is done already is passed over.
 
 use super::count::{CountMode, ListRecount, RowWork, What};
-use super::{Journaled, ListWrites};
+use super::{Journaled, ListWrites, Plan};
 use crate::failpoints::Failpoints;
 use crate::lock::{Held, ListId};
-use crate::model::TargetId;
+use crate::model::{TargetId, Tick};
 use crate::sink::{CellNames, CountedRow, PackedWrite, Sink, SinkError};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use retry::{Retry, Stop};
 use row::Row;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 mod long;
 mod retry;
@@ -49,6 +50,8 @@ struct RowQueue {
 pub struct Counted {
     /// Items written, and counts set or taken away.
     pub done: u64,
+    /// Rows that were brought to their end.
+    pub rows: u64,
     /// Lists with a row that was not finished before the deadline: to be done again, in whole.
     pub unfinished: BTreeSet<ListId>,
     /// The last passing error, when something is unfinished.
@@ -65,6 +68,9 @@ pub struct CountedRows<'a> {
     /// Covers every list of the orders.
     pub held: &'a Held,
     pub long: &'a LongRows,
+    /// The highest tick that was handed out by now.
+    pub highest: &'a AtomicU64,
+    pub plan: &'a Plan,
     pub failpoints: Failpoints,
 }
 
@@ -111,14 +117,23 @@ impl CountedRows<'_> {
             if end.done > 0 {
                 counted.accepted.insert(target);
             }
-            if let Err(stop) = end.outcome {
-                counted.stopped(target, stop, end.trouble, [end.list]);
+            match end.outcome {
+                Ok(()) => counted.rows += 1,
+                Err(stop) => counted.stopped(target, stop, end.trouble, [end.list]),
             }
         }
     }
 }
 
 impl CountedRows<'_> {
+    fn highest(&self) -> Tick {
+        Tick(self.highest.load(Relaxed))
+    }
+
+    fn table(&self, target: TargetId) -> String {
+        self.plan.target(target).map_or_else(String::new, |(_, target)| target.table.clone())
+    }
+
     /// Reads rows; passing errors are tried again as long as the lease lasts.
     async fn read(
         &self,
@@ -127,9 +142,16 @@ impl CountedRows<'_> {
         retry: &mut Retry,
     ) -> Result<Vec<CountedRow>, Stop> {
         loop {
-            if let Some(found) = retry.attempt(self.held, self.sink.read_counted(target, names)).await? {
+            let Some(found) = retry.attempt(self.held, self.sink.read_counted(target, names)).await? else {
+                continue;
+            };
+            let are_of_these = found.len() == names.len()
+                && found.iter().zip(names).all(|(found, names)| found.row == names.row);
+            if are_of_these {
                 return Ok(found);
             }
+            let reason = "answers about other rows than were asked for".into();
+            retry.after(SinkError::Unavailable { gateway: String::new(), reason }).await?;
         }
     }
 }

@@ -20,6 +20,9 @@ pub enum SinkError {
     /// A row cannot be expressed in the layout (a zero date in a key, a NULL in a key).
     #[error("{mapping}: {reason}")]
     Unencodable { mapping: String, reason: String },
+    /// A row's `c:t` is above every tick that was handed out: somebody else wrote it.
+    #[error("hbase table {table}: family c holds {tick} in c:t of a row, above every tick of this run")]
+    ForeignTick { table: String, tick: u64 },
 }
 
 impl SinkError {
@@ -27,13 +30,21 @@ impl SinkError {
         match self {
             SinkError::Unavailable { .. } => Disposition::Retry,
             SinkError::Refused { .. } | SinkError::Unencodable { .. } => Disposition::Halt(Exit::Failed),
-            SinkError::Missing { .. } | SinkError::WrongProtocol { .. } => Disposition::Halt(Exit::Refused),
+            SinkError::Missing { .. } | SinkError::ForeignTick { .. } | SinkError::WrongProtocol { .. } => {
+                Disposition::Halt(Exit::Refused)
+            }
         }
     }
 
     /// Whether it is about one target: others may be written to all the same.
     pub fn is_of_target(&self) -> bool {
-        matches!(self, SinkError::Missing { .. } | SinkError::Refused { .. } | SinkError::Unencodable { .. })
+        matches!(
+            self,
+            SinkError::Missing { .. }
+                | SinkError::Refused { .. }
+                | SinkError::Unencodable { .. }
+                | SinkError::ForeignTick { .. }
+        )
     }
 
     pub fn advice(&self) -> Option<&'static str> {
@@ -44,6 +55,10 @@ impl SinkError {
                 Some("set hbase.kind and hbase.transport as the gateway was started")
             }
             SinkError::Refused { .. } => Some("see the gateway's log"),
+            SinkError::ForeignTick { .. } => Some(
+                "counts of another program or another run would be taken for ours: name another table, \
+                 or empty this one (truncate_preserve) before the first start",
+            ),
             SinkError::Unencodable { .. } => Some("mend or delete the row in MySQL, then run again"),
         }
     }

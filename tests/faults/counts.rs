@@ -4,10 +4,11 @@ use super::bench::{Bench, EXPIRY, copy, delete, insert, row, update};
 use super::gateway::Fate::{FailAfter, FailBefore, Late, Pass};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, Leases, ListId};
-use tailfill::model::{GtidSet, Mapping, TargetId, Tick};
+use tailfill::model::{GtidSet, LifeCycle, Mapping, TargetId, Tick};
 use tailfill::pipeline::fence::FENCE;
 use tailfill::pipeline::{Parts, Settings};
 use tailfill::protocol::count::{CountMode, Recount, Recounting};
@@ -15,7 +16,7 @@ use tailfill::protocol::counted::{CountedRows, LongRows, Order};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Entry, Journal, Pending, Plan, ProtocolError};
 use tailfill::sink::{CellNames, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, Sink};
-use tailfill::store::records::{self, CountsRecord, CountsState};
+use tailfill::store::records::{self, CountsRecord, CountsState, LifeRecord};
 use tailfill::store::{Space, Store, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -218,6 +219,58 @@ async fn a_replay_with_new_ticks_counts_the_same() {
     assert!(!bench.gateway.take_counted().is_empty());
 }
 
+fn reason_of(life: &[u8]) -> Option<String> {
+    match records::decode::<LifeRecord>(life).expect("whole").state {
+        LifeCycle::Parked { reason } => Some(reason),
+        _ => None,
+    }
+}
+
+/// Somebody's `c:t` far above our ticks, in the row of a list that is copied.
+async fn with_a_tick_of_others(bench: &Bench) -> Tick {
+    let row = rows(bench).await[0].clone();
+    let tick = Tick(row.tick.expect("it is counted").0 + 3_600_000);
+    let write = CountedWrite {
+        row: row.row,
+        expected: row.tick,
+        tick,
+        puts: vec![],
+        delete_columns: vec![],
+        count: CountChange::Remove,
+    };
+    assert!(bench.world.sink.write_counted(WIDE, &write).await.expect("it writes"));
+    tick
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_not_taken_for_done_because_of_a_tick_that_is_not_ours() {
+    let bench = counted(1, 3).await;
+    let tick = with_a_tick_of_others(&bench).await;
+    bench.commit(vec![delete(&row(0, 1, "old"))]);
+    let ended = timeout(Duration::from_secs(60), copy(bench.parts())).await.expect("it ends");
+    let error = ended.expect_err("one target cannot be written to");
+    assert!(matches!(error, ProtocolError::Parked { .. }), "{error}");
+    let lives = bench.world.store.list(Space::LifeCycle, &[]).await.expect("it reads");
+    let reasons: Vec<String> = lives.iter().filter_map(|(_, life)| reason_of(life)).collect();
+    assert!(reasons.len() == 1 && reasons[0].contains(&tick.0.to_string()), "{reasons:?}");
+    assert!(!bench.gateway.take_counted().iter().any(|write| !write.delete_columns.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_does_not_go_round_for_ever_for_a_tick_that_is_not_ours() {
+    let bench = counted(2, 3).await;
+    bench.copies_with(counting(&bench, false)).await; // from now on they are to be counted anew
+    let tick = with_a_tick_of_others(&bench).await;
+    let ended = timeout(Duration::from_secs(60), copy(bench.parts())).await.expect("it ends");
+    // nothing else is written meanwhile, so that only time shows that it does not pass
+    match ended.expect_err("the rows cannot be counted") {
+        ProtocolError::GaveUp { cause, .. } => {
+            assert!(cause.to_string().contains(&tick.0.to_string()), "{cause}");
+        }
+        error => panic!("{error}"),
+    }
+}
+
 /// A recount of one row, as the writer gets it.
 async fn recount_of(
     bench: &Bench,
@@ -249,13 +302,14 @@ async fn a_row_that_takes_longer_to_count_than_a_lease_lasts_is_counted_over_sev
     let options = LeaseOptions { expiry: EXPIRY, ..LeaseOptions::default() };
     let leases = Leases::new(None, vec!["m".into()], options, bench.world.dice.entropy(), "owner".into());
     let (long, list) = (LongRows::default(), recount.get().list);
+    let (highest, plan, failpoints) = (&AtomicU64::new(500), &*bench.parts().plan, Failpoints::default());
     let mut leases_taken = 0;
     loop {
         leases_taken += 1;
         assert!(leases_taken < 9, "it begins from the beginning again and again");
         let held = leases.acquire_all(&[list], leases.claim().ticket()).await.expect("nobody else has it");
         let sink = &*bench.gateway;
-        let rows = CountedRows { sink, held: &held, long: &long, failpoints: Failpoints::default() };
+        let rows = CountedRows { sink, held: &held, long: &long, highest, plan, failpoints };
         let ended = rows.carry_out(&[Order::Recount(&recount)], |_| CountMode::Counting).await;
         held.release().await;
         if ended.unfinished.is_empty() {

@@ -3,7 +3,9 @@
 use super::*;
 use crate::app::check::finding::Level;
 use crate::error::Exit;
-use crate::model::{CellForm, Layout, ValueEncoding};
+use crate::model::{CellForm, Layout, Tick, ValueEncoding};
+use crate::sink::memory::MemorySink;
+use crate::sink::{CountChange, CountedWrite};
 
 const PURGE: Duration = Duration::from_secs(14 * 86_400);
 
@@ -147,6 +149,25 @@ fn a_table_of_another_run_or_of_nobody_is_refused() {
 #[test]
 fn rows_of_before_the_first_start_are_refused() {
     assert_eq!((empty(&target(), false).level, empty(&target(), true).level), (Level::Ok, Level::Refusal));
+}
+
+#[tokio::test]
+async fn counts_of_before_the_first_start_are_rows_of_before() {
+    let target = Target { layout: Layout::Wide, counted: true, ..target() };
+    let sink = MemorySink::with_tables(std::slice::from_ref(&target), Arc::new(SteadyClock::start()));
+    assert_eq!(look_for_rows(&sink, &target).await.level, Level::Ok);
+    let write = CountedWrite {
+        row: "list".into(),
+        expected: None,
+        tick: Tick(5),
+        puts: vec![],
+        delete_columns: vec![],
+        count: CountChange::Set(0),
+    };
+    assert!(sink.write_counted(target.id, &write).await.expect("it writes"));
+    assert_eq!(look_for_rows(&sink, &target).await.level, Level::Refusal);
+    let plain = Target { counted: false, ..target };
+    assert_eq!(look_for_rows(&sink, &plain).await.level, Level::Ok, "nobody reads them");
 }
 
 #[test]

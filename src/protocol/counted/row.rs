@@ -69,7 +69,14 @@ impl<'a> Row<'a> {
             self.retry.check(self.with.held)?;
             let found = self.found().await?;
             let whole = self.whole.filter(|(tick, _)| *tick == found.tick).map(|(_, cells)| cells);
-            match step(&found, work, self.mode, whole) {
+            // what was handed out is journaled by now, and nothing else may stand in c:t
+            let highest = self.with.highest();
+            let step = match found.tick.filter(|tick| *tick > highest) {
+                Some(_) => Step::Foreign,
+                None => step(&found, work, self.mode, whole),
+            };
+            match step {
+                Step::Foreign => return Err(Stop::Refused(self.foreign(&found))),
                 Step::Done => {
                     self.known = Some(found);
                     return Ok(0);
@@ -88,6 +95,11 @@ impl<'a> Row<'a> {
                 },
             }
         }
+    }
+
+    fn foreign(&self, found: &CountedRow) -> SinkError {
+        let tick = found.tick.map_or(0, |tick| tick.0);
+        SinkError::ForeignTick { table: self.with.table(self.queue.target), tick }
     }
 
     async fn found(&mut self) -> Result<CountedRow, Stop> {
