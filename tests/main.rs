@@ -7,4 +7,5 @@ mod faults;
 mod live;
 mod properties;
 mod simulation;
+mod soak;
 mod support;
