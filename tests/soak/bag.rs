@@ -8,7 +8,9 @@ use std::time::Duration;
 /// Dice of one concern of one round: the same for the same seed, whatever the other concerns do.
 pub fn dice(seed: u64, round: u64, concern: &str) -> StdRng {
     let name = concern.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(257).wrapping_add(byte.into()));
-    StdRng::seed_from_u64(seed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name.wrapping_mul(0x2545_f491_4f6c_dd1d))
+    StdRng::seed_from_u64(
+        seed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name.wrapping_mul(0x2545_f491_4f6c_dd1d),
+    )
 }
 
 pub fn between(dice: &mut StdRng, from_ms: u64, to_ms: u64) -> Duration {
@@ -32,5 +34,10 @@ impl<T: Clone> Bag<T> {
             self.left.shuffle(dice);
         }
         self.left.pop().expect("a bag is never made empty")
+    }
+
+    /// It comes again, as the last before all come again.
+    pub fn put_back(&mut self, one: T) {
+        self.left.insert(0, one);
     }
 }

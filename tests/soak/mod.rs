@@ -51,8 +51,7 @@ async fn chaos_ends_equal() {
     let mut rounds = Vec::new();
     while let Some(length) = next_length(whole, begin.elapsed()) {
         let round;
-        (servers, round) =
-            round::run(servers, &user, &tally, seed, rounds.len() as u64 + 1, length).await;
+        (servers, round) = round::run(servers, &user, &tally, seed, rounds.len() as u64 + 1, length).await;
         println!("{}", round.json());
         let is_right = round.is_right();
         rounds.push(round);

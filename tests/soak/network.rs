@@ -41,8 +41,9 @@ pub async fn disturb(links: Arc<Links>, tally: Tally, seed: u64, round: u64, sto
             () = stop.cancelled() => break,
             hit = fault => hit,
         };
-        if hit {
-            tally.add(&format!("{}: {kind}", CONNECTIONS[on]));
+        match hit {
+            true => tally.add(&format!("{}: {kind}", CONNECTIONS[on])),
+            false => bag.put_back((on, kind)),
         }
     }
     links.heal();

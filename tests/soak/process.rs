@@ -58,13 +58,12 @@ impl Lives {
     }
 }
 
-/// The failure as it was printed, without addresses, so that equal ones are counted together.
+/// The failure as it was printed, without addresses and what follows them, so that equal ones are counted together.
 fn last_error(err: &str) -> String {
-    let printed = err.lines().filter(|line| !line.contains(" INFO ") && !line.contains(" WARN "));
-    let line = printed.filter(|line| !line.trim().is_empty()).find(|line| line.contains("error"));
-    let line = line.or(err.lines().last()).unwrap_or_default();
-    let words = line.split_whitespace().map(|word| if word.contains("127.0.0.1:") { "ADDRESS" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let line = err.lines().rev().find(|line| line.starts_with("error: ")).or(err.lines().last());
+    let words = line.unwrap_or_default().split_whitespace();
+    let named = words.map(|word| if word.contains("127.0.0.1:") { "ADDRESS" } else { word });
+    named.collect::<Vec<_>>().join(" ").chars().take(160).collect()
 }
 
 /// Lets the process live and die until `end`, and ends the last one.
@@ -102,9 +101,22 @@ pub async fn live_and_die(
         let life = between(&mut dice, least, most);
         let ends_at = end.min(Instant::now() + life);
         let mut begun = false;
-        while !run.has_ended() && (Instant::now() < ends_at || (from != From::Checkpoint && !begun && Instant::now() < end)) {
+        let mut pause = dice.random_ratio(1, 3).then(|| Instant::now() + life.mul_f64(dice.random()));
+        // a replay that has not begun yet may live longer
+        let goes_on = |begun: bool| {
+            let now = Instant::now();
+            now < ends_at || (from != From::Checkpoint && !begun && now < end)
+        };
+        while !run.has_ended() && goes_on(begun) {
             tokio::time::sleep(Duration::from_millis(20)).await;
             begun = begun || has_begun(&run, from);
+            if begun && pause.take_if(|at| *at < Instant::now()).is_some() && !run.has_ended() {
+                // some are longer than a lease lives
+                run.signal("STOP");
+                tokio::time::sleep(between(&mut dice, 500, 8_000)).await;
+                run.signal("CONT");
+                tally.add("tailfill: paused and continued");
+            }
         }
         begun = begun || has_begun(&run, from);
         if begun {
@@ -114,14 +126,18 @@ pub async fn live_and_die(
                 From::OlderPlace => "tailfill: started from an older FILE:OFFSET",
             });
         }
-        end_it(run, &mut dice, tally, &mut lives).await;
+        if !end_it(run, &mut dice, tally, &mut lives).await {
+            tokio::time::sleep(between(&mut dice, 500, 2_500)).await;
+        }
     }
     lives
 }
 
-async fn end_it(mut run: Tailfill, dice: &mut StdRng, tally: &Tally, lives: &mut Lives) {
+/// Whether it was for us to end it.
+async fn end_it(mut run: Tailfill, dice: &mut StdRng, tally: &Tally, lives: &mut Lives) -> bool {
     if run.has_ended() {
-        return lives.ended_by_itself(&run.ended().await);
+        lives.ended_by_itself(&run.ended().await);
+        return false;
     }
     if dice.random_ratio(3, 5) {
         let ended = run.kill();
@@ -132,12 +148,14 @@ async fn end_it(mut run: Tailfill, dice: &mut StdRng, tally: &Tally, lives: &mut
         run.signal("TERM");
         let ended = run.ended_within(DRAIN_LIMIT).await;
         if ended.code != Some(130) {
-            return lives.ended_by_itself(&ended);
+            lives.ended_by_itself(&ended);
+            return false;
         }
         lives.panicked(&ended);
         lives.terms += 1;
         tally.add("tailfill: SIGTERM");
     }
+    true
 }
 
 /// Whether it says that it has begun from there; the first start of all says neither.

@@ -91,7 +91,11 @@ fn lists(shape: &'static Shape) -> Lists {
         _ => wide,
     };
     let packed = if shape.table == "stock" { Cells::Json } else { Cells::Msgpack };
-    Lists { name: "lists", shape, targets: vec![Form::tall("tall"), wide, Form::tall("packed").packed(packed)] }
+    Lists {
+        name: "lists",
+        shape,
+        targets: vec![Form::tall("tall"), wide, Form::tall("packed").packed(packed)],
+    }
 }
 
 async fn prepare(shape: &'static Shape, user: &str, servers: &Servers, dice: &mut StdRng) -> Scenario {
@@ -131,7 +135,8 @@ pub async fn run(
     println!("round {number}: {} ({} rows)", shape.table, scenario.sizes.iter().sum::<u64>());
 
     let application =
-        Application::start(mysql_port(), &scenario.database, &[shape], &scenario.sizes, 2, dice.random()).await;
+        Application::start(mysql_port(), &scenario.database, &[shape], &scenario.sizes, 2, dice.random())
+            .await;
     let (faults, writes) = (CancellationToken::new(), CancellationToken::new());
     let whole_lists = tokio::spawn(bulk::change_whole_lists(
         scenario.database.clone(),
@@ -145,14 +150,12 @@ pub async fn run(
     let noting = tokio::spawn(places.clone().note(writes.clone()));
     let tables = (0..scenario.targets()).map(|target| scenario.table(target)).collect();
     let stop = || faults.clone();
-    let network =
-        tokio::spawn(network::disturb(servers.links.clone(), tally.clone(), seed, number, stop()));
+    let network = tokio::spawn(network::disturb(servers.links.clone(), tally.clone(), seed, number, stop()));
     let memcached =
         tokio::spawn(servers::disturb_memcached(servers.memcached, tally.clone(), seed, number, stop()));
     let gateway =
         tokio::spawn(servers::disturb_gateway(servers.gateway, tally.clone(), seed, number, stop()));
-    let mysql =
-        tokio::spawn(servers::disturb_mysql(user.to_owned(), tally.clone(), seed, number, stop()));
+    let mysql = tokio::spawn(servers::disturb_mysql(user.to_owned(), tally.clone(), seed, number, stop()));
     let regions = tokio::spawn(servers::disturb_regions(tables, tally.clone(), seed, number, stop()));
 
     round.lives =

@@ -83,13 +83,7 @@ pub async fn disturb_gateway(
 }
 
 /// MySQL ends the connections of `user`, and begins new binlog files.
-pub async fn disturb_mysql(
-    user: String,
-    tally: Tally,
-    seed: u64,
-    round: u64,
-    stop: CancellationToken,
-) {
+pub async fn disturb_mysql(user: String, tally: Tally, seed: u64, round: u64, stop: CancellationToken) {
     let mut dice = dice(seed, round, "mysql");
     let mut bag = Bag::of(vec!["mysql: connections killed", "mysql: binlog rotated"]);
     let mut conn = mysql::connection(mysql::mysql_port()).await;

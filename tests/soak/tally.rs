@@ -10,9 +10,10 @@ pub const CONNECTIONS: [&str; 3] = ["mysql", "memcached", "hbase"];
 pub const NETWORK: [&str; 5] = ["reset", "black hole", "slow link", "reply cut in half", "reply lost"];
 
 /// What happens to everything else.
-pub const OTHERS: [&str; 13] = [
+pub const OTHERS: [&str; 14] = [
     "tailfill: kill -9",
     "tailfill: SIGTERM",
+    "tailfill: paused and continued",
     "tailfill: started from the checkpoint",
     "tailfill: started from an older GTID set",
     "tailfill: started from an older FILE:OFFSET",
