@@ -36,6 +36,11 @@ impl<T: Clone> Bag<T> {
         self.left.pop().expect("a bag is never made empty")
     }
 
+    /// It comes again, next.
+    pub fn retry(&mut self, one: T) {
+        self.left.push(one);
+    }
+
     /// It comes again, as the last before all come again.
     pub fn put_back(&mut self, one: T) {
         self.left.insert(0, one);

@@ -75,18 +75,13 @@ pub async fn live_and_die(
     end: Instant,
 ) -> Lives {
     let mut dice = dice(seed, round, "process");
-    let mut starts = Bag::of(vec![
-        From::Checkpoint,
-        From::Checkpoint,
-        From::Checkpoint,
-        From::OlderGtids,
-        From::OlderPlace,
-    ]);
+    let mut starts = Bag::of(vec![From::Checkpoint, From::Checkpoint, From::OlderGtids, From::OlderPlace]);
     let mut lengths = Bag::of(vec![(100, 1_500), (1_500, 6_000), (5_000, 12_000), (10_000, 25_000)]);
     let mut lives = Lives::default();
     while Instant::now() < end {
-        let mut from = starts.draw(&mut dice);
-        let position = match from {
+        let wanted = starts.draw(&mut dice);
+        let mut from = wanted;
+        let position = match wanted {
             From::Checkpoint => None,
             _ => older_position(scenario, places, from == From::OlderPlace, &mut dice).await,
         };
@@ -125,6 +120,9 @@ pub async fn live_and_die(
                 From::OlderGtids => "tailfill: started from an older GTID set",
                 From::OlderPlace => "tailfill: started from an older FILE:OFFSET",
             });
+        }
+        if !begun || from != wanted {
+            starts.retry(wanted);
         }
         if !end_it(run, &mut dice, tally, &mut lives).await {
             tokio::time::sleep(between(&mut dice, 500, 2_500)).await;
