@@ -1,4 +1,4 @@
-//! Transactions that change thousands of rows at once, beside the application's small ones.
+//! Transactions that change whole lists at once, beside the application's small ones.
 
 use super::bag::{between, dice};
 use crate::support::mysql;
@@ -31,7 +31,7 @@ pub async fn change_whole_lists(
     let mut conn = mysql::connect(mysql::mysql_port(), Some(&database)).await;
     let mut done = Bulk::default();
     loop {
-        let pause = between(&mut dice, 2_000, 12_000);
+        let pause = between(&mut dice, 4_000, 25_000);
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return done;
         }
@@ -73,7 +73,7 @@ fn statements(shape: &Shape, sizes: &[u64], dice: &mut StdRng) -> Vec<String> {
     match dice.random_range(0..4) {
         0 => vec![format!("UPDATE {table} SET {} WHERE {is_list}", shape.set_values(Some(number)))],
         1 => vec![reorder],
-        2 => vec![delete, rows(shape, list, sizes[list as usize].clamp(1, 3_000), number)],
+        2 => vec![delete, rows(shape, list, sizes[list as usize].clamp(1, 1_500), number)],
         _ => {
             let small = dice.random_range(0..lists);
             vec![format!("DELETE FROM {table} WHERE {}", shape.is_list(small)), reorder]

@@ -12,6 +12,7 @@ mod process;
 mod round;
 mod servers;
 mod tally;
+mod trusted;
 
 use crate::support::mysql::{connection, mysql_port};
 use crate::support::own::Own;

@@ -31,7 +31,7 @@ pub async fn disturb(links: Arc<Links>, tally: Tally, seed: u64, round: u64, sto
     let all = (0..CONNECTIONS.len()).flat_map(|on| NETWORK.iter().map(move |kind| (on, *kind)));
     let mut bag = Bag::of(all.collect());
     loop {
-        let pause = between(&mut dice, 300, 3_000);
+        let pause = between(&mut dice, 300, 4_500);
         let (on, kind) = bag.draw(&mut dice);
         let fault = async {
             tokio::time::sleep(pause).await;

@@ -76,7 +76,7 @@ pub async fn live_and_die(
 ) -> Lives {
     let mut dice = dice(seed, round, "process");
     let mut starts = Bag::of(vec![From::Checkpoint, From::Checkpoint, From::OlderGtids, From::OlderPlace]);
-    let mut lengths = Bag::of(vec![(100, 1_500), (1_500, 6_000), (5_000, 12_000), (10_000, 25_000)]);
+    let mut lengths = Bag::of(vec![(100, 1_500), (1_500, 7_000), (8_000, 20_000), (15_000, 40_000)]);
     let mut lives = Lives::default();
     while Instant::now() < end {
         let wanted = starts.draw(&mut dice);

@@ -43,6 +43,8 @@ pub struct Round {
     pub transactions: u64,
     pub bulk: Bulk,
     pub lives: Lives,
+    /// How far the run was when the faults ended.
+    pub under_faults: Json,
     pub catch_up_seconds: u64,
     pub compared: Vec<Compared>,
     /// What else was not as it must be.
@@ -75,6 +77,7 @@ impl Round {
             "rows_of_big_transactions": self.bulk.rows,
             "starts": self.lives.starts,
             "stops": { "kill_9": self.lives.kills, "sigterm": self.lives.terms, "by_itself": self.lives.by_itself },
+            "when_the_faults_ended": self.under_faults,
             "catch_up_seconds": self.catch_up_seconds,
             "targets": self.compared.iter().map(Compared::json).collect::<Vec<_>>(),
             "wrong": self.all_wrong(),
@@ -83,7 +86,7 @@ impl Round {
 }
 
 /// A tall, a wide and counted, and a packed target of one table.
-fn lists(shape: &'static Shape) -> Lists {
+pub fn lists(shape: &'static Shape) -> Lists {
     let wide = Form::wide("wide", Cells::Msgpack).counted();
     let wide = match shape.table {
         "follows" => wide.segmented("\"2d\"", 2 * DAY),
@@ -99,9 +102,9 @@ fn lists(shape: &'static Shape) -> Lists {
 }
 
 async fn prepare(shape: &'static Shape, user: &str, servers: &Servers, dice: &mut StdRng) -> Scenario {
-    let rows = dice.random_range(8_000..16_000);
+    let rows = dice.random_range(4_000..9_000);
     let scenario = Scenario::new("soak", shape).await.moving(vec![lists(shape)]).await;
-    let mut scenario = scenario.fill(dice.random_range(150..500), rows).await;
+    let mut scenario = scenario.fill(dice.random_range(100..300), rows).await;
     let [to_mysql, to_memcached, to_gateway] = &servers.links.0;
     let settings = &mut scenario.settings;
     settings.user = user.to_owned();
@@ -135,7 +138,7 @@ pub async fn run(
     println!("round {number}: {} ({} rows)", shape.table, scenario.sizes.iter().sum::<u64>());
 
     let application =
-        Application::start(mysql_port(), &scenario.database, &[shape], &scenario.sizes, 2, dice.random())
+        Application::start(mysql_port(), &scenario.database, &[shape], &scenario.sizes, 1, dice.random())
             .await;
     let (faults, writes) = (CancellationToken::new(), CancellationToken::new());
     let whole_lists = tokio::spawn(bulk::change_whole_lists(
@@ -172,12 +175,27 @@ pub async fn run(
     writes.cancel();
     round.bulk = whole_lists.await.expect("the big transactions");
     noting.await.expect("noting positions");
+    round.under_faults = how_far(&scenario.status().await.unwrap_or_default());
     quiet(&scenario, &mut round).await;
     round.seconds = begin.elapsed().as_secs();
     if !round.is_right() {
         keep(scenario, &round);
     }
     (servers, round)
+}
+
+/// Chunks that are done, and how the copies and counts stand, of each target.
+fn how_far(status: &Json) -> Json {
+    let targets = status["targets"].as_array().into_iter().flatten();
+    let of = |target: &Json| {
+        json!({
+            "chunks_done": target["chunks_done"],
+            "chunks_to_do": target["chunks_to_do"],
+            "life_cycle": target["life_cycle"],
+            "counts": target["counts"]["state"],
+        })
+    };
+    targets.map(of).collect()
 }
 
 /// Nothing changes any more: tailfill catches up, and everything is compared.

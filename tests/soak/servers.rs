@@ -31,7 +31,7 @@ pub async fn disturb_memcached(
 ) -> Own {
     let mut dice = dice(seed, round, "memcached");
     let mut bag = Bag::of(vec!["memcached: killed and restarted", "memcached: flush_all"]);
-    while wait(&stop, between(&mut dice, 3_000, 15_000)).await {
+    while wait(&stop, between(&mut dice, 4_000, 20_000)).await {
         let kind = bag.draw(&mut dice);
         if kind == "memcached: flush_all" {
             flush_all(&own).await;
@@ -72,7 +72,10 @@ pub async fn disturb_gateway(
     stop: CancellationToken,
 ) -> Own {
     let mut dice = dice(seed, round, "gateway");
-    while wait(&stop, between(&mut dice, 12_000, 45_000)).await {
+    let mut pause = between(&mut dice, 10_000, 40_000);
+    while wait(&stop, pause).await {
+        // while it is away nothing can be written, so it stays for longer
+        pause = between(&mut dice, 40_000, 100_000);
         own.kill();
         tokio::time::sleep(between(&mut dice, 0, 3_000)).await;
         own.start();
@@ -87,7 +90,7 @@ pub async fn disturb_mysql(user: String, tally: Tally, seed: u64, round: u64, st
     let mut dice = dice(seed, round, "mysql");
     let mut bag = Bag::of(vec!["mysql: connections killed", "mysql: binlog rotated"]);
     let mut conn = mysql::connection(mysql::mysql_port()).await;
-    while wait(&stop, between(&mut dice, 3_000, 14_000)).await {
+    while wait(&stop, between(&mut dice, 4_000, 25_000)).await {
         let kind = bag.draw(&mut dice);
         let met = if kind == "mysql: binlog rotated" {
             conn.query_drop("FLUSH BINARY LOGS").await.expect("the binlog can be rotated");
