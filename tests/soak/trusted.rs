@@ -101,7 +101,9 @@ async fn ask(proxy: &Proxy) -> Vec<u8> {
     client.write_all(b"write").await.expect("the proxy reads");
     let mut reply = vec![0; 10];
     let mut read = 0;
-    while let Ok(more @ 1..) = client.read(&mut reply[read..]).await {
+    while read < reply.len()
+        && let Ok(more @ 1..) = client.read(&mut reply[read..]).await
+    {
         read += more;
     }
     reply.truncate(read);
