@@ -14,6 +14,7 @@ use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, Table
 use super::redefine;
 use super::rows::RowsBlock;
 use super::table_map::{TableMap, TableMapHead};
+use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
 use crate::model::{Gtid, TableName, TableSchema};
 use crate::source::registry::{Registered, Registry};
@@ -189,6 +190,7 @@ impl Transactions {
                 "the source reports an incident: changes may be missing from its binlog",
                 RECOPY,
             )),
+            _ if Failpoints::default().unknown_events_passed_over() => Ok(Next::Nothing),
             other => Err(Fault::new(format!("event type {other} is unknown"), REPORT)),
         }
     }
