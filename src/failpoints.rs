@@ -87,8 +87,6 @@ switches! {
     passed_through_dropped = "passed-through-dropped";
     /// Chunks count as done before their rows are written (I8).
     chunk_done_before_write = "chunk-done-before-write";
-    /// Rows of lists that joined a chunk's range are written without their leases.
-    joined_lists_kept = "joined-lists-kept";
     /// Delete markers may be purged at any time (I7).
     purge_delay_not_asked = "purge-delay-not-asked";
     /// Events are taken as they come, whatever their CRC-32.

@@ -60,7 +60,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/demo scripts/readers scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/readers scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }

@@ -179,7 +179,7 @@ impl Worker<'_> {
                 }
             };
             let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
-            if joined.is_empty() || off.joined_lists_kept() {
+            if joined.is_empty() {
                 return self.write(held, rows, &mark).await;
             }
             // rows of lists that joined the range since: put back, and taken with their leases

@@ -3,3 +3,4 @@
 pub mod arrows;
 pub mod comparison;
 pub mod count_model;
+pub mod promises;

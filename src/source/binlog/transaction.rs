@@ -529,3 +529,7 @@ fn refused(effect: &Effect, table: &Registered) -> Fault {
         Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
     }
 }
+
+#[cfg(test)]
+#[path = "transaction_tests.rs"]
+mod tests;
