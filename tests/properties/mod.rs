@@ -2,4 +2,3 @@
 
 pub mod arrows;
 pub mod comparison;
-pub mod count_model;
