@@ -1,7 +1,9 @@
 //! Switches that turn one mechanism of the protocol off, so that a test can show that it notices.
 //!
 //! Only the feature `failpoints` can turn one: without it every switch is a constant `false`, and the
-//! code behind it is not in the program.
+//! code behind it is not in the program. With it, a switch is on where a test says so for one run, or for the
+//! whole process where the environment variable `TAILFILL_FAILPOINTS` names it: `scripts/break` turns each on in
+//! turn, and the tests that claim to hold the mechanism must fail.
 
 macro_rules! switches {
     ($($(#[doc = $doc:literal])+ $switch:ident = $name:literal;)+) => {
@@ -12,22 +14,25 @@ macro_rules! switches {
             $($(#[doc = $doc])+ pub $switch: bool,)+
         }
 
-        impl Failpoints {
-            /// The switches named in the environment variable `TAILFILL_FAILPOINTS`, by commas.
-            pub fn from_env() -> Failpoints {
-                #[cfg(feature = "failpoints")]
-                {
-                    let names = std::env::var("TAILFILL_FAILPOINTS").unwrap_or_default();
-                    let on = |name: &str| names.split(',').any(|given| given.trim() == name);
-                    Failpoints::new(Switches { $($switch: on($name),)+ })
-                }
-                #[cfg(not(feature = "failpoints"))]
-                Failpoints::default()
-            }
+        /// The names of all switches, as `TAILFILL_FAILPOINTS` takes them.
+        #[cfg(feature = "failpoints")]
+        pub const NAMES: &[&str] = &[$($name),+];
 
+        /// The switches that `TAILFILL_FAILPOINTS` names, by commas.
+        #[cfg(feature = "failpoints")]
+        fn of_process() -> &'static Switches {
+            static OF_PROCESS: std::sync::OnceLock<Switches> = std::sync::OnceLock::new();
+            OF_PROCESS.get_or_init(|| {
+                let names = std::env::var("TAILFILL_FAILPOINTS").unwrap_or_default();
+                let on = |name: &str| names.split(',').any(|given| given.trim() == name);
+                Switches { $($switch: on($name),)+ }
+            })
+        }
+
+        impl Failpoints {
             $($(#[doc = $doc])+ pub fn $switch(self) -> bool {
                 #[cfg(feature = "failpoints")]
-                return self.switches.$switch;
+                return self.switches.$switch || of_process().$switch;
                 #[cfg(not(feature = "failpoints"))]
                 false
             })+
@@ -70,4 +75,24 @@ switches! {
     count_pass_before_caught_up = "count-pass-before-caught-up";
     /// Rows are counted although a process that is thought dead may still copy.
     count_beside_zombies = "count-beside-zombies";
+    /// A `c:t` above every tick that was handed out is taken for ours.
+    foreign_ticks_taken = "foreign-ticks-taken";
+    /// Writes are sent also after the deadline of their lease (I4).
+    lease_deadline_ignored = "lease-deadline-ignored";
+    /// A state that another owner has taken over is written to all the same (I2).
+    owner_not_fenced = "owner-not-fenced";
+    /// Batches are sent before the journal holds them (I2).
+    journal_after_send = "journal-after-send";
+    /// An address that a batch passes through gets no delete, whatever was there before.
+    passed_through_dropped = "passed-through-dropped";
+    /// Chunks count as done before their rows are written (I8).
+    chunk_done_before_write = "chunk-done-before-write";
+    /// Delete markers may be purged at any time (I7).
+    purge_delay_not_asked = "purge-delay-not-asked";
+    /// Events are taken as they come, whatever their CRC-32.
+    crc_not_checked = "crc-not-checked";
+    /// An event of an unknown type is passed over (I9).
+    unknown_events_passed_over = "unknown-events-passed-over";
+    /// Whoever reaches the admin address may change something.
+    admin_token_not_asked = "admin-token-not-asked";
 }

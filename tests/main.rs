@@ -5,6 +5,7 @@
 mod contract;
 mod faults;
 mod live;
+mod model;
 mod properties;
 mod simulation;
 mod soak;

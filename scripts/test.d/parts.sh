@@ -4,13 +4,13 @@
 # Need no build of the tests.
 readonly CHECKS=(format scripts lint dependencies)
 # Need the build.
-readonly TESTS=(unit docs properties simulation rest)
+readonly TESTS=(unit docs properties model simulation rest)
 # Need the servers too.
 readonly LIVE=(contract faults cases live)
 # shellcheck disable=SC2034 # scripts/test reads it
 readonly PARTS=("${CHECKS[@]}" build "${TESTS[@]}" "${LIVE[@]}")
 # The rooms of tests/ that are parts of their own.
-readonly ROOMS=(properties simulation contract faults cases live)
+readonly ROOMS=(properties model simulation contract faults cases live)
 readonly SERVERS=(mysql memcached hbase thrift2 thrift2-framed thrift1)
 # One set of features for lints and tests, so that dependencies are built once for each.
 readonly FEATURES=(--locked --features "failpoints,demo,bench")
@@ -21,7 +21,7 @@ limit_of() {
     live) echo 2400 ;;
     build) echo 1200 ;;
     lint | servers) echo 900 ;;
-    simulation) echo 600 ;;
+    model | simulation) echo 600 ;;
     *) echo 300 ;;
   esac
 }
@@ -60,7 +60,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/demo scripts/readers scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/readers scripts/services scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }
@@ -106,6 +106,7 @@ run_tests() {
 part_unit() { run_tests --lib --bins; }
 part_docs() { run_tests --doc; }
 part_properties() { run_tests --test tailfill properties::; }
+part_model() { run_tests --test tailfill model::; }
 part_simulation() { run_tests --test tailfill simulation::; }
 part_contract() { run_tests --test tailfill contract::; }
 part_faults() { run_tests --test tailfill faults::; }

@@ -1,5 +1,6 @@
 //! Who may ask, and who may change something.
 
+use crate::failpoints::Failpoints;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -34,6 +35,7 @@ pub async fn require_token(State(token): State<Token>, request: Request, next: N
     let given = header_text(request.headers(), header::AUTHORIZATION);
     match given.and_then(|text| text.strip_prefix("Bearer ")) {
         Some(given) if token.matches(given.trim()) => next.run(request).await,
+        _ if Failpoints::default().admin_token_not_asked() => next.run(request).await,
         _ => (StatusCode::UNAUTHORIZED, "this needs the token of state_dir/admin.token\n").into_response(),
     }
 }

@@ -166,7 +166,7 @@ pub fn settings(config: &Config) -> Settings {
         mark_age_max: config.hbase.purge_deletes / 2,
         backfill_workers: config.backfill.workers,
         chunk_rows: config.backfill.chunk_rows,
-        failpoints: Failpoints::from_env(),
+        failpoints: Failpoints::default(),
         ..Settings::default()
     }
 }

@@ -109,6 +109,10 @@ impl Worker<'_> {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
         };
+        if self.parts.settings.failpoints.chunk_done_before_write() {
+            self.finish(copy, &part, 0).await?;
+            return self.attempt(copy, &part).await.map(|_| ());
+        }
         let mut failed = None;
         for _ in 0..DEADLINES_MAX {
             match self.attempt(copy, &part).await {

@@ -197,6 +197,11 @@ impl Coalescer {
                 known.last = Last::Cancelled;
                 return;
             }
+            let passed_through = entry.last == Last::Delete && known.last == Last::Write;
+            if self.failpoints.passed_through_dropped() && passed_through {
+                known.last = Last::Cancelled;
+                return;
+            }
             entry.row.delete_family = self.failpoints.family_marker_with_put()
                 && !entry.row.is_cell()
                 && known.last == Last::Delete

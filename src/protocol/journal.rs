@@ -104,6 +104,10 @@ pub struct Journal {
     source: String,
 }
 
+/// How long the journal is behind the sink where that mechanism is off.
+#[cfg(feature = "failpoints")]
+const AFTER_SEND: std::time::Duration = std::time::Duration::from_millis(200);
+
 const FINGERPRINT: &[u8] = b"fingerprint";
 const COHORT: &[u8] = b"cohort";
 
@@ -223,6 +227,8 @@ impl Journal {
         {
             commit.delete.push((Space::Journal, records::journal_key(older)));
         }
+        #[cfg(feature = "failpoints")]
+        let commit = self.may_come_after_send(commit);
         if !commit.put.is_empty() {
             self.make(commit).await?;
         }
@@ -230,6 +236,20 @@ impl Journal {
         let mut ticks: Vec<Tick> = pending.iter().map(|item| item.tick).collect();
         ticks.sort_unstable();
         Ok(Receipt { ticks })
+    }
+
+    /// With its mechanism off a commit comes later: what is left of it is nothing.
+    #[cfg(feature = "failpoints")]
+    fn may_come_after_send(&self, commit: Commit) -> Commit {
+        if !crate::failpoints::Failpoints::default().journal_after_send() {
+            return commit;
+        }
+        let journal = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AFTER_SEND).await;
+            _ = journal.make(commit).await; // a crash comes between, or an owner
+        });
+        Commit::default()
     }
 
     /// Moves the checkpoint to `record.position` and drops the batches that it covers: those at or below

@@ -9,6 +9,7 @@ mod counts;
 mod gateway;
 mod journal;
 mod leases;
+mod others;
 mod parking;
 mod source;
 mod stream;

@@ -8,6 +8,7 @@ pub mod layouts;
 pub mod lease_example;
 pub mod lists;
 pub mod network;
+pub mod others;
 pub mod position;
 pub mod queries;
 pub mod readers;

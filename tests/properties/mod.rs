@@ -2,4 +2,4 @@
 
 pub mod arrows;
 pub mod comparison;
-pub mod count_model;
+pub mod promises;

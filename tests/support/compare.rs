@@ -308,6 +308,8 @@ fn value_expression(column: &Column, writing: Writing) -> String {
         (Kind::Binary | Kind::Fixed(_), Writing::Json) => format!("REPLACE(TO_BASE64({name}), '\\n', '')"),
         (Kind::Binary | Kind::Fixed(_), _) => format!("HEX({name})"),
         (Kind::Moment, Writing::Bytes) => format!("CAST({} AS CHAR)", number_expression(column)),
+        // MySQL shows the YEAR 0000 so, and the format has its number
+        (Kind::Unsigned, _) => format!("CAST({name} + 0 AS CHAR)"),
         _ => format!("CAST({name} AS CHAR)"),
     }
 }

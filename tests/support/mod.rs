@@ -12,6 +12,7 @@ pub mod memcached;
 pub mod mysql;
 pub mod own;
 pub mod page;
+pub mod printed;
 pub mod proxy;
 pub mod scenario;
 pub mod setup;

@@ -1,6 +1,10 @@
 //! Servers of a test's own: MySQL, memcached and gateways, started with the same command line as
 //! those of `scripts/services`, on other ports and other data.
 
+mod hbase;
+
+pub use hbase::OwnHbase;
+
 use super::mysql;
 use super::scenario::gateway;
 use super::wait::until_so;

@@ -34,6 +34,8 @@ pub struct Settings {
     /// `host:port`; `None`: leases of the process alone.
     pub memcached: Option<String>,
     pub gateways: Vec<String>,
+    /// The gateway that tables are compared through; `None`: that of `scripts/services`.
+    pub hbase: Option<String>,
     pub speaks: Speaks,
     pub retry_for: &'static str,
     pub batch_rows: u32,
@@ -92,6 +94,7 @@ impl Scenario {
             source: String::new(),
             memcached: Some(memcached::address()),
             gateways: vec![gateway()],
+            hbase: None,
             speaks: Speaks::Thrift2,
             retry_for: "60s",
             batch_rows: 200,

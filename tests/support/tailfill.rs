@@ -1,5 +1,6 @@
 //! The program itself, as a user starts it.
 
+use super::printed;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,8 @@ impl Tailfill {
 
     fn ended_with(&self, status: ExitStatus) -> Ended {
         let (out, err) = (read(&self.out), read(&self.err));
+        let dir = self.out.parent().expect("they lie in the test's folder");
+        printed::check(dir, &self.command, &out, &err);
         Ended { code: status.code(), out, err, command: self.command.clone() }
     }
 }

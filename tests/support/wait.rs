@@ -9,18 +9,27 @@ pub const LIMIT: Duration = Duration::from_secs(40);
 ///
 /// # Panics
 /// After [`LIMIT`], naming what was waited for.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(LIMIT, what, look).await
+}
+
+async fn until_within<T>(limit: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begin.elapsed() < LIMIT, "waited {} s for {what}", LIMIT.as_secs());
+        assert!(begin.elapsed() < limit, "waited {} s for {what}", limit.as_secs());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// Looks until it is so.
-pub async fn until_so(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    until(what, async || look().await.then_some(())).await;
+pub async fn until_so(what: &str, look: impl AsyncFnMut() -> bool) {
+    until_so_within(LIMIT, what, look).await;
+}
+
+/// The same with another limit.
+pub async fn until_so_within(limit: Duration, what: &str, mut look: impl AsyncFnMut() -> bool) {
+    until_within(limit, what, async || look().await.then_some(())).await;
 }

@@ -7,6 +7,7 @@ use crate::app::connect;
 use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::config::units::print_duration;
+use crate::failpoints::Failpoints;
 use crate::model::{Target, TargetId};
 use crate::sink::hbase::{HbaseOptions, PROBE_ROW};
 use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
@@ -262,6 +263,7 @@ fn purge_delay(
         alter(&format!("CONFIGURATION => {{'{PURGE_DELETES}' => '{wanted}'}}"))
     );
     match found.parse::<u64>() {
+        _ if Failpoints::default().purge_delay_not_asked() => rule.ok("not asked"),
         Ok(millis) if millis >= wanted => rule.ok(print_duration(Duration::from_millis(millis))),
         Ok(millis) => rule.refusal(print_duration(Duration::from_millis(millis)), mend),
         Err(_) if found.is_empty() => rule.refusal("not set", mend),

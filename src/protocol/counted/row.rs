@@ -71,7 +71,8 @@ impl<'a> Row<'a> {
             let whole = self.whole.filter(|(tick, _)| *tick == found.tick).map(|(_, cells)| cells);
             // what was handed out is journaled by now, and nothing else may stand in c:t
             let highest = self.with.highest();
-            let step = match found.tick.filter(|tick| *tick > highest) {
+            let foreign = |tick: &Tick| *tick > highest && !self.with.failpoints.foreign_ticks_taken();
+            let step = match found.tick.filter(foreign) {
                 Some(_) => Step::Foreign,
                 None => step(&found, work, self.mode, whole),
             };

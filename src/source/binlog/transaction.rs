@@ -14,6 +14,7 @@ use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, Table
 use super::redefine;
 use super::rows::RowsBlock;
 use super::table_map::{TableMap, TableMapHead};
+use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
 use crate::model::{Gtid, TableName, TableSchema};
 use crate::source::registry::{Registered, Registry};
@@ -189,6 +190,7 @@ impl Transactions {
                 "the source reports an incident: changes may be missing from its binlog",
                 RECOPY,
             )),
+            _ if Failpoints::default().unknown_events_passed_over() => Ok(Next::Nothing),
             other => Err(Fault::new(format!("event type {other} is unknown"), REPORT)),
         }
     }
@@ -527,3 +529,7 @@ fn refused(effect: &Effect, table: &Registered) -> Fault {
         Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
     }
 }
+
+#[cfg(test)]
+#[path = "transaction_tests.rs"]
+mod tests;

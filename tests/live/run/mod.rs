@@ -6,6 +6,7 @@ pub mod ddl;
 pub mod gateway;
 pub mod gateways;
 pub mod giant;
+pub mod hbase;
 pub mod huge;
 pub mod kill;
 pub mod memcached;

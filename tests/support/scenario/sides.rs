@@ -47,7 +47,11 @@ impl Scenario {
     pub async fn hbase(&self) -> HbaseSink {
         let forms = self.lists.iter().flat_map(|lists| &lists.targets).enumerate();
         let targets = forms.map(|(id, form)| form.to_read(id, self.hbase_table(form))).collect();
-        let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), targets).await;
+        let sink = HbaseSink::connect(
+            HbaseOptions::new(vec![self.settings.hbase.clone().unwrap_or_else(gateway)]),
+            targets,
+        )
+        .await;
         sink.expect("the gateway is up")
     }
 

@@ -5,10 +5,11 @@
 //! code decides (`protocol::count`). Weaker than the program: nothing is queued by list here, the pass runs beside
 //! the tail. In every state a count that is there is the number of items; at the end it is there, and nothing is lost.
 //!
-//! Each of the mechanisms can be turned off, and then a way to a wrong state is found and printed.
+//! With a mechanism off a way to a wrong state is found (`stories`).
 
+use super::explorer;
+use super::mechanism::Mechanism;
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
 use tailfill::model::Tick;
 use tailfill::protocol::count::{CountMode, RowWork, Step, What, step};
 use tailfill::sink::{CountChange, CountedRow, CountedWrite};
@@ -20,19 +21,6 @@ const TICKS: [u8; 3] = [0, 10, 20];
 const COPIED: u8 = 4;
 const LATE: u8 = 5;
 
-/// What is off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Off {
-    /// Cells and count are two writes, and nothing is compared.
-    comparing: bool,
-    /// The pass does not wait for the tail to pass what the late chunk saw.
-    waiting: bool,
-    /// The pass leaves `c:t` as it was.
-    moving_the_tick: bool,
-    /// The pass's mark lies above batches that are not written.
-    order_of_marks: bool,
-}
-
 /// What a batch does to each item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
@@ -43,8 +31,8 @@ enum Does {
 
 /// What is fixed in one exploration.
 #[derive(Clone, Copy, Debug)]
-struct Setting {
-    off: Off,
+pub struct Setting {
+    pub off: Option<Mechanism>,
     /// Items at the beginning, copied.
     begin: [bool; 2],
     batches: [[Does; 2]; 2],
@@ -96,6 +84,17 @@ impl Row {
         }
     }
 
+    /// With a mechanism off: what comes and goes is added to the number that is there.
+    fn add_to_count(&mut self, write: &CountedWrite, seen: &Row, whole: Option<u8>) {
+        match (write.count, self.count, seen.count.or(whole)) {
+            (CountChange::Set(items), Some(count), Some(before)) => {
+                self.count = Some((count + items as u8).saturating_sub(before));
+                self.tick = Some(short(write.tick));
+            }
+            _ => self.put_count(write, false),
+        }
+    }
+
     fn put_count(&mut self, write: &CountedWrite, keep_tick: bool) {
         match write.count {
             CountChange::Keep => {}
@@ -108,6 +107,15 @@ impl Row {
     }
 }
 
+fn say_row(row: &Row) -> String {
+    let number = |name: &str, number: Option<u8>| match number {
+        Some(number) => format!("{name} {number}"),
+        None => format!("no {name}"),
+    };
+    let there = say_items([row.has(0), row.has(1)]);
+    format!("{}, {}, cells: {there}", number("`c:n`", row.count), number("`c:t`", row.tick))
+}
+
 fn short(tick: Tick) -> u8 {
     u8::try_from(tick.0).expect("ticks are small here")
 }
@@ -115,7 +123,7 @@ fn short(tick: Tick) -> u8 {
 const TAIL: usize = 0;
 const PASS: usize = 1;
 const ZOMBIE: usize = 2;
-const NAMES: [&str; 3] = ["the tail", "the pass", "the predecessor"];
+const NAMES: [&str; 3] = ["The tail", "The pass", "The predecessor"];
 
 /// One who writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +157,7 @@ struct Request {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct World {
+pub struct World {
     row: Row,
     writers: [Writer; 3],
     under_way: Vec<Request>,
@@ -159,7 +167,11 @@ struct World {
 }
 
 impl Setting {
-    fn begin(&self) -> World {
+    fn is_off(&self, mechanism: Mechanism) -> bool {
+        self.off == Some(mechanism)
+    }
+
+    fn beginning(&self) -> World {
         let puts = self.begin.map(|there| if there { COPIED } else { 0 });
         let writer = Writer { begun: 0, done: 0, at: At::Idle, impatient: false };
         World {
@@ -207,34 +219,32 @@ impl Setting {
     }
 
     /// What can happen next, and what it is called.
-    fn next(&self, world: &World) -> Vec<(String, World)> {
-        let mut next = Vec::new();
+    fn steps(&self, world: &World, next: &mut Vec<(String, World)>) {
         if world.chunk_is_under_way {
             let mut after = World { chunk_is_under_way: false, ..world.clone() };
             for (item, there) in self.mysql(self.seen_by_chunk).into_iter().enumerate() {
                 after.row.puts[item] = after.row.puts[item].max(if there { LATE } else { 0 });
             }
-            next.push(("the late chunk lands".to_owned(), after));
+            next.push(("What was copied late lands.".to_owned(), after));
         }
         if world.mark.is_none() && self.pass_may_begin(world) {
             let written = world.writers[TAIL].done.max(self.journaled);
-            let last = if self.off.order_of_marks { 2 } else { written };
+            let last = if self.is_off(Mechanism::MarkOfCounts) { 2 } else { written };
             let mark = TICKS[usize::from(last)] + 6;
             next.push((
-                format!("the pass begins, at mark {mark}"),
+                format!("The count pass begins, at mark {mark}."),
                 World { mark: Some(mark), ..world.clone() },
             ));
         }
         for writer in [TAIL, PASS, ZOMBIE] {
             if (writer != PASS || world.mark.is_some()) && world.writers[writer].done < self.works(writer) {
-                self.next_of(world, writer, &mut next);
+                self.next_of(world, writer, next);
             }
         }
         for at in 0..world.under_way.len() {
-            self.landing(world, at, &mut next);
+            self.landing(world, at, next);
         }
         next.iter_mut().for_each(|(_, after)| self.forget_what_is_doomed(after));
-        next
     }
 
     /// A request that nobody waits for, and that can only be refused: `c:t` does not go back.
@@ -243,15 +253,20 @@ impl Setting {
         let waited_for = |request: &Request| {
             writers[request.of].at == At::Waits && writers[request.of].done == request.work
         };
-        under_way
-            .retain(|request| self.off.comparing || request.seen.tick == row.tick || waited_for(request));
+        under_way.retain(|request| {
+            self.is_off(Mechanism::CellsWithCount) || request.seen.tick == row.tick || waited_for(request)
+        });
     }
 
     /// Everything journaled before is written, and the tail has passed what a SELECT may have seen. (No batch is sealed
     /// and not written: its tick would be below the mark.)
     fn pass_may_begin(&self, world: &World) -> bool {
         let tail = &world.writers[TAIL];
-        let wanted = if self.off.waiting { self.journaled } else { self.journaled.max(self.seen_by_chunk) };
+        let wanted = if self.is_off(Mechanism::CountAfterCopy) {
+            self.journaled
+        } else {
+            self.journaled.max(self.seen_by_chunk)
+        };
         tail.begun == tail.done && tail.done >= wanted
     }
 
@@ -273,22 +288,32 @@ impl Setting {
             At::Idle => {
                 let mut after = with(At::HasRead(world.row.clone(), None, counting));
                 after.writers[writer].begun = number + 1;
-                next.push((format!("{name} reads for its work {number}"), after));
+                next.push((
+                    format!(
+                        "{name} reads the row for {}: {}.",
+                        self.say_work(writer, number),
+                        say_row(&world.row)
+                    ),
+                    after,
+                ));
             }
             At::HasRead(seen, whole, counting) => {
                 match self.decide(world, writer, number, seen, *whole, *counting) {
                     done @ (Step::Done | Step::Foreign) => {
                         // in one process a row's works go in the order of their ticks, which this model leaves open
                         // where the tail does not know of the pass
-                        let may_overtake = !self.tail_knows || self.off != Off::default();
+                        let may_overtake = !self.tail_knows || self.off.is_some();
                         assert!(done == Step::Done || may_overtake, "{name} takes its own row for foreign");
                         let mut after = with(At::Idle);
                         after.writers[writer].done += 1;
-                        next.push((format!("{name} finds its work {number} done"), after));
+                        next.push((
+                            format!("{name} finds {} done: `c:t` says so.", self.say_work(writer, number)),
+                            after,
+                        ));
                     }
                     Step::CountCells => {
                         let after = with(At::HasRead(seen.clone(), Some(world.row.items()), *counting));
-                        next.push((format!("{name} counts {} cells", world.row.items()), after));
+                        next.push((format!("{name} counts {} cells.", world.row.items()), after));
                     }
                     Step::Write(write) => {
                         let mut after = with(At::Waits);
@@ -301,8 +326,7 @@ impl Setting {
                             counting,
                             half: false,
                         });
-                        let (from, to) = (write.expected.map(short), short(write.tick));
-                        next.push((format!("{name} sends {from:?} -> {to}, {:?}", write.count), after));
+                        next.push((format!("{name} sends {}.", self.say_write(&write)), after));
                     }
                 }
             }
@@ -310,10 +334,46 @@ impl Setting {
             At::Waits if !world.writers[writer].impatient && (writer == TAIL || self.journaled == 0) => {
                 let mut after = with(At::Idle);
                 after.writers[writer].impatient = true;
-                next.push((format!("{name} waits no longer"), after));
+                next.push((format!("{name} waits no longer for an answer."), after));
             }
             At::Waits => {}
         }
+    }
+
+    fn say_work(&self, writer: usize, number: u8) -> String {
+        if writer == PASS {
+            return "its count".to_owned();
+        }
+        let does = self.batches[usize::from(number)];
+        let one = |item: usize| match does[item] {
+            Does::Nothing => None,
+            Does::Put => Some(format!("put {}", ["a", "b"][item])),
+            Does::Delete => Some(format!("delete {}", ["a", "b"][item])),
+        };
+        let does: Vec<String> = (0..2).filter_map(one).collect();
+        format!("batch {} ({})", TICKS[usize::from(number) + 1], does.join(", "))
+    }
+
+    fn say_write(&self, write: &CountedWrite) -> String {
+        let cells = match write.puts.is_empty() && write.delete_columns.is_empty() {
+            true => "",
+            false => "its cells, ",
+        };
+        let count = match write.count {
+            CountChange::Keep => "the count as it is".to_owned(),
+            CountChange::Set(items) => format!("count {items}"),
+            CountChange::Remove => "no count".to_owned(),
+        };
+        let tick = match self.is_off(Mechanism::CountMovesTick) && cells.is_empty() {
+            true => "`c:t` as it is".to_owned(),
+            false => format!("`c:t` {}", short(write.tick)),
+        };
+        let only_where = match (write.expected, self.off) {
+            (_, Some(Mechanism::CellsWithCount | Mechanism::DeltaCompared)) => "wherever `c:t` is".to_owned(),
+            (Some(tick), _) => format!("to be made where `c:t` is {tick}"),
+            (None, _) => "to be made where there is no `c:t`".to_owned(),
+        };
+        format!("{cells}{count}, {tick}, {only_where}")
     }
 
     fn decide(
@@ -334,84 +394,90 @@ impl Setting {
         let mut after = world.clone();
         let request = after.under_way.remove(at);
         let Request { of, work, seen, whole, counting, half } = &request;
-        let (name, what) = (NAMES[*of], format!("the request of {} for its work {work}", NAMES[*of]));
+        let what = format!("What {} sent for {}", NAMES[*of].to_lowercase(), self.say_work(*of, *work));
         let Step::Write(write) = self.decide(world, *of, *work, seen, *whole, *counting) else {
             unreachable!("only writes are sent")
         };
-        if self.off.comparing && !half {
+        if self.is_off(Mechanism::CellsWithCount) && !half {
             after.row.put_cells(&write);
             after.under_way.push(Request { half: true, ..request });
-            next.push((format!("the cells of {what} land"), after));
+            next.push((format!("{what}: its cells land."), after));
             return;
         }
-        let made = self.off.comparing || after.row.tick == seen.tick;
-        if made {
-            if !self.off.comparing {
+        let is_compared = !self.is_off(Mechanism::CellsWithCount) && !self.is_off(Mechanism::DeltaCompared);
+        let made = !is_compared || after.row.tick == seen.tick;
+        if made && self.is_off(Mechanism::DeltaCompared) {
+            after.row.put_cells(&write);
+            after.row.add_to_count(&write, seen, *whole);
+        } else if made {
+            if !self.is_off(Mechanism::CellsWithCount) {
                 after.row.put_cells(&write);
             }
-            after.row.put_count(&write, self.off.moving_the_tick && *of == PASS);
+            after.row.put_count(&write, self.is_off(Mechanism::CountMovesTick) && *of == PASS);
         }
-        let how = if made { "lands" } else { "is refused" };
+        let how = if made { "lands" } else { "is refused, since `c:t` has moved" };
         if after.writers[*of].at != At::Waits || after.writers[*of].done != *work {
-            next.push((format!("{what} {how}, late"), after));
+            next.push((format!("{what} {how}, late."), after));
             return;
         }
         let mut lost = after.clone();
         lost.writers[*of].at = At::Idle;
-        next.push((format!("{what} {how}, and the answer is lost"), lost));
+        next.push((format!("{what} {how}, and the answer is lost."), lost));
         after.writers[*of].at = At::Idle;
         after.writers[*of].done += u8::from(made);
-        next.push((format!("{what} {how}, and {name} hears of it"), after));
+        next.push((format!("{what} {how}, and is answered."), after));
+    }
+}
+
+impl explorer::World for Setting {
+    type State = World;
+    type Step = String;
+
+    fn begin(&self) -> World {
+        self.beginning()
     }
 
-    /// What is wrong with a state.
+    fn next(&self, world: &World, next: &mut Vec<(String, World)>) {
+        self.steps(world, next);
+    }
+
     fn wrong(&self, world: &World) -> Option<String> {
         let (count, items) = (world.row.count, world.row.items());
-        if count.is_some_and(|count| count != items) {
-            return Some(format!("the row says {count:?} and has {items} items"));
+        if let Some(count) = count.filter(|count| *count != items) {
+            return Some(format!("The row says that it has {count} items, and it has {items}."));
         }
-        let is_over = (0..3).all(|writer| world.writers[writer].done == self.works(writer))
-            && world.under_way.is_empty()
-            && !world.chunk_is_under_way;
-        if !is_over {
+        if !self.is_over(world) {
             return None;
         }
         let (there, wanted) = ([world.row.has(0), world.row.has(1)], self.mysql(2));
         if there != wanted {
-            return Some(format!("the row has {there:?}, MySQL has {wanted:?}"));
+            return Some(format!("The row has {}, MySQL has {}.", say_items(there), say_items(wanted)));
         }
-        (self.tail_knows && count.is_none()).then(|| "the row is not counted in the end".to_owned())
+        (self.tail_knows && count.is_none()).then(|| "The row is not counted in the end.".to_owned())
+    }
+
+    fn is_over(&self, world: &World) -> bool {
+        (0..3).all(|writer| world.writers[writer].done == self.works(writer))
+            && world.under_way.is_empty()
+            && !world.chunk_is_under_way
+    }
+
+    fn tell(&self, _: &World, step: String) -> String {
+        step
     }
 }
 
-/// Looks at every state that can be reached. The way to the first wrong one, if there is one; and how many there are.
-fn explore(setting: &Setting) -> (Option<Vec<String>>, usize) {
-    let begin = setting.begin();
-    let mut came_from: HashMap<World, Option<(World, String)>> = HashMap::from([(begin.clone(), None)]);
-    let mut open = VecDeque::from([begin]);
-    while let Some(world) = open.pop_front() {
-        if let Some(wrong) = setting.wrong(&world) {
-            let mut way = vec![wrong];
-            let mut at = &world;
-            while let Some(Some((before, step))) = came_from.get(at) {
-                way.push(step.clone());
-                at = before;
-            }
-            way.reverse();
-            return (Some(way), came_from.len());
-        }
-        for (name, after) in setting.next(&world) {
-            if !came_from.contains_key(&after) {
-                came_from.insert(after.clone(), Some((world.clone(), name)));
-                open.push_back(after);
-            }
-        }
+fn say_items(there: [bool; 2]) -> &'static str {
+    match there {
+        [false, false] => "nothing",
+        [true, false] => "a",
+        [false, true] => "b",
+        [true, true] => "a and b",
     }
-    (None, came_from.len())
 }
 
 /// What two batches may do to the items (which are alike), from all beginnings, with every chunk and predecessor.
-fn settings(off: Off) -> impl Iterator<Item = Setting> {
+fn settings(off: Option<Mechanism>) -> impl Iterator<Item = Setting> {
     use Does::{Delete, Nothing, Put};
     let firsts = [[Put, Nothing], [Delete, Nothing], [Put, Delete], [Delete, Delete]];
     let seconds = [[Nothing, Put], [Delete, Nothing], [Delete, Put]];
@@ -432,43 +498,28 @@ fn settings(off: Off) -> impl Iterator<Item = Setting> {
     })
 }
 
+/// The first of these worlds in which a mechanism matters, without it and with it.
+pub fn without_and_with(mechanism: Mechanism) -> Option<(explorer::Found, explorer::Found)> {
+    use Mechanism::{CellsWithCount, CountAfterCopy, CountMovesTick, DeltaCompared, MarkOfCounts};
+    if ![CellsWithCount, DeltaCompared, CountAfterCopy, CountMovesTick, MarkOfCounts].contains(&mechanism) {
+        return None;
+    }
+    let explored = settings(Some(mechanism)).map(|setting| (setting, explorer::explore(&setting)));
+    let (setting, without) = explored.into_iter().find(|(_, found)| found.story.is_some())?;
+    Some((without, explorer::explore(&Setting { off: None, ..setting })))
+}
+
 #[test]
 fn whatever_the_order_a_count_is_the_number_of_items() {
     let (mut states, mut explored) = (0, 0);
-    for setting in settings(Off::default()) {
-        let (way, found) = explore(&setting);
-        if let Some(way) = way {
-            panic!("{setting:?}\n  {}", way.join("\n  "));
+    for setting in settings(None) {
+        let found = explorer::explore(&setting);
+        if let Some(story) = found.story {
+            panic!("{setting:?}\n  {}", story.join("\n  "));
         }
-        (states, explored) = (states + found, explored + 1);
+        assert!(found.ends > 0, "{setting:?}: it never comes to an end");
+        (states, explored) = (states + found.states, explored + 1);
     }
     println!("{explored} settings, {states} states");
     assert!(explored > 300 && states > 500_000, "{explored} settings, {states} states");
-}
-
-/// With a mechanism off a way to a wrong state is found.
-fn finds(off: Off) {
-    let way = settings(off).find_map(|setting| Some((setting, explore(&setting).0?)));
-    let Some((setting, way)) = way else { panic!("nothing goes wrong with {off:?}") };
-    println!("{setting:?}\n  {}", way.join("\n  "));
-}
-
-#[test]
-fn a_count_by_a_plain_write_goes_wrong() {
-    finds(Off { comparing: true, ..Off::default() });
-}
-
-#[test]
-fn a_pass_before_the_tail_has_passed_the_copy_goes_wrong() {
-    finds(Off { waiting: true, ..Off::default() });
-}
-
-#[test]
-fn a_pass_that_leaves_the_tick_as_it_was_goes_wrong() {
-    finds(Off { moving_the_tick: true, ..Off::default() });
-}
-
-#[test]
-fn a_pass_at_a_mark_above_what_is_not_written_goes_wrong() {
-    finds(Off { order_of_marks: true, ..Off::default() });
 }

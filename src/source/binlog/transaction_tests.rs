@@ -1,0 +1,109 @@
+//! Events of every type with bytes of any kind: refused or read, never skipped and never a panic.
+
+use super::*;
+use crate::model::{Column, ColumnType};
+use mysql_common::binlog::consts::{BinlogChecksumAlg, BinlogVersion};
+use mysql_common::binlog::events::{BinlogEventFooter, FormatDescriptionEvent};
+use proptest::prelude::*;
+
+/// A number and a text, as [`table_map`] says.
+fn schema() -> TableSchema {
+    let column = |name: &str, column_type| Column {
+        name: name.into(),
+        column_type,
+        nullable: false,
+        declared: String::new(),
+        virtual_generated: false,
+    };
+    let text = ColumnType::Text { charset: "utf8mb4".into(), collation: "utf8mb4_bin".into() };
+    let columns = vec![column("id", ColumnType::Integer { bytes: 8, unsigned: true }), column("note", text)];
+    let name = TableName { schema: "a".into(), table: "b".into() };
+    TableSchema { name, columns, primary_key: vec![0], unique_keys: vec![vec![0]] }
+}
+
+fn transactions() -> Transactions {
+    let registry =
+        Registry::new(vec![(Arc::new(schema()), vec![0, 1])], false).expect("it can be registered");
+    Transactions::new(Arc::new(registry), Arc::default())
+}
+
+/// An event as it comes over the network, with its checksum.
+fn event(kind: u8, data: &[u8]) -> Event {
+    let length = u32::try_from(19 + data.len() + 4).expect("it is short").to_le_bytes();
+    let mut bytes = vec![0, 0, 0, 0x60, kind, 1, 0, 0, 0];
+    bytes.extend(length);
+    bytes.extend([99, 0, 0, 0, 0, 0]);
+    bytes.extend(data);
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    let footer = BinlogEventFooter::new(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32);
+    let description = FormatDescriptionEvent::new(BinlogVersion::Version4).with_footer(footer);
+    Event::read(&description, bytes.as_slice()).expect("it is whole")
+}
+
+#[test]
+fn an_event_of_an_unknown_type_is_refused() {
+    for kind in [0, 1, 43, 63, 160, 161, 163, 200, 255] {
+        let fault = transactions().apply(event(kind, b"whatever")).expect_err("nobody knows it");
+        assert_eq!(fault.reason, format!("event type {kind} is unknown"));
+    }
+}
+
+#[test]
+fn an_incident_and_a_transaction_without_a_gtid_are_refused() {
+    for kind in [INCIDENT, ANONYMOUS_GTID] {
+        transactions().apply(event(kind, &[0; 64])).expect_err("changes may be missing");
+    }
+}
+
+/// The bytes of a TABLE_MAP event of a table that nobody registered, and of one that is registered.
+fn table_map(schema: &str, table: &str) -> Vec<u8> {
+    let mut data = vec![7, 0, 0, 0, 0, 0, 1, 0, schema.len() as u8];
+    data.extend(schema.as_bytes());
+    data.extend([0, table.len() as u8]);
+    data.extend(table.as_bytes());
+    data.extend([0, 2, 8, 15, 2, 100, 0, 2]);
+    data
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_of_any_event_make_it_panic(
+        events in proptest::collection::vec((any::<u8>(), proptest::collection::vec(any::<u8>(), 0..200)), 1..8),
+    ) {
+        let mut transactions = transactions();
+        for (kind, data) in events {
+            if transactions.apply(event(kind, &data)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_behind_a_table_map_make_it_panic(
+        kinds in proptest::collection::vec(prop_oneof![Just(TABLE_MAP), 23_u8..=32, Just(PARTIAL_UPDATE_ROWS)], 1..6),
+        cut in 0_usize..80,
+        noise in proptest::collection::vec((0_usize..80, any::<u8>()), 0..4),
+        tail in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let mut transactions = transactions();
+        let name = schema().name;
+        let mut gtid = vec![1; 17];
+        gtid.extend([1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        _ = transactions.apply(event(GTID, &gtid));
+        for kind in kinds {
+            let mut data = table_map(&name.schema, &name.table);
+            for (at, byte) in &noise {
+                if let Some(place) = data.get_mut(*at) {
+                    *place = *byte;
+                }
+            }
+            data.truncate(cut.max(6));
+            if kind != TABLE_MAP {
+                data = [&[7, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 0xff], &tail[..]].concat();
+            }
+            if transactions.apply(event(kind, &data)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
