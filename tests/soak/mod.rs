@@ -6,6 +6,7 @@
 mod bag;
 mod bulk;
 mod checker;
+mod log;
 mod network;
 mod places;
 mod process;
@@ -17,12 +18,10 @@ mod trusted;
 use crate::support::mysql::{connection, mysql_port};
 use crate::support::own::Own;
 use crate::support::proxy::Proxy;
+use log::Log;
 use mysql_async::prelude::Queryable;
 use network::Links;
-use process::Lives;
 use round::{Round, Servers};
-use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::Tally;
@@ -44,30 +43,41 @@ async fn chaos_ends_equal() {
     let minutes = number("TAILFILL_SOAK_MINUTES").expect("TAILFILL_SOAK_MINUTES is set: run scripts/soak");
     let seed = number("TAILFILL_SOAK_SEED").unwrap_or_else(|| rand::random::<u64>() >> 32);
     println!("soak of {minutes} minutes, seed {seed}");
-    let started_at = now().await;
-    let (begin, tally) = (Instant::now(), Tally::new());
-    let whole = Duration::from_secs(60 * minutes);
+    let mut log = Log { seed, minutes, start: now().await, tally: Tally::new(), rounds: Vec::new() };
     let user = round::create_user().await;
+    let was_interrupted = tokio::select! {
+        () = soak(&mut log, &user) => false,
+        // what the round has made is removed by its end
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    round::drop_user(&user).await;
+    assert!(!was_interrupted, "interrupted");
+    log.write().await;
+    println!("{:#}", log.report(&now().await));
+    assert!(
+        log.rounds.iter().all(Round::is_right),
+        "not everything is equal, or something ended that must not"
+    );
+    let never = if minutes >= LONG_ENOUGH { log.tally.never() } else { Vec::new() };
+    assert!(!log.rounds.is_empty() && never.is_empty(), "never delivered: {never:?}");
+}
+
+/// Round after round until the time is over, or something is wrong.
+async fn soak(log: &mut Log, user: &str) {
+    let begin = Instant::now();
     let mut servers = start_servers().await;
-    let mut rounds = Vec::new();
-    while let Some(length) = next_length(whole, begin.elapsed()) {
+    while let Some(length) = next_length(Duration::from_secs(60 * log.minutes), begin.elapsed()) {
+        let number = log.rounds.len() as u64 + 1;
         let round;
-        (servers, round) = round::run(servers, &user, &tally, seed, rounds.len() as u64 + 1, length).await;
+        (servers, round) = round::run(servers, user, &log.tally, log.seed, number, length).await;
         println!("{}", round.json());
         let is_right = round.is_right();
-        rounds.push(round);
-        write_log(&report(seed, minutes, &started_at, &now().await, &tally, &rounds));
+        log.rounds.push(round);
+        log.write().await;
         if !is_right {
-            break;
+            return;
         }
     }
-    round::drop_user(&user).await;
-    let never = if minutes >= LONG_ENOUGH { tally.never() } else { Vec::new() };
-    let report = report(seed, minutes, &started_at, &now().await, &tally, &rounds);
-    write_log(&report);
-    println!("{report:#}");
-    assert!(rounds.iter().all(Round::is_right), "not everything is equal, or something ended that must not");
-    assert!(!rounds.is_empty() && never.is_empty(), "never delivered: {never:?}");
 }
 
 /// How long the next round disturbs; `None` when the time is over.
@@ -94,40 +104,4 @@ async fn now() -> String {
     let mut conn = connection(mysql_port()).await;
     let now = conn.query_first("SELECT DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')").await;
     now.expect("MySQL tells the time").expect("one row")
-}
-
-fn report(seed: u64, minutes: u64, start: &str, end: &str, tally: &Tally, rounds: &[Round]) -> Json {
-    let mut lives = Lives::default();
-    let (mut compared, mut counts): (BTreeMap<String, u64>, u64) = (BTreeMap::new(), 0);
-    for round in rounds {
-        lives.add(round.lives.clone());
-        for target in &round.compared {
-            *compared.entry(target.target.clone()).or_default() += target.items;
-            counts += target.counted_rows;
-        }
-    }
-    json!({
-        "seed": seed,
-        "commit": std::env::var("TAILFILL_SOAK_COMMIT").unwrap_or_default(),
-        "start": start,
-        "end": end,
-        "minutes": minutes,
-        "rounds": rounds.len(),
-        "transactions": rounds.iter().map(|round| round.transactions + round.bulk.transactions).sum::<u64>(),
-        "starts": lives.starts,
-        "stops": { "kill_9": lives.kills, "sigterm": lives.terms, "by_itself": lives.by_itself },
-        "faults": tally.all(),
-        "faults_never_delivered": tally.never(),
-        "rows_compared": compared,
-        "counts_compared": counts,
-        "differences": rounds.iter().map(Round::differences).sum::<u64>(),
-        "wrong": rounds.iter().flat_map(Round::all_wrong).collect::<Vec<_>>(),
-        "each_round": rounds.iter().map(Round::json).collect::<Vec<_>>(),
-    })
-}
-
-fn write_log(report: &Json) {
-    if let Some(path) = std::env::var_os("TAILFILL_SOAK_LOG") {
-        std::fs::write(path, format!("{report:#}\n")).expect("the log can be written");
-    }
 }

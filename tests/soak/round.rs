@@ -63,6 +63,10 @@ impl Round {
             && self.compared.iter().all(|compared| compared.items > 0)
     }
 
+    pub fn all_transactions(&self) -> u64 {
+        self.transactions + self.bulk.transactions
+    }
+
     pub fn all_wrong(&self) -> Vec<String> {
         [self.wrong.clone(), self.lives.wrong.clone()].concat()
     }
@@ -72,7 +76,7 @@ impl Round {
             "round": self.number,
             "table": self.table,
             "seconds": self.seconds,
-            "transactions": self.transactions + self.bulk.transactions,
+            "transactions": self.all_transactions(),
             "big_transactions": self.bulk.transactions,
             "rows_of_big_transactions": self.bulk.rows,
             "starts": self.lives.starts,
