@@ -8,4 +8,5 @@ mod live;
 mod model;
 mod properties;
 mod simulation;
+mod soak;
 mod support;

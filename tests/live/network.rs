@@ -1,7 +1,7 @@
 //! What a bad network does to a stream: it is noticed, and never waited out for ever.
 
 use crate::support::mysql::{Database, PrivateServer, mysql_port, read_until_error, read_up_to_now};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Bite, Proxy};
 use std::time::{Duration, Instant};
 use tailfill::source::{MysqlOptions, MysqlSource, Source, SourceError, TlsMode};
 
@@ -29,6 +29,20 @@ async fn a_connection_that_falls_silent_is_given_up_after_four_heartbeats() {
     assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("no heartbeat"), "{error}");
     assert!(frozen.elapsed() < Duration::from_secs(9));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_inside_a_packet_is_one_to_open_again() {
+    let mut database = Database::create("cut").await;
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, note TEXT)").await;
+    let proxy = Proxy::start(mysql_port(), None).await;
+    let source = through(&proxy, &database).await;
+    let start = source.start().await.expect("start");
+    let mut stream = source.stream(&start).await.expect("stream");
+    stream.next().await.expect("a heartbeat");
+    proxy.bite(Bite::Cut);
+    let error = read_until_error(stream.as_mut()).await;
+    assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 #[derive(Clone)]
 pub struct Settings {
     pub mysql_port: u16,
+    /// The port by which the program reaches that MySQL; `None`: the same.
+    pub mysql_through: Option<u16>,
     pub user: String,
     /// The database of source.url; `None`: the scenario's.
     pub url_database: Option<String>,
@@ -85,6 +87,7 @@ impl Scenario {
         }
         let settings = Settings {
             mysql_port: port,
+            mysql_through: None,
             user: "root".into(),
             url_database: None,
             table: None,
@@ -184,8 +187,8 @@ impl Scenario {
     }
 
     pub fn config_text(&self) -> String {
-        let Settings { mysql_port, user, source, gateways, speaks, retry_for, .. } = &self.settings;
-        let Settings { batch_rows, chunk_rows, workers, .. } = self.settings;
+        let Settings { user, source, gateways, speaks, retry_for, .. } = &self.settings;
+        let Settings { batch_rows, chunk_rows, workers, mysql_port, mysql_through, .. } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let lease = match &self.settings.memcached {
             Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"5s\""),
@@ -216,6 +219,7 @@ batch_rows = {batch_rows}
 workers = {workers}
 chunk_rows = {chunk_rows}
 {mappings}"#,
+            mysql_port = mysql_through.unwrap_or(mysql_port),
             server_id = self.server_id,
             gateways = gateways.join("\", \""),
             speaks = speaks.config(),

@@ -1,6 +1,7 @@
 //! The program itself, as a user starts it.
 
 use super::printed;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,6 +9,11 @@ use std::time::{Duration, Instant};
 
 /// What a command that runs to its end may take.
 const END_LIMIT: Duration = Duration::from_secs(150);
+
+/// The program under test: what Cargo has built, unless `TAILFILL_PROGRAM` names another file.
+fn program() -> OsString {
+    std::env::var_os("TAILFILL_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tailfill").into())
+}
 
 /// A tailfill process with its output in files; killed when dropped.
 pub struct Tailfill {
@@ -38,7 +44,7 @@ impl Tailfill {
     ) -> Tailfill {
         let (out, err) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
         let file = |path: &Path| Stdio::from(File::create(path).expect("the test's folder can be written"));
-        let child = Command::new(env!("CARGO_BIN_EXE_tailfill"))
+        let child = Command::new(program())
             .args(arguments)
             .arg("-c")
             .arg(config)

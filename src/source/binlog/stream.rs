@@ -174,6 +174,9 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
                 error.message, error.code
             ),
         },
+        Error::Io(IoError::Io(error)) if is_cut(&error) => {
+            unavailable("the connection was cut in the middle of a packet".into())
+        }
         Error::Io(IoError::Io(error))
             if matches!(
                 error.kind(),
@@ -187,6 +190,11 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
         }
         other => unavailable(format!("the binlog stream broke: {other}")),
     }
+}
+
+/// Whether a connection has ended inside a packet: the codec below has no kind of its own for that, only these words.
+fn is_cut(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::Other && error.to_string() == "bytes remaining on stream"
 }
 
 /// A [`ChangeStream`] over one MySQL connection.
