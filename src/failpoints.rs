@@ -70,4 +70,8 @@ switches! {
     count_pass_before_caught_up = "count-pass-before-caught-up";
     /// Rows are counted although a process that is thought dead may still copy.
     count_beside_zombies = "count-beside-zombies";
+    /// A re-copy does not delete what only HBase has.
+    recopy_keeps_extras = "recopy-keeps-extras";
+    /// A re-copy does not wait until what was sent before has landed.
+    recopy_inside_horizon = "recopy-inside-horizon";
 }

@@ -7,14 +7,12 @@
 
 mod closer;
 mod columns;
-mod compare;
 mod confirm;
 mod counts;
 mod digest;
 mod error;
 #[cfg(test)]
 mod fixtures;
-mod found;
 mod full;
 #[cfg(test)]
 mod full_tests;
@@ -35,6 +33,8 @@ mod under_way;
 mod unpack;
 #[cfg(test)]
 mod watched;
+
+use crate::sink::{compare, found};
 
 pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;

@@ -10,6 +10,7 @@ mod gateway;
 mod journal;
 mod leases;
 mod parking;
+mod recopy;
 mod source;
 mod stream;
 mod writes;
