@@ -424,6 +424,7 @@ async fn a_change_that_was_read_before_a_target_came_back_is_not_missed_by_it() 
         "{:?}",
         recopies.reports()
     );
+    sleep(open).await; // by now it is sealed and written
     stop.cancel();
     run.await.expect("it does not panic").expect("a clean stop");
     bench.catches_up().await;
