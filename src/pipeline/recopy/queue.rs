@@ -143,7 +143,7 @@ impl Recopies {
     }
 
     /// Nothing is taken any more; what waits has failed.
-    pub(in crate::pipeline) fn close(&self) {
+    pub fn close(&self) {
         let waiting: Vec<u64> = {
             let mut state = self.state();
             state.closed = true;
