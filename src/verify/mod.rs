@@ -41,6 +41,6 @@ pub use error::VerifyError;
 pub use full::{Settings, Verification, full};
 pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
 pub use meter::{Meter, Stage};
-pub use report::{Example, Report, TargetReport};
+pub use report::{Example, ListsFound, Report, TargetReport};
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Tail, TailPositions, TailView};
