@@ -65,11 +65,13 @@ async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Fail
 /// In a run of its own: it tails from the checkpoint on, does the jobs, and ends once it has caught up.
 async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
     if !config.state_dir.join(FILE_NAME).exists() {
-        return Err(Failure::new(Exit::Refused, "nothing was copied with this state yet")
-            .with_help("start with `tailfill run`"));
+        return Err(nothing_copied());
     }
     {
         let journal = Journal::new(Arc::new(RedbStore::open_read_only(&config.state_dir).await?), SOURCE);
+        if journal.checkpoint().await?.is_none() {
+            return Err(nothing_copied());
+        }
         if stored_cohort(&journal).await? != Cohort::All.name() {
             return Err(Failure::new(Exit::Refused, "only a pilot's lists were moved so far")
                 .with_help("copy again beside the pilot's run: start `tailfill run --only ...` first"));
@@ -94,6 +96,11 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
         true => Ok(recopies.reports()),
         false => Err(Failure::new(Exit::Interrupted, "stopped before the re-copy was done")),
     }
+}
+
+fn nothing_copied() -> Failure {
+    Failure::new(Exit::Refused, "nothing was copied with this state yet")
+        .with_help("start with `tailfill run`")
 }
 
 /// What a job does, on standard error, when that changes.

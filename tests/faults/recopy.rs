@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tailfill::clock::Clock;
+use tailfill::lock::{LeaseOptions, Leases, ListId};
 use tailfill::model::{Layout, LifeCycle, Mapping, Row, Target, TargetId, Tick, Value};
 use tailfill::pipeline::recopy::{Ask, JobState, Report, Touch, Touched, What};
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
@@ -472,6 +473,45 @@ async fn a_target_that_is_parked_while_others_go_on_can_come_back_while_they_go_
     };
     tokio::join!(recopies.all_over(), changes);
     assert!(begin.elapsed() > LATE, "what was sent before it was parked may land late");
+    stop.cancel();
+    run.await.expect("it does not panic").expect("a clean stop");
+    bench.catches_up().await;
+    bench.assert_equal().await;
+}
+
+/// While a lease is held elsewhere the job's ticket must not keep the tail off the list: the job's next turn waits for it.
+#[tokio::test(start_paused = true)]
+async fn lists_that_another_program_holds_delay_a_recopy_and_stop_nobody() {
+    let bench = copied(true).await;
+    corrupt(&bench).await;
+    let held_for = Duration::from_secs(25);
+    let lasting = LeaseOptions { expiry: held_for, ..LeaseOptions::default() };
+    let (server, entropy) = (Arc::new(bench.world.leases.clone()), bench.world.dice.entropy());
+    let names = vec![bench.world.mapping.name.clone()];
+    let another = Leases::new(Some(server), names, lasting, entropy, "another program".into());
+    let key = layout::list_key_of(&bench.world.mapping, &[Value::UInt(1)]).expect("a key");
+    let list = ListId::new(bench.world.mapping.id.0, &key);
+    let (recopies, stop) = (Recopies::taken(Arc::new(Noted::default())), CancellationToken::new());
+    let options = RunOptions { until_caught_up: false, ..options() };
+    let run = tokio::spawn(run_with(bench.parts(), options, recopies.clone(), stop.clone()));
+    sleep(LATE + EXPIRY + Duration::from_secs(1)).await;
+    let held = another.acquire_all(&[list], another.claim().ticket()).await.expect("nobody has it");
+    recopies.ask(all(&bench)).expect("it takes jobs");
+    let begin = Instant::now();
+    let changes = async {
+        for item in 0..40 {
+            bench.commit(vec![
+                insert(&row(1, 50 + item, "meanwhile")),
+                insert(&row(2, 50 + item, "meanwhile")),
+            ]);
+            sleep(Duration::from_millis(500)).await;
+        }
+    };
+    timeout(LONGEST, async { tokio::join!(recopies.all_over(), changes) })
+        .await
+        .expect("nobody waits for ever");
+    assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
+    drop(held);
     stop.cancel();
     run.await.expect("it does not panic").expect("a clean stop");
     bench.catches_up().await;

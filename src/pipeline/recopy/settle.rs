@@ -38,9 +38,9 @@ pub struct Suspect {
 
 /// What became of an attempt.
 enum Attempt {
-    /// These are to be looked at again, because of cells above the mark.
-    Done { newer: Vec<Suspect> },
-    /// Busy lists, or a lease that ran out; nothing is lost.
+    /// These are to be looked at again: because of cells above the mark, because their lists were busy.
+    Done { newer: Vec<Suspect>, busy: Vec<Suspect> },
+    /// All lists are busy, or a lease ran out; nothing is lost.
     Again(Option<SinkError>),
 }
 
@@ -99,15 +99,17 @@ impl<'a> Settling<'a> {
     }
 
     async fn settle(&mut self, mut suspects: Vec<Suspect>) -> Result<(), ProtocolError> {
-        let claim = self.job.parts.leases.claim();
         let (mut patience, mut rounds) = (Patience::new(self.job), 0);
         while !suspects.is_empty() {
-            match self.attempt(&suspects, &claim).await {
-                Ok(Attempt::Done { newer }) => {
+            match self.attempt(&suspects).await {
+                Ok(Attempt::Done { newer, busy }) => {
                     rounds += 1;
-                    suspects = newer;
-                    if rounds >= ROUNDS || self.job.dry_run {
-                        break;
+                    suspects = busy;
+                    if rounds < ROUNDS && !self.job.dry_run {
+                        suspects.extend(newer);
+                    } else {
+                        let count = newer.len() as u64;
+                        self.job.report(self.copy.target.id, |report| report.newer += count);
                     }
                 }
                 Ok(Attempt::Again(None)) => {}
@@ -118,40 +120,47 @@ impl<'a> Settling<'a> {
                 sleep(PAUSE).await;
             }
         }
-        let count = suspects.len() as u64;
-        self.job.report(self.copy.target.id, |report| report.newer += count);
         Ok(())
     }
 
-    /// Takes a turn and leases, and mends what differs at the turn's mark.
-    async fn attempt(&mut self, suspects: &[Suspect], claim: &Claim) -> Result<Attempt, ProtocolError> {
+    /// Takes a turn and leases, and mends what differs at the turn's mark, in those lists whose leases are free.
+    async fn attempt(&mut self, suspects: &[Suspect]) -> Result<Attempt, ProtocolError> {
         let lists: BTreeSet<ListId> = suspects.iter().map(|one| one.list).collect();
         let lists: Vec<ListId> = lists.into_iter().collect();
         let (turn, mark) = self.job.turn(lists.clone(), false).await?;
-        let Some(held) = self.lease(&lists, claim).await else { return Ok(Attempt::Again(None)) };
+        // withdrawn with the turn: a ticket that is queued on lists keeps the tail off them, and so the next turn away
+        let claim = self.job.parts.leases.claim();
+        let Some(held) = self.lease(&lists, &claim).await else { return Ok(Attempt::Again(None)) };
+        let (free, busy): (Vec<Suspect>, Vec<Suspect>) =
+            suspects.iter().cloned().partition(|one| held.lists().contains(&one.list));
         // I3: the mark was safe before the SELECT below opens its read view
-        let outcome = self.under_lease(suspects, &held, &mark).await;
+        let outcome = self.under_lease(&free, &held, &mark).await;
         held.release().await;
         drop(turn);
-        outcome
+        outcome.map(|outcome| match outcome {
+            Attempt::Done { newer, .. } => Attempt::Done { newer, busy },
+            again => again,
+        })
     }
 
-    /// `None`: some are busy. Nothing is held then.
+    /// The leases of those lists that are free; `None`: of none.
     async fn lease(&mut self, lists: &[ListId], claim: &Claim) -> Option<Held> {
         let leases = &self.job.parts.leases;
+        let wanted: Vec<_> = lists.iter().map(|list| (*list, claim.ticket())).collect();
         let mut locks = leases.subscribe();
         let until = Instant::now() + WAIT_FOR_LISTS;
         loop {
-            let busy = match leases.acquire_all(lists, claim.ticket()).await {
-                Ok(held) => {
-                    self.job.goes_on();
-                    return Some(held);
-                }
-                Err(busy) => busy,
-            };
+            let grant = leases.acquire_any(&wanted).await;
+            if grant.held.is_some() {
+                self.job.goes_on();
+                return grant.held;
+            }
+            let (here, elsewhere) = (grant.busy.len(), grant.busy_elsewhere.len());
+            self.job.waits(&format!(
+                "lists: {here} that this run writes, {elsewhere} that another program holds"
+            ));
             let left = until.saturating_duration_since(Instant::now());
-            self.job.waits("lists that others hold");
-            if !busy.elsewhere.is_empty() || timeout(left, locks.changed()).await.is_err() {
+            if elsewhere > 0 || timeout(left, locks.changed()).await.is_err() {
                 return None;
             }
         }
@@ -205,7 +214,7 @@ impl<'a> Settling<'a> {
             }
             self.count(&touches);
         }
-        Ok(Attempt::Done { newer })
+        Ok(Attempt::Done { newer, busy: Vec::new() })
     }
 
     /// What MySQL has of the suspects, by address, each with its names.
