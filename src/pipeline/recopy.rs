@@ -40,6 +40,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Shared {
     pub copies: Vec<Arc<Copy>>,
     pub counts: Arc<Counts>,
+    /// Whether a pass goes on to count what the state says is being counted.
+    pub counting: bool,
     pub turns: mpsc::Sender<TurnRequest>,
     pub recounts: mpsc::Sender<RecountRequest>,
 }

@@ -14,6 +14,7 @@ use crate::model::{GtidSet, LifeEvent, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
 use crate::store::StoreError;
+use crate::store::records::CountsState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -336,12 +337,15 @@ impl Tasks {
         if options.tail {
             let (own, jobs, stopped) = (parts.clone(), recopies.clone(), intake.clone());
             let (copies, counts, recounts) = (copies.clone(), counts.clone(), recount_requests.clone());
-            let shared = recopy::Shared { copies, counts, turns: turn_requests, recounts };
+            let counting = options.backfill || recopies.is_alone();
+            let shared = recopy::Shared { copies, counts, counting, turns: turn_requests, recounts };
             self.task(async move { recopy::work(&own, shared, jobs, stopped).await });
         }
-        if options.tail && options.backfill {
-            let (own, copies, shared, stopped) =
-                (parts.clone(), copies.clone(), counts.clone(), intake.clone());
+        if options.tail && (options.backfill || recopies.is_alone()) {
+            let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
+            // without a backfill: what an earlier run left in the middle, and nothing that waits for a copy
+            let begun = |copy: &&Arc<Copy>| counts.state(copy.target.id) == CountsState::Counting;
+            let copies = copies.iter().filter(|copy| options.backfill || begun(copy)).cloned().collect();
             self.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
         }
         self.watch_for_end(parts, options, &copies, counts, recopies);

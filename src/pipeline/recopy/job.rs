@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Pause between two looks at something that has no signal, and after the first passing error.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Longest pause after a passing error.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 

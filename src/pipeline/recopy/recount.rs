@@ -3,7 +3,7 @@
 //! Only where the state says that rows are counted: before that the count pass is still to come. While a count is away
 //! the state says `counting`, durably, so that a run that ends in between has it counted by the next one's pass.
 
-use super::job::{Job, Scope};
+use super::job::{Job, LOOK_AGAIN, Scope};
 use super::scan::ranges;
 use super::settle::note;
 use super::{Touch, What};
@@ -18,9 +18,11 @@ use crate::sink::layout::Address;
 use crate::sink::{CellNames, CountedRow, wide};
 use crate::store::records::CountsState;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
-/// Cells of one page when those of a row are counted.
+/// Cells of one page when they are counted.
 const PAGE: usize = 20_000;
 
 /// A row whose count is to be counted again.
@@ -33,7 +35,14 @@ struct Wrong {
 /// Compares the counts of what is re-copied with the cells, and has those counted again that do not fit.
 pub async fn look(job: &Job<'_>, copy: &Copy) -> Result<(), ProtocolError> {
     let counts = &job.shared.counts;
-    if !copy.target.counted || counts.state(copy.target.id) != CountsState::Counted {
+    let state = || counts.state(copy.target.id);
+    while state() == CountsState::Counting && job.shared.counting && !job.parts.plan.is_parked(copy.target.id)
+    {
+        job.waits("the rows to be counted");
+        sleep(LOOK_AGAIN).await;
+    }
+    job.goes_on();
+    if !copy.target.counted || state() != CountsState::Counted {
         return Ok(());
     }
     job.does(&format!("compares the counts of {}", copy.target.table));
@@ -51,7 +60,9 @@ pub async fn look(job: &Job<'_>, copy: &Copy) -> Result<(), ProtocolError> {
             for row in page.uncounted.into_iter().filter(inside) {
                 wrong.extend(of_ours(job, copy, row));
             }
-            for row in page.counted.into_iter().filter(inside) {
+            let counted: Vec<Bytes> = page.counted.into_iter().filter(inside).collect();
+            let stop = next.clone().unwrap_or_else(|| range.stop.clone());
+            for row in ill_fitting(job, copy, &counted, &start, &stop).await? {
                 if let Some(found) = of_ours(job, copy, row)
                     && !fits(job, copy, &found.row).await?
                 {
@@ -62,6 +73,60 @@ pub async fn look(job: &Job<'_>, copy: &Copy) -> Result<(), ProtocolError> {
         }
     }
     Ok(())
+}
+
+/// Those of `rows`, all that are counted from `start` to `stop`, whose counts are not surely right: by a few calls for all
+/// of them. One that was written to in between is not: a wrong count may have looked right.
+async fn ill_fitting(
+    job: &Job<'_>,
+    copy: &Copy,
+    rows: &[Bytes],
+    start: &Bytes,
+    stop: &Bytes,
+) -> Result<Vec<Bytes>, ProtocolError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = say(job, copy, rows).await?;
+    let (start, stop) = (start.clone(), stop.clone());
+    let range = CellRange { start, stop, limit: PAGE, after: None, names_only: true };
+    let cells = tally(job, copy, range).await?;
+    let after = say(job, copy, rows).await?;
+    let fits = |row: &CountedRow| row.count == Some(cells.get(&row.row).copied().unwrap_or(0));
+    let rested = before.iter().zip(&after).map(|(before, after)| before == after && fits(after));
+    Ok(rows.iter().zip(rested).filter(|(_, fits)| !fits).map(|(row, _)| row.clone()).collect())
+}
+
+/// What rows say of themselves.
+async fn say(job: &Job<'_>, copy: &Copy, rows: &[Bytes]) -> Result<Vec<CountedRow>, ProtocolError> {
+    let name = |row: &Bytes| CellNames { row: row.clone(), qualifiers: Vec::new() };
+    let names: Vec<CellNames> = rows.iter().map(name).collect();
+    let names = &names;
+    job.tried(|| async { Ok(job.parts.sink.read_counted(copy.target.id, names).await?) }).await
+}
+
+/// How many cells each row of a range has.
+async fn tally(
+    job: &Job<'_>,
+    copy: &Copy,
+    mut range: CellRange,
+) -> Result<BTreeMap<Bytes, u64>, ProtocolError> {
+    let mut tally: BTreeMap<Bytes, u64> = BTreeMap::new();
+    loop {
+        let asked = &range;
+        let rows =
+            job.tried(|| async { Ok(job.parts.sink.scan_cells(copy.target.id, asked).await?) }).await?;
+        let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
+        for row in &rows {
+            *tally.entry(row.row.clone()).or_default() += row.cells.len() as u64;
+        }
+        let last = rows.last().filter(|_| cells >= range.limit);
+        let Some(rest) = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)))
+        else {
+            return Ok(tally);
+        };
+        range = rest;
+    }
 }
 
 /// `None`: a row of no list that takes part.
@@ -83,38 +148,18 @@ fn of_ours(job: &Job<'_>, copy: &Copy, row: Bytes) -> Option<Wrong> {
 async fn fits(job: &Job<'_>, copy: &Copy, row: &Bytes) -> Result<bool, ProtocolError> {
     const LOOKS: usize = 3;
     for _ in 0..LOOKS {
-        let before = says(job, copy, row).await?;
+        let before = say(job, copy, std::slice::from_ref(row)).await?;
         let cells = cells(job, copy, row).await?;
-        if before.count == Some(cells) {
-            return Ok(true);
-        }
-        if says(job, copy, row).await? == before {
-            return Ok(false);
+        if say(job, copy, std::slice::from_ref(row)).await? == before {
+            return Ok(before.first().is_some_and(|row| row.count == Some(cells)));
         }
     }
     Ok(false)
 }
 
-async fn says(job: &Job<'_>, copy: &Copy, row: &Bytes) -> Result<CountedRow, ProtocolError> {
-    let names = [CellNames { row: row.clone(), qualifiers: Vec::new() }];
-    let names = &names;
-    let found = job.tried(|| async { Ok(job.parts.sink.read_counted(copy.target.id, names).await?) }).await?;
-    Ok(found.into_iter().next().unwrap_or_default())
-}
-
 async fn cells(job: &Job<'_>, copy: &Copy, row: &Bytes) -> Result<u64, ProtocolError> {
-    let mut range = CellRange { names_only: true, ..CellRange::of_row(row, PAGE) };
-    let mut count = 0;
-    loop {
-        let asked = &range;
-        let rows =
-            job.tried(|| async { Ok(job.parts.sink.scan_cells(copy.target.id, asked).await?) }).await?;
-        let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
-        count += cells as u64;
-        let last = rows.last().and_then(|row| row.cells.last()).filter(|_| cells >= range.limit);
-        let Some(last) = last else { return Ok(count) };
-        range = range.behind(row, &last.qualifier);
-    }
+    let range = CellRange { names_only: true, ..CellRange::of_row(row, PAGE) };
+    Ok(tally(job, copy, range).await?.get(row).copied().unwrap_or(0))
 }
 
 async fn recount(job: &Job<'_>, copy: &Copy, wrong: Vec<Wrong>) -> Result<(), ProtocolError> {
