@@ -95,4 +95,8 @@ switches! {
     unknown_events_passed_over = "unknown-events-passed-over";
     /// Whoever reaches the admin address may change something.
     admin_token_not_asked = "admin-token-not-asked";
+    /// A re-copy does not delete what only HBase has.
+    recopy_keeps_extras = "recopy-keeps-extras";
+    /// A re-copy does not wait until what was sent before has landed.
+    recopy_inside_horizon = "recopy-inside-horizon";
 }

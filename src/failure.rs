@@ -135,6 +135,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let help = match &error {
             ClientError::NotRunning { .. } => "start it with `tailfill run`",
+            ClientError::Refused { .. } => "see its log, and `tailfill status`",
             ClientError::File { .. } => "ask as the user that runs tailfill",
             ClientError::Unanswered { .. } => "look at its log; it may be overloaded or suspended",
             ClientError::NotUnderstood { .. } => "ask with the version that runs",

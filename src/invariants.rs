@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | I1 | ticks strictly rise, across batches, marks, restarts and owners; no two of them share one | `protocol::tick`, `protocol::journal` | `protocol::tick`, `tests/model`, `tests/simulation` |
 //! | I2 | nothing is sent with a tick before the journal holds it durably; a replayed batch has the same content and tick, or a new tick | `protocol::journal::Receipt`, `pipeline::seal` | `tests/model`, `tests/simulation`, `tests/live` |
-//! | I3 | a chunk or repair writes with a mark that was safe before its SELECT began | `protocol::mark`, `pipeline::backfill` | `tests/model`, `tests/simulation`, `tests/live` |
+//! | I3 | a chunk or repair writes with a mark that was safe before its SELECT began | `protocol::mark`, `pipeline::backfill`, `pipeline::recopy` | `tests/model`, `tests/simulation`, `tests/faults`, `tests/live` |
 //! | I4 | no write is sent for a list after the deadline of the lease that covers it | `protocol::write`, `lock::held` | `lock`, `tests/simulation` |
 //! | I5 | the checkpoint never passes a change that is not durably written to every target that is not parked | `pipeline::writer`, `pipeline::life` | `tests/model`, `tests/simulation`, `tests/faults` |
 //! | I6 | ticks stay near the clock; reads and writes are handed over only behind it | `clock`, `protocol::tick`, `app::check` | `app::check` |

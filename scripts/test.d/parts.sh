@@ -60,7 +60,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/readers scripts/services scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }
@@ -107,7 +107,10 @@ part_unit() { run_tests --lib --bins; }
 part_docs() { run_tests --doc; }
 part_properties() { run_tests --test tailfill properties::; }
 part_model() { run_tests --test tailfill model::; }
-part_simulation() { run_tests --test tailfill simulation::; }
+part_simulation() {
+  if [ "$LONG" = yes ]; then export TAILFILL_SEEDS=${TAILFILL_SEEDS:-10000}; fi
+  run_tests --test tailfill simulation::
+}
 part_contract() { run_tests --test tailfill contract::; }
 part_faults() { run_tests --test tailfill faults::; }
 part_cases() { run_tests --test tailfill cases::; }

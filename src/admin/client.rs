@@ -1,8 +1,10 @@
 //! Asking a running tailfill, which is found by the files in its `state_dir`.
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
+use crate::pipeline::recopy::{Ask, Report};
 use crate::status::Status;
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,9 +33,18 @@ pub enum ClientError {
         #[source]
         reason: reqwest::Error,
     },
+    /// It does not do what it was asked.
+    #[error("the running tailfill refused: {reason}")]
+    Refused { reason: String },
     /// Somebody else listens there, or another version.
     #[error("what answers at {address} is not this version of tailfill: {reason}")]
     NotUnderstood { address: SocketAddr, reason: String },
+}
+
+/// The answer to an accepted request for a re-copy.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub job: u64,
 }
 
 /// A client of the admin server of one `state_dir`.
@@ -64,19 +75,42 @@ impl Client {
 
     /// The status of now.
     pub async fn status(&self) -> Result<Status, ClientError> {
-        let answer = self.ask(Method::GET, "status", None).await?;
-        let body = self.body(answer).await?;
-        serde_json::from_slice(&body).map_err(|error| self.not_understood(error.to_string()))
+        let answer = self.ask(Method::GET, "status", None, |request| request).await?;
+        self.read(answer).await
+    }
+
+    /// Asks for a re-copy. The job's number.
+    pub async fn recopy(&self, ask: &Ask) -> Result<u64, ClientError> {
+        let token = self.token()?;
+        let answer = self.ask(Method::POST, "recopy", Some(&token), |request| request.json(ask)).await?;
+        self.read(answer).await.map(|Job { job }| job)
+    }
+
+    /// What a job says of itself now.
+    pub async fn recopy_report(&self, job: u64) -> Result<Report, ClientError> {
+        let (token, route) = (self.token()?, format!("recopy/{job}"));
+        let answer = self.ask(Method::GET, &route, Some(&token), |request| request).await?;
+        self.read(answer).await
     }
 
     /// Asks the run to drain and end; does not wait for it.
     pub async fn stop(&self) -> Result<(), ClientError> {
-        let token = read(&self.state_dir, TOKEN_FILE)?.unwrap_or_default();
-        self.ask(Method::POST, "stop", Some(token.trim())).await.map(drop)
+        let token = self.token()?;
+        self.ask(Method::POST, "stop", Some(&token), |request| request).await.map(drop)
     }
 
-    async fn ask(&self, method: Method, route: &str, token: Option<&str>) -> Result<Response, ClientError> {
-        let mut request = self.http.request(method, format!("http://{}/{route}", self.address));
+    fn token(&self) -> Result<String, ClientError> {
+        Ok(read(&self.state_dir, TOKEN_FILE)?.unwrap_or_default().trim().to_owned())
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        route: &str,
+        token: Option<&str>,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, ClientError> {
+        let mut request = with(self.http.request(method, format!("http://{}/{route}", self.address)));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -87,7 +121,17 @@ impl Client {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        Err(self.not_understood(format!("it answered /{route} with {}", answer.status())))
+        let status = answer.status();
+        if matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) && route.starts_with("recopy") {
+            let reason = String::from_utf8_lossy(&self.body(answer).await?).trim().to_owned();
+            return Err(ClientError::Refused { reason });
+        }
+        Err(self.not_understood(format!("it answered /{route} with {status}")))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, ClientError> {
+        let body = self.body(answer).await?;
+        serde_json::from_slice(&body).map_err(|error| self.not_understood(error.to_string()))
     }
 
     async fn body(&self, mut answer: Response) -> Result<Vec<u8>, ClientError> {

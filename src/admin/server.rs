@@ -6,12 +6,17 @@
 //! | `GET /metrics` | the same as OpenMetrics text | |
 //! | `GET /health` | 200 while the run is up, 503 once it has ended | |
 //! | `POST /stop` | 202; the run drains and ends | yes |
+//! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
+//! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::recopy::Report) as JSON | yes |
 
 use super::auth::{self, Token};
+use super::client::Job;
 use super::files::Files;
 use super::{AdminError, metrics};
+use crate::pipeline::Recopies;
+use crate::pipeline::recopy::Ask;
 use crate::status::{Phase, StatusSource};
-use axum::extract::State;
+use axum::extract::{Path as RoutePath, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -47,6 +52,7 @@ impl AdminServer {
         state_dir: &Path,
         status: StatusSource,
         drain: CancellationToken,
+        recopies: Recopies,
     ) -> Result<AdminServer, AdminError> {
         let fail = |reason| AdminError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
@@ -55,7 +61,7 @@ impl AdminServer {
         let files = Files::write(state_dir, address, token.text())?;
         let stopping = CancellationToken::new();
         let stopped = stopping.clone().cancelled_owned();
-        let routes = routes(status, token, drain);
+        let routes = routes(status, token, drain, recopies);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the admin server ended");
@@ -84,10 +90,15 @@ impl Drop for AdminServer {
     }
 }
 
-fn routes(status: StatusSource, token: Token, drain: CancellationToken) -> Router {
+fn routes(status: StatusSource, token: Token, drain: CancellationToken, recopies: Recopies) -> Router {
+    let recopying = Router::new()
+        .route("/recopy", post(recopy))
+        .route("/recopy/{job}", get(show_recopy))
+        .with_state(recopies);
     let changing = Router::new()
         .route("/stop", post(stop))
         .with_state(drain)
+        .merge(recopying)
         .route_layer(middleware::from_fn_with_state(token, auth::require_token));
     Router::new()
         .route("/status", get(show_status))
@@ -119,10 +130,27 @@ async fn stop(State(drain): State<CancellationToken>) -> Response {
     (StatusCode::ACCEPTED, "draining\n").into_response()
 }
 
+async fn recopy(State(recopies): State<Recopies>, Json(ask): Json<Ask>) -> Response {
+    tracing::info!(mapping = %ask.mapping, dry_run = ask.dry_run, "asked to copy again");
+    match recopies.ask(ask) {
+        Ok(job) => (StatusCode::ACCEPTED, Json(Job { job })).into_response(),
+        Err(reason) => (StatusCode::CONFLICT, reason).into_response(),
+    }
+}
+
+async fn show_recopy(State(recopies): State<Recopies>, RoutePath(job): RoutePath<u64>) -> Response {
+    match recopies.report(job) {
+        Some(report) => Json(report).into_response(),
+        None => (StatusCode::NOT_FOUND, "no such job\n").into_response(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
     use super::*;
+    use crate::model::{Mapping, Value};
+    use crate::pipeline::recopy::{JobState, Touch, Touched};
     use crate::status::Status;
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
@@ -130,6 +158,7 @@ mod tests {
     struct Running {
         server: AdminServer,
         drain: CancellationToken,
+        recopies: Recopies,
         state_dir: tempfile::TempDir,
         base: String,
         http: reqwest::Client,
@@ -137,14 +166,15 @@ mod tests {
 
     async fn start() -> Running {
         let state_dir = tempfile::tempdir().expect("a folder");
-        let drain = CancellationToken::new();
+        let (drain, recopies) = (CancellationToken::new(), Recopies::taken(Arc::new(Nothing)));
         let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server =
-            AdminServer::start(listen, state_dir.path(), status, drain.clone()).await.expect("a server");
+        let server = AdminServer::start(listen, state_dir.path(), status, drain.clone(), recopies.clone())
+            .await
+            .expect("a server");
         let base = format!("http://{}", server.address());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Running { server, drain, state_dir, base, http }
+        Running { server, drain, recopies, state_dir, base, http }
     }
 
     #[tokio::test]
@@ -167,6 +197,39 @@ mod tests {
         assert!(!run.drain.is_cancelled());
         Client::open(run.state_dir.path()).expect("a client").stop().await.expect("a stop");
         assert!(run.drain.is_cancelled());
+    }
+
+    /// Keeps nothing.
+    struct Nothing;
+
+    impl Touched for Nothing {
+        fn name(&self, _: &Mapping, _: &[Value], _: &[Value]) -> String {
+            String::new()
+        }
+
+        fn note(&self, _: &str, _: &str, _: &[Touch]) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recopy_needs_the_token_and_says_how_far_it_is() {
+        let run = start().await;
+        let lists = Some(vec![vec![Value::UInt(7), Value::Text("eu".into())]]);
+        let ask = Ask { mapping: "followers".into(), lists, dry_run: true };
+        let post = || run.http.post(format!("{}/recopy", run.base)).json(&ask);
+        assert_eq!(post().send().await.expect("an answer").status(), 401);
+        assert_eq!(post().bearer_auth("0".repeat(64)).send().await.expect("an answer").status(), 401);
+        assert!(run.recopies.reports().is_empty());
+        let client = Client::open(run.state_dir.path()).expect("a client");
+        let job = client.recopy(&ask).await.expect("it is taken");
+        let look = run.http.get(format!("{}/recopy/{job}", run.base));
+        assert_eq!(look.send().await.expect("an answer").status(), 401);
+        let report = client.recopy_report(job).await.expect("a report");
+        assert_eq!((report.mapping.as_str(), report.state), ("followers", JobState::Queued));
+        assert!(matches!(client.recopy_report(job + 1).await, Err(ClientError::Refused { .. })));
+        run.recopies.close();
+        assert!(matches!(client.recopy(&ask).await, Err(ClientError::Refused { .. })));
     }
 
     #[tokio::test]
@@ -207,9 +270,14 @@ mod tests {
         let run = start().await;
         let state_dir = tempfile::tempdir().expect("a folder");
         let status: StatusSource = Arc::new(Status::default);
-        let second =
-            AdminServer::start(run.server.address(), state_dir.path(), status, CancellationToken::new())
-                .await;
+        let second = AdminServer::start(
+            run.server.address(),
+            state_dir.path(),
+            status,
+            CancellationToken::new(),
+            Recopies::none(),
+        )
+        .await;
         assert!(second.expect_err("a taken port").advice().contains("admin.listen"));
     }
 }

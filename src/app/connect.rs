@@ -166,6 +166,7 @@ pub fn settings(config: &Config) -> Settings {
         mark_age_max: config.hbase.purge_deletes / 2,
         backfill_workers: config.backfill.workers,
         chunk_rows: config.backfill.chunk_rows,
+        late_write: config.hbase.operation_timeout,
         failpoints: Failpoints::default(),
         ..Settings::default()
     }

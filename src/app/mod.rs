@@ -6,8 +6,10 @@ mod display;
 mod get;
 mod init;
 mod options;
+mod recopy;
 mod run;
 mod status;
+mod touched;
 mod verify;
 
 pub use check::check;
@@ -15,9 +17,10 @@ pub use display::above_bars;
 pub use get::get;
 pub use init::init;
 pub use options::{
-    CheckOptions, GetOptions, GetSide, GetWhat, InitOptions, ListSelection, Parts, RunOptions, StartAt,
-    VerifyOptions,
+    CheckOptions, GetOptions, GetSide, GetWhat, InitOptions, ListSelection, Parts, RecopyOptions, RunOptions,
+    StartAt, VerifyOptions,
 };
+pub use recopy::recopy;
 pub use run::run;
 pub use status::status;
 pub use verify::verify;

@@ -80,6 +80,21 @@ pub struct ListSelection {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
     pub json: bool,
+    /// Say what a re-copy of the lists that differ would touch.
+    pub repair: bool,
+    /// With `repair`: do it, and compare again.
+    pub yes: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecopyOptions {
+    /// The mapping's name.
+    pub mapping: String,
+    /// Values of the key columns of these lists; all of the mapping when empty.
+    pub lists: Vec<Vec<Value>>,
+    /// Touch HBase; else only say what would be touched.
+    pub yes: bool,
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

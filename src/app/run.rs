@@ -1,5 +1,6 @@
 //! `tailfill run`: composes the parts, minds the signals, shows the progress, says how it ended.
 
+use super::touched::TouchedFile;
 use super::{RunOptions, StartAt, connect, display};
 use crate::clock::{SteadyClock, SystemEntropy};
 use crate::config::Config;
@@ -7,7 +8,7 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
 use crate::model::{Mapping, Position};
-use crate::pipeline::{self, Finished, Parts, Progress};
+use crate::pipeline::{self, Finished, Parts, Progress, Recopies};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::sink::null::NullSink;
 use crate::sink::{Sink, layout};
@@ -36,15 +37,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> {
     let begin = Instant::now();
     let stop = stop_on_signals()?;
+    let recopies = match options.dry_run {
+        true => Recopies::none(),
+        false => Recopies::taken(Arc::new(TouchedFile::of(&config.state_dir))),
+    };
     let composed = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Exit::Interrupted),
-        composed = compose(config, &options, &stop) => composed?,
+        composed = compose(config, &options, &stop, &recopies) => composed?,
     };
     let Composed { parts, pipeline_options, null, admin } = composed;
     let copying = pipeline_options.backfill;
     let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
     let display = tokio::spawn(display::show(parts.progress.clone(), mappings, copying, done.clone()));
-    let ended = pipeline::run(parts.clone(), pipeline_options, stop.clone()).await;
+    let ended = pipeline::run_with(parts.clone(), pipeline_options, recopies, stop.clone()).await;
     done.cancel();
     let _ = display.await; // a display that fails is no reason to fail the run
     if let Some(admin) = admin {
@@ -69,6 +74,23 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     })
 }
 
+/// A run for these re-copies alone: it tails, does them, and ends once it has caught up. `false`: it was stopped before.
+pub async fn recopy_alone(config: &Config, recopies: &Recopies) -> Result<bool, Failure> {
+    let stop = stop_on_signals()?;
+    let options =
+        RunOptions { parts: super::Parts::TailOnly, until_caught_up: true, ..RunOptions::default() };
+    let composed = tokio::select! { biased;
+        () = stop.cancelled() => return Ok(false),
+        composed = compose(config, &options, &stop, recopies) => composed?,
+    };
+    let Composed { parts, pipeline_options, admin, .. } = composed;
+    let ended = pipeline::run_with(parts, pipeline_options, recopies.clone(), stop.clone()).await;
+    if let Some(admin) = admin {
+        admin.close().await;
+    }
+    Ok(ended? == Finished::CaughtUp)
+}
+
 struct Composed {
     parts: Parts,
     pipeline_options: pipeline::RunOptions,
@@ -80,6 +102,7 @@ async fn compose(
     config: &Config,
     options: &RunOptions,
     stop: &CancellationToken,
+    recopies: &Recopies,
 ) -> Result<Composed, Failure> {
     // the state first: a second run with it is refused before anything else happens
     let store: Arc<dyn Store> = match options.dry_run {
@@ -122,7 +145,7 @@ async fn compose(
         pipeline::RunOptions { tail, backfill, from, until_caught_up: options.until_caught_up };
     let admin = match options.dry_run {
         true => None,
-        false => Some(super::status::serve(config, &parts, stop).await?),
+        false => Some(super::status::serve(config, &parts, stop, recopies).await?),
     };
     Ok(Composed { parts, pipeline_options, null, admin })
 }

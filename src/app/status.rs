@@ -9,7 +9,7 @@ use crate::model::{LifeCycle, Mapping, TableId, Target};
 use crate::pipeline::chunks::Chunks;
 use crate::pipeline::counts;
 use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
-use crate::pipeline::{Parts, Progress};
+use crate::pipeline::{Parts, Progress, Recopies};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
@@ -53,7 +53,12 @@ struct Looked {
 }
 
 /// Starts the admin server of a run. `stop` is cancelled by `POST /stop`.
-pub async fn serve(config: &Config, parts: &Parts, stop: &CancellationToken) -> Result<Serving, Failure> {
+pub async fn serve(
+    config: &Config,
+    parts: &Parts,
+    stop: &CancellationToken,
+    recopies: &Recopies,
+) -> Result<Serving, Failure> {
     let looked = Arc::new(Looked::default());
     let looking = tokio::spawn(look(parts.clone(), looked.clone()));
     let (parts, begin) = (parts.clone(), Instant::now());
@@ -64,7 +69,8 @@ pub async fn serve(config: &Config, parts: &Parts, stop: &CancellationToken) -> 
         status.uptime_seconds = begin.elapsed().as_secs();
         status
     });
-    let server = AdminServer::start(config.admin.listen, &config.state_dir, source, stop.clone()).await?;
+    let (listen, jobs) = (config.admin.listen, recopies.clone());
+    let server = AdminServer::start(listen, &config.state_dir, source, stop.clone(), jobs).await?;
     Ok(Serving { server, looking })
 }
 

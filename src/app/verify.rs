@@ -1,24 +1,25 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
 use super::run::{SOURCE, stored_cohort};
-use super::{VerifyOptions, check, connect, status};
+use super::{VerifyOptions, check, connect, recopy, status};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::{GtidSet, LifeEvent, Mapping, life_cycle};
+use crate::pipeline::recopy::Ask;
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{Phase, Status, TargetStatus};
 use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, CountsState, LifeRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Commit, Space, Store, StoreError};
 use crate::verify::{
-    Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification, full,
+    ListsFound, Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification, full,
 };
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,8 +33,34 @@ const ASK_TAIL: u32 = 3;
 const ASK_TAIL_AGAIN: Duration = Duration::from_millis(500);
 
 /// Compares every item and every cell; exits with 0 when all are equal, 4 when differences remain, 3 when it
-/// cannot be told.
+/// cannot be told. Differences are mended where that is asked for, and then it is compared once more.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
+    let report = compare(config, options.json).await?;
+    let asks = asks(&report, !options.yes);
+    if !options.repair || asks.is_empty() {
+        return Ok(report.exit());
+    }
+    let done = recopy::carry_out(config, asks).await?;
+    recopy::print(&done, options.json)?;
+    recopy::outcome(&done)?;
+    if !options.yes {
+        let _ = writeln!(std::io::stderr(), "nothing was touched; `verify --repair --yes` does it");
+        return Ok(report.exit());
+    }
+    Ok(compare(config, options.json).await?.exit())
+}
+
+/// Re-copies of the lists that confirmed differences lie in.
+fn asks(report: &Report, dry_run: bool) -> Vec<Ask> {
+    let mut lists: BTreeMap<&str, ListsFound> = BTreeMap::new();
+    for target in report.targets.iter().filter(|_| report.judged) {
+        lists.entry(&target.mapping).or_default().join(&target.lists);
+    }
+    let found = lists.into_iter().filter(|(_, lists)| !lists.is_empty());
+    found.map(|(mapping, lists)| Ask { mapping: mapping.to_owned(), lists: lists.keys(), dry_run }).collect()
+}
+
+async fn compare(config: &Config, json: bool) -> Result<Report, Failure> {
     let Standing { tail, cohort, counted } = standing(config).await?;
     let resolved = connect::resolve(config).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
@@ -60,7 +87,7 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     display.abort();
     let _ = display.await; // it was aborted
     let report = report?;
-    let text = match options.json {
+    let text = match json {
         true => serde_json::to_string(&report).map_err(|error| Failure::new(Exit::Failed, error))? + "\n",
         false => report.to_string(),
     };
@@ -68,7 +95,7 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     if !is_live && let Err(error) = keep(config, &verification.mappings, &report, &cohort).await {
         tracing::warn!(%error, "the result could not be noted in the state");
     }
-    Ok(report.exit())
+    Ok(report)
 }
 
 /// What is known of the runs of this state.

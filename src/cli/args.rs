@@ -36,6 +36,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Compares MySQL and HBase while both are written to
     Verify(VerifyArgs),
+    /// Copies lists again: mends what differs from MySQL, in both directions
+    Recopy(RecopyArgs),
     /// Reads a list, or what is asked of it, from MySQL, HBase or both
     Get(GetArgs),
     /// Prints the bytes of a list's or an item's keys; writes nothing
@@ -111,7 +113,31 @@ pub struct VerifyArgs {
     /// Every row of every mapping (the default)
     #[arg(long)]
     pub full: bool,
-    /// One JSON document instead of a table
+    /// Say what a re-copy of the lists that differ would touch; with --yes do it, and compare again
+    #[arg(long)]
+    pub repair: bool,
+    /// With --repair: touch HBase
+    #[arg(long, requires = "repair")]
+    pub yes: bool,
+    /// One JSON document instead of a table; with --repair several, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RecopyArgs {
+    /// The mapping's name
+    pub mapping: String,
+    /// The lists [default: all of the mapping, those that only HBase has, and targets that are parked]
+    #[arg(value_name = "KEY", allow_negative_numbers = true)]
+    pub keys: Vec<String>,
+    /// Only say what would be touched (the default)
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Touch HBase
+    #[arg(long)]
+    pub yes: bool,
+    /// One JSON document instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -225,6 +251,9 @@ mod tests {
             "tailfill get m 1 --has 3 --count",
             "tailfill get m 1 --after [1,2]",
             "tailfill key m 1 --order 3",
+            "tailfill recopy",
+            "tailfill recopy m --dry-run --yes",
+            "tailfill verify --yes",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -13,6 +13,7 @@ mod key;
 mod keys;
 mod log;
 mod position;
+mod recopy;
 mod run;
 mod status;
 mod verify;
@@ -55,6 +56,7 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Run(args) => run::run(&config, args).await,
             Command::Status(args) => status::status(&config, args).await,
             Command::Verify(args) => verify::verify(&config, args).await,
+            Command::Recopy(args) => recopy::recopy(&config, args).await,
             Command::Get(args) => get::get(&config, args).await,
             Command::Key(args) => key::key(&config, args).await,
         }

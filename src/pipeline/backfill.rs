@@ -171,6 +171,12 @@ impl Worker<'_> {
             }
             // I3: the mark was safe before the SELECT below opens its read view
             let mark = self.newest_mark()?;
+            if !self.parts.plan.written_to().may_use(copy.target.id, mark.tick()) {
+                // the target joined after it was taken: the SELECT may miss a change that the target did not get
+                held.release().await;
+                sleep(self.parts.settings.mark_every).await;
+                return Ok(Attempt::Again);
+            }
             let rows = match self.rows(copy, part).await {
                 Ok(rows) => rows,
                 Err(error) => {

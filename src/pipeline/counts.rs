@@ -107,6 +107,7 @@ impl Counts {
             }
             ListWork::Batch { writes, .. } => writes.get().len(),
             ListWork::Recount { recount, .. } => recount.get().rows.len() * counted_row,
+            ListWork::Turn { .. } => 0,
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Sealing the next batch does not wait for the commit; sending does.
 
-use super::sealed::{Boundary, Sealed, SealedBatch};
+use super::sealed::{Boundary, Sealed, SealedBatch, Turn};
 use super::settings::Parts;
+use crate::lock::ListId;
 use crate::model::Tick;
 use crate::protocol::count::ListRecount;
 use crate::protocol::{Entry, Journal, Journaled, ListWrites, Pending, ProtocolError, Receipt, UnprovenMark};
@@ -17,6 +18,7 @@ const TOGETHER: usize = 256;
 pub enum Ready {
     Batch(ReadyBatch),
     Recount { lists: Vec<Journaled<ListRecount>>, reply: oneshot::Sender<()> },
+    Turn { mark: Journaled<UnprovenMark>, lists: Vec<ListId>, reply: oneshot::Sender<Turn> },
     Advance(Boundary),
 }
 
@@ -55,7 +57,9 @@ pub async fn journal(
 fn pending(item: &Sealed) -> Option<Pending> {
     match item {
         Sealed::Batch(batch) => Some(Pending { tick: batch.tick, entry: batch.entry.clone() }),
-        Sealed::Mark { mark, .. } | Sealed::Recount { mark, .. } => Some(pending_mark(mark)),
+        Sealed::Mark { mark, .. } | Sealed::Recount { mark, .. } | Sealed::Turn { mark, .. } => {
+            Some(pending_mark(mark))
+        }
         Sealed::Advance(_) => None,
     }
 }
@@ -74,6 +78,7 @@ async fn pass_on(item: Sealed, receipt: &Receipt, ready: &mpsc::Sender<Ready>) -
             let lists = lists.into_iter().map(|recount| receipt.recount(recount)).collect();
             Ready::Recount { lists, reply }
         }
+        Sealed::Turn { mark, lists, reply } => Ready::Turn { mark: receipt.mark(mark), lists, reply },
         Sealed::Advance(boundary) => Ready::Advance(boundary),
         Sealed::Batch(batch) => Ready::Batch(cover(*batch, receipt)),
     };

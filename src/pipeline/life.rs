@@ -5,6 +5,7 @@
 //! target is never parked: then the run ends with the error, and nothing is lost.
 
 use super::copy::Copy;
+use super::recopy::Recopies;
 use super::settings::Parts;
 use super::supervisor::RunOptions;
 use crate::model::{LifeCycle, LifeEvent, TargetId, life_cycle};
@@ -17,7 +18,13 @@ use std::sync::Arc;
 
 /// Looks at what the store says of the copies, before anything is done: takes parked ones out of the run, and refuses
 /// what cannot go on. `continued`: something was tailed with this state before.
-pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Result<(), ProtocolError> {
+/// `recopies`: those that the run begins with may take parked targets back.
+pub async fn examine(
+    parts: &Parts,
+    copies: &[Arc<Copy>],
+    continued: bool,
+    recopies: &Recopies,
+) -> Result<(), ProtocolError> {
     for copy in copies {
         let record = record_of(parts, &key_of(copy).await).await?;
         match record {
@@ -30,11 +37,12 @@ pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Re
             None => {}
         }
     }
-    if parts.plan.written_to().active() == 0 {
+    let unparks = |copy: &Arc<Copy>| recopies.unparks(&copy.mapping.name);
+    if parts.plan.written_to().active() == 0 && !copies.iter().any(unparks) {
         return Err(ProtocolError::Refused {
             reason: "every target is parked".into(),
             advice:
-                "see `tailfill status`, mend the cause, and name other HBase tables: they are copied anew"
+                "see `tailfill status`, mend the cause, and copy again: `tailfill recopy MAPPING`, or into other HBase tables"
                     .into(),
         });
     }
@@ -154,6 +162,37 @@ async fn put(
     Ok(next.state)
 }
 
+/// Whether a parked target may be tailed again: not where rows of two definitions would meet in it.
+pub async fn may_unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
+    match record_of(parts, &key_of(copy).await).await? {
+        Some(record) => refuse_other_definition(copy, &record).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes it durable that a parked target, which is tailed again in this process, has all that it missed: every list
+/// was re-copied under marks that were taken since. Until then it is parked for the next start. Chunks that were left
+/// are copied by the next run, which does no harm.
+///
+/// # Errors
+/// It was parked again meanwhile.
+pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
+    let _nobody_parks = parts.plan.parking().await;
+    if parts.plan.is_parked(copy.target.id) {
+        return Err(ProtocolError::Refused {
+            reason: format!("table {} was refused again, and is parked as before", copy.target.table),
+            advice: "mend what refuses it (see the log), then copy again".into(),
+        });
+    }
+    step(parts, copy, LifeEvent::Unparked).await?;
+    if copy.complete().await {
+        step(parts, copy, LifeEvent::BackfillStarted).await?;
+        step(parts, copy, LifeEvent::CaughtUp).await?;
+    }
+    tracing::info!(mapping = %copy.mapping.name, table = %copy.target.table, "no longer parked: it was copied again");
+    Ok(())
+}
+
 async fn record_of(parts: &Parts, key: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
     records::read(&*parts.store, Space::LifeCycle, &key.prefix()).await
 }
@@ -180,8 +219,10 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
         let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
         let reason = chain(&reason);
         tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "parked: the other targets go on without it");
-        // durable before anything is left out
-        put(parts, &key, record, LifeEvent::Parked { reason }).await?;
+        // durable before anything is left out; one whose re-copy is under way is parked durably as it was
+        if !matches!(record.state, LifeCycle::Parked { .. }) {
+            put(parts, &key, record, LifeEvent::Parked { reason }).await?;
+        }
         parts.plan.written_to().park(id);
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! stream -> [events] -> sealer -> [sealed] -> journaling -> [ready] -> writer -> sink
 //!                         ^ marks                              ^ leases, checkpoint
 //! snapshot -> backfill workers (mark, leases) ---------------------------> sink
+//! recopy: both sides are read; what differs is written in a turn of its list, at the turn's mark -------> sink
 //! counting: walks over counted rows -> sealer (a mark each) -> ... -> writer
 //! ```
 //!
@@ -24,16 +25,19 @@ mod pace;
 pub mod planning;
 pub mod progress;
 mod ready;
+pub mod recopy;
 pub mod seal;
 pub mod sealed;
 pub mod settings;
 pub mod span;
 pub mod supervisor;
 pub mod tail;
+mod turns;
 pub mod walk;
 pub mod window;
 pub mod writer;
 
 pub use progress::Progress;
+pub use recopy::Recopies;
 pub use settings::{Parts, Settings};
-pub use supervisor::{Finished, RunOptions, run};
+pub use supervisor::{Finished, RunOptions, run, run_with};

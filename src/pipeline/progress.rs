@@ -120,6 +120,7 @@ pub enum Waiter {
     Mark,
     Backfill(usize),
     Counts,
+    Recopy,
     End,
 }
 

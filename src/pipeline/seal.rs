@@ -7,7 +7,7 @@
 
 use super::life;
 use super::progress::{Phase, Positions};
-use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch};
+use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch, TurnRequest};
 use super::settings::Parts;
 use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
@@ -143,7 +143,8 @@ impl<'a> Sealer<'a> {
             let due = self.due.unwrap_or_else(Instant::now);
             tokio::select! { biased;
                 Some(reply) = requests.marks.recv() => self.take_mark(reply).await,
-                Some(request) = requests.recounts.recv(), if self.may_recount() => self.recount(request).await,
+                Some(request) = requests.recounts.recv(), if self.may_queue() => self.recount(request).await,
+                Some(request) = requests.turns.recv(), if self.may_queue() => self.turn(request).await?,
                 () = sleep_until(due), if self.due.is_some() && self.may_hand_on() => self.hand_on().await?,
                 event = events.recv() => match event {
                     Some(event) => self.take_in(event).await?,
@@ -162,7 +163,8 @@ impl<'a> Sealer<'a> {
     ) -> Result<(), ProtocolError> {
         for _ in 0..EVENTS_AT_ONCE {
             let due = self.due.is_some_and(|due| self.may_hand_on() && due <= Instant::now());
-            let asked = !requests.marks.is_empty() || (self.may_recount() && !requests.recounts.is_empty());
+            let queued = !requests.recounts.is_empty() || !requests.turns.is_empty();
+            let asked = !requests.marks.is_empty() || (self.may_queue() && queued);
             if due || asked {
                 break;
             }
@@ -375,10 +377,10 @@ impl<'a> Sealer<'a> {
         self.pass(Sealed::Mark { mark, reply }).await;
     }
 
-    /// A mark that counts are set at must lie above every batch before it in the queues. While journaled batches are
-    /// cut again that is not so: their ticks are below every new one, and a row that had such a mark already would
-    /// take them for done.
-    fn may_recount(&self) -> bool {
+    /// A mark that is queued like a batch must lie above every batch before it in the queues. While journaled batches are
+    /// cut again that is not so: their ticks are below every new one, and a counted row that had such a mark already
+    /// would take them for done.
+    fn may_queue(&self) -> bool {
         self.replay.is_empty()
     }
 
@@ -386,6 +388,30 @@ impl<'a> Sealer<'a> {
         let mark = self.mark();
         let lists = request.recount.by_list(mark.tick);
         self.pass(Sealed::Recount { mark, lists, reply: request.reply }).await;
+    }
+
+    async fn turn(&mut self, request: TurnRequest) -> Result<(), ProtocolError> {
+        let TurnRequest { mut lists, cut, reply } = request;
+        if cut {
+            self.cut().await?;
+        }
+        lists.sort_unstable();
+        lists.dedup();
+        let mark = self.mark();
+        self.pass(Sealed::Turn { mark, lists, reply }).await;
+        Ok(())
+    }
+
+    /// Seals what was taken in, in the middle of a transaction too.
+    async fn cut(&mut self) -> Result<(), ProtocolError> {
+        match &mut self.transaction {
+            None => self.hand_on().await,
+            Some(open) if !self.batch.changes.is_empty() => {
+                open.parted = true;
+                self.seal(None).await
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {

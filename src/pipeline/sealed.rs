@@ -1,5 +1,6 @@
 //! What goes into the sealer from the side, and what comes out of it.
 
+use crate::lock::ListId;
 use crate::model::{GtidSet, Tick};
 use crate::protocol::count::{ListRecount, Recount};
 use crate::protocol::{Entry, Journaled, ListWrites, UnprovenMark};
@@ -19,6 +20,12 @@ pub enum Sealed {
         mark: UnprovenMark,
         lists: Vec<ListRecount>,
         reply: oneshot::Sender<()>,
+    },
+    /// A place in the queues of some lists, at a mark of its own.
+    Turn {
+        mark: UnprovenMark,
+        lists: Vec<ListId>,
+        reply: oneshot::Sender<Turn>,
     },
     /// The source moved on without a change of a mapped table.
     Advance(Boundary),
@@ -58,9 +65,29 @@ pub struct RecountRequest {
     pub reply: oneshot::Sender<()>,
 }
 
+/// A request for a turn at some lists, without repetition; the answer never comes when the run ends before.
+#[derive(Debug)]
+pub struct TurnRequest {
+    pub lists: Vec<ListId>,
+    /// Whether everything that was taken in is to be sealed below the mark: what stands in a batch that is not sealed
+    /// yet may lack a target that joined meanwhile.
+    pub cut: bool,
+    pub reply: oneshot::Sender<Turn>,
+}
+
+/// A turn at some lists: in these, everything that was sealed below the mark is written, and nothing that was sealed
+/// above it is, until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    pub mark: Journaled<UnprovenMark>,
+    /// Its end is heard on the other side.
+    pub under_way: oneshot::Sender<()>,
+}
+
 /// What others ask of the sealer.
 #[derive(Debug)]
 pub struct Requests {
     pub marks: mpsc::Receiver<MarkRequest>,
+    pub turns: mpsc::Receiver<TurnRequest>,
     pub recounts: mpsc::Receiver<RecountRequest>,
 }

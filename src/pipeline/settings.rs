@@ -54,6 +54,8 @@ pub struct Settings {
     pub span_chunks: usize,
     /// Rows of a counted target that a walk looks at, and has counted, together.
     pub count_rows: usize,
+    /// How long a write that was sent may hang in a gateway and still land.
+    pub late_write: Duration,
     /// How long a stop may take to finish what is under way.
     pub drain_for: Duration,
     pub failpoints: Failpoints,
@@ -76,6 +78,7 @@ impl Default for Settings {
             chunk_rows: 2_000,
             span_chunks: 16,
             count_rows: 500,
+            late_write: Duration::from_secs(45),
             drain_for: Duration::from_secs(3),
             failpoints: Failpoints::default(),
         }

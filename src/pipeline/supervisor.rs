@@ -5,6 +5,7 @@ use super::copy::{Copy, load_copies};
 use super::counts::Counts;
 use super::marks::{self, NewestMark};
 use super::progress::{Phase, Place, Waiter};
+use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
 use super::{counting, journaling, life, seal, tail, writer};
@@ -13,6 +14,7 @@ use crate::model::{GtidSet, LifeEvent, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
 use crate::store::StoreError;
+use crate::store::records::CountsState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -52,17 +54,31 @@ pub async fn run(
     options: RunOptions,
     stop: CancellationToken,
 ) -> Result<Finished, ProtocolError> {
+    run_with(parts, options, Recopies::none(), stop).await
+}
+
+/// The same with re-copies: while it goes on, or (where they are what the run is for) until they are over and the tail
+/// has caught up.
+pub async fn run_with(
+    parts: Parts,
+    options: RunOptions,
+    recopies: Recopies,
+    stop: CancellationToken,
+) -> Result<Finished, ProtocolError> {
     let (recovered, copies, counts) = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Finished::Stopped),
-        prepared = prepare(&parts, &options) => prepared?,
+        prepared = prepare(&parts, &options, &recopies) => prepared?,
     };
     let intake = stop.child_token();
-    let mut tasks = Tasks::start(&parts, &options, recovered, &copies, counts, &intake, &stop);
+    let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
+    let beginning = Beginning { recovered, copies, counts, recopies: recopies.clone() };
+    tasks.start(&parts, &options, beginning, &intake);
     let ended = tasks.first_end(&stop).await;
     parts.progress.set_phase(Phase::Draining);
     intake.cancel();
     tasks.stop.cancel();
     let drained = tasks.drain(&parts).await;
+    recopies.close();
     parts.progress.set_phase(Phase::Ended);
     let finished = ended?;
     drained?;
@@ -72,11 +88,15 @@ pub async fn run(
 /// Where the run continues from, made durable, its copies and how far their counts are.
 type Prepared = (Recovered, Vec<Arc<Copy>>, Arc<Counts>);
 
-async fn prepare(parts: &Parts, options: &RunOptions) -> Result<Prepared, ProtocolError> {
+async fn prepare(
+    parts: &Parts,
+    options: &RunOptions,
+    recopies: &Recopies,
+) -> Result<Prepared, ProtocolError> {
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
     let copies = load_copies(parts).await?;
-    retried(parts, || life::examine(parts, &copies, continued)).await?;
+    retried(parts, || life::examine(parts, &copies, continued, recopies)).await?;
     let recovered = open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
     life::begin(parts, &copies, options).await?;
@@ -263,6 +283,14 @@ struct Tasks {
     stop: CancellationToken,
 }
 
+/// What the tasks begin with.
+struct Beginning {
+    recovered: Recovered,
+    copies: Vec<Arc<Copy>>,
+    counts: Arc<Counts>,
+    recopies: Recopies,
+}
+
 /// What a task's end means for the run.
 enum Ended {
     /// The run is done.
@@ -273,47 +301,54 @@ enum Ended {
 
 impl Tasks {
     fn start(
+        &mut self,
         parts: &Parts,
         options: &RunOptions,
-        recovered: Recovered,
-        copies: &[Arc<Copy>],
-        counts: Arc<Counts>,
+        beginning: Beginning,
         intake: &CancellationToken,
-        stop: &CancellationToken,
-    ) -> Tasks {
+    ) {
+        let Beginning { recovered, copies, counts, recopies } = beginning;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let (sealed_in, sealed) = mpsc::channel(BATCHES_QUEUED);
         let (ready_in, ready) = mpsc::channel(BATCHES_QUEUED);
         let (mark_requests, marks) = mpsc::channel(1);
         let (recount_requests, recounts) = mpsc::channel(1);
-        let requests = Requests { marks, recounts };
+        let (turn_requests, turns) = mpsc::channel(1);
+        let requests = Requests { marks, turns, recounts };
         let newest = NewestMark::default();
-        let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
         let position = recovered.checkpoint.position.clone();
         let journaled = recovered.sealed.clone();
-        tasks.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
+        self.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
-        tasks.task(async move { seal::seal(&own, start, events, requests, sealed_in, stopped).await });
+        self.task(async move { seal::seal(&own, start, events, requests, sealed_in, stopped).await });
         let own = parts.clone();
-        tasks.task(async move { journaling::journal(&own, sealed, ready_in).await });
+        self.task(async move { journaling::journal(&own, sealed, ready_in).await });
         let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
-        tasks.task(async move { writer::write(&own, shared, &recovered, ready, stopped).await });
+        self.task(async move { writer::write(&own, shared, &recovered, ready, stopped).await });
         let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
-        tasks.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
+        self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         if options.backfill {
             for number in 0..parts.settings.backfill_workers {
                 let (own, stopped) = (parts.clone(), intake.clone());
-                let (copies, newest) = (copies.to_vec(), newest.clone());
-                tasks.task(async move { backfill::work(&own, number, copies, newest, stopped).await });
+                let (copies, newest) = (copies.clone(), newest.clone());
+                self.task(async move { backfill::work(&own, number, copies, newest, stopped).await });
             }
         }
-        if options.tail && options.backfill {
-            let (own, copies, shared, stopped) =
-                (parts.clone(), copies.to_vec(), counts.clone(), intake.clone());
-            tasks.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
+        if options.tail {
+            let (own, jobs, stopped) = (parts.clone(), recopies.clone(), intake.clone());
+            let (copies, counts, recounts) = (copies.clone(), counts.clone(), recount_requests.clone());
+            let counting = options.backfill || recopies.is_alone();
+            let shared = recopy::Shared { copies, counts, counting, turns: turn_requests, recounts };
+            self.task(async move { recopy::work(&own, shared, jobs, stopped).await });
         }
-        tasks.watch_for_end(parts, options, copies, counts);
-        tasks
+        if options.tail && (options.backfill || recopies.is_alone()) {
+            let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
+            // without a backfill: what an earlier run left in the middle, and nothing that waits for a copy
+            let begun = |copy: &&Arc<Copy>| counts.state(copy.target.id) == CountsState::Counting;
+            let copies = copies.iter().filter(|copy| options.backfill || begun(copy)).cloned().collect();
+            self.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
+        }
+        self.watch_for_end(parts, options, &copies, counts, recopies);
     }
 
     fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
@@ -326,13 +361,14 @@ impl Tasks {
         options: &RunOptions,
         copies: &[Arc<Copy>],
         counts: Arc<Counts>,
+        recopies: Recopies,
     ) {
         let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
         let stop = self.stop.clone();
         self.set.spawn(async move {
             tokio::select! { biased;
                 () = stop.cancelled() => Ok(Ended::Task),
-                finished = until_done(&parts, &options, &copies, &counts) => finished.map(Ended::Run),
+                finished = until_done(&parts, &options, &copies, &counts, &recopies) => finished.map(Ended::Run),
             }
         });
     }
@@ -385,7 +421,11 @@ async fn until_done(
     options: &RunOptions,
     copies: &[Arc<Copy>],
     counts: &Counts,
+    recopies: &Recopies,
 ) -> Result<Finished, ProtocolError> {
+    if recopies.is_alone() {
+        recopies.all_over().await;
+    }
     if options.backfill {
         for copy in copies {
             while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {
@@ -427,6 +467,7 @@ async fn until_done(
         }
     }
     match options.until_caught_up {
+        true if recopies.is_alone() => Ok(Finished::CaughtUp),
         true => life::parked(parts).map_or(Ok(Finished::CaughtUp), Err),
         false => std::future::pending().await,
     }

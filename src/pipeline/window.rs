@@ -26,13 +26,17 @@ pub enum ListWork {
     Batch { number: u64, writes: Journaled<ListWrites> },
     /// Of the recount with this number.
     Recount { number: u64, recount: Journaled<ListRecount> },
+    /// Somebody's turn, with this number. Never part of a window.
+    Turn { number: u64, tick: Tick },
 }
 
 impl ListWork {
-    pub fn target(&self) -> TargetId {
+    /// `None`: it writes nothing by itself.
+    pub fn target(&self) -> Option<TargetId> {
         match self {
-            ListWork::Batch { writes, .. } => writes.get().target,
-            ListWork::Recount { recount, .. } => recount.get().target,
+            ListWork::Batch { writes, .. } => Some(writes.get().target),
+            ListWork::Recount { recount, .. } => Some(recount.get().target),
+            ListWork::Turn { .. } => None,
         }
     }
 
@@ -40,6 +44,7 @@ impl ListWork {
         match self {
             ListWork::Batch { writes, .. } => writes.get().tick(),
             ListWork::Recount { recount, .. } => recount.get().tick,
+            ListWork::Turn { tick, .. } => *tick,
         }
     }
 
@@ -52,6 +57,7 @@ impl ListWork {
             ListWork::Recount { recount, .. } => {
                 recount.get().rows.first().and_then(|row| row.first().copied())
             }
+            ListWork::Turn { .. } => None,
         };
         first.unwrap_or(0)
     }
@@ -65,7 +71,7 @@ pub struct ListWindow {
     pub works: ListWorks,
 }
 
-/// Takes work off the front: at least one batch's, about `rows_max` rows as `weight` has them, and no more ticks than
+/// Takes work off the front up to somebody's turn: at least one batch's, about `rows_max` rows as `weight` has them, and no more ticks than
 /// there is room for.
 pub fn take_front(
     queue: &mut ListWorks,
@@ -75,7 +81,8 @@ pub fn take_front(
 ) -> ListWorks {
     let (mut rows, mut taken) = (0, 0);
     for work in queue.iter() {
-        if (taken > 0 && rows >= rows_max) || !ticks.admit(work.tick()) {
+        let is_turn = matches!(work, ListWork::Turn { .. });
+        if is_turn || (taken > 0 && rows >= rows_max) || !ticks.admit(work.tick()) {
             break;
         }
         rows += weight(work);
@@ -169,10 +176,11 @@ async fn write_granted(
     let (mut plain, mut counted) = (Vec::new(), Vec::new());
     for work in granted.iter().flat_map(|window| &window.works) {
         match work {
-            work if parts.plan.is_parked(work.target()) => {}
+            work if work.target().is_none_or(|target| parts.plan.is_parked(target)) => {}
             ListWork::Batch { writes, .. } if !counts.is_counted(writes.get().target) => plain.push(writes),
             ListWork::Batch { writes, .. } => counted.push(Order::Batch(writes)),
             ListWork::Recount { recount, .. } => counted.push(Order::Recount(recount)),
+            ListWork::Turn { .. } => {}
         }
     }
     let mut all_again = false;

@@ -11,6 +11,7 @@ use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::sealed::Boundary;
 use super::settings::Parts;
+use super::turns::Turns;
 use super::window::{ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
@@ -77,6 +78,7 @@ struct Writer {
     /// ends is asked for again.
     recounts: FxHashMap<u64, RecountState>,
     next_recount: u64,
+    turns: Turns,
     /// The last boundary that all before is written: what a checkpoint holds.
     written: CheckpointRecord,
     /// The highest tick of the batches in front that are written, beyond the last boundary too.
@@ -134,6 +136,7 @@ impl Writer {
             first_batch: 0,
             recounts: FxHashMap::default(),
             next_recount: 0,
+            turns: Turns::default(),
             written: recovered.checkpoint.clone(),
             written_tick: recovered.checkpoint.tick_high,
             checkpoint_is_stale: false,
@@ -158,6 +161,9 @@ impl Writer {
             tokio::select! { biased;
                 Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
                     self.settle(done.expect("a window does not panic")).await?;
+                }
+                Some(lists) = self.turns.next_over(), if self.turns.any_under_way() => {
+                    lists.into_iter().for_each(|list| self.go_on_with(list));
                 }
                 () = stop.cancelled(), if drain_until.is_none() => {
                     drain_until = Some(Instant::now() + self.parts.settings.drain_for);
@@ -194,6 +200,11 @@ impl Writer {
         match item {
             Ready::Batch(batch) => self.take_in_batch(batch),
             Ready::Recount { lists, reply } => self.take_in_recount(lists, reply),
+            Ready::Turn { mark, lists, reply } => {
+                let tick = mark.get().tick;
+                let number = self.turns.take_in(mark, lists.clone(), reply);
+                lists.into_iter().for_each(|list| self.add(list, ListWork::Turn { number, tick }));
+            }
             Ready::Advance(boundary) => self.take_in_advance(boundary),
         }
         self.move_written();
@@ -305,6 +316,13 @@ impl Writer {
     ) -> Option<ListWindow> {
         let (leases, counts) = (&self.parts.leases, &self.counts);
         let queue = self.lists.get_mut(&list)?;
+        if let Some(ListWork::Turn { number, .. }) = queue.works.first() {
+            let number = *number;
+            queue.works.remove(0);
+            queue.in_flight = true;
+            self.turns.reached(number);
+            return None;
+        }
         let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work, counted_row));
         if works.is_empty() {
             return None;
@@ -337,20 +355,25 @@ impl Writer {
     }
 
     fn list_written(&mut self, window: ListWindow) {
-        if let Some(queue) = self.lists.get_mut(&window.list) {
-            queue.in_flight = false;
-            queue.claim = None;
-            if queue.works.is_empty() {
-                self.lists.remove(&window.list);
-            } else {
-                self.ready.push(queue.salt, window.list);
-            }
-        }
+        self.go_on_with(window.list);
         for work in window.works {
             match work {
                 ListWork::Batch { number, .. } => self.finish_one(number, 1),
                 ListWork::Recount { number, .. } => self.finish_recount(number),
+                ListWork::Turn { .. } => {} // in no window
             }
+        }
+    }
+
+    /// What was under way in a list is done.
+    fn go_on_with(&mut self, list: ListId) {
+        let Some(queue) = self.lists.get_mut(&list) else { return };
+        queue.in_flight = false;
+        queue.claim = None;
+        if queue.works.is_empty() {
+            self.lists.remove(&list);
+        } else {
+            self.ready.push(queue.salt, list);
         }
     }
 

@@ -70,18 +70,18 @@ pub struct Coalescer {
 
 /// One address: its last operation.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    list: ListId,
-    target: TargetId,
-    row: Packed,
-    last: Last,
+pub(super) struct Entry {
+    pub(super) list: ListId,
+    pub(super) target: TargetId,
+    pub(super) row: Packed,
+    pub(super) last: Last,
     /// The batch saw nothing of this address but one insert, so nothing older can have cells that the
     /// insert does not overwrite, except below a marker.
-    inserted_only: bool,
+    pub(super) inserted_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Last {
+pub(super) enum Last {
     Delete,
     Write,
     /// With a switch of tests on: taken back, as if it had never been.
@@ -296,7 +296,7 @@ fn pack(
 }
 
 /// Cuts entries that are sorted by list and target.
-fn by_list(buffer: Vec<u8>, entries: &[Entry], tick: Tick) -> Vec<ListWrites> {
+pub(super) fn by_list(buffer: Vec<u8>, entries: &[Entry], tick: Tick) -> Vec<ListWrites> {
     let block = RowBlock::new(buffer, entries.iter().map(|entry| entry.row).collect(), tick);
     let block = Arc::new(block);
     let mut from = 0;

@@ -76,8 +76,8 @@ impl ProtocolError {
                  GTID set (`tailfill status`): the range is then replayed with new ticks",
             ),
             ProtocolError::Parked { .. } => Some(
-                "`tailfill status` has the reasons; mend them, and name other HBase tables for these targets: they are \
-                 copied anew beside the others",
+                "`tailfill status` has the reasons; mend them, and copy again what was missed (`tailfill recopy MAPPING`), or \
+                 name other HBase tables for these targets",
             ),
             ProtocolError::Refused { advice, .. } => Some(advice),
         }

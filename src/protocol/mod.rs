@@ -18,6 +18,7 @@ pub mod error;
 pub mod journal;
 pub mod mark;
 pub mod plan;
+pub mod recopy;
 pub mod targets;
 pub mod tick;
 pub mod write;

@@ -4,10 +4,11 @@
 //! park: so a target that was refused is parked once another one was written to since, and a run whose every
 //! target is refused ends instead, with nothing parked and nothing lost.
 
-use crate::model::TargetId;
+use crate::model::{TargetId, Tick};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// The targets of a run, shared by its tasks.
 #[derive(Debug, Default)]
@@ -26,6 +27,10 @@ struct State {
     accepted: BTreeMap<TargetId, u64>,
     /// Since when a target is refused.
     refused: BTreeMap<TargetId, u64>,
+    /// When a target was parked by this process, or was found parked.
+    parked_at: BTreeMap<TargetId, Instant>,
+    /// Of a target that joined while others were tailed: a tick below which it may have missed changes.
+    tailed_since: BTreeMap<TargetId, Tick>,
 }
 
 /// What to do about a target that was refused.
@@ -58,10 +63,43 @@ impl Targets {
 
     /// From now on nothing is written to the target. That must be durable already.
     pub fn park(&self, target: TargetId) {
-        self.state().active.remove(&target);
+        {
+            let mut state = self.state();
+            state.active.remove(&target);
+            state.parked_at.insert(target, Instant::now());
+        }
         if let Some(parked) = self.parked.get(usize::from(target.0)) {
             parked.store(true, Relaxed);
         }
+    }
+
+    /// From now on the target gets every change that is sealed. What it missed before, somebody has to mend at a mark
+    /// that is taken after this. Until [`Targets::tailed_since`] is known, no mark may be used for it.
+    pub fn join(&self, target: TargetId) {
+        {
+            let mut state = self.state();
+            state.active.insert(target);
+            state.refused.remove(&target);
+            state.tailed_since.insert(target, Tick(u64::MAX));
+        }
+        if let Some(parked) = self.parked.get(usize::from(target.0)) {
+            parked.store(false, Relaxed);
+        }
+    }
+
+    /// Notes a mark that was taken after the target joined: it and those above it may be used.
+    pub fn joined_before(&self, target: TargetId, mark: Tick) {
+        self.state().tailed_since.insert(target, mark);
+    }
+
+    /// Whether a mark was taken while the target was tailed already.
+    pub fn may_use(&self, target: TargetId, mark: Tick) -> bool {
+        self.state().tailed_since.get(&target).is_none_or(|since| mark >= *since)
+    }
+
+    /// When this process parked the target, or found it parked.
+    pub fn parked_at(&self, target: TargetId) -> Option<Instant> {
+        self.state().parked_at.get(&target).copied()
     }
 
     /// Notes that targets were written to.

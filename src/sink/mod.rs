@@ -11,12 +11,14 @@ use bytes::Bytes;
 
 pub mod answer;
 pub mod cells;
+pub mod compare;
 pub mod encode;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod formats_tests;
+pub mod found;
 pub mod hbase;
 pub mod layout;
 pub mod memory;

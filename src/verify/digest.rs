@@ -95,6 +95,9 @@ pub fn item_hash(row: &[u8], cells: &[(&[u8], &[u8])]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::compare::tests::{stored, write};
+    use crate::sink::compare::{difference, expected_cells, stored_cells};
+    use proptest::prelude::*;
 
     fn tall(row: &'static [u8]) -> Address {
         Address { row: row.into(), cell: None }
@@ -148,5 +151,21 @@ mod tests {
         let hashes: std::collections::BTreeSet<u128> =
             rows.iter().map(|(row, qualifier, value)| item_hash(row, &[(qualifier, value)])).collect();
         assert_eq!(hashes.len(), rows.len());
+    }
+
+    fn some_cells() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+        let names = proptest::sample::subsequence(vec!["", "a", "b", "ab"], 1..=4);
+        let values = proptest::collection::vec(proptest::sample::select(vec!["", "a", "b"]), 4);
+        (names, values).prop_map(|(names, values)| names.into_iter().zip(values).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn rows_hash_alike_exactly_when_they_do_not_differ(expected in some_cells(), in_hbase in some_cells()) {
+            let expected: Vec<_> = expected.into_iter().filter(|(name, _)| !name.is_empty()).collect();
+            let (write, stored) = (write(&expected), stored(&in_hbase));
+            let hashes = (item_hash(b"r", &expected_cells(&write)), item_hash(b"r", &stored_cells(&stored)));
+            prop_assert_eq!(difference(Some(&write), Some(&stored)).is_none(), hashes.0 == hashes.1);
+        }
     }
 }

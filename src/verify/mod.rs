@@ -7,14 +7,12 @@
 
 mod closer;
 mod columns;
-mod compare;
 mod confirm;
 mod counts;
 mod digest;
 mod error;
 #[cfg(test)]
 mod fixtures;
-mod found;
 mod full;
 #[cfg(test)]
 mod full_tests;
@@ -36,11 +34,13 @@ mod unpack;
 #[cfg(test)]
 mod watched;
 
+use crate::sink::{compare, found};
+
 pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;
 pub use full::{Settings, Verification, full};
 pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
 pub use meter::{Meter, Stage};
-pub use report::{Example, Report, TargetReport};
-pub use show::{answers_json, answers_text, work_text};
+pub use report::{Example, ListsFound, Report, TargetReport};
+pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Tail, TailPositions, TailView};

@@ -1,16 +1,14 @@
 //! Reading both sides. A call that fails in passing is repeated, because a comparison of a large table
 //! outlives a server's restart.
 
-use super::found::{Found, cells_at, tall_item, wide_items};
+use super::found::{Found, look_up, tall_item, wide_items};
 use super::{Meter, VerifyError};
 use crate::error::Disposition;
-use crate::model::{Layout, Mapping, Row, TableId, Target, TargetId, Value};
+use crate::model::{Mapping, Row, TableId, Target, TargetId, Value};
 use crate::sink::hbase::PROBE_ROW;
 use crate::sink::layout::Address;
 use crate::sink::{CellNames, CellRange, CountedRow, ScanRange, Sink, SinkError, StoredRow};
 use crate::source::{EachRow, KeyRange, Snapshot, Source, SourceError, Wanted};
-use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -186,29 +184,9 @@ impl<'a> SinkReader<'a> {
         target: &Target,
         addresses: &[Address],
     ) -> Result<Vec<Option<StoredRow>>, VerifyError> {
-        let found = match target.layout {
-            Layout::Tall => {
-                let keys: Vec<Bytes> = addresses.iter().map(|address| address.row.clone()).collect();
-                self.ask(|| self.sink.read(target.id, &keys)).await?
-            }
-            Layout::Wide => self.cells(target.id, addresses).await?,
-        };
+        let found = self.ask(|| look_up(self.sink, target, addresses)).await?;
         Meter::count(&self.meter.sink_items, found.len());
         Ok(found)
-    }
-
-    /// Single cells, those of one row in one call.
-    async fn cells(
-        &self,
-        target: TargetId,
-        addresses: &[Address],
-    ) -> Result<Vec<Option<StoredRow>>, VerifyError> {
-        let names = cells_at(addresses);
-        let found = self.ask(|| self.sink.read_cells(target, &names)).await?;
-        let items = found.into_iter().flatten().flat_map(wide_items);
-        let placed: BTreeMap<Address, StoredRow> =
-            items.map(|Found { address, stored }| (address, stored)).collect();
-        Ok(addresses.iter().map(|address| placed.get(address).cloned()).collect())
     }
 
     /// The first rows of `range`, without the one that our clock probe leaves for a moment.

@@ -5,14 +5,18 @@ use super::confirm::Candidate;
 use super::show::{key_text, printable};
 use crate::error::Exit;
 use crate::model::{CellForm, Mapping, Target, Value};
-use crate::sink::layout::Address;
+use crate::sink::layout::{self, Address};
 use bytes::Bytes;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 /// List and item key of an item.
 pub type ItemKey = (Vec<Value>, Vec<Value>);
+
+/// Lists that are kept for each target.
+const LISTS_MAX: usize = 5_000;
 
 /// Examples that are kept for each target.
 const EXAMPLES_MAX: usize = 20;
@@ -59,6 +63,49 @@ pub struct TargetReport {
     pub uncounted: u64,
     /// The first ones that were found, [`EXAMPLES_MAX`] at most.
     pub examples: Vec<Example>,
+    /// The lists that differences lie in.
+    #[serde(skip)]
+    pub lists: ListsFound,
+}
+
+/// Lists by their keys, as far as there are not too many of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListsFound {
+    /// By the encoded key.
+    keys: BTreeMap<Vec<u8>, Vec<Value>>,
+    more: bool,
+}
+
+impl ListsFound {
+    fn add(&mut self, mapping: &Mapping, key: &[Value]) {
+        let Ok(encoded) = layout::list_key_of(mapping, key) else { return };
+        if self.keys.len() >= LISTS_MAX && !self.keys.contains_key(&encoded) {
+            self.more = true;
+            return;
+        }
+        self.keys.insert(encoded, key.to_vec());
+    }
+
+    /// Takes others in.
+    pub fn join(&mut self, others: &ListsFound) {
+        self.more |= others.more;
+        for (encoded, key) in &others.keys {
+            if self.keys.len() >= LISTS_MAX && !self.keys.contains_key(encoded) {
+                self.more = true;
+                return;
+            }
+            self.keys.insert(encoded.clone(), key.clone());
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Their keys; `None` when there are so many that all lists may as well be looked at.
+    pub fn keys(&self) -> Option<Vec<Vec<Value>>> {
+        (!self.more).then(|| self.keys.values().cloned().collect())
+    }
 }
 
 /// One difference. Keys are named, values never.
@@ -148,6 +195,9 @@ impl TargetReport {
             }
         };
         *counter += 1;
+        if let Some((key, _)) = &candidate.key {
+            self.lists.add(mapping, key);
+        }
         let item = || match &candidate.key {
             Some((key, item)) => key_text(mapping, key, item),
             None => address_text(&candidate.address),
@@ -166,6 +216,9 @@ impl TargetReport {
         expected: u64,
     ) {
         self.miscounted += 1;
+        if let Some((key, _)) = &list {
+            self.lists.add(mapping, key);
+        }
         let says = found.map_or("no c:n".to_owned(), |found| format!("c:n is {found}"));
         let what = match &list {
             Some(_) => format!("{says}, MySQL has {expected}"),

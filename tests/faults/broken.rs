@@ -5,9 +5,12 @@
 
 use super::bench::{Bench, contents, delete, insert, row, ticks};
 use super::gateway::Fate;
+use super::recopy::{all, plant, recopied, with_a_late_write};
 use crate::simulation::checker;
 use crate::simulation::database::up_to;
+use std::time::Duration;
 use tailfill::failpoints::{Failpoints, Switches};
+use tailfill::model::Tick;
 
 /// One row is written, and its delete waits.
 async fn a_delete_waits(switches: Switches) -> Bench {
@@ -42,4 +45,31 @@ async fn without_waiting_for_writes_the_checkpoint_passes_a_delete_that_is_lost(
     bench.gateway.all_writes(Fate::Pass);
     bench.catches_up().await;
     assert_eq!(checker::compare(&bench.world).await.len(), 2, "the row stays in both targets");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_deleting_what_only_hbase_has_a_recopy_leaves_a_missed_delete() {
+    let mut bench = Bench::opened().await;
+    bench.settings.failpoints =
+        Failpoints::new(Switches { recopy_keeps_extras: true, ..Switches::default() });
+    bench.commit(vec![insert(&row(1, 1, "kept"))]);
+    bench.catches_up().await;
+    plant(&bench, &row(1, 2, "its delete was missed"), Tick(50)).await;
+    recopied(&bench, all(&bench)).await;
+    assert_eq!(checker::compare(&bench.world).await.len(), 2, "the row stays in both targets");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_waiting_for_the_late_write_horizon_a_recopy_misses_what_lands_after_it() {
+    let mut bench = Bench::opened().await;
+    bench.settings.failpoints =
+        Failpoints::new(Switches { recopy_inside_horizon: true, ..Switches::default() });
+    bench.commit(vec![insert(&row(1, 1, "kept"))]);
+    bench.catches_up().await;
+    let late = Duration::from_secs(40);
+    with_a_late_write(&bench, late).await;
+    recopied(&bench, all(&bench)).await;
+    assert_eq!(checker::compare(&bench.world).await.len(), 0, "nothing is wrong yet");
+    tokio::time::sleep(late).await;
+    assert_eq!(checker::compare(&bench.world).await.len(), 2, "the row came back in both targets");
 }

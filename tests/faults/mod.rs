@@ -11,6 +11,7 @@ mod journal;
 mod leases;
 mod others;
 mod parking;
+mod recopy;
 mod source;
 mod stream;
 mod writes;

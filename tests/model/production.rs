@@ -263,7 +263,7 @@ impl Production {
                     .flatten()
                     .any(|row| self.address_of(&row) == address)
             };
-            let version = changes.iter().filter(mentions).next_back().map_or(0, |change| change + 1);
+            let version = changes.iter().rfind(mentions).map_or(0, |change| change + 1);
             written.by_list[usize::from(row.list)].push(op_of(&write, address, version));
         }
     }

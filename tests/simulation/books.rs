@@ -37,6 +37,8 @@ pub struct Books {
     entries: BTreeMap<Tick, JournalRecord>,
     epoch: Epoch,
     pub pilot: BTreeSet<u64>,
+    /// A target that has not joined yet.
+    pub not_joined: Option<TargetId>,
     /// What each batch tick was sent with, by address.
     sent: BTreeMap<Written, RowWrite>,
     landed: BTreeMap<Written, Landed>,
@@ -115,6 +117,7 @@ impl Books {
             entries: BTreeMap::new(),
             epoch: Epoch::default(),
             pilot: BTreeSet::new(),
+            not_joined: None,
             sent: BTreeMap::new(),
             landed: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -142,7 +145,7 @@ impl Books {
     /// A commit became durable. Whether rows begin to be counted by it.
     pub fn committed(&mut self, commit: &Commit) -> bool {
         let begun = self.seen_of_counts.begun;
-        let opens = commit.put.iter().any(|(space, ..)| *space == Space::Meta);
+        let opens = commit.put.iter().any(|(space, key, _)| *space == Space::Meta && key == b"cohort");
         for (space, first, last) in &commit.delete_range {
             assert_eq!(*space, Space::Journal, "only the journal is pruned");
             let (first, last) = (tick_of(first), tick_of(last));
@@ -240,7 +243,8 @@ impl Books {
             changes.iter().filter(|change| [&change.before, &change.after].into_iter().flatten().any(part));
         for (index, change) in (0..).zip(taking_part) {
             for row in [&change.before, &change.after].into_iter().flatten().filter(|row| part(row)) {
-                for target in &self.mapping.targets {
+                let joined = self.mapping.targets.iter().filter(|target| Some(target.id) != self.not_joined);
+                for target in joined {
                     let address = layout::address(&self.mapping, target, row).expect("keys are whole");
                     mentions.insert((target.id, address), (number, index));
                 }
@@ -409,7 +413,10 @@ impl Books {
             None => {}
             Some(None) => self.violation(format!("I4: process {number} writes {what} without a lease")),
             Some(Some(asked)) if Instant::now() >= asked + live_for => {
-                self.violation(format!("I4: process {number} writes {what} after its lease's deadline"));
+                let late = (asked + live_for).elapsed();
+                self.violation(format!(
+                    "I4: process {number} writes {what} {late:?} after its lease's deadline"
+                ));
             }
             Some(Some(_)) => {}
         }

@@ -1,6 +1,6 @@
 //! The lease server: slow, away for a while, answers that get lost, leases that vanish.
 
-use super::world::{Process, World};
+use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,11 @@ impl Leases {
         let world = &self.0.world;
         world.dice.pause(0, 3).await;
         let rate = world.profile.lease_trouble;
+        if world.is_away(AwayServer::Leases) {
+            self.0.lease_trouble();
+            world.dice.pause(1, 900).await;
+            return Err(away());
+        }
         if world.trouble(rate) {
             self.0.lease_trouble();
             if world.dice.chance(200) {
@@ -22,7 +27,11 @@ impl Leases {
             }
             return Err(away());
         }
-        Ok(world.trouble(rate / 2)) // the reply gets lost
+        let reply_lost = world.trouble(rate / 2);
+        if !reply_lost {
+            self.0.lease_answer();
+        }
+        Ok(reply_lost)
     }
 
     fn lost(&self) -> LockError {
@@ -99,5 +108,18 @@ pub async fn restart_sometimes(world: Arc<World>) {
             world.trace.note(format_args!("memcached restarts: {} leases are gone", world.leases.len()));
             world.leases.clear();
         }
+    }
+}
+
+/// Lets a server be away for seconds, one at a time, until the world is calm.
+pub async fn outages(world: Arc<World>) {
+    while world.profile.outages && !world.is_calm() {
+        world.dice.pause(1_000, 9_000).await;
+        let server = world.dice.pick(&[AwayServer::Gateway, AwayServer::Leases, AwayServer::Source]);
+        world.trace.note(format_args!("{server:?} is away"));
+        world.set_away(server, true);
+        world.dice.pause(500, 7_000).await;
+        world.set_away(server, false);
+        world.trace.note(format_args!("{server:?} is back"));
     }
 }

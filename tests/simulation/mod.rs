@@ -10,8 +10,8 @@
 //! HBase's compactions, Memcache's one-second clock, and a process that is frozen as a whole (its calls land
 //! late, its SELECTs outlast its leases, and it lives on as a zombie instead).
 //!
-//! `TAILFILL_SEEDS=n` (or `a..b`) changes the seeds that are played, `TAILFILL_SEED=n cargo test --features failpoints
-//! simulation` replays one. A failing seed is run again with its story, which must come out the same.
+//! `TAILFILL_SEEDS=n` (or `a..b`) changes the seeds that are played (a thousand, and ten thousand by `scripts/test --long`),
+//! `scripts/simulate SEED` replays one. A failing seed is run again with its story, which must come out the same.
 
 pub mod app;
 pub mod books;

@@ -1,6 +1,7 @@
 //! What kind of world a seed is: drawn once, at its beginning.
 
 use super::dice::Dice;
+use tailfill::model::CellForm;
 
 /// The engine's commit behind the binlog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,12 @@ pub struct Profile {
     /// Whether runs may start from an older position.
     pub replays: bool,
     pub clock_jumps: bool,
+    /// A tall target whose items have one cell, behind all others.
+    pub packed: Option<CellForm>,
+    /// The last target joins after so many runs.
+    pub joins_after: u64,
+    /// Servers are away for seconds.
+    pub outages: bool,
 }
 
 impl Profile {
@@ -101,6 +108,17 @@ impl Profile {
             tail_only_runs: sometimes(250),
             replays: dice.chance(300),
             clock_jumps: dice.chance(300),
+            packed: None,
+            joins_after: 0,
+            outages: false,
         }
+    }
+
+    /// What is drawn from dice of its own, so that the rest of a seed stays what it was.
+    pub fn draw_more(&mut self, dice: &Dice) {
+        let forms = [CellForm::Msgpack, CellForm::Json, CellForm::Alone];
+        self.packed = dice.chance(300).then(|| dice.pick(&forms));
+        self.joins_after = if dice.chance(200) { dice.between(1, 2).min(self.runs) } else { 0 };
+        self.outages = dice.chance(300);
     }
 }

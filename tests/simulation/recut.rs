@@ -70,7 +70,8 @@ async fn cut(world: &Arc<World>, parts: &Parts, recovered: Recovered) -> Vec<Sea
     let (events_in, events) = mpsc::channel(4);
     let (_marks, marks) = mpsc::channel(1);
     let (_recounts, recounts) = mpsc::channel(1);
-    let requests = Requests { marks, recounts };
+    let (_turns, turns) = mpsc::channel(1);
+    let requests = Requests { marks, turns, recounts };
     let (out, mut sealed) = mpsc::channel(4);
     let passed = recovered.checkpoint.position.gtids.clone();
     let feeding = feed(world.clone(), passed, events_in);
@@ -181,7 +182,7 @@ async fn checkpoint(journal: &Journal, recovered: &Recovered, written: &[Sealed]
                 batch.boundary.as_ref()
             }
             Sealed::Advance(boundary) => Some(boundary),
-            Sealed::Mark { .. } | Sealed::Recount { .. } => None,
+            Sealed::Mark { .. } | Sealed::Recount { .. } | Sealed::Turn { .. } => None,
         };
         if let Some(boundary) = boundary {
             record.position.gtids.union_with(&boundary.gtids);

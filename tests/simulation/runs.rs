@@ -131,12 +131,14 @@ impl Life {
         application.fill();
         let application = tokio::spawn(application.run());
         let restarts = tokio::spawn(leases::restart_sometimes(world.clone()));
+        let outages = tokio::spawn(leases::outages(world.clone()));
         for index in 0..world.profile.runs {
             world.dice.pause(0, 300).await;
             self.one_run(index).await;
         }
         application.await.expect("the application does not fail");
         restarts.abort();
+        outages.abort();
         world.calm_down();
         while !world.database.state().all_committed() {
             sleep(Duration::from_millis(10)).await;
@@ -161,12 +163,13 @@ impl Life {
         let world = self.world.clone();
         let dice = &world.dice;
         if world.profile.clock_jumps && dice.chance(400) {
-            let jump = dice.pick(&[-3_600_000, -60_000, -500, 500, 60_000, 3_600_000]);
+            let jump = dice.pick(&[-3_600_000, -60_000, -500, 500, 60_000, 86_400_000]);
             world.trace.note(format_args!("the clock jumps by {jump} ms"));
             world.clock.jump(jump);
         }
         let options = self.options(index);
-        let mut running = self.start(index < world.profile.pilot_runs, options, self.settings());
+        let all_targets = index >= world.profile.joins_after;
+        let mut running = self.start(index < world.profile.pilot_runs, all_targets, options, self.settings());
         let life = dice.millis(1, world.profile.life_ms * 2);
         let ended = tokio::select! { biased;
             ended = &mut running.task => Some(ended),
@@ -191,7 +194,7 @@ impl Life {
         let settings = Settings { failpoints: self.failpoints, ..Settings::default() };
         let settings =
             Settings { batch_rows: self.settings().batch_rows, chunk_rows: 4, count_rows: 2, ..settings };
-        let mut running = self.start(false, options, settings);
+        let mut running = self.start(false, true, options, settings);
         let outcome = timeout(PROGRESS, &mut running.task).await;
         let waits = running.waits();
         let violation = match outcome {
@@ -251,22 +254,27 @@ impl Life {
         }
     }
 
-    fn start(&mut self, pilot: bool, options: RunOptions, settings: Settings) -> Running {
+    fn start(&mut self, pilot: bool, all_targets: bool, options: RunOptions, settings: Settings) -> Running {
         self.processes += 1;
         let world = &self.world;
         let process = Process::new(world, self.processes);
         world.books().process_starts();
+        let mut mapping = world.mapping.clone();
+        let last = if all_targets { None } else { mapping.targets.pop() };
+        world.books().not_joined = last.map(|target| target.id);
         let lists = world.books().pilot.clone();
         let cohort = if pilot { self.only(&lists) } else { Cohort::All };
         world.trace.note(format_args!(
-            "process {} starts, cohort {}, {options:?}, batch_rows {}, batch_wait {:?}, chunk_rows {}",
+            "process {} starts, {} targets, cohort {}, {options:?}, batch_rows {}, batch_wait {:?}, chunk_rows {}",
             process.number,
+            mapping.targets.len(),
             cohort.name(),
             settings.batch_rows,
             settings.batch_wait,
             settings.chunk_rows,
         ));
-        let parts = parts(&process, cohort, settings, world.store.take_over());
+        let plan = Plan::new(vec![mapping], cohort);
+        let parts = parts(&process, plan, settings, world.store.take_over());
         let stop = CancellationToken::new();
         let progress = parts.progress.clone();
         let task = tokio::spawn(pipeline::run(parts, options, stop.clone()));
@@ -350,7 +358,7 @@ impl Running {
     }
 }
 
-fn parts(process: &Arc<Process>, cohort: Cohort, settings: Settings, store: MemoryStore) -> Parts {
+fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemoryStore) -> Parts {
     let world = &process.world;
     let (expiry, margin) = if world.profile.short_leases { (1_500, 500) } else { (5_000, 2_000) };
     let lease_options = LeaseOptions {
@@ -373,7 +381,7 @@ fn parts(process: &Arc<Process>, cohort: Cohort, settings: Settings, store: Memo
         store: Arc::new(store) as Arc<dyn Store>,
         leases: Leases::new(server, vec![MAPPING.into()], lease_options, world.dice.entropy(), owner),
         clock: world.clock.clone(),
-        plan: Arc::new(Plan::new(vec![world.mapping.clone()], cohort)),
+        plan: Arc::new(plan),
         settings: Arc::new(settings),
         progress: Arc::new(Progress::default()),
     }
@@ -381,5 +389,6 @@ fn parts(process: &Arc<Process>, cohort: Cohort, settings: Settings, store: Memo
 
 /// The rooms of a process on its own, with a store that nothing disturbs.
 pub fn parts_for_tests(process: &Arc<Process>, settings: Settings) -> Parts {
-    parts(process, Cohort::All, settings, MemoryStore::new())
+    let plan = Plan::new(vec![process.world.mapping.clone()], Cohort::All);
+    parts(process, plan, settings, MemoryStore::new())
 }

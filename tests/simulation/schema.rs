@@ -122,6 +122,14 @@ fn target(table: &str, ordered: bool, columns: Vec<usize>) -> Target {
     }
 }
 
+/// The mapping with a target whose items have one cell, behind the others.
+pub fn with_packed(mut mapping: Mapping, form: CellForm) -> Mapping {
+    let columns = if form == CellForm::Alone { vec![NOTE] } else { vec![ORDER, NOTE, EXTRA] };
+    let id = TargetId(mapping.targets.len() as u16);
+    mapping.targets.push(Target { id, form, ..target("packed", true, columns) });
+    mapping
+}
+
 /// The item at an address, and its list key's bytes.
 pub fn item_at(mapping: &Mapping, target: TargetId, address: &Address) -> (Item, Vec<u8>) {
     let target = &mapping.targets[usize::from(target.0)];

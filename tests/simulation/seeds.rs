@@ -6,7 +6,7 @@ use std::fmt::Write;
 use tailfill::failpoints::Failpoints;
 
 /// Seeds of an ordinary test run. `TAILFILL_SEEDS` changes it: a number, or `FIRST..END`.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 1_000;
 
 /// The seeds to play: `TAILFILL_SEED` alone, or a range.
 fn seeds() -> Vec<u64> {
@@ -25,12 +25,11 @@ fn the_sink_ends_equal_to_the_engine_whatever_happens() {
     let begin = std::time::Instant::now();
     let (mut virtual_seconds, mut counts) = (0.0, SeenOfCounts::default());
     let mut bad = Vec::new();
-    for seed in &seeds {
-        let report = play(*seed, Failpoints::default(), false);
+    for report in play_all(&seeds) {
         virtual_seconds += report.virtual_seconds;
         counts += report.seen_of_counts;
         if std::env::var_os("TAILFILL_STORY").is_some() {
-            println!("{}", play(*seed, Failpoints::default(), true).story);
+            println!("{}", play(report.seed, Failpoints::default(), true).story);
         }
         if !report.is_good() {
             bad.push(report);
@@ -50,6 +49,21 @@ fn the_sink_ends_equal_to_the_engine_whatever_happens() {
         println!("{}", report.headline());
     }
     panic!("{} of {} seeds fail; the story of the first stands above", bad.len(), seeds.len());
+}
+
+/// Plays the seeds on all cores; a seed is one thread's.
+fn play_all(seeds: &[u64]) -> Vec<Report> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let of_thread = |thread: usize| {
+        let own = seeds.iter().skip(thread).step_by(threads);
+        own.map(|seed| play(*seed, Failpoints::default(), false)).collect::<Vec<_>>()
+    };
+    let mut reports: Vec<Report> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no seed panics")).collect()
+    });
+    reports.sort_by_key(|report| report.seed);
+    reports
 }
 
 #[test]
@@ -76,6 +90,6 @@ pub fn story(failed: &Report, failpoints: Failpoints) -> String {
     for difference in &again.differences {
         let _ = writeln!(text, "{difference}");
     }
-    let _ = writeln!(text, "replay it with TAILFILL_SEED={seed} cargo test --features failpoints simulation");
+    let _ = writeln!(text, "replay it with scripts/simulate {seed}");
     text
 }

@@ -4,7 +4,7 @@
 
 use super::books::{Part, has_markers};
 use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
-use super::world::{LATEST, Process, World};
+use super::world::{AwayServer, LATEST, Process, World};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -77,6 +77,9 @@ impl Gateway {
 
     fn fate(&self) -> Fate {
         let world = &self.process.world;
+        if world.is_away(AwayServer::Gateway) {
+            return Fate::FailsBefore;
+        }
         if !world.trouble(world.profile.sink_trouble) {
             return Fate::Done;
         }
@@ -97,6 +100,9 @@ impl Gateway {
     /// A counted row is a call of its own, so the worst must come less often.
     fn counted_fate(&self) -> Fate {
         let world = &self.process.world;
+        if world.is_away(AwayServer::Gateway) {
+            return Fate::FailsBefore;
+        }
         if !world.trouble(world.profile.sink_trouble / 2) {
             return Fate::Done;
         }
@@ -194,7 +200,7 @@ impl Gateway {
     async fn reach(&self) -> Result<(), SinkError> {
         let world = &self.process.world;
         sleep(self.short_delay()).await;
-        match world.trouble(world.profile.sink_trouble / 2) {
+        match world.is_away(AwayServer::Gateway) || world.trouble(world.profile.sink_trouble / 2) {
             true => Err(unavailable("connection reset")),
             false => Ok(()),
         }

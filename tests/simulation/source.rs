@@ -3,7 +3,7 @@
 
 use super::database::{self, Database};
 use super::schema::{Item, number, show};
-use super::world::{Process, World};
+use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Server {
 
 async fn reach(world: &World) -> Result<(), SourceError> {
     world.dice.pause(0, 4).await;
-    match world.trouble(world.profile.source_trouble) {
+    match world.is_away(AwayServer::Source) || world.trouble(world.profile.source_trouble) {
         true => Err(away()),
         false => Ok(()),
     }
@@ -144,7 +144,7 @@ impl ChangeStream for Stream {
         let _call = process.call("next");
         let world = &process.world;
         loop {
-            if world.trouble(world.profile.source_trouble / 2) {
+            if world.is_away(AwayServer::Source) || world.trouble(world.profile.source_trouble / 2) {
                 return Err(away());
             }
             if let Some(event) = self.events.pop_front() {

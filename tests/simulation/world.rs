@@ -35,18 +35,23 @@ pub struct World {
     /// Rows begin to be counted.
     pub counting: Notify,
     calm: AtomicBool,
+    away: [AtomicBool; 3],
     books: Mutex<Books>,
 }
 
 impl World {
     pub fn new(seed: u64, with_story: bool) -> Arc<World> {
         let dice = Dice::new(seed);
-        let profile = Profile::draw(&dice);
+        let mut profile = Profile::draw(&dice);
+        profile.draw_more(&Dice::new(!seed));
         World::of(dice, profile, with_story)
     }
 
     pub fn of(dice: Dice, profile: Profile, with_story: bool) -> Arc<World> {
-        let mapping = schema::mapping(profile.bare, profile.wide);
+        let mut mapping = schema::mapping(profile.bare, profile.wide);
+        if let Some(form) = profile.packed {
+            mapping = schema::with_packed(mapping, form);
+        }
         let clock = Arc::new(WallClock { start: Instant::now(), offset_ms: AtomicI64::new(0) });
         let sink = MemorySink::with_tables(&mapping.targets, clock.clone());
         let database = Database::default();
@@ -58,6 +63,7 @@ impl World {
             in_flight: AtomicI64::new(0),
             counting: Notify::new(),
             calm: AtomicBool::new(false),
+            away: Default::default(),
             books: Mutex::new(books),
             dice,
             profile,
@@ -77,6 +83,15 @@ impl World {
         !self.is_calm() && self.dice.chance(per_mille)
     }
 
+    /// Whether nothing of this server can be reached just now.
+    pub fn is_away(&self, server: AwayServer) -> bool {
+        !self.is_calm() && self.away[server as usize].load(SeqCst)
+    }
+
+    pub fn set_away(&self, server: AwayServer, away: bool) {
+        self.away[server as usize].store(away, SeqCst);
+    }
+
     pub fn is_calm(&self) -> bool {
         self.calm.load(SeqCst)
     }
@@ -85,6 +100,14 @@ impl World {
     pub fn calm_down(&self) {
         self.calm.store(true, SeqCst);
     }
+}
+
+/// A server that can be away for a while.
+#[derive(Clone, Copy, Debug)]
+pub enum AwayServer {
+    Gateway,
+    Leases,
+    Source,
 }
 
 /// Virtual time, from a fixed date, plus what jumps of the system's clock between processes add.
@@ -129,6 +152,9 @@ struct ProcessState {
     local_only: bool,
     /// When the lease server last failed it: leases may come from the local locks alone since.
     lease_trouble: Option<Instant>,
+    /// It has not answered since: the process remembers that, however long it asks nothing, and where several ask at
+    /// once then, only one of them does.
+    leases_away: bool,
 }
 
 /// A call of a process into a double; the call is over, or dropped, when this is dropped.
@@ -172,14 +198,25 @@ impl Process {
     }
 
     pub fn lease_trouble(&self) {
-        self.state().lease_trouble = Some(Instant::now());
+        let mut state = self.state();
+        (state.lease_trouble, state.leases_away) = (Some(Instant::now()), true);
+    }
+
+    pub fn lease_answer(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.leases_away) {
+            state.lease_trouble = Some(Instant::now());
+        }
     }
 
     /// When the process asked for the lease that it has of this list; `None` when that cannot be known, because
     /// the server failed it lately.
     pub fn lease_asked(&self, key: &str, lately: Duration) -> Option<Option<Instant>> {
         let state = self.state();
-        if state.local_only || state.lease_trouble.is_some_and(|at| at.elapsed() <= lately) {
+        if state.local_only
+            || state.leases_away
+            || state.lease_trouble.is_some_and(|at| at.elapsed() <= lately)
+        {
             return None;
         }
         Some(state.granted.get(key).copied())

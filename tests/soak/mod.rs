@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tally::Tally;
 
 /// From so many minutes on, every kind of fault has to come.
-const LONG_ENOUGH: u64 = 2;
+const LONG_ENOUGH: u64 = 10;
 
 /// A round is not longer than this, so that an hour has a dozen copies from nothing.
 const ROUND: Duration = Duration::from_secs(270);

@@ -38,6 +38,7 @@ pub struct Settings {
     pub hbase: Option<String>,
     pub speaks: Speaks,
     pub retry_for: &'static str,
+    pub operation_timeout: &'static str,
     pub batch_rows: u32,
     pub chunk_rows: u32,
     pub workers: u32,
@@ -97,6 +98,7 @@ impl Scenario {
             hbase: None,
             speaks: Speaks::Thrift2,
             retry_for: "60s",
+            operation_timeout: "45s",
             batch_rows: 200,
             chunk_rows: 200,
             workers: 2,
@@ -188,7 +190,9 @@ impl Scenario {
 
     pub fn config_text(&self) -> String {
         let Settings { user, source, gateways, speaks, retry_for, .. } = &self.settings;
-        let Settings { batch_rows, chunk_rows, workers, mysql_port, mysql_through, .. } = self.settings;
+        let Settings {
+            batch_rows, chunk_rows, workers, mysql_port, mysql_through, operation_timeout, ..
+        } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let lease = match &self.settings.memcached {
             Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"5s\""),
@@ -211,6 +215,7 @@ server_id = {server_id}
 gateways = ["{gateways}"]
 {speaks}
 retry_for = "{retry_for}"
+operation_timeout = "{operation_timeout}"
 [admin]
 listen = "127.0.0.1:0"
 [tail]

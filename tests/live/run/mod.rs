@@ -13,6 +13,7 @@ pub mod memcached;
 pub mod modes;
 pub mod parking;
 pub mod position;
+pub mod recopy;
 pub mod refusals;
 pub mod replay;
 pub mod signals;

@@ -1,7 +1,8 @@
 //! What HBase has of single items, whatever the layout.
 
+use crate::model::{Layout, Target};
 use crate::sink::layout::Address;
-use crate::sink::{CellNames, StoredRow};
+use crate::sink::{CellNames, Sink, SinkError, StoredRow};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -33,4 +34,21 @@ pub fn cells_at(addresses: &[Address]) -> Vec<CellNames> {
         by_row.entry(row).or_default().extend(cell.clone());
     }
     by_row.into_iter().map(|(row, qualifiers)| CellNames { row: row.clone(), qualifiers }).collect()
+}
+
+/// What HBase has at these addresses, in their order.
+pub async fn look_up(
+    sink: &dyn Sink,
+    target: &Target,
+    addresses: &[Address],
+) -> Result<Vec<Option<StoredRow>>, SinkError> {
+    if target.layout == Layout::Tall {
+        let keys: Vec<Bytes> = addresses.iter().map(|address| address.row.clone()).collect();
+        return sink.read(target.id, &keys).await;
+    }
+    let rows = sink.read_cells(target.id, &cells_at(addresses)).await?;
+    let found = rows.into_iter().flatten().flat_map(wide_items);
+    let found: BTreeMap<Address, StoredRow> =
+        found.map(|Found { address, stored }| (address, stored)).collect();
+    Ok(addresses.iter().map(|address| found.get(address).cloned()).collect())
 }

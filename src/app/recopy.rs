@@ -1,0 +1,184 @@
+//! `tailfill recopy`, and the repair of what `verify` found: hands jobs to the run that has the state, or does them in
+//! a run of their own, follows them, and prints what they did.
+
+use super::run::{SOURCE, recopy_alone, stored_cohort};
+use super::touched::{self, TouchedFile};
+use super::{RecopyOptions, check, status};
+use crate::admin::{Client, ClientError};
+use crate::config::Config;
+use crate::error::Exit;
+use crate::failure::Failure;
+use crate::pipeline::Recopies;
+use crate::pipeline::recopy::{Ask, JobState, Report, TargetReport};
+use crate::protocol::{Journal, plan::Cohort};
+use crate::store::redb::{FILE_NAME, RedbStore};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a job is asked how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Failure> {
+    let RecopyOptions { mapping, lists, yes, json } = options;
+    let lists = (!lists.is_empty()).then_some(lists);
+    let reports = carry_out(config, vec![Ask { mapping, lists, dry_run: !yes }]).await?;
+    print(&reports, json)?;
+    if !yes && !json && reports.iter().any(|report| touched(report) > 0) {
+        let _ = writeln!(std::io::stderr(), "nothing was touched; the same with --yes does it");
+    }
+    outcome(&reports)
+}
+
+/// Does jobs, in a live run where there is one.
+pub async fn carry_out(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
+    match status::running(config).await? {
+        Some(_) => beside_a_run(config, &asks).await,
+        None => alone(config, asks).await,
+    }
+}
+
+async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Failure> {
+    let client = Client::open(&config.state_dir)?;
+    let mut reports = Vec::new();
+    for ask in asks {
+        let job = client.recopy(ask).await?;
+        let mut shown = Shown::default();
+        reports.push(loop {
+            match client.recopy_report(job).await {
+                Ok(report) if report.state.is_over() => break report,
+                Ok(report) => shown.show(&report),
+                Err(ClientError::NotRunning { .. }) => {
+                    let text = "the run ended before the re-copy was done";
+                    return Err(Failure::new(Exit::Failed, text)
+                        .with_help("ask for it again: what it has mended stays so"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        });
+    }
+    Ok(reports)
+}
+
+/// In a run of its own: it tails from the checkpoint on, does the jobs, and ends once it has caught up.
+async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
+    if !config.state_dir.join(FILE_NAME).exists() {
+        return Err(nothing_copied());
+    }
+    {
+        let journal = Journal::new(Arc::new(RedbStore::open_read_only(&config.state_dir).await?), SOURCE);
+        if journal.checkpoint().await?.is_none() {
+            return Err(nothing_copied());
+        }
+        if stored_cohort(&journal).await? != Cohort::All.name() {
+            return Err(Failure::new(Exit::Refused, "only a pilot's lists were moved so far")
+                .with_help("copy again beside the pilot's run: start `tailfill run --only ...` first"));
+        }
+    }
+    let recopies = Recopies::only(Arc::new(TouchedFile::of(&config.state_dir)), asks);
+    let showing = tokio::spawn({
+        let recopies = recopies.clone();
+        async move {
+            let mut shown = Shown::default();
+            loop {
+                if let Some(report) = recopies.reports().iter().find(|report| !report.state.is_over()) {
+                    shown.show(report);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    });
+    let ended = recopy_alone(config, &recopies).await;
+    showing.abort();
+    match ended? {
+        true => Ok(recopies.reports()),
+        false => Err(Failure::new(Exit::Interrupted, "stopped before the re-copy was done")),
+    }
+}
+
+fn nothing_copied() -> Failure {
+    Failure::new(Exit::Refused, "nothing was copied with this state yet")
+        .with_help("start with `tailfill run`")
+}
+
+/// What a job does, on standard error, when that changes.
+#[derive(Default)]
+struct Shown(String);
+
+impl Shown {
+    fn show(&mut self, report: &Report) {
+        if report.doing != self.0 && !report.doing.is_empty() {
+            let _ = writeln!(std::io::stderr(), "recopy {}: {}", report.mapping, report.doing);
+            self.0.clone_from(&report.doing);
+        }
+    }
+}
+
+pub fn print(reports: &[Report], json: bool) -> Result<(), Failure> {
+    let mut text = String::new();
+    for report in reports {
+        match json {
+            true => {
+                text += &serde_json::to_string(report).map_err(|error| Failure::new(Exit::Failed, error))?;
+                text.push('\n');
+            }
+            false => say(report, &mut text),
+        }
+    }
+    check::print(&text)
+}
+
+fn say(report: &Report, text: &mut String) {
+    for target in &report.targets {
+        let TargetReport { table, family, from_mysql, from_hbase, .. } = target;
+        let verb = if report.dry_run { "to be " } else { "" };
+        let _ = write!(
+            text,
+            "{} -> {table}, family {family}: {from_mysql} items of MySQL and {from_hbase} of HBase compared, {} {verb}written, {} {verb}deleted",
+            report.mapping, target.written, target.deleted
+        );
+        for (count, what) in [
+            (target.recounted, "rows counted again"),
+            (target.newer, "left alone because they are newer than every mark"),
+            (target.foreign, "left alone because they are none of this mapping"),
+        ] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {what}");
+            }
+        }
+        text.push_str(if target.unparked { "; no longer parked\n" } else { "\n" });
+        for example in &target.examples {
+            let _ = writeln!(text, "  {example}");
+        }
+        let rest = target.touched().saturating_sub(target.examples.len() as u64);
+        if rest > 0 {
+            let _ = writeln!(text, "  and {rest} more");
+        }
+    }
+    if !report.dry_run && touched(report) > 0 {
+        let _ = writeln!(text, "each item stands in {} of state_dir", touched::FILE);
+    }
+}
+
+fn touched(report: &Report) -> u64 {
+    report.targets.iter().map(TargetReport::touched).sum()
+}
+
+/// How a command that did these jobs ends: with the first failure, else by what they had to leave.
+pub fn outcome(reports: &[Report]) -> Result<Exit, Failure> {
+    for report in reports {
+        if let JobState::Failed { reason, advice, exit } = &report.state {
+            let exits = [Exit::Failed, Exit::Usage, Exit::Refused, Exit::Position, Exit::Interrupted];
+            let exit = exits.into_iter().find(|known| *known as u8 == *exit).unwrap_or(Exit::Failed);
+            let failure = Failure::new(exit, reason.clone());
+            return Err(match advice {
+                Some(advice) => failure.with_help(advice.clone()),
+                None => failure,
+            });
+        }
+    }
+    let left = reports.iter().flat_map(|report| &report.targets).any(|target| target.left() > 0);
+    Ok(if left { Exit::Differences } else { Exit::Done })
+}

@@ -1,0 +1,304 @@
+//! One job from its beginning to its end.
+
+use super::settle::Settling;
+use super::{Ask, Recopies, Report, Shared, TargetReport, recount, scan};
+use crate::error::Disposition;
+use crate::lock::ListId;
+use crate::model::{Mapping, Target, TargetId};
+use crate::pipeline::copy::Copy;
+use crate::pipeline::life;
+use crate::pipeline::progress::{Phase, Waiter};
+use crate::pipeline::sealed::{Turn, TurnRequest};
+use crate::pipeline::settings::Parts;
+use crate::protocol::mark::prove;
+use crate::protocol::plan::Cohort;
+use crate::protocol::{ProtocolError, SafeMark};
+use crate::sink::layout;
+use crate::source::Snapshot;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Pause between two looks at something that has no signal, and after the first passing error.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Longest pause after a passing error.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a job works with.
+pub struct Job<'a> {
+    pub parts: &'a Parts,
+    pub shared: &'a Shared,
+    pub recopies: &'a Recopies,
+    number: u64,
+    pub mapping: &'a Mapping,
+    pub scope: Scope,
+    pub dry_run: bool,
+}
+
+/// What is compared.
+pub enum Scope {
+    All,
+    Lists(Vec<AskedList>),
+}
+
+/// One list that is asked for.
+pub struct AskedList {
+    pub id: ListId,
+    pub key: Vec<crate::model::Value>,
+    /// Encoded.
+    pub list_key: Vec<u8>,
+}
+
+/// Carries out `ask`.
+pub async fn run(
+    parts: &Parts,
+    shared: &Shared,
+    recopies: &Recopies,
+    number: u64,
+    ask: &Ask,
+) -> Result<(), ProtocolError> {
+    let plan = parts.plan.clone();
+    let Some(mapping) = plan.mappings().iter().find(|mapping| mapping.name == ask.mapping) else {
+        return Err(refused(
+            format!("{} is not a mapping of this run", ask.mapping),
+            "see `tailfill status`",
+        ));
+    };
+    let scope = scope(parts, mapping, ask)?;
+    let job = Job { parts, shared, recopies, number, mapping, scope, dry_run: ask.dry_run };
+    let outcome = job.run().await;
+    parts.progress.go_on(Waiter::Recopy);
+    outcome
+}
+
+fn scope(parts: &Parts, mapping: &Mapping, ask: &Ask) -> Result<Scope, ProtocolError> {
+    let cohort = parts.plan.cohort();
+    let keys = match (&ask.lists, cohort) {
+        (Some(lists), _) => lists.clone(),
+        (None, Cohort::All) => return Ok(Scope::All),
+        (None, Cohort::Only(lists)) => lists.values().cloned().collect(),
+    };
+    let mut lists = Vec::new();
+    for key in keys {
+        let list_key = layout::list_key_of(mapping, &key)?;
+        if !cohort.has(&list_key) {
+            let reason = format!("a list of {} is not among those that are moved", mapping.name);
+            return Err(refused(reason, "name lists of the pilot, or move all of them first"));
+        }
+        lists.push(AskedList { id: ListId::new(mapping.id.0, &list_key), key, list_key });
+    }
+    Ok(Scope::Lists(lists))
+}
+
+fn refused(reason: String, advice: &str) -> ProtocolError {
+    ProtocolError::Refused { reason, advice: advice.into() }
+}
+
+impl Job<'_> {
+    async fn run(&self) -> Result<(), ProtocolError> {
+        let copies = self.copies();
+        let is_parked = |copy: &&Arc<Copy>| self.parts.plan.is_parked(copy.target.id);
+        let parked: Vec<Arc<Copy>> = copies.iter().filter(is_parked).cloned().collect();
+        let all = matches!(self.scope, Scope::All);
+        let joins = all && !self.dry_run;
+        let (took_part, left_out): (Vec<_>, Vec<_>) =
+            copies.into_iter().partition(|copy| all || !is_parked(&copy));
+        self.begin_report(&took_part);
+        if took_part.is_empty() {
+            let names: Vec<&str> = left_out.iter().map(|copy| copy.target.table.as_str()).collect();
+            return Err(refused(
+                format!("{} is parked, and missed changes of all lists", names.join(", ")),
+                "copy the whole mapping again: `tailfill recopy MAPPING` without KEYs",
+            ));
+        }
+        if joins {
+            for copy in &parked {
+                life::may_unpark(self.parts, copy).await?;
+            }
+            parked.iter().for_each(|copy| self.parts.plan.written_to().join(copy.target.id));
+        }
+        let done = self.compare_all(&took_part, if joins { &parked } else { &[] }).await;
+        if let Err(error) = done {
+            // what joined has not got what it missed: it is as parked as before, and durably so
+            for copy in parked.iter().filter(|_| joins) {
+                self.parts.plan.written_to().park(copy.target.id);
+            }
+            return Err(error);
+        }
+        for copy in parked.iter().filter(|_| joins) {
+            life::unpark(self.parts, copy).await?;
+            self.report(copy.target.id, |report| report.unparked = true);
+        }
+        Ok(())
+    }
+
+    async fn compare_all(&self, copies: &[Arc<Copy>], joined: &[Arc<Copy>]) -> Result<(), ProtocolError> {
+        self.horizon(copies).await;
+        self.replay_is_over().await;
+        // what no SELECT from here on shows is sealed above this mark, and reaches every target
+        let (turn, mark) = self.turn(Vec::new(), true).await?;
+        drop(turn);
+        joined.iter().for_each(|copy| {
+            self.parts.plan.written_to().joined_before(copy.target.id, mark.tick());
+        });
+        for copy in copies {
+            let mut settling = Settling::new(self, copy);
+            scan::from_mysql(self, copy, &mut settling).await?;
+            scan::from_hbase(self, copy, &mut settling).await?;
+            recount::look(self, copy).await?;
+        }
+        Ok(())
+    }
+
+    fn copies(&self) -> Vec<Arc<Copy>> {
+        let ours = self.shared.copies.iter().filter(|copy| copy.mapping.id == self.mapping.id);
+        ours.cloned().collect()
+    }
+
+    fn begin_report(&self, copies: &[Arc<Copy>]) {
+        let target = |copy: &Arc<Copy>| TargetReport {
+            table: copy.target.table.clone(),
+            family: copy.target.family.clone(),
+            ..TargetReport::default()
+        };
+        self.say(|report| report.targets = copies.iter().map(target).collect());
+    }
+
+    /// Waits until nothing can land any more that was sent before this process had the state, or before a target
+    /// was parked. A write under a lease may be sent until that expires, and hang in a gateway for the operation
+    /// time-out.
+    async fn horizon(&self, copies: &[Arc<Copy>]) {
+        if self.dry_run || self.parts.settings.failpoints.recopy_inside_horizon() {
+            return;
+        }
+        let parked = |copy: &Arc<Copy>| self.parts.plan.written_to().parked_at(copy.target.id);
+        let last_sent = copies.iter().filter_map(parked).fold(self.shared.counts.began, Instant::max);
+        let until = last_sent + self.parts.settings.late_write + self.parts.leases.expiry();
+        if Instant::now() < until {
+            self.waits("the late-write horizon: what earlier writers sent has to land or be lost first");
+            sleep_until(until).await;
+            self.goes_on();
+        }
+    }
+
+    /// Waits while older states may show.
+    async fn replay_is_over(&self) {
+        while self.parts.progress.phase() == Phase::Replaying {
+            self.waits("the replay to be over");
+            sleep(LOOK_AGAIN).await;
+        }
+        self.goes_on();
+    }
+
+    /// A turn at some lists, and its mark once that is safe: any SELECT from here on may use it (I3).
+    /// `cut`: everything that was read lies below the mark.
+    pub async fn turn(&self, lists: Vec<ListId>, cut: bool) -> Result<(Turn, SafeMark), ProtocolError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = |_| super::interrupted();
+        if self.shared.turns.send(TurnRequest { lists, cut, reply }).await.is_err() {
+            return Err(super::interrupted());
+        }
+        let turn = answer.await.map_err(gone)?;
+        let mut pause = LOOK_AGAIN;
+        loop {
+            let executed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
+            if let Some(safe) = prove(&turn.mark, &executed) {
+                self.goes_on();
+                return Ok((turn, safe));
+            }
+            self.waits("a safe mark; the source has not committed what its binlog shows");
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE / 4);
+        }
+    }
+
+    /// Repeats something whose errors may pass, within the stated bound.
+    pub async fn tried<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, ProtocolError>
+    where
+        F: Future<Output = Result<T, ProtocolError>>,
+    {
+        let mut patience = Patience::new(self);
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(error) => patience.after(error).await?,
+            }
+        }
+    }
+
+    /// Rows that are read at once: as a chunk has them, fewer where they are long.
+    pub async fn rows_at_once(&self, snapshot: &mut dyn Snapshot) -> Result<u32, ProtocolError> {
+        const BYTES: u64 = 16 << 20;
+        let row_bytes = snapshot.row_bytes(self.mapping.table).await?;
+        let rows = u32::try_from(BYTES / row_bytes.max(1)).unwrap_or(u32::MAX);
+        Ok(rows.clamp(1, self.parts.settings.chunk_rows.max(1)))
+    }
+
+    /// Whether a list is one of those that are compared.
+    pub fn has(&self, list: ListId) -> bool {
+        match &self.scope {
+            Scope::All => true,
+            Scope::Lists(lists) => lists.iter().any(|asked| asked.id == list),
+        }
+    }
+
+    pub fn report(&self, target: TargetId, change: impl FnOnce(&mut TargetReport)) {
+        let Some((_, Target { table, family, .. })) = self.parts.plan.target(target) else { return };
+        self.say(|report| {
+            let ours = |report: &&mut TargetReport| report.table == *table && report.family == *family;
+            if let Some(report) = report.targets.iter_mut().find(ours) {
+                change(report);
+            }
+        });
+    }
+
+    fn say(&self, change: impl FnOnce(&mut Report)) {
+        self.recopies.say(self.number, change);
+    }
+
+    pub fn does(&self, what: &str) {
+        self.say(|report| what.clone_into(&mut report.doing));
+    }
+
+    pub fn waits(&self, what: &str) {
+        self.does(&format!("waits for {what}"));
+        self.parts.progress.wait_for(Waiter::Recopy, format!("re-copy of {}: {what}", self.mapping.name));
+    }
+
+    pub fn goes_on(&self) {
+        self.parts.progress.go_on(Waiter::Recopy);
+    }
+}
+
+/// How long passing errors of one thing are taken.
+pub struct Patience<'a> {
+    job: &'a Job<'a>,
+    begin: Instant,
+    pause: Duration,
+}
+
+impl<'a> Patience<'a> {
+    pub fn new(job: &'a Job<'a>) -> Patience<'a> {
+        Patience { job, begin: Instant::now(), pause: LOOK_AGAIN }
+    }
+
+    /// Waits a moment after an error.
+    ///
+    /// # Errors
+    /// It does not pass, or they go on for too long.
+    pub async fn after(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
+        if error.disposition() != Disposition::Retry {
+            return Err(error);
+        }
+        if self.begin.elapsed() >= self.job.parts.settings.retry_for {
+            let seconds = self.begin.elapsed().as_secs();
+            return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
+        }
+        self.job.waits(&format!("{error}; tried again"));
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.job.goes_on();
+        Ok(())
+    }
+}
