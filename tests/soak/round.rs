@@ -223,6 +223,12 @@ async fn quiet(scenario: &Scenario, round: &mut Round) {
         }
     }
     round.compared = checker::compare(scenario).await;
+    // the program's own comparison has to agree
+    let verified = scenario.start(&["verify", "--full"]).ended_within(QUIET_LIMIT).await.code;
+    let expected = if round.differences() == 0 { 0 } else { 4 };
+    if verified != Some(expected) {
+        round.wrong.push(format!("`verify --full` ended with {verified:?} and not with {expected}"));
+    }
 }
 
 /// What is needed to find out why stays: the database, the HBase tables, the state and everything that was printed.
