@@ -11,9 +11,10 @@ use super::tally::Tally;
 use crate::support::application::Application;
 use crate::support::lists::{Cells, Form, Lists};
 use crate::support::mysql::{self, mysql_port};
-use crate::support::own::Own;
+use crate::support::own::{Own, Speaks};
 use crate::support::scenario::Scenario;
 use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, STOCK, Shape};
+use crate::support::wait::until_so_within;
 use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -174,7 +175,11 @@ pub async fn run(
     for (what, task) in [("network", network), ("mysql", mysql), ("regions", regions)] {
         task.await.unwrap_or_else(|error| panic!("the faults of {what}: {error}"));
     }
-    servers.gateway.until_it_serves().await;
+    let gateways = || vec![servers.gateway.address()];
+    until_so_within(servers::START_LIMIT, "the soak's own gateway", async || {
+        Speaks::Thrift2.connect(gateways(), &[]).await.is_ok()
+    })
+    .await;
     round.transactions = application.stop().await;
     writes.cancel();
     round.bulk = whole_lists.await.expect("the big transactions");
@@ -218,6 +223,12 @@ async fn quiet(scenario: &Scenario, round: &mut Round) {
         }
     }
     round.compared = checker::compare(scenario).await;
+    // the program's own comparison has to agree
+    let verified = scenario.start(&["verify", "--full"]).ended_within(QUIET_LIMIT).await.code;
+    let expected = if round.differences() == 0 { 0 } else { 4 };
+    if verified != Some(expected) {
+        round.wrong.push(format!("`verify --full` ended with {verified:?} and not with {expected}"));
+    }
 }
 
 /// What is needed to find out why stays: the database, the HBase tables, the state and everything that was printed.

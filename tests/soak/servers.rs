@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 /// What a server may take on a busy machine until it accepts connections.
-const START_LIMIT: Duration = Duration::from_secs(120);
+pub const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// Waits, unless it is over before; whether it is not.
 async fn wait(stop: &CancellationToken, time: Duration) -> bool {
