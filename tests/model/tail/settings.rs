@@ -194,16 +194,26 @@ fn two_rows() -> Script {
     Script::of("another server takes over", &[x, y], &[&[delete(x)], &[delete(y)], &[insert(row(X, 2))]])
 }
 
-/// More of everything, for when there is time.
+/// More of it, for when there is time.
 pub fn long() -> Vec<Setting> {
-    let more = |setting: Setting| Setting {
-        marks: setting.marks + u8::from(!setting.chunks.is_empty()),
-        again: setting.again.max(1),
-        losses: setting.losses.max(1),
-        restarts: setting.restarts.max(1),
-        zombies: true,
-        ..setting
-    };
-    let all = copied_and_changed().into_iter().chain(moved_and_parted()).chain(started_and_restarted());
-    all.map(more).collect()
+    let x = row(X, 1);
+    let back = one(
+        "a note becomes NULL and comes back",
+        &[X],
+        &[&[update(x, null(x))], &[update(null(x), row(X, 2))]],
+    );
+    let parted = one(
+        "a transaction sealed in parts",
+        &[X, Y],
+        &[&[delete(x), delete(row(Y, 1))], &[insert(row(X, 2))]],
+    );
+    vec![
+        stormy(comes_and_goes_at_once()),
+        stormy(back),
+        Setting { batch: 1, losses: 0, ..stormy(parted) },
+        Setting { marks: 2, ..stormy(a_delete()) },
+        Setting { restarts: 2, marks: 2, ..stormy(a_delete()) },
+        Setting { losses: 2, ..stormy(a_delete()) },
+        Setting { losses: 1, restarts: 1, zombies: true, ..moves() },
+    ]
 }

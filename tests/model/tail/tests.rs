@@ -42,7 +42,7 @@ fn whatever_the_order_starts_and_restarts_end_right() {
 }
 
 #[test]
-#[ignore = "long: more marks, restarts and losses, for minutes"]
+#[ignore = "long: more marks, restarts and losses"]
 fn long_with_more_marks_restarts_and_losses_too() {
     let states = all_clean(settings::long());
     println!("{states} states in all");
