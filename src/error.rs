@@ -9,6 +9,17 @@ pub enum Disposition {
     Halt(Exit),
 }
 
+/// An error and its causes in one line, by colons.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// The exit codes of DESIGN section 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -19,11 +19,11 @@
 use super::copy::Copy;
 use super::counts::Counts;
 use super::fence::FENCE;
+use super::patience::{LOOK_AGAIN, Patience};
 use super::progress::Waiter;
-use super::sealed::RecountRequest;
+use super::sealed::{self, RecountRequest};
 use super::settings::Parts;
 use super::walk::{self, Page};
-use crate::error::Disposition;
 use crate::lock::ListId;
 use crate::model::GtidSet;
 use crate::protocol::ProtocolError;
@@ -34,15 +34,11 @@ use crate::store::records::CountsState;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks at something that has no signal.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const LOOK_FOR_PARKED: Duration = Duration::from_millis(200);
-/// Longest pause after a passing error.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Counts the rows of every counted target, one target after the other; returns when all are counted, or at `stop`.
 pub async fn count(
@@ -194,22 +190,14 @@ impl Pass<'_> {
     where
         F: Future<Output = Result<T, ProtocolError>>,
     {
-        let (begin, mut pause) = (Instant::now(), LOOK_AGAIN);
+        let mut patience = Patience::new(self.parts);
         loop {
-            let error = match attempt().await {
+            let (error, pause) = match attempt().await {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(error) => patience.pause_after(error)?,
             };
-            if error.disposition() != Disposition::Retry {
-                return Err(error);
-            }
-            if begin.elapsed() >= self.parts.settings.retry_for {
-                let seconds = begin.elapsed().as_secs();
-                return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
-            }
             self.wait_for(&format!("{error}; tried again"));
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
             self.parts.progress.go_on(Waiter::Counts);
         }
     }
@@ -228,9 +216,8 @@ impl Pass<'_> {
 
     /// Waits until it is done; `false` when nobody answers any more.
     async fn ask(&self, what: Recounting, rows: Vec<(ListId, Bytes)>) -> bool {
-        let (reply, answer) = oneshot::channel();
         let recount = Recount { target: self.copy.target.id, what, rows };
-        self.requests.send(RecountRequest { recount, reply }).await.is_ok() && answer.await.is_ok()
+        sealed::recount(self.requests, recount).await
     }
 
     fn show(&self, change: impl FnOnce(&mut super::progress::CountsProgress)) {

@@ -4,9 +4,10 @@ use super::copy::Copy;
 use super::pace::CountedPace;
 use super::settings::Parts;
 use super::window::ListWork;
+use crate::lock::Held;
 use crate::model::TargetId;
 use crate::protocol::count::CountMode;
-use crate::protocol::counted::LongRows;
+use crate::protocol::counted::{CountedRows, LongRows};
 use crate::protocol::{Plan, ProtocolError};
 use crate::store::records::{self, CountsRecord, CountsState};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
@@ -85,6 +86,18 @@ impl Counts {
             *state != CountsState::Counted && !plan.is_parked(*target)
         };
         !self.states().iter().any(lacks)
+    }
+
+    /// What counted rows are written with under a lease.
+    pub fn rows<'a>(&'a self, parts: &'a Parts, held: &'a Held) -> CountedRows<'a> {
+        CountedRows {
+            sink: &*parts.sink,
+            held,
+            long: &self.long,
+            highest: &parts.progress.counts.tick_high,
+            plan: &parts.plan,
+            failpoints: parts.settings.failpoints,
+        }
     }
 
     /// What a counted row weighs in a window of `rows_max` rows: so much that the window is full when a `lease` would be

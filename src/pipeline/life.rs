@@ -8,6 +8,7 @@ use super::copy::Copy;
 use super::recopy::Recopies;
 use super::settings::Parts;
 use super::supervisor::RunOptions;
+use crate::error::chain;
 use crate::model::{LifeCycle, LifeEvent, TargetId, life_cycle};
 use crate::protocol::{ProtocolError, Verdict, definition::definition};
 use crate::sink::hbase::PROBE_ROW;
@@ -257,14 +258,4 @@ pub fn parked(parts: &Parts) -> Option<ProtocolError> {
     let names: Vec<String> =
         parked.map(|(mapping, target)| format!("{} -> {}", mapping.name, target.table)).collect();
     (!names.is_empty()).then(|| ProtocolError::Parked { targets: names.join(", ") })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }

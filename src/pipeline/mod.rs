@@ -22,6 +22,7 @@ pub mod journaling;
 pub mod life;
 pub mod marks;
 mod pace;
+mod patience;
 pub mod planning;
 pub mod progress;
 mod ready;

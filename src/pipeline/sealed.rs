@@ -65,6 +65,12 @@ pub struct RecountRequest {
     pub reply: oneshot::Sender<()>,
 }
 
+/// Asks for counts and waits until it is done; `false` when nobody answers any more.
+pub async fn recount(requests: &mpsc::Sender<RecountRequest>, recount: Recount) -> bool {
+    let (reply, answer) = oneshot::channel();
+    requests.send(RecountRequest { recount, reply }).await.is_ok() && answer.await.is_ok()
+}
+
 /// A request for a turn at some lists, without repetition; the answer never comes when the run ends before.
 #[derive(Debug)]
 pub struct TurnRequest {

@@ -8,7 +8,7 @@ use super::settings::Parts;
 use crate::lock::{Held, ListId, Lists, Ticket};
 use crate::model::{TargetId, Tick};
 use crate::protocol::count::ListRecount;
-use crate::protocol::counted::{Counted, CountedRows, Order};
+use crate::protocol::counted::{Counted, Order};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
@@ -71,8 +71,8 @@ pub struct ListWindow {
     pub works: ListWorks,
 }
 
-/// Takes work off the front up to somebody's turn: at least one batch's, about `rows_max` rows as `weight` has them, and no more ticks than
-/// there is room for.
+/// Takes work off the front up to somebody's turn: at least one batch's, about `rows_max` rows as `weight` has them, and
+/// no more ticks than there is room for.
 pub fn take_front(
     queue: &mut ListWorks,
     rows_max: usize,
@@ -197,10 +197,8 @@ async fn write_granted(
         }
     }
     if !counted.is_empty() {
-        let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
-        let (highest, plan) = (&parts.progress.counts.tick_high, &*parts.plan);
-        let rows = CountedRows { sink, held, long: &counts.long, highest, plan, failpoints };
         let begun = Instant::now();
+        let rows = counts.rows(parts, held);
         let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
         counts.pace.learn(ended.rows, begun.elapsed());
         done.rows_written += ended.done;

@@ -1,5 +1,6 @@
 //! Single cells of wide rows: what is asked for, and counted rows.
 
+use super::StoredRow;
 use crate::model::Tick;
 use bytes::Bytes;
 
@@ -35,6 +36,13 @@ impl CellRange {
     /// The rest of this range behind a cell.
     pub fn behind(&self, row: &Bytes, qualifier: &Bytes) -> CellRange {
         CellRange { start: row.clone(), after: Some(qualifier.clone()), ..self.clone() }
+    }
+
+    /// The rest of this range once `rows` were read as its beginning; `None`: they were all of it.
+    pub fn rest(&self, rows: &[StoredRow]) -> Option<CellRange> {
+        let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
+        let last = rows.last().filter(|_| cells >= self.limit)?;
+        Some(self.behind(&last.row, &last.cells.last()?.qualifier))
     }
 
     /// Whether no cell can lie in it.

@@ -210,9 +210,7 @@ impl<'a> SinkReader<'a> {
         range: &CellRange,
     ) -> Result<Page<Found, CellRange>, VerifyError> {
         let mut rows = self.ask(|| self.sink.scan_cells(target, range)).await?;
-        let count: usize = rows.iter().map(|row| row.cells.len()).sum();
-        let last = rows.last().filter(|_| count >= range.limit);
-        let rest = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)));
+        let rest = range.rest(&rows);
         rows.retain(|row| row.row != PROBE_ROW);
         let found: Vec<Found> = rows.into_iter().flat_map(wide_items).collect();
         Meter::count(&self.meter.sink_items, found.len());

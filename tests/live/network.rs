@@ -3,7 +3,7 @@
 use crate::support::mysql::{Database, PrivateServer, mysql_port, read_until_error, read_up_to_now};
 use crate::support::proxy::{Bite, Proxy};
 use std::time::{Duration, Instant};
-use tailfill::source::{MysqlOptions, MysqlSource, Source, SourceError, TlsMode};
+use tailfill::source::{ChangeStream, MysqlOptions, MysqlSource, Source, SourceError, TlsMode};
 
 async fn through(proxy: &Proxy, database: &Database) -> MysqlSource {
     let options =
@@ -14,15 +14,21 @@ async fn through(proxy: &Proxy, database: &Database) -> MysqlSource {
     source
 }
 
-#[tokio::test]
-async fn a_connection_that_falls_silent_is_given_up_after_four_heartbeats() {
-    let mut database = Database::create("silent").await;
+/// A stream through a proxy that has brought something. The database is dropped with it.
+async fn streaming(test: &str) -> (Database, Proxy, Box<dyn ChangeStream>) {
+    let mut database = Database::create(test).await;
     database.run("CREATE TABLE t (id INT PRIMARY KEY, note TEXT)").await;
     let proxy = Proxy::start(mysql_port(), None).await;
     let source = through(&proxy, &database).await;
     let start = source.start().await.expect("start");
     let mut stream = source.stream(&start).await.expect("stream");
     stream.next().await.expect("a heartbeat");
+    (database, proxy, stream)
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_given_up_after_four_heartbeats() {
+    let (_database, proxy, mut stream) = streaming("silent").await;
     proxy.freeze();
     let frozen = Instant::now();
     let error = read_until_error(stream.as_mut()).await;
@@ -33,13 +39,7 @@ async fn a_connection_that_falls_silent_is_given_up_after_four_heartbeats() {
 
 #[tokio::test]
 async fn a_connection_that_is_cut_inside_a_packet_is_one_to_open_again() {
-    let mut database = Database::create("cut").await;
-    database.run("CREATE TABLE t (id INT PRIMARY KEY, note TEXT)").await;
-    let proxy = Proxy::start(mysql_port(), None).await;
-    let source = through(&proxy, &database).await;
-    let start = source.start().await.expect("start");
-    let mut stream = source.stream(&start).await.expect("stream");
-    stream.next().await.expect("a heartbeat");
+    let (_database, proxy, mut stream) = streaming("cut").await;
     proxy.bite(Bite::Cut);
     let error = read_until_error(stream.as_mut()).await;
     assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");

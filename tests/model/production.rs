@@ -2,7 +2,7 @@
 //!
 //! Pure functions, so each answer is kept: a million states ask a few dozen questions.
 
-use super::hbase::{COLUMNS, Cells, Op};
+use super::hbase::{COLUMNS, Cells, Hbase, Op};
 use super::mechanism::Mechanism;
 use super::source::{Change, ItemRow, Script, Set, has};
 use crate::simulation::schema;
@@ -121,6 +121,14 @@ impl Production {
     /// What a batch of these changes writes.
     pub fn batch(&self, changes: &[u8]) -> Content {
         self.content(What::Batch(changes.to_vec()))
+    }
+
+    /// HBase once all rows of the beginning were copied, at tick 1.
+    pub fn copied(&self, script: &Script) -> Hbase {
+        let mut hbase = Hbase::of(self.addresses.len());
+        let content = self.copy(script.rows_after(0));
+        self.with(content, |written| written.by_list.iter().for_each(|ops| hbase.apply(1, ops)));
+        hbase
     }
 
     /// What a copy of these rows writes.

@@ -8,8 +8,8 @@ use super::explorer::World;
 use super::hbase::Hbase;
 use super::mechanism::Mechanism;
 use super::production::{Content, Production, tick_after};
-use super::sayings::{difference, say_ops, say_set, upper};
-use super::source::{ItemRow, Script, Set, first, has};
+use super::sayings::{difference, say_committed, say_ops, say_published, say_set};
+use super::source::{ItemRow, Script, Set, first, publishable, uncommitted};
 use smallvec::SmallVec;
 
 #[derive(Clone, Debug, Default)]
@@ -102,8 +102,7 @@ type Next = Vec<(Step, State)>;
 impl Recopying {
     pub fn of(setting: Setting) -> Recopying {
         let production = Production::new(&setting.script, None);
-        let needs =
-            (0..setting.script.transactions.len()).map(|number| setting.script.needs(number)).collect();
+        let needs = setting.script.all_needs();
         Recopying { setting, production, needs }
     }
 
@@ -112,17 +111,14 @@ impl Recopying {
     }
 
     fn batch(&self, transaction: usize) -> Content {
-        let changes = self.setting.script.changes();
-        let numbered = (0u8..).zip(&changes).filter(|(_, (of, _))| *of == transaction);
-        self.production.batch(&numbered.map(|(change, _)| change).collect::<Vec<_>>())
+        self.production.batch(&self.setting.script.changes_of(transaction))
     }
 
     fn mysql(&self, state: &State, next: &mut Next) {
-        let number = usize::from(state.published);
-        if number < self.needs.len() && self.needs[number] & !state.committed == 0 {
+        if let Some(number) = publishable(&self.needs, state.published, state.committed) {
             next.push((Step::Publish(number), State { published: state.published + 1, ..state.clone() }));
         }
-        if let Some(number) = (0..number).find(|number| !has(state.committed, *number)) {
+        if let Some(number) = uncommitted(state.published, state.committed).next() {
             next.push((
                 Step::Commit(number),
                 State { committed: state.committed | 1 << number, ..state.clone() },
@@ -257,9 +253,7 @@ impl World for Recopying {
     type Step = Step;
 
     fn begin(&self) -> State {
-        let mut hbase = Hbase::of(self.production.addresses.len());
-        let content = self.production.copy(self.setting.script.rows_after(0));
-        self.production.with(content, |written| hbase.apply(1, &written.by_list[0]));
+        let hbase = self.production.copied(&self.setting.script);
         State {
             published: 0,
             committed: 0,
@@ -305,13 +299,8 @@ impl World for Recopying {
         let script = &self.setting.script;
         let say = |content| say_ops(script, &self.production, content, 0);
         match step {
-            Step::Publish(number) => {
-                format!(
-                    "{} is in the binlog, and not committed in the engine.",
-                    upper(&script.say_transaction(number))
-                )
-            }
-            Step::Commit(number) => format!("The engine commits transaction {}.", number + 1),
+            Step::Publish(number) => say_published(&script.say_transaction(number)),
+            Step::Commit(number) => say_committed(number),
             Step::Seal => {
                 let (tick, number) = (tick_after(before.last_tick), before.sealed + 1);
                 let missed = if before.target == Target::Parked { "; the target misses it" } else { "" };

@@ -15,6 +15,19 @@ pub fn say_set(set: Set) -> String {
     }
 }
 
+/// `transaction`: as the script says it.
+pub fn say_published(transaction: &str) -> String {
+    format!("{} is in the binlog, and not committed in the engine.", upper(transaction))
+}
+
+pub fn say_committed(number: usize) -> String {
+    format!("The engine commits transaction {}.", number + 1)
+}
+
+pub fn say_shown(number: usize) -> String {
+    format!("`gtid_executed` shows transaction {}.", number + 1)
+}
+
 /// What a write does to one list.
 pub fn say_ops(script: &Script, production: &Production, content: Content, list: u8) -> String {
     let ops: Vec<String> = production.with(content, |written| {

@@ -57,6 +57,17 @@ pub fn first(transactions: usize) -> Set {
     ((1u16 << transactions) - 1) as Set
 }
 
+/// The transaction that may come into the binlog next, after so many others.
+pub fn publishable(needs: &[Set], published: u8, committed: Set) -> Option<usize> {
+    let number = usize::from(published);
+    needs.get(number).filter(|needs| **needs & !committed == 0).map(|_| number)
+}
+
+/// Those in the binlog that the engine has not committed.
+pub fn uncommitted(published: u8, committed: Set) -> impl Iterator<Item = usize> {
+    (0..usize::from(published)).filter(move |number| !has(committed, *number))
+}
+
 /// What happens in MySQL, whoever looks.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -94,6 +105,18 @@ impl Script {
     pub fn changes(&self) -> Vec<(usize, Change)> {
         let numbered = self.transactions.iter().enumerate();
         numbered.flat_map(|(number, changes)| changes.iter().map(move |change| (number, *change))).collect()
+    }
+
+    /// The numbers of a transaction's changes.
+    pub fn changes_of(&self, transaction: usize) -> Vec<u8> {
+        let changes = self.changes();
+        let numbered = (0..).zip(&changes).filter(|(_, (of, _))| *of == transaction);
+        numbered.map(|(change, _)| change).collect()
+    }
+
+    /// What each transaction [`needs`](Script::needs).
+    pub fn all_needs(&self) -> Vec<Set> {
+        (0..self.transactions.len()).map(|number| self.needs(number)).collect()
     }
 
     /// Earlier transactions that must be committed before this one can be in the binlog: they lock a row of it.

@@ -4,8 +4,8 @@ use super::explorer::World;
 use super::hbase::Hbase;
 use super::mechanism::Mechanism;
 use super::production::{Content, Production, tick_after};
-use super::sayings::{difference, join, say_ops, upper};
-use super::source::{Script, Set, first, has};
+use super::sayings::{difference, join, say_committed, say_ops, say_published};
+use super::source::{Script, Set, first, publishable, uncommitted};
 use smallvec::SmallVec;
 
 #[derive(Clone, Debug, Default)]
@@ -104,9 +104,7 @@ impl Truncating {
     }
 
     fn batch(&self, transaction: usize) -> Content {
-        let changes = self.setting.script.changes();
-        let numbered = (0u8..).zip(&changes).filter(|(_, (of, _))| *of == transaction);
-        self.production.batch(&numbered.map(|(change, _)| change).collect::<Vec<_>>())
+        self.production.batch(&self.setting.script.changes_of(transaction))
     }
 
     /// What is at or above no tick of the TRUNCATE, and has not landed.
@@ -232,11 +230,10 @@ impl World for Truncating {
     }
 
     fn next(&self, state: &State, next: &mut Next) {
-        let number = usize::from(state.published);
-        if number < self.needs.len() && self.needs[number] & !state.committed == 0 {
+        if let Some(number) = publishable(&self.needs, state.published, state.committed) {
             next.push((Step::Publish(number), State { published: state.published + 1, ..state.clone() }));
         }
-        if let Some(number) = (0..number).find(|number| !has(state.committed, *number)) {
+        if let Some(number) = uncommitted(state.published, state.committed).next() {
             next.push((
                 Step::Commit(number),
                 State { committed: state.committed | 1 << number, ..state.clone() },
@@ -267,13 +264,8 @@ impl World for Truncating {
         let script = &self.setting.script;
         let say = |content| say_ops(script, &self.production, content, 0);
         match step {
-            Step::Publish(number) => {
-                format!(
-                    "{} is in the binlog, and not committed in the engine.",
-                    upper(&self.say_transaction(number))
-                )
-            }
-            Step::Commit(number) => format!("The engine commits transaction {}.", number + 1),
+            Step::Publish(number) => say_published(&self.say_transaction(number)),
+            Step::Commit(number) => say_committed(number),
             Step::Seal if usize::from(before.sealed) == self.setting.truncate => {
                 format!(
                     "The tail gives the TRUNCATE tick {}, and drops the chunks.",

@@ -8,8 +8,8 @@ use super::explorer::World;
 use super::hbase::{Cells, Hbase};
 use super::mechanism::Mechanism;
 use super::production::Production;
-use super::sayings::{say_set, upper};
-use super::source::{Script, Set, first, has};
+use super::sayings::{say_committed, say_published, say_set, say_shown};
+use super::source::{Script, Set, first, has, publishable, uncommitted};
 
 #[derive(Clone, Debug, Default)]
 pub struct Setting {
@@ -73,23 +73,22 @@ type Next = Vec<(Step, State)>;
 
 impl Judging {
     pub fn of(setting: Setting) -> Judging {
-        let needs =
-            (0..setting.script.transactions.len()).map(|number| setting.script.needs(number)).collect();
+        let needs = setting.script.all_needs();
         Judging { production: Production::new(&setting.script, None), needs, setting }
     }
 
     fn mysql(&self, state: &State, next: &mut Next) {
-        let number = usize::from(state.published);
-        if number < self.needs.len() && self.needs[number] & !state.committed == 0 {
+        if let Some(number) = publishable(&self.needs, state.published, state.committed) {
             next.push((Step::Publish(number), State { published: state.published + 1, ..state.clone() }));
         }
-        for number in (0..number).filter(|number| !has(state.committed, *number)) {
+        for number in uncommitted(state.published, state.committed) {
             next.push((
                 Step::Commit(number),
                 State { committed: state.committed | 1 << number, ..state.clone() },
             ));
         }
-        for number in (0..number).filter(|number| has(state.committed & !state.executed, *number)) {
+        let published = 0..usize::from(state.published);
+        for number in published.filter(|number| has(state.committed & !state.executed, *number)) {
             next.push((
                 Step::Show(number),
                 State { executed: state.executed | 1 << number, ..state.clone() },
@@ -101,13 +100,7 @@ impl Judging {
         let mut after = State { written: state.written + 1, ..state.clone() };
         let number = usize::from(state.written);
         if self.setting.lost != Some(number) {
-            let changes = self.setting.script.changes();
-            let of: Vec<u8> = (0u8..)
-                .zip(&changes)
-                .filter(|(_, (of, _))| *of == number)
-                .map(|(change, _)| change)
-                .collect();
-            let content = self.production.batch(&of);
+            let content = self.production.batch(&self.setting.script.changes_of(number));
             self.production
                 .with(content, |written| after.hbase.apply(after.written + 1, &written.by_list[0]));
         }
@@ -158,9 +151,7 @@ impl World for Judging {
     type Step = Step;
 
     fn begin(&self) -> State {
-        let mut hbase = Hbase::of(self.production.addresses.len());
-        let content = self.production.copy(self.setting.script.rows_after(0));
-        self.production.with(content, |written| hbase.apply(1, &written.by_list[0]));
+        let hbase = self.production.copied(&self.setting.script);
         State { published: 0, committed: 0, executed: 0, written: 0, hbase, round: Round::Idle }
     }
 
@@ -191,14 +182,9 @@ impl World for Judging {
     fn tell(&self, before: &State, step: Step) -> String {
         let script = &self.setting.script;
         match step {
-            Step::Publish(number) => {
-                format!(
-                    "{} is in the binlog, and not committed in the engine.",
-                    upper(&script.say_transaction(number))
-                )
-            }
-            Step::Commit(number) => format!("The engine commits transaction {}.", number + 1),
-            Step::Show(number) => format!("`gtid_executed` shows transaction {}.", number + 1),
+            Step::Publish(number) => say_published(&script.say_transaction(number)),
+            Step::Commit(number) => say_committed(number),
+            Step::Show(number) => say_shown(number),
             Step::Write => format!("The tail writes transaction {}.", before.written + 1),
             Step::Begin => format!("`verify` reads `gtid_executed`: {}.", say_set(before.executed)),
             Step::Select => format!("It SELECTs, and finds {}.", script.say_rows(before.committed, 1)),

@@ -2,11 +2,11 @@
 
 use super::settle::Settling;
 use super::{Ask, Recopies, Report, Shared, TargetReport, recount, scan};
-use crate::error::Disposition;
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
 use crate::pipeline::copy::Copy;
 use crate::pipeline::life;
+use crate::pipeline::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::pipeline::sealed::{Turn, TurnRequest};
 use crate::pipeline::settings::Parts;
@@ -16,14 +16,8 @@ use crate::protocol::{ProtocolError, SafeMark};
 use crate::sink::layout;
 use crate::source::Snapshot;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
-
-/// Pause between two looks at something that has no signal, and after the first passing error.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Longest pause after a passing error.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a job works with.
 pub struct Job<'a> {
@@ -271,16 +265,15 @@ impl Job<'_> {
     }
 }
 
-/// How long passing errors of one thing are taken.
+/// How long passing errors of one thing are taken, with the job saying what it waits for.
 pub struct Patience<'a> {
     job: &'a Job<'a>,
-    begin: Instant,
-    pause: Duration,
+    patience: patience::Patience,
 }
 
 impl<'a> Patience<'a> {
     pub fn new(job: &'a Job<'a>) -> Patience<'a> {
-        Patience { job, begin: Instant::now(), pause: LOOK_AGAIN }
+        Patience { job, patience: patience::Patience::new(job.parts) }
     }
 
     /// Waits a moment after an error.
@@ -288,16 +281,9 @@ impl<'a> Patience<'a> {
     /// # Errors
     /// It does not pass, or they go on for too long.
     pub async fn after(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
-        if error.disposition() != Disposition::Retry {
-            return Err(error);
-        }
-        if self.begin.elapsed() >= self.job.parts.settings.retry_for {
-            let seconds = self.begin.elapsed().as_secs();
-            return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
-        }
+        let (error, pause) = self.patience.pause_after(error)?;
         self.job.waits(&format!("{error}; tried again"));
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        sleep(pause).await;
         self.job.goes_on();
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The jobs of a run: those that wait, and what each says of itself.
 
 use super::{Ask, JobState, Report, Touched};
-use crate::error::{Disposition, Exit};
+use crate::error::{Disposition, Exit, chain};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
 use std::collections::{BTreeMap, VecDeque};
@@ -174,12 +174,7 @@ impl Recopies {
 }
 
 fn failed(error: &ProtocolError) -> JobState {
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        reason += &format!(": {error}");
-        cause = error.source();
-    }
+    let reason = chain(error);
     let exit = match error.disposition() {
         Disposition::Halt(exit) => exit,
         Disposition::Retry => Exit::Failed,

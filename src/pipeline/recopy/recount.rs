@@ -3,13 +3,14 @@
 //! Only where the state says that rows are counted: before that the count pass is still to come. While a count is away
 //! the state says `counting`, durably, so that a run that ends in between has it counted by the next one's pass.
 
-use super::job::{Job, LOOK_AGAIN, Scope};
+use super::job::{Job, Scope};
 use super::scan::ranges;
 use super::settle::note;
 use super::{Touch, What};
 use crate::lock::ListId;
 use crate::pipeline::copy::Copy;
-use crate::pipeline::sealed::RecountRequest;
+use crate::pipeline::patience::LOOK_AGAIN;
+use crate::pipeline::sealed;
 use crate::pipeline::walk;
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
@@ -19,7 +20,6 @@ use crate::sink::{CellNames, CountedRow, wide};
 use crate::store::records::CountsState;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 /// Cells of one page when they are counted.
@@ -116,16 +116,13 @@ async fn tally(
         let asked = &range;
         let rows =
             job.tried(|| async { Ok(job.parts.sink.scan_cells(copy.target.id, asked).await?) }).await?;
-        let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
         for row in &rows {
             *tally.entry(row.row.clone()).or_default() += row.cells.len() as u64;
         }
-        let last = rows.last().filter(|_| cells >= range.limit);
-        let Some(rest) = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)))
-        else {
-            return Ok(tally);
-        };
-        range = rest;
+        match range.rest(&rows) {
+            Some(rest) => range = rest,
+            None => return Ok(tally),
+        }
     }
 }
 
@@ -196,11 +193,9 @@ async fn ask(
     what: Recounting,
     rows: Vec<(ListId, Bytes)>,
 ) -> Result<(), ProtocolError> {
-    let (reply, answer) = oneshot::channel();
     let recount = Recount { target: copy.target.id, what, rows };
-    let asked = job.shared.recounts.send(RecountRequest { recount, reply }).await;
-    if asked.is_err() || answer.await.is_err() {
-        return Err(super::interrupted());
+    match sealed::recount(&job.shared.recounts, recount).await {
+        true => Ok(()),
+        false => Err(super::interrupted()),
     }
-    Ok(())
 }

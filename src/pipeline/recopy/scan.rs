@@ -67,9 +67,7 @@ fn suspect(copy: &Copy, row: &Row) -> Result<(ItemWrite, Suspect), ProtocolError
     let made = || -> Result<(ItemWrite, Suspect), SinkError> {
         let item = layout::item_write(mapping, target, row)?;
         let list = ListId::new(mapping.id.0, &layout::list_key(mapping, row)?);
-        let values = |columns: &[usize]| columns.iter().map(|column| row[*column].clone()).collect();
-        let (key, name) = (values(&mapping.key), values(&mapping.item));
-        let suspect = Suspect { address: item.address.clone(), list, key, item: name };
+        let suspect = Suspect::of(mapping, list, row, &item);
         Ok((item, suspect))
     };
     made().map_err(|cause| copy.refused(cause))
@@ -221,10 +219,7 @@ impl<'a> Names<'a> {
             Some(Rest::Cells(range)) => {
                 let range = &range;
                 let rows = job.tried(|| async { Ok(sink.scan_cells(target, range).await?) }).await?;
-                let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
-                let last = rows.last().filter(|_| cells >= range.limit);
-                let rest = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)));
-                self.rest = rest.map(Rest::Cells);
+                self.rest = range.rest(&rows).map(Rest::Cells);
                 rows.into_iter().flat_map(wide_items).map(|found| found.address).collect()
             }
         };

@@ -4,9 +4,9 @@ use super::job::{Job, Patience};
 use super::scan::LOOK_UPS_AT_ONCE;
 use super::{Touch, What};
 use crate::lock::{Claim, Held, ListId};
-use crate::model::{Row, Target, Value};
+use crate::model::{Mapping, Row, Target, Value};
 use crate::pipeline::copy::Copy;
-use crate::protocol::counted::{CountedRows, Order};
+use crate::protocol::counted::Order;
 use crate::protocol::recopy::{Act, Repairs, mend};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
@@ -34,6 +34,15 @@ pub struct Suspect {
     pub list: ListId,
     pub key: Vec<Value>,
     pub item: Vec<Value>,
+}
+
+impl Suspect {
+    /// An item of MySQL.
+    pub fn of(mapping: &Mapping, list: ListId, row: &Row, item: &ItemWrite) -> Suspect {
+        let values = |columns: &[usize]| columns.iter().map(|column| row[*column].clone()).collect();
+        let (key, name) = (values(&mapping.key), values(&mapping.item));
+        Suspect { address: item.address.clone(), list, key, item: name }
+    }
 }
 
 /// What became of an attempt.
@@ -233,9 +242,7 @@ impl<'a> Settling<'a> {
                 continue; // another spelling of a key: another list
             }
             let item = layout::item_write(mapping, target, &row).map_err(refused)?;
-            let values = |columns: &[usize]| columns.iter().map(|column| row[*column].clone()).collect();
-            let (key, name) = (values(&mapping.key), values(&mapping.item));
-            let suspect = Suspect { address: item.address.clone(), list, key, item: name };
+            let suspect = Suspect::of(mapping, list, &row, &item);
             expected.insert(item.address.clone(), (item, suspect));
         }
         Ok(expected)
@@ -281,11 +288,8 @@ impl<'a> Settling<'a> {
         writes: &[Journaled<ListWrites>],
     ) -> Result<Option<Attempt>, ProtocolError> {
         let (parts, counts) = (self.job.parts, &self.job.shared.counts);
-        let (sink, failpoints) = (&*parts.sink, parts.settings.failpoints);
-        let (highest, plan) = (&parts.progress.counts.tick_high, &*parts.plan);
-        let rows = CountedRows { sink, held, long: &counts.long, highest, plan, failpoints };
         let orders: Vec<Order<'_>> = writes.iter().map(Order::Batch).collect();
-        let ended = rows.carry_out(&orders, |target| counts.mode(target)).await;
+        let ended = counts.rows(parts, held).carry_out(&orders, |target| counts.mode(target)).await;
         if let Some((_, error)) = ended.refused.into_iter().next() {
             return Err(error.into());
         }

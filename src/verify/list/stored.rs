@@ -116,9 +116,7 @@ impl StoredList<'_> {
     ) -> Result<(), VerifyError> {
         loop {
             let rows = self.sink.scan_cells(self.target.id, &range).await?;
-            let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
-            let last = rows.last().filter(|_| cells >= range.limit);
-            let rest = last.and_then(|last| Some(range.behind(&last.row, &last.cells.last()?.qualifier)));
+            let rest = range.rest(&rows);
             rows.into_iter().flat_map(wide_items).for_each(&mut *each);
             match rest {
                 Some(rest) => range = rest,

@@ -66,12 +66,10 @@ impl World for Tailing {
 
     fn begin(&self) -> State {
         let setting = &self.setting;
-        let mut hbase = Hbase::of(self.production.addresses.len());
-        if setting.chunks.is_empty() {
-            let content = self.production.copy(self.script().rows_after(0));
-            self.production
-                .with(content, |written| written.by_list.iter().for_each(|ops| hbase.apply(1, ops)));
-        }
+        let hbase = match setting.chunks.is_empty() {
+            true => self.production.copied(self.script()),
+            false => Hbase::of(self.production.addresses.len()),
+        };
         let mut begin = State {
             published: 0,
             committed: 0,

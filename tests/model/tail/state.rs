@@ -178,7 +178,7 @@ impl Tailing {
     pub fn of(setting: Setting) -> Tailing {
         let script = &setting.script;
         let production = Production::new(script, setting.off);
-        let needs = (0..script.transactions.len()).map(|number| script.needs(number)).collect();
+        let needs = script.all_needs();
         let mut streams = HashMap::new();
         let changes = script.changes();
         for other in [false, true] {

@@ -4,7 +4,7 @@ use super::next::{Answer, Lives, Step};
 use super::state::{At, Request, State, Tail, Tailing, Zombie};
 use crate::model::mechanism::Mechanism;
 use crate::model::production::tick_after;
-use crate::model::sayings::{join, say_ops, say_set, upper};
+use crate::model::sayings::{join, say_committed, say_ops, say_published, say_set, say_shown};
 use crate::model::source::{Set, list_name};
 
 impl Tailing {
@@ -12,14 +12,12 @@ impl Tailing {
         let script = self.script();
         let tail = || before.tail.as_ref().expect("it runs");
         match step {
-            Step::Publish(number) => {
-                format!("{} is in the binlog, and not committed in the engine.", upper(&script.say_transaction(number)))
-            }
+            Step::Publish(number) => say_published(&script.say_transaction(number)),
             Step::Commit(number) => match self.setting.set_lags {
                 true => format!("The engine commits transaction {}; `gtid_executed` does not show it yet.", number + 1),
-                false => format!("The engine commits transaction {}.", number + 1),
+                false => say_committed(number),
             },
-            Step::Show(number) => format!("`gtid_executed` shows transaction {}.", number + 1),
+            Step::Show(number) => say_shown(number),
             Step::Start => self.say_start(before),
             Step::Join => {
                 "The list joins: changes that are sealed from now on are written to it.".to_owned()

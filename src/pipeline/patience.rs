@@ -1,0 +1,42 @@
+//! How long passing errors of one thing are taken.
+
+use super::settings::Parts;
+use crate::error::Disposition;
+use crate::protocol::ProtocolError;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Pause between two looks at something that has no signal, and after the first passing error.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Longest pause after a passing error.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Counts from the beginning of one thing that may have to be repeated.
+pub struct Patience {
+    begin: Instant,
+    retry_for: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    pub fn new(parts: &Parts) -> Patience {
+        Patience { begin: Instant::now(), retry_for: parts.settings.retry_for, pause: LOOK_AGAIN }
+    }
+
+    /// The error, and how long to wait before the next attempt.
+    ///
+    /// # Errors
+    /// It does not pass, or they go on for too long.
+    pub fn pause_after(&mut self, error: ProtocolError) -> Result<(ProtocolError, Duration), ProtocolError> {
+        if error.disposition() != Disposition::Retry {
+            return Err(error);
+        }
+        if self.begin.elapsed() >= self.retry_for {
+            let seconds = self.begin.elapsed().as_secs();
+            return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
+        }
+        let pause = self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok((error, pause))
+    }
+}
