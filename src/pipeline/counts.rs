@@ -103,7 +103,7 @@ impl Counts {
     /// What a counted row weighs in a window of `rows_max` rows: so much that the window is full when a `lease` would be
     /// short for more of them.
     pub fn counted_row(&self, rows_max: usize, lease: Duration) -> usize {
-        (rows_max / self.pace.rows_max(lease)).max(COUNTED_ROW)
+        (rows_max / self.pace.steps_max(lease)).max(COUNTED_ROW)
     }
 
     /// What a window reckons with for some work: about as many rows as are written in its time, a counted one weighing

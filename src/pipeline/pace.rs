@@ -1,16 +1,17 @@
 //! How many counted rows a window may have: as many as are surely written within a lease.
+//!
+//! Reckoned in steps, each what one batch does to one row. Steps of different rows go side by side and those of one row do
+//! not, so that a window on a busy list teaches that steps are slow, and one on many lists that they are fast.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The part of a lease that a window's counted rows should take: others write meanwhile, and calls vary.
 const PART_OF_LEASE: u32 = 4;
-/// What a counted row is taken to cost before any was seen.
+/// What a step is taken to cost before any was seen.
 const FIRST: Duration = Duration::from_millis(1);
-/// So many rows are written side by side: the time of a window with fewer says nothing about one with more.
-const SIDE_BY_SIDE: u64 = 32;
 
-/// How long a counted row takes in a window: a mean in which the last window has half.
+/// How long a step takes in a window: a mean in which the last window has half.
 #[derive(Debug)]
 pub struct CountedPace {
     micros: AtomicU64,
@@ -23,16 +24,16 @@ impl Default for CountedPace {
 }
 
 impl CountedPace {
-    /// Rows that were brought to their end in the time that a window had for them.
-    pub fn learn(&self, rows: u64, took: Duration) {
-        let row = micros(took) / rows.max(SIDE_BY_SIDE);
-        self.micros.store(u64::midpoint(self.micros.load(Relaxed), row), Relaxed);
+    /// Steps that a window has done in its time.
+    pub fn learn(&self, steps: u64, took: Duration) {
+        let step = micros(took) / steps.max(1);
+        self.micros.store(u64::midpoint(self.micros.load(Relaxed), step), Relaxed);
     }
 
-    /// Counted rows of one window, at least one.
-    pub fn rows_max(&self, lease: Duration) -> usize {
-        let rows = micros(lease / PART_OF_LEASE) / self.micros.load(Relaxed).max(1);
-        usize::try_from(rows).unwrap_or(usize::MAX).max(1)
+    /// Steps of one window, at least one.
+    pub fn steps_max(&self, lease: Duration) -> usize {
+        let steps = micros(lease / PART_OF_LEASE) / self.micros.load(Relaxed).max(1);
+        usize::try_from(steps).unwrap_or(usize::MAX).max(1)
     }
 }
 
@@ -49,17 +50,17 @@ mod tests {
     #[test]
     fn a_slow_sink_gets_small_windows_and_a_fast_one_large_ones_again() {
         let pace = CountedPace::default();
-        assert_eq!(pace.rows_max(LEASE), 1_500, "a quarter of the lease, at a millisecond each");
+        assert_eq!(pace.steps_max(LEASE), 1_500, "a quarter of the lease, at a millisecond each");
         (0..20).for_each(|_| pace.learn(100, Duration::from_secs(5)));
-        assert!((29..=31).contains(&pace.rows_max(LEASE)), "{} at 50 ms each", pace.rows_max(LEASE));
+        assert!((29..=31).contains(&pace.steps_max(LEASE)), "{} at 50 ms each", pace.steps_max(LEASE));
         (0..20).for_each(|_| pace.learn(30, Duration::from_millis(10)));
-        assert!(pace.rows_max(LEASE) > 4_000, "a window of few rows does not hold for ever");
+        assert!(pace.steps_max(LEASE) > 4_000, "a window of few rows does not hold for ever");
     }
 
     #[test]
     fn a_window_that_brought_nothing_to_its_end_makes_the_next_one_small_but_never_empty() {
         let pace = CountedPace::default();
         (0..20).for_each(|_| pace.learn(0, Duration::from_secs(600)));
-        assert_eq!(pace.rows_max(LEASE), 1);
+        assert_eq!(pace.steps_max(LEASE), 1);
     }
 }

@@ -200,7 +200,10 @@ async fn write_granted(
         let begun = Instant::now();
         let rows = counts.rows(parts, held);
         let ended: Counted = rows.carry_out(&counted, |target| counts.mode(target)).await;
-        counts.pace.learn(ended.rows, begun.elapsed());
+        // what was done before teaches nothing about writes
+        if ended.steps > 0 || !ended.unfinished.is_empty() {
+            counts.pace.learn(ended.steps, begun.elapsed());
+        }
         done.rows_written += ended.done;
         done.trouble = ended.trouble;
         done.accepted.extend(ended.accepted);

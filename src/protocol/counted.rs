@@ -50,8 +50,8 @@ struct RowQueue {
 pub struct Counted {
     /// Items written, and counts set or taken away.
     pub done: u64,
-    /// Rows that were brought to their end.
-    pub rows: u64,
+    /// Writes that were made: what one tick does to one row.
+    pub steps: u64,
     /// Lists with a row that was not finished before the deadline: to be done again, in whole.
     pub unfinished: BTreeSet<ListId>,
     /// The last passing error, when something is unfinished.
@@ -117,9 +117,9 @@ impl CountedRows<'_> {
             if end.done > 0 {
                 counted.accepted.insert(target);
             }
-            match end.outcome {
-                Ok(()) => counted.rows += 1,
-                Err(stop) => counted.stopped(target, stop, end.trouble, [end.list]),
+            counted.steps += end.steps;
+            if let Err(stop) = end.outcome {
+                counted.stopped(target, stop, end.trouble, [end.list]);
             }
         }
     }

@@ -30,7 +30,7 @@ async fn full_cycle(test: &str, shape: &'static Shape, lists: Vec<Lists>, rows: 
     let application = scenario.application(2).await;
 
     // killed in the first target, which cannot be complete while another program holds its largest list
-    let held = Held::take(&scenario.lease_key(0, LARGEST).await).await;
+    let held = Held::take(&scenario.lease_server(), &scenario.lease_key(0, LARGEST).await).await;
     let run = scenario.start(&["run"]);
     let status = scenario.until_status("deletes while copying", |status| deleted(status) >= DELETES).await;
     assert!(!copied(&status), "{status}");
@@ -163,7 +163,7 @@ async fn a_target_that_joins_is_copied_under_writes_and_the_others_are_not_copie
     let path = scenario.dir().join("summary.json");
     let summary = path.to_str().expect("the test's folder has a plain name");
     // so that the copy cannot be complete before enough was deleted
-    let held = Held::take(&scenario.lease_key(0, LARGEST).await).await;
+    let held = Held::take(&scenario.lease_server(), &scenario.lease_key(0, LARGEST).await).await;
     let run = scenario.start(&["run", "--until", "caught-up", "--summary", summary]);
     scenario.until_status("deletes while copying", |status| deleted(status) >= DELETES).await;
     held.release().await;

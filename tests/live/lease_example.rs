@@ -26,7 +26,7 @@ async fn a_change_of_a_list_that_another_program_holds_is_written_once_it_lets_g
     let run = scenario.start(&["run"]);
     scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
 
-    let server = memcached::address();
+    let server = scenario.lease_server();
     let mut hold = Hold::start(&words(&server, "lists", "3"));
     hold.until_it_holds().await;
     let insert = "INSERT INTO follows (followee_id, follower_id, created_at) VALUES";
@@ -52,7 +52,7 @@ async fn a_change_of_a_list_that_another_program_holds_is_written_once_it_lets_g
 async fn a_list_that_another_program_holds_is_copied_once_it_lets_go() {
     let scenario = Scenario::new("holdcopy", &FOLLOWS).await.fill(20, 400).await;
     scenario.init().await;
-    let server = memcached::address();
+    let server = scenario.lease_server();
     let mut hold = Hold::start(&words(&server, "lists", "3"));
     hold.until_it_holds().await;
     let run = scenario.start(&["run", "--until", "caught-up"]);

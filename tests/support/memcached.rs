@@ -23,8 +23,8 @@ pub struct Held {
 
 impl Held {
     /// Takes it, as soon as nobody has it, for two minutes at most.
-    pub async fn take(key: &str) -> Held {
-        let server = TcpStream::connect(address()).await.expect("memcached is up");
+    pub async fn take(server: &str, key: &str) -> Held {
+        let server = TcpStream::connect(server).await.expect("memcached is up");
         let mut held = Held { key: key.to_owned(), server: BufReader::new(server) };
         let add = format!("add {key} 0 120 4\r\ntest\r\n");
         until_so("the lease of a list", async || held.ask(&add).await == "STORED").await;

@@ -4,9 +4,8 @@ mod sides;
 
 use super::application::Application;
 use super::lists::Lists;
-use super::memcached;
 use super::mysql;
-use super::own::Speaks;
+use super::own::{Own, Speaks};
 use super::shape::{Shape, skewed};
 use super::tailfill::{Ended, Tailfill};
 use super::wait::{LIMIT, until_so};
@@ -59,6 +58,8 @@ pub struct Scenario {
     prefix: String,
     server_id: u32,
     started: Cell<u32>,
+    /// Its own memcached: mappings and lists of different tests have the same names, and so the same leases.
+    leases: Own,
 }
 
 /// `host:port` of the unframed Thrift2 gateway of `scripts/services`.
@@ -86,6 +87,7 @@ impl Scenario {
         ] {
             conn.query_drop(statement).await.expect("the test server accepts root");
         }
+        let leases = Own::memcached().await;
         let settings = Settings {
             mysql_port: port,
             mysql_through: None,
@@ -93,7 +95,7 @@ impl Scenario {
             url_database: None,
             table: None,
             source: String::new(),
-            memcached: Some(memcached::address()),
+            memcached: Some(leases.address()),
             gateways: vec![gateway()],
             hbase: None,
             speaks: Speaks::Thrift2,
@@ -107,7 +109,7 @@ impl Scenario {
         let dir = tempfile::Builder::new().prefix("tailfill-live-").tempdir().expect("a temporary folder");
         let server_id = suffix.max(1);
         let (sizes, started) = (Vec::new(), Cell::new(0));
-        Scenario { shape, database, settings, conn, sizes, lists, dir, prefix, server_id, started }
+        Scenario { shape, database, settings, conn, sizes, lists, dir, prefix, server_id, started, leases }
     }
 
     /// Moves these instead; tables that are not there yet are made, empty.
@@ -117,6 +119,11 @@ impl Scenario {
             self.sql(&shape.create()).await;
         }
         self
+    }
+
+    /// `host:port` of the memcached that nobody else uses.
+    pub fn lease_server(&self) -> String {
+        self.leases.address()
     }
 
     /// The tables that are moved, each once.

@@ -31,6 +31,8 @@ pub struct RowEnd {
     pub list: ListId,
     /// Items written, and counts set or taken away.
     pub done: u64,
+    /// As [`Counted::steps`](super::Counted::steps).
+    pub steps: u64,
     pub outcome: Result<(), Stop>,
     pub trouble: Option<SinkError>,
 }
@@ -47,10 +49,10 @@ impl<'a> Row<'a> {
     }
 
     pub async fn work_off(mut self) -> RowEnd {
-        let (mut done, mut outcome) = (0, Ok(()));
+        let (mut done, mut steps, mut outcome) = (0, 0, Ok(()));
         for work in std::mem::take(&mut self.queue.works) {
             match self.one(&work).await {
-                Ok(items) => done += items,
+                Ok(items) => (done, steps) = (done + items, steps + u64::from(items > 0)),
                 Err(stop) => {
                     outcome = Err(stop);
                     break;
@@ -60,7 +62,7 @@ impl<'a> Row<'a> {
         if let (Err(_), Some((tick, cells))) = (&outcome, self.whole) {
             self.keep(SoFar { tick, cells, last: None, complete: true });
         }
-        RowEnd { list: self.queue.list, done, outcome, trouble: self.retry.trouble }
+        RowEnd { list: self.queue.list, done, steps, outcome, trouble: self.retry.trouble }
     }
 
     /// Does the work of one tick.

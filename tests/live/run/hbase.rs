@@ -46,7 +46,6 @@ async fn hbase_that_is_killed_while_it_is_written_to_costs_only_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: two region servers; failed once for a reason that is not known yet"]
 async fn regions_that_split_move_and_are_compacted_under_a_run_cost_only_time() {
     let hbase = OwnHbase::start(2).await;
     let mut scenario = on(&hbase, "hregions", 8_000).await;

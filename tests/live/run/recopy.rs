@@ -17,7 +17,6 @@ const DAY: u64 = 24 * 3_600 * 1_000_000;
 const LIMIT: Duration = Duration::from_secs(140);
 
 /// Every layout: rows of columns, rows of one cell, wide rows by day and whole, both counted.
-/// A mapping of the test's own name, since others take leases on the same server.
 async fn every_layout(test: &'static str, lists: u64, rows: u64) -> Scenario {
     let followers = Lists {
         name: test,
@@ -76,7 +75,7 @@ impl Corruption {
     /// Of tall rows: some are missing, some have another value, a stray cell, a value instead of NULL; and items that
     /// MySQL has not.
     fn of_rows(&mut self, rows: &[StoredRow]) {
-        for (number, row) in (0..).zip(rows.iter().step_by(rows.len() / 20)) {
+        for (number, row) in (0..).zip(rows.iter().step_by(rows.len() / 40)) {
             let first = &row.cells[0];
             match number % 5 {
                 0 => self.delete(&row.row, None),
@@ -92,7 +91,7 @@ impl Corruption {
     fn of_cells(&mut self, rows: &[StoredRow], segments: bool) {
         let cells: Vec<_> =
             rows.iter().flat_map(|row| row.cells.iter().map(|cell| (row.row.clone(), cell))).collect();
-        for (number, (row, cell)) in (0..).zip(cells.iter().step_by(cells.len() / 20)) {
+        for (number, (row, cell)) in (0..).zip(cells.iter().step_by(cells.len() / 40)) {
             match number % 5 {
                 0 => self.delete(row, Some(&cell.qualifier)),
                 1 => self.put(row, vec![(cell.qualifier.clone(), "another value".into())]),
