@@ -40,13 +40,27 @@ take_results() { # PART CODE LOG SECONDS
     # A test that says it is skipped has passed in the eyes of cargo.
     PASSED=$((PASSED + passed - ${#skipped[@]}))
     FAILED=$((FAILED + failed))
-    if [ "$failed" != 0 ]; then FAILURES+=("$part: $failed tests failed (all of its output: $log)"); fi
+    if [ "$failed" != 0 ]; then
+      FAILURES+=("$part: $failed tests failed (all of its output: $log)")
+      mapfile -t -O ${#FAILURES[@]} FAILURES < <(panics_in "$log" | sed 's/^  //')
+    fi
     if [ "$code" != 0 ] && [ "$failed" = 0 ]; then add_failure "$part: $(reason_of "$code") (all of its output: $log)"; fi
   elif [ "$code" != 0 ]; then
     add_failure "$part: $(reason_of "$code") (all of its output: $log)"
   elif [ ${#skipped[@]} = 0 ]; then
     PASSED=$((PASSED + 1))
   fi
+}
+
+# Of each test of a log that failed, where and why it panicked.
+panics_in() { # LOG
+  awk -v most=10 '
+    /^test .* \.\.\. FAILED$/ { failed[$2] = 1 }
+    /^---- .* stdout ----$/ { name = $2; left = 0; next }
+    failed[name] && / panicked at / { left = most; printf "    %s:\n", name }
+    /^stack backtrace:$/ || /^note: / { left = 0 }
+    failed[name] && left > 0 { left--; print "      " substr($0, 1, 400) }
+  ' "$1"
 }
 
 reason_of() { if [ "$1" = 124 ]; then echo "was ended after its limit"; else echo "failed"; fi; }

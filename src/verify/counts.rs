@@ -18,7 +18,7 @@ use super::read::{SinkReader, SourceReader};
 use super::report::TargetReport;
 use super::scan::buckets;
 use super::tail::Watch;
-use super::tally::{Passed, RowTally, TallyWalk, fits};
+use super::tally::{CountsSeen, Judged, Passed, RowTally, TallyWalk, judge};
 use super::under_way::{self, Feed};
 use super::{Verification, VerifyError};
 use crate::model::{GtidSet, Mapping, Target, Value};
@@ -37,42 +37,50 @@ const LOOKS_MAX: u32 = 100;
 
 /// Where counts are looked at.
 pub struct CountSuspects {
-    /// Rows that had not as many cells as they say.
-    pub ill_fitting: Suspects,
+    /// Rows that had not as many cells as they say, and rows that were written to meanwhile.
+    pub seen: CountsSeen,
     /// Rows whose cells are not those of MySQL, so that a count which fits them is wrong.
     pub uneven: Suspects,
 }
 
 impl CountSuspects {
     fn call_for(&self, tally: &RowTally, due: bool) -> bool {
-        match fits(tally, due) {
-            Some(true) => self.uneven.has_row(&tally.row),
-            Some(false) => self.ill_fitting.has_row(&tally.row) || self.uneven.has_row(&tally.row),
-            None => false,
+        match judge(tally, due) {
+            Judged::Fits => self.uneven.has_row(&tally.row),
+            Judged::Suspect | Judged::Moved => {
+                self.seen.suspects.has_row(&tally.row) || self.uneven.has_row(&tally.row)
+            }
+            Judged::Open => false,
         }
     }
 }
 
-/// Reads the names of all cells again, and confirms the counts that are suspect into `report`.
+/// Confirms the counts that are suspect into `report`. Where a row had not as many cells as it says, the names of all
+/// cells are read again first.
 pub async fn look(
     with: &Verification,
     watch: &Watch,
     (mapping, target): (&Mapping, &Target),
-    suspects: &CountSuspects,
+    suspects: CountSuspects,
     report: &mut TargetReport,
 ) -> Result<(), VerifyError> {
     let sink = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
     let due = with.counts_due.contains(&target.id);
     let mut confirmer = CountConfirmer { with, watch, mapping, target, sink, due, pending: BTreeMap::new() };
-    for bucket in buckets(target) {
-        let mut walk = TallyWalk::names(target, bucket);
-        while let Some(passed) = walk.next(&sink).await? {
-            let Passed::Rows(rows) = passed else { continue };
-            for tally in rows.into_iter().filter(|tally| suspects.call_for(tally, due)) {
-                confirmer.add(tally.row);
-            }
-            if confirmer.pending.len() >= ROWS_AT_ONCE {
-                confirmer.work(report).await?;
+    for row in &suspects.seen.moved {
+        confirmer.add(row.clone());
+        confirmer.work_if_full(report).await?;
+    }
+    if suspects.seen.suspects.any() || suspects.uneven.any() {
+        for bucket in buckets(target) {
+            let mut walk = TallyWalk::names(target, bucket);
+            while let Some(passed) = walk.next(&sink).await? {
+                let Passed::Rows(rows) = passed else { continue };
+                let called_for = |tally: &RowTally| {
+                    suspects.call_for(tally, due) && !suspects.seen.moved.contains(&tally.row)
+                };
+                rows.into_iter().filter(called_for).for_each(|tally| confirmer.add(tally.row));
+                confirmer.work_if_full(report).await?;
             }
         }
     }
@@ -106,6 +114,13 @@ impl CountConfirmer<'_> {
         let list = wide::split_row_key(self.mapping, self.target, &row).map(|parts| parts.list.key);
         self.pending.insert(row, list);
         self.with.meter.candidates.fetch_add(1, Relaxed);
+    }
+
+    async fn work_if_full(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
+        match self.pending.len() >= ROWS_AT_ONCE {
+            true => self.work(report).await,
+            false => Ok(()),
+        }
     }
 
     /// Confirms all rows, in rounds.

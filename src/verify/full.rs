@@ -110,12 +110,12 @@ async fn look_closer(
         with.meter.enter(Stage::LookingCloser);
         uneven = Closer { with, watch, mapping, target, suspects: items }.look(report).await?;
     }
-    if let Some(counts) = counts
-        && (counts.suspects.any() || uneven.any())
+    if let Some(seen) = counts
+        && (seen.any() || uneven.any())
     {
         with.meter.enter(Stage::LookingCloser);
-        let suspects = counts::CountSuspects { ill_fitting: counts.suspects, uneven };
-        counts::look(with, watch, (mapping, target), &suspects, report).await?;
+        let suspects = counts::CountSuspects { seen, uneven };
+        counts::look(with, watch, (mapping, target), suspects, report).await?;
     }
     Ok(())
 }

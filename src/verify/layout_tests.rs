@@ -274,6 +274,21 @@ fn what_is_done_to_a_row_between_the_binlog_and_the_count_is_looked_at_again() {
 }
 
 #[test]
+fn a_wrong_count_that_fits_by_chance_since_its_row_is_written_to_is_found() {
+    let world = world(3, 10);
+    let target = world.mapping.targets[WHOLE].clone();
+    let row = address(&world, &target, &item(1, 0)).row;
+    world.recount(&target, &row, CountChange::Set(11));
+    // one goes between the cells and the count, whenever they are read
+    for n in 0..5 {
+        let busy = world.clone();
+        world.sink.after_cells(target.id, row.clone(), move || busy.change((1, n), None));
+    }
+    let report = verify_counted(&world, true, &[WIDE, WHOLE]);
+    assert_eq!(found(&report), [0, 0, 0, 1, 0], "{report}");
+}
+
+#[test]
 fn a_count_that_is_on_its_way_is_waited_for() {
     let world = world(3, 10);
     let target = world.mapping.targets[WHOLE].clone();

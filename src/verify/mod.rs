@@ -5,6 +5,7 @@
 //! "Verification under writes"); where that cannot be ruled out it says so and judges nothing.
 //! Refuses to know: how a difference came about, and how it is mended.
 
+mod ahead;
 mod closer;
 mod columns;
 mod confirm;

@@ -19,6 +19,8 @@ pub struct Watched {
     pub sink: MemorySink,
     asked: Arc<Asked>,
     hooks: Arc<Mutex<VecDeque<Hook>>>,
+    /// Each with the table and the row that it waits for.
+    after_cells: Arc<Mutex<Vec<(TargetId, Bytes, Hook)>>>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -33,12 +35,17 @@ struct Asked {
 
 impl Watched {
     pub fn new(sink: MemorySink) -> Watched {
-        Watched { sink, asked: Arc::default(), hooks: Arc::default() }
+        Watched { sink, asked: Arc::default(), hooks: Arc::default(), after_cells: Arc::default() }
     }
 
     /// Runs `hook` before the next read of counted rows that no earlier hook takes.
     pub fn before_counts(&self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.lock().unwrap().push_back(Box::new(hook));
+    }
+
+    /// Runs `hook` after the next scan that comes upon cells of a row, which no earlier hook takes.
+    pub fn after_cells(&self, target: TargetId, row: Bytes, hook: impl FnOnce() + Send + 'static) {
+        self.after_cells.lock().unwrap().push((target, row, Box::new(hook)));
     }
 
     /// Cells of one call, and rows.
@@ -79,7 +86,15 @@ impl Sink for Watched {
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
         self.asked.cells.fetch_max(range.limit, Relaxed);
-        self.sink.scan_cells(target, range).await
+        let found = self.sink.scan_cells(target, range).await?;
+        let hook = {
+            let mut hooks = self.after_cells.lock().unwrap();
+            let at =
+                hooks.iter().position(|(of, row, _)| *of == target && found.iter().any(|f| f.row == row));
+            at.map(|at| hooks.remove(at).2)
+        };
+        hook.into_iter().for_each(|hook| hook());
+        Ok(found)
     }
 
     async fn read_cells(
