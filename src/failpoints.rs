@@ -97,6 +97,8 @@ switches! {
     admin_token_not_asked = "admin-token-not-asked";
     /// A re-copy does not delete what only HBase has.
     recopy_keeps_extras = "recopy-keeps-extras";
+    /// A gap that is accepted is neither noted nor does it park anything.
+    gap_forgotten = "gap-forgotten";
     /// A re-copy does not wait until what was sent before has landed.
     recopy_inside_horizon = "recopy-inside-horizon";
 }

@@ -37,6 +37,22 @@ pub struct Status {
     pub write_pace: Option<WritePace>,
     /// One for each target of each mapping, in the order of the configuration.
     pub targets: Vec<TargetStatus>,
+    /// Gaps that were accepted and are not made good yet: mappings that missed changes are copied again.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// Changes that the source could not give any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// They lie after this, and up to `to`.
+    pub from: Place,
+    pub to: Place,
+    pub reason: String,
+    /// Milliseconds since 1970.
+    pub accepted_at_ms: u64,
+    /// The mappings that are not copied again yet.
+    pub mappings: Vec<String>,
 }
 
 /// What the run does as a whole.

@@ -191,7 +191,7 @@ async fn encoded(
         progress: Arc::new(Progress::default()),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());
-    let options = RunOptions { tail, backfill: !tail, from, until_caught_up: false };
+    let options = RunOptions { tail, backfill: !tail, from, until_caught_up: false, accept_gap: false };
     let run = pipeline::run(parts, options, stop.clone());
     tokio::pin!(run);
     let mut trace = Trace::default();

@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub summary: Option<std::path::PathBuf>,
     /// A query that no target answers is only a warning.
     pub accept_unanswered: bool,
+    /// Go on where the source cannot be continued from the checkpoint, and copy everything again.
+    pub accept_gap: bool,
 }
 
 /// Which sides of a run work.

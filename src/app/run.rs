@@ -141,8 +141,8 @@ async fn compose(
     };
     estimate(&parts).await?;
     let (tail, backfill) = options.parts.sides();
-    let pipeline_options =
-        pipeline::RunOptions { tail, backfill, from, until_caught_up: options.until_caught_up };
+    let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
+    let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
     let admin = match options.dry_run {
         true => None,
         false => Some(super::status::serve(config, &parts, stop, recopies).await?),

@@ -5,18 +5,18 @@ use super::{connect, run};
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Mapping, TableId, Target};
+use crate::model::{LifeCycle, Mapping, Position, TableId, Target};
 use crate::pipeline::chunks::Chunks;
-use crate::pipeline::counts;
 use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
 use crate::pipeline::{Parts, Progress, Recopies};
+use crate::pipeline::{counts, gap};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::source::{BinlogPlace, Source};
 use crate::status::{
-    CountsStatus, Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource,
+    CountsStatus, Gap, Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource,
     StoreTotals, TailTotals, TargetStatus, WritePace,
 };
-use crate::store::records::{self, CopyKey, CountsState, LifeRecord};
+use crate::store::records::{self, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
 use crate::store::{Space, Store, StoreError};
 use std::collections::BTreeMap;
@@ -47,6 +47,7 @@ struct Looked {
     /// Where the binlog ends.
     head: Mutex<Option<BinlogPlace>>,
     life_cycles: Mutex<Vec<String>>,
+    gaps: Mutex<Vec<Gap>>,
     /// Rows copied per second over the last look, for each target in order.
     rates: Mutex<Vec<f64>>,
     looks: AtomicU64,
@@ -86,6 +87,9 @@ async fn look(parts: Parts, looked: Arc<Looked>) {
             life_cycles.push(life_cycle(&*parts.store, &key).await.to_string());
         }
         *looked.life_cycles.lock().unwrap_or_else(|p| p.into_inner()) = life_cycles;
+        if let Ok(gaps) = open_gaps(&*parts.store).await {
+            *looked.gaps.lock().unwrap_or_else(|p| p.into_inner()) = gaps;
+        }
         let copies = parts.progress.copies();
         let rows: Vec<u64> =
             parts.plan.targets().map(|(_, t)| copies.get(&t.id).map_or(0, |copy| copy.rows_here)).collect();
@@ -97,6 +101,24 @@ async fn look(parts: Parts, looked: Arc<Looked>) {
         looked.looks.fetch_add(1, Relaxed);
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// The gaps that are not made good yet.
+async fn open_gaps(store: &dyn Store) -> Result<Vec<Gap>, StoreError> {
+    let place = |position: &Position| Place {
+        gtids: position.gtids.to_string(),
+        file: position.file.clone(),
+        offset: position.offset,
+    };
+    let gap = |gap: GapRecord| Gap {
+        from: place(&gap.from),
+        to: place(&gap.to),
+        reason: gap.reason,
+        accepted_at_ms: gap.accepted_at_ms,
+        mappings: gap.mappings,
+    };
+    let stored = gap::stored(store).await?.gaps.into_iter();
+    Ok(stored.filter(|gap| !gap.mappings.is_empty()).map(gap).collect())
 }
 
 async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
@@ -160,6 +182,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
             call_rows: pace.call_rows as u64,
         }),
         targets: live_targets(parts, looked),
+        gaps: looked.gaps.lock().unwrap_or_else(|p| p.into_inner()).clone(),
         ..Status::default()
     }
 }
@@ -296,6 +319,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         }
     }
     let store = journal.store();
+    status.gaps = open_gaps(&*store).await?;
     let cohort = run::stored_cohort(&journal).await?;
     let plan = Plan::new(resolved, Cohort::All);
     for (mapping, target) in plan.targets() {

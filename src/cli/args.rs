@@ -82,6 +82,9 @@ pub struct RunArgs {
     /// configuration has several mappings
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
+    /// Go on where the source cannot be continued from the checkpoint: everything is copied again
+    #[arg(long, conflicts_with_all = ["from", "only", "backfill_only", "dry_run"])]
+    pub accept_gap: bool,
     /// Read and count, write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -243,6 +246,7 @@ mod tests {
             "tailfill walk",
             "tailfill run --tail-only --backfill-only",
             "tailfill run --until tomorrow",
+            "tailfill run --accept-gap --from now",
             "tailfill get m",
             "tailfill get m 1 --first 3 --count",
             "tailfill get m 1 --first 0",

@@ -101,6 +101,18 @@ async fn was_tailed_for_a_pilot(parts: &Parts, ours: &CopyKey) -> Result<bool, S
     Ok(false)
 }
 
+/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
+pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
+    let prepared = parts.source.prepared_xa().await?;
+    if prepared.is_empty() {
+        return Ok(());
+    }
+    Err(ProtocolError::Refused {
+        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
+        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
+    })
+}
+
 /// Notes that the run begins: its copies are tailed and copied, and what was tailed before and is not in the
 /// configuration any more is parked, because it misses changes from now on.
 pub async fn begin(parts: &Parts, copies: &[Arc<Copy>], options: &RunOptions) -> Result<(), ProtocolError> {
@@ -147,17 +159,22 @@ pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCy
     put(parts, &key, now, event).await
 }
 
+/// The record of a copy after `event`.
+pub fn after(key: &CopyKey, record: LifeRecord, event: LifeEvent) -> Result<LifeRecord, ProtocolError> {
+    let state = life_cycle::step(&record.state, event).map_err(|illegal| ProtocolError::Refused {
+        reason: format!("{}: {illegal}", key.mapping),
+        advice: "see `tailfill status`".into(),
+    })?;
+    Ok(LifeRecord { state, ..record })
+}
+
 async fn put(
     parts: &Parts,
     key: &CopyKey,
     record: LifeRecord,
     event: LifeEvent,
 ) -> Result<LifeCycle, ProtocolError> {
-    let state = life_cycle::step(&record.state, event).map_err(|illegal| ProtocolError::Refused {
-        reason: format!("{}: {illegal}", key.mapping),
-        advice: "see `tailfill status`".into(),
-    })?;
-    let next = LifeRecord { state, ..record };
+    let next = after(key, record, event)?;
     let put = vec![(Space::LifeCycle, key.prefix(), records::encode(&next)?)];
     parts.store.commit(Commit { put, ..Commit::default() }).await?;
     Ok(next.state)

@@ -18,6 +18,7 @@ pub mod copy;
 pub mod counting;
 pub mod counts;
 pub mod fence;
+pub mod gap;
 pub mod journaling;
 pub mod life;
 pub mod marks;

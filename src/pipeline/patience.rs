@@ -1,10 +1,11 @@
 //! How long passing errors of one thing are taken.
 
+use super::progress::Waiter;
 use super::settings::Parts;
 use crate::error::Disposition;
 use crate::protocol::ProtocolError;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Pause between two looks at something that has no signal, and after the first passing error.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -38,5 +39,32 @@ impl Patience {
         let pause = self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok((error, pause))
+    }
+}
+
+/// Repeats something at the start of a run whose errors may pass, within the stated bound.
+pub async fn retried<T, F>(parts: &Parts, attempt: impl Fn() -> F) -> Result<T, ProtocolError>
+where
+    F: Future<Output = Result<T, ProtocolError>>,
+{
+    let begin = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => {
+                parts.progress.go_on(Waiter::Source);
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        if error.disposition() != Disposition::Retry {
+            return Err(error);
+        }
+        if begin.elapsed() >= parts.settings.source_wait.min(parts.settings.retry_for) {
+            return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause: Box::new(error) });
+        }
+        parts.progress.wait_for(Waiter::Source, error.to_string());
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
     }
 }

@@ -46,7 +46,8 @@ pub struct Shared {
     pub recounts: mpsc::Sender<RecountRequest>,
 }
 
-/// Works off what is asked, one job after the other, until `stop`. A job that fails does not end the run.
+/// Works off what is asked, one job after the other, until `stop`. A job that fails does not end the run, unless the
+/// run needs it.
 pub async fn work(
     parts: &Parts,
     shared: Shared,
@@ -61,12 +62,15 @@ pub async fn work(
             recopies.close();
             return Ok(());
         };
-        let outcome = tokio::select! { biased;
-            () = stop.cancelled() => Err(interrupted()),
-            outcome = job::run(parts, &shared, &recopies, number, &ask) => outcome,
+        let (outcome, stopped) = tokio::select! { biased;
+            () = stop.cancelled() => (Err(interrupted()), true),
+            outcome = job::run(parts, &shared, &recopies, number, &ask) => (outcome, false),
         };
         if let Err(error) = &outcome {
             tracing::warn!(%error, job = number, "a re-copy failed");
+        }
+        if outcome.is_err() && recopies.is_needed(number) && !stopped {
+            return outcome;
         }
         recopies.end(number, outcome.err());
     }

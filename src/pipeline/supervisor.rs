@@ -4,12 +4,12 @@ use super::backfill;
 use super::copy::{Copy, load_copies};
 use super::counts::Counts;
 use super::marks::{self, NewestMark};
+use super::patience::retried;
 use super::progress::{Phase, Place, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, journaling, life, seal, tail, writer};
-use crate::error::Disposition;
+use super::{counting, gap, journaling, life, seal, tail, writer};
 use crate::model::{GtidSet, LifeEvent, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Events read and not yet taken in, of up to some hundred changes each.
@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub from: Option<Position>,
     /// End once everything is copied and the checkpoint has reached the source's position of that moment.
     pub until_caught_up: bool,
+    /// Go on where the source cannot be continued from the checkpoint, and copy everything again.
+    pub accept_gap: bool,
 }
 
 /// How a run ended without an error.
@@ -95,6 +97,12 @@ async fn prepare(
 ) -> Result<Prepared, ProtocolError> {
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
+    if options.accept_gap {
+        gap::accept(parts).await?;
+    }
+    if options.tail && !recopies.is_alone() {
+        gap::ask_again(parts, recopies).await?;
+    }
     let copies = load_copies(parts).await?;
     retried(parts, || life::examine(parts, &copies, continued, recopies)).await?;
     let recovered = open(parts, options).await?;
@@ -124,7 +132,7 @@ async fn open_first(
     journal: &Journal,
     options: &RunOptions,
 ) -> Result<Recovered, ProtocolError> {
-    refuse_prepared_xa(parts).await?;
+    life::refuse_prepared_xa(parts).await?;
     let (position, replaying_until) = match &options.from {
         Some(position) => {
             // everything from there to here is tailed with new ticks: older states may show until then
@@ -205,18 +213,6 @@ fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), Pro
     }
 }
 
-/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
-async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
-    let prepared = parts.source.prepared_xa().await?;
-    if prepared.is_empty() {
-        return Ok(());
-    }
-    Err(ProtocolError::Refused {
-        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
-        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
-    })
-}
-
 async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
     let server_uuid = retried(parts, || async move { Ok(parts.source.server_uuid().await?) }).await?;
     let place = Place::of(&recovered.checkpoint.position);
@@ -230,33 +226,6 @@ async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), Protoco
     let replaying = !recovered.checkpoint.replaying_until.is_empty();
     parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
     Ok(())
-}
-
-/// Repeats something whose errors may pass, within the stated bound.
-async fn retried<T, F>(parts: &Parts, attempt: impl Fn() -> F) -> Result<T, ProtocolError>
-where
-    F: Future<Output = Result<T, ProtocolError>>,
-{
-    let begin = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
-        let error = match attempt().await {
-            Ok(done) => {
-                parts.progress.go_on(Waiter::Source);
-                return Ok(done);
-            }
-            Err(error) => error,
-        };
-        if error.disposition() != Disposition::Retry {
-            return Err(error);
-        }
-        if begin.elapsed() >= parts.settings.source_wait.min(parts.settings.retry_for) {
-            return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause: Box::new(error) });
-        }
-        parts.progress.wait_for(Waiter::Source, error.to_string());
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
-    }
 }
 
 /// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
@@ -423,9 +392,7 @@ async fn until_done(
     counts: &Counts,
     recopies: &Recopies,
 ) -> Result<Finished, ProtocolError> {
-    if recopies.is_alone() {
-        recopies.all_over().await;
-    }
+    recopies.needed_are_over().await;
     if options.backfill {
         for copy in copies {
             while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {

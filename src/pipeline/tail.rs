@@ -110,7 +110,7 @@ impl Reader<'_> {
 
 /// The source must contain every transaction that was journaled, else it lost some that were written.
 /// It may do so a little later: a reader has a transaction before the engine commits it.
-async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
+pub(super) async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
     let begin = Instant::now();
     loop {
         let executed = parts.source.executed().await?;
@@ -125,7 +125,7 @@ async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), Sou
                     begin.elapsed().as_secs()
                 ),
                 advice: "if the source is another server now, or was restored, use a server that has these \
-                         transactions, or copy again with a new state_dir into fresh tables"
+                         transactions, or go on without them: `tailfill run --accept-gap` copies everything again"
                     .into(),
             });
         }

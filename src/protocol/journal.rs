@@ -176,21 +176,31 @@ impl Journal {
         fingerprint: &str,
         cohort: &str,
     ) -> Result<Recovered, StoreError> {
-        let checkpoint = CheckpointRecord { position, tick_high: last_tick, replaying_until };
         let meta = |value: &str| records::encode(&MetaRecord { value: value.to_owned() });
+        let plan = vec![
+            (Space::Meta, FINGERPRINT.to_vec(), meta(fingerprint)?),
+            (Space::Meta, COHORT.to_vec(), meta(cohort)?),
+        ];
+        self.open_with(CheckpointRecord { position, tick_high: last_tick, replaying_until }, plan).await
+    }
+
+    /// Moves the checkpoint and drops all entries, in one durable commit that also puts `beside`.
+    pub async fn open_with(
+        &self,
+        checkpoint: CheckpointRecord,
+        beside: Vec<(Space, Vec<u8>, Vec<u8>)>,
+    ) -> Result<Recovered, StoreError> {
+        let mut put = beside;
+        put.push((Space::Checkpoint, self.source.clone().into_bytes(), records::encode(&checkpoint)?));
         self.make(Commit {
-            put: vec![
-                (Space::Checkpoint, self.source.clone().into_bytes(), records::encode(&checkpoint)?),
-                (Space::Meta, FINGERPRINT.to_vec(), meta(fingerprint)?),
-                (Space::Meta, COHORT.to_vec(), meta(cohort)?),
-            ],
+            put,
             delete_range: vec![(Space::Journal, vec![0; 8], vec![0xff; 8])],
             ..Commit::default()
         })
         .await?;
         let mut sealed = checkpoint.position.gtids.clone();
         sealed.union_with(&checkpoint.replaying_until);
-        Ok(Recovered { checkpoint, replay: Vec::new(), last_tick, sealed })
+        Ok(Recovered { last_tick: checkpoint.tick_high, checkpoint, replay: Vec::new(), sealed })
     }
 
     /// Keeps the fingerprint of a plan that cuts the journaled batches like the one before.

@@ -1,6 +1,6 @@
 //! A status as a calm block of plain text, aligned, that always says why it waits.
 
-use super::{Phase, Place, Status, TargetStatus};
+use super::{Gap, Phase, Place, Status, TargetStatus};
 use crate::model::DateTime;
 use std::fmt;
 
@@ -31,12 +31,21 @@ impl fmt::Display for Status {
             let text = format!("up to {calls} bulk calls on each gateway (of {most}), {rows} rows each");
             line(f, "hbase", &text)?;
         }
+        self.gaps.iter().try_for_each(|gap| fmt_gap(f, gap))?;
         if self.targets.is_empty() { Ok(()) } else { fmt_targets(f, &self.targets) }
     }
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     writeln!(f, "{name:<14}{text}")
+}
+
+fn fmt_gap(f: &mut fmt::Formatter<'_>, gap: &Gap) -> fmt::Result {
+    let (from, to) = (place_text(&gap.from), place_text(&gap.to));
+    line(f, "gap", &format!("the changes after {from}"))?;
+    line(f, "", &format!("up to {to} were missed: {}", gap.reason))?;
+    let when = moment(gap.accepted_at_ms);
+    line(f, "", &format!("accepted {when}; to be copied again: {}", gap.mappings.join(", ")))
 }
 
 impl Status {
@@ -248,6 +257,7 @@ mod tests {
             },
             retries: Retries { source: 0, sink: 3 },
             write_pace: Some(WritePace { calls: 2, calls_max: 4, call_rows: 2_000 }),
+            gaps: vec![],
             targets: vec![
                 TargetStatus {
                     mapping: "followers".to_owned(),

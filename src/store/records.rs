@@ -140,6 +140,26 @@ pub struct MetaRecord {
     pub value: String,
 }
 
+/// Gaps that were accepted, oldest first. Key: `gaps` in the meta space.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapsRecord {
+    pub gaps: Vec<GapRecord>,
+}
+
+/// Changes that the source could not give any more, and that a person accepted to miss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapRecord {
+    /// The changes after this were missed, up to `to`.
+    pub from: Position,
+    pub to: Position,
+    /// Why the source could not be continued from there.
+    pub reason: String,
+    /// Milliseconds since 1970.
+    pub accepted_at_ms: u64,
+    /// The mappings that were not copied again yet.
+    pub mappings: Vec<String>,
+}
+
 /// The life cycle of a copy. Key: [`CopyKey::prefix`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeRecord {

@@ -120,7 +120,13 @@ impl Bench {
 
     /// Tails from an older position with new ticks, and catches up.
     pub async fn replays_from(&self, from: Position) {
-        let options = RunOptions { tail: true, backfill: true, from: Some(from), until_caught_up: true };
+        let options = RunOptions {
+            tail: true,
+            backfill: true,
+            from: Some(from),
+            until_caught_up: true,
+            accept_gap: false,
+        };
         let run = pipeline::run(self.parts(), options, CancellationToken::new());
         let ended = timeout(LONGEST, run).await.expect("nothing is in the way");
         assert_eq!(ended.expect("nothing that needs a person"), Finished::CaughtUp);
@@ -175,12 +181,14 @@ impl Bench {
 
 /// A run that copies, tails, and ends once it has caught up.
 pub async fn copy(parts: Parts) -> Result<Finished, ProtocolError> {
-    let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
+    let options =
+        RunOptions { tail: true, backfill: true, from: None, until_caught_up: true, accept_gap: false };
     pipeline::run(parts, options, CancellationToken::new()).await
 }
 
 async fn run(parts: Parts) -> Result<Finished, ProtocolError> {
-    let options = RunOptions { tail: true, backfill: false, from: None, until_caught_up: true };
+    let options =
+        RunOptions { tail: true, backfill: false, from: None, until_caught_up: true, accept_gap: false };
     let run = pipeline::run(parts, options, CancellationToken::new());
     timeout(LONGEST, run).await.expect("every fault is over, or given up on, long before")
 }

@@ -6,6 +6,7 @@ mod bench;
 mod broken;
 mod commits;
 mod counts;
+mod gap;
 mod gateway;
 mod journal;
 mod leases;

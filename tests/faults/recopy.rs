@@ -54,7 +54,7 @@ fn lists(bench: &Bench, keys: &[u64]) -> Ask {
 }
 
 fn options() -> RunOptions {
-    RunOptions { tail: true, backfill: false, from: None, until_caught_up: true }
+    RunOptions { tail: true, backfill: false, from: None, until_caught_up: true, accept_gap: false }
 }
 
 async fn runs(bench: &Bench, recopies: &Recopies) -> Result<Finished, ProtocolError> {

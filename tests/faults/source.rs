@@ -20,6 +20,7 @@ struct Script {
     breaks: VecDeque<usize>,
     streams: u64,
     executed: Option<GtidSet>,
+    purged: GtidSet,
 }
 
 impl Scripted {
@@ -40,6 +41,11 @@ impl Scripted {
     /// `executed` says this from now on; `None`: the truth.
     pub fn set_executed(&self, executed: Option<GtidSet>) {
         self.script().executed = executed;
+    }
+
+    /// The binlog begins after these from now on.
+    pub fn purge(&self, purged: GtidSet) {
+        self.script().purged = purged;
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -74,6 +80,10 @@ impl Source for Scripted {
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
+        if !from.gtids.contains_set(&self.script().purged) {
+            let (reason, advice) = ("the server has purged it".into(), "accept it".into());
+            return Err(SourceError::PositionLost { reason, advice });
+        }
         let stream = self.server.stream(from).await?;
         let mut script = self.script();
         script.streams += 1;

@@ -190,7 +190,8 @@ impl Life {
     }
 
     async fn last_run(&mut self) {
-        let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true };
+        let options =
+            RunOptions { tail: true, backfill: true, from: None, until_caught_up: true, accept_gap: false };
         let settings = Settings { failpoints: self.failpoints, ..Settings::default() };
         let settings =
             Settings { batch_rows: self.settings().batch_rows, chunk_rows: 4, count_rows: 2, ..settings };
@@ -218,6 +219,7 @@ impl Life {
             backfill: backfill_only || index >= world.profile.tail_only_runs,
             from,
             until_caught_up: dice.chance(300),
+            accept_gap: false,
         }
     }
 

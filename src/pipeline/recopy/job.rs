@@ -5,11 +5,11 @@ use super::{Ask, Recopies, Report, Shared, TargetReport, recount, scan};
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
 use crate::pipeline::copy::Copy;
-use crate::pipeline::life;
 use crate::pipeline::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::pipeline::sealed::{Turn, TurnRequest};
 use crate::pipeline::settings::Parts;
+use crate::pipeline::{gap, life};
 use crate::protocol::mark::prove;
 use crate::protocol::plan::Cohort;
 use crate::protocol::{ProtocolError, SafeMark};
@@ -123,6 +123,9 @@ impl Job<'_> {
         for copy in parked.iter().filter(|_| joins) {
             life::unpark(self.parts, copy).await?;
             self.report(copy.target.id, |report| report.unparked = true);
+        }
+        if joins {
+            gap::close(self.parts, &self.mapping.name).await?;
         }
         Ok(())
     }

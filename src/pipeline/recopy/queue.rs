@@ -4,7 +4,7 @@ use super::{Ask, JobState, Report, Touched};
 use crate::error::{Disposition, Exit, chain};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Jobs that are kept after their end, for those who ask.
@@ -32,7 +32,25 @@ struct State {
     next: u64,
     queued: VecDeque<(u64, Ask)>,
     reports: BTreeMap<u64, Report>,
+    /// Those that the run cannot go on without.
+    needed: BTreeSet<u64>,
     closed: bool,
+}
+
+impl State {
+    fn queue(&mut self, ask: Ask) -> u64 {
+        self.next += 1;
+        let number = self.next;
+        let (mapping, dry_run) = (ask.mapping.clone(), ask.dry_run);
+        self.reports.insert(number, Report { mapping, dry_run, ..Report::default() });
+        self.queued.push_back((number, ask));
+        while self.reports.len() > KEPT + QUEUED_MAX {
+            let over = self.reports.iter().find(|(_, report)| report.state.is_over());
+            let Some(oldest) = over.map(|(number, _)| *number) else { break };
+            self.reports.remove(&oldest);
+        }
+        number
+    }
 }
 
 impl Recopies {
@@ -70,6 +88,20 @@ impl Recopies {
         self.state().queued.iter().any(|(_, ask)| whole(ask))
     }
 
+    /// Queues a job that the run needs: where it fails the run ends, and until it is over the run has not caught up.
+    pub(in crate::pipeline) fn ask_needed(&self, ask: Ask) {
+        let mut state = self.state();
+        let number = state.queue(ask);
+        state.needed.insert(number);
+        drop(state);
+        self.inner.changed.raise();
+    }
+
+    /// Whether the run cannot go on without this job.
+    pub(super) fn is_needed(&self, number: u64) -> bool {
+        self.state().needed.contains(&number)
+    }
+
     /// Queues a job. Its number.
     ///
     /// # Errors
@@ -82,16 +114,7 @@ impl Recopies {
         if state.queued.len() >= QUEUED_MAX && !self.inner.alone {
             return Err(format!("{QUEUED_MAX} re-copies wait already"));
         }
-        state.next += 1;
-        let number = state.next;
-        let (mapping, dry_run) = (ask.mapping.clone(), ask.dry_run);
-        state.reports.insert(number, Report { mapping, dry_run, ..Report::default() });
-        state.queued.push_back((number, ask));
-        while state.reports.len() > KEPT + QUEUED_MAX {
-            let over = state.reports.iter().find(|(_, report)| report.state.is_over());
-            let Some(oldest) = over.map(|(number, _)| *number) else { break };
-            state.reports.remove(&oldest);
-        }
+        let number = state.queue(ask);
         drop(state);
         self.inner.changed.raise();
         Ok(number)
@@ -110,6 +133,16 @@ impl Recopies {
     /// Waits until every job is over.
     pub async fn all_over(&self) {
         self.when(|state| state.reports.values().all(|report| report.state.is_over()).then_some(())).await;
+    }
+
+    /// Waits until every job is over that the run needs, or is for.
+    pub(in crate::pipeline) async fn needed_are_over(&self) {
+        let alone = self.is_alone();
+        let over = |state: &State| {
+            let wanted = |number: &u64| alone || state.needed.contains(number);
+            state.reports.iter().all(|(number, report)| report.state.is_over() || !wanted(number))
+        };
+        self.when(|state| over(state).then_some(())).await;
     }
 
     /// The next job, once there is one; `None` when none comes.

@@ -161,9 +161,11 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
                 return damaged(place, &error.message);
             }
             let advice = if text.contains("purged") {
-                "the server no longer has the binlog files: copy again (recopy), or use a server that has them"
+                "the server no longer has the binlog files: use a server that has them, or go on over the gap: \
+                 `tailfill run --accept-gap` copies everything again"
             } else {
-                "copy again (recopy), or use a server that has this position"
+                "use a server that has this position, or go on over the gap: `tailfill run --accept-gap` copies \
+                 everything again"
             };
             SourceError::PositionLost { reason: error.message, advice: advice.into() }
         }
@@ -216,8 +218,8 @@ impl MysqlStream {
                     "the server has purged {} transactions after it ({missing})",
                     missing.count()
                 ),
-                advice: "copy again (recopy), use a server that still has them, or start from `earliest`; \
-                         binlog_expire_logs_seconds says how long they are kept"
+                advice: "use a server that still has them, or go on over the gap: `tailfill run --accept-gap` copies \
+                         everything again; binlog_expire_logs_seconds says how long they are kept"
                     .into(),
             });
         }
@@ -280,8 +282,9 @@ async fn await_executed(session: &Session, wanted: &GtidSet) -> Result<(), Sourc
             let lost = wanted.minus(&executed);
             return Err(SourceError::PositionLost {
                 reason: format!("the source lost transactions that were read ({lost})"),
-                advice: "it was restored, or a replica took over that had not received them: copy again \
-                         (recopy), or go back to the server that has them"
+                advice: "it was restored, or a replica took over that had not received them: go back to the \
+                         server that has them, or go on without them: `tailfill run --accept-gap` copies \
+                         everything again"
                     .into(),
             });
         }
