@@ -5,6 +5,12 @@
 //! whole process where the environment variable `TAILFILL_FAILPOINTS` names it: `scripts/break` turns each on in
 //! turn, and the tests that claim to hold the mechanism must fail.
 
+mod kill;
+
+#[cfg(feature = "failpoints")]
+pub use kill::is_armed;
+pub use kill::{KillPoint, kill_at};
+
 macro_rules! switches {
     ($($(#[doc = $doc:literal])+ $switch:ident = $name:literal;)+) => {
         /// The mechanisms that can be turned off.

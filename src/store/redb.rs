@@ -5,6 +5,7 @@
 
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
+use crate::failpoints::{KillPoint, kill_at};
 use ::redb::{
     Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
@@ -219,7 +220,14 @@ impl Shared {
             return Ok(Outcome::Refused);
         }
         apply(&transaction, commit).map_err(|error| self.io(error))?;
+        let is_checkpoint = commit.put.iter().any(|(space, ..)| *space == Space::Checkpoint);
+        if is_checkpoint {
+            kill_at(KillPoint::CheckpointUncommitted);
+        }
         transaction.commit().map_err(|error| self.io(error))?;
+        if is_checkpoint {
+            kill_at(KillPoint::CheckpointCommitted);
+        }
         Ok(Outcome::Committed)
     }
 }

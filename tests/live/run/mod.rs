@@ -9,6 +9,8 @@ pub mod giant;
 pub mod hbase;
 pub mod huge;
 pub mod kill;
+#[cfg(feature = "failpoints")]
+pub mod kill_points;
 pub mod memcached;
 pub mod modes;
 pub mod parking;
