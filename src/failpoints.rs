@@ -105,4 +105,6 @@ switches! {
     recopy_keeps_extras = "recopy-keeps-extras";
     /// A re-copy does not wait until what was sent before has landed.
     recopy_inside_horizon = "recopy-inside-horizon";
+    /// A clock that is far from MySQL's or HBase's is taken for right (I6).
+    clocks_not_compared = "clocks-not-compared";
 }
