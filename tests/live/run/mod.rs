@@ -14,6 +14,7 @@ pub mod kill;
 pub mod kill_points;
 pub mod memcached;
 pub mod modes;
+pub mod mysql;
 pub mod parking;
 pub mod position;
 pub mod recopy;
