@@ -23,3 +23,4 @@ pub mod replay;
 pub mod signals;
 pub mod state;
 pub mod window;
+pub mod zombies;
