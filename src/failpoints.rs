@@ -5,6 +5,12 @@
 //! whole process where the environment variable `TAILFILL_FAILPOINTS` names it: `scripts/break` turns each on in
 //! turn, and the tests that claim to hold the mechanism must fail.
 
+mod kill;
+
+#[cfg(feature = "failpoints")]
+pub use kill::is_armed;
+pub use kill::{KillPoint, kill_at};
+
 macro_rules! switches {
     ($($(#[doc = $doc:literal])+ $switch:ident = $name:literal;)+) => {
         /// The mechanisms that can be turned off.
@@ -101,4 +107,6 @@ switches! {
     gap_forgotten = "gap-forgotten";
     /// A re-copy does not wait until what was sent before has landed.
     recopy_inside_horizon = "recopy-inside-horizon";
+    /// A clock that is far from MySQL's or HBase's is taken for right (I6).
+    clocks_not_compared = "clocks-not-compared";
 }

@@ -151,13 +151,16 @@ impl From<StoreError> for Failure {
                 "one tailfill runs with a state_dir at a time; stop the other, or ask it with `tailfill status`"
             }
             StoreError::Io { .. } => "is the disk of state_dir full, or not writable?",
+            StoreError::Damaged { .. } => {
+                "restore state_dir from a copy, or copy into fresh tables with a new state_dir"
+            }
             StoreError::Record { .. } => {
                 "run the version of tailfill that wrote the state, or restore state_dir"
             }
         };
         let exit = match &error {
             StoreError::Locked { .. } => Exit::Refused,
-            StoreError::Io { .. } | StoreError::Record { .. } => Exit::Failed,
+            StoreError::Io { .. } | StoreError::Damaged { .. } | StoreError::Record { .. } => Exit::Failed,
         };
         Failure::new(exit, error).with_help(help)
     }

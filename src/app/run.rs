@@ -33,6 +33,8 @@ pub const RUN_ID: &[u8] = b"run_id";
 /// How long the state may be in use before a run is refused.
 const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A file would grow beyond a limit of the process; tokio has no name for it.
+const SIGXFSZ: i32 = 25;
 
 pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> {
     let begin = Instant::now();
@@ -223,6 +225,8 @@ async fn estimate(parts: &Parts) -> Result<(), Failure> {
 fn stop_on_signals() -> Result<CancellationToken, Failure> {
     let hear = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failed, error));
     let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?);
+    // nobody listens: it is enough that it does not end the process, whose write fails as on a full disk
+    drop(hear(SignalKind::from_raw(SIGXFSZ))?);
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {

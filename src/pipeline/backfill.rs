@@ -14,6 +14,7 @@ use super::progress::Waiter;
 use super::settings::Parts;
 use super::span::{Part, Piece, SpanDone, What};
 use crate::error::Disposition;
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
 use crate::model::{Mapping, Value};
 use crate::protocol::coalesce::SnapshotRows;
@@ -186,6 +187,7 @@ impl Worker<'_> {
             };
             let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
             if joined.is_empty() {
+                kill_at(KillPoint::ChunkRead);
                 return self.write(held, rows, &mark).await;
             }
             // rows of lists that joined the range since: put back, and taken with their leases
@@ -286,6 +288,13 @@ impl Worker<'_> {
         let count = rows.len() as u64;
         let writes = rows.finish(mark);
         let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
+        #[cfg(feature = "failpoints")]
+        if crate::failpoints::is_armed(KillPoint::ChunkPartlyWritten) && writes.len() > 1 {
+            let half = send(&*self.parts.sink, &held, &writes[..writes.len() / 2]).await;
+            if half.is_ok() {
+                kill_at(KillPoint::ChunkPartlyWritten);
+            }
+        }
         let outcome = send(&*self.parts.sink, &held, &writes).await;
         held.release().await;
         match outcome {
@@ -315,7 +324,9 @@ impl Worker<'_> {
     async fn done(&mut self, copy: &Copy, span: SpanDone) -> Result<(), ProtocolError> {
         let records = copy.chunks.lock().await.done_records(&span.chunks, span.rows);
         // I8: chunks count as done after their rows are acknowledged, never before
+        kill_at(KillPoint::ChunkWritten);
         chunks::put(&self.parts.store, &records).await?;
+        kill_at(KillPoint::ChunkNoted);
         copy.chunks.lock().await.note_done(span.chunks.len(), span.rows);
         copy.show(self.parts).await;
         Ok(())

@@ -24,6 +24,7 @@ use super::progress::Waiter;
 use super::sealed::{self, RecountRequest};
 use super::settings::Parts;
 use super::walk::{self, Page};
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
 use crate::model::GtidSet;
 use crate::protocol::ProtocolError;
@@ -102,6 +103,7 @@ impl Pass<'_> {
             if !self.walk_until_nothing_is_found(Recounting::Count).await? {
                 return Ok(false);
             }
+            kill_at(KillPoint::CountsUnnoted);
             self.counts.set(self.parts, self.copy, CountsState::Counted).await?;
         }
         Ok(true)

@@ -27,6 +27,9 @@ const EVENTS_QUEUED: usize = 32;
 /// Batches sealed and not yet journaled, and journaled and not yet with the writer.
 const BATCHES_QUEUED: usize = 64;
 
+/// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
+const LEAD_WARNED: Duration = Duration::from_secs(1);
+
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
@@ -225,7 +228,17 @@ async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), Protoco
     parts.progress.set_checkpointed(&recovered.checkpoint.position);
     let replaying = !recovered.checkpoint.replaying_until.is_empty();
     parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
+    warn_of_lead(parts, recovered);
     Ok(())
+}
+
+/// Ticks go on above the last one wherever the clock is (I1), and so may be ahead of it (I6).
+fn warn_of_lead(parts: &Parts, recovered: &Recovered) {
+    let lead = Duration::from_millis(recovered.last_tick.0.saturating_sub(parts.clock.now_ms()));
+    if lead >= LEAD_WARNED {
+        let seconds = lead.as_secs();
+        tracing::warn!(seconds, "the clock was set back: ticks go on above the last one, ahead of the clock");
+    }
 }
 
 /// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.

@@ -13,6 +13,7 @@ use super::sealed::Boundary;
 use super::settings::Parts;
 use super::turns::Turns;
 use super::window::{ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window};
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, ListId};
 use crate::model::{GtidSet, Position, Tick};
 use crate::protocol::count::ListRecount;
@@ -487,6 +488,9 @@ impl Writer {
     async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
         if !self.checkpoint_is_stale {
             return Ok(());
+        }
+        if self.batches.is_empty() {
+            kill_at(KillPoint::AllWritten);
         }
         self.journal.advance(&self.written).await?;
         self.checkpoint_is_stale = false;

@@ -68,7 +68,7 @@ impl ProtocolError {
             ProtocolError::Store(StoreError::Io { .. }) => {
                 Some("is the disk full, or state_dir not writable?")
             }
-            ProtocolError::Store(StoreError::Record { .. }) => {
+            ProtocolError::Store(StoreError::Damaged { .. } | StoreError::Record { .. }) => {
                 Some("restore state_dir from a copy, or copy into fresh tables with a new state_dir")
             }
             ProtocolError::CannotCut { .. } => Some(

@@ -7,6 +7,7 @@
 use super::ListWrites;
 use super::count::ListRecount;
 use super::mark::UnprovenMark;
+use crate::failpoints::{KillPoint, kill_at};
 use crate::model::{GtidSet, Point, Position, Tick};
 use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
@@ -241,6 +242,9 @@ impl Journal {
         let commit = self.may_come_after_send(commit);
         if !commit.put.is_empty() {
             self.make(commit).await?;
+        }
+        if pending.iter().any(|item| matches!(item.entry, Some(Entry::Batch { .. }))) {
+            kill_at(KillPoint::Journaled);
         }
         // marks lie above the replayed batches around them, so this is not the order of ticks
         let mut ticks: Vec<Tick> = pending.iter().map(|item| item.tick).collect();

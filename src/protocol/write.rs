@@ -5,6 +5,7 @@
 use super::ListWrites;
 use super::journal::Journaled;
 use crate::error::Disposition;
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::Held;
 use crate::model::TargetId;
 use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
@@ -50,6 +51,9 @@ pub async fn send(
     }
     let (mut rows_written, mut accepted, mut refused) = (0, Vec::new(), Vec::new());
     for (target, mut rows) in by_target {
+        if !accepted.is_empty() {
+            kill_at(KillPoint::BatchPartlySent);
+        }
         rows.sort_unstable_by(|(a_key, a), (b_key, b)| (a_key, a.row, a.tick).cmp(&(b_key, b.row, b.tick)));
         let rows: Vec<PackedWrite<'_>> = rows.into_iter().map(|(_, row)| row).collect();
         match send_to_target(sink, held, target, &rows).await {

@@ -74,9 +74,12 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("the state in {place} is in use by another tailfill")]
     Locked { place: String },
-    /// Reading or writing failed (disk full, torn file).
+    /// Reading or writing failed (disk full).
     #[error("the state in {place}: {reason}")]
     Io { place: String, reason: String },
+    /// The file is not what was written (its end is missing, bytes changed).
+    #[error("the state in {place} is damaged: {reason}")]
+    Damaged { place: String, reason: String },
     /// A record is not what this version writes.
     #[error("a record of the state is damaged or from another version: {reason}")]
     Record { reason: String },

@@ -5,13 +5,15 @@
 
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
+use crate::failpoints::{KillPoint, kill_at};
 use ::redb::{
     Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTable, TableDefinition, TableError, WriteTransaction,
+    ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use async_trait::async_trait;
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,8 +65,8 @@ impl RedbStore {
     /// file with 0600). A file that was not closed properly is repaired, and every page is checked.
     ///
     /// # Errors
-    /// `Locked` when another process has it open; `Io` when it cannot be read or is damaged; `Record`
-    /// when it is of another version, or not tailfill's.
+    /// `Locked` when another process has it open; `Io` when it cannot be read; `Damaged` when bytes of it
+    /// are missing or changed; `Record` when it is of another version, or not tailfill's.
     pub async fn open(state_dir: &Path) -> Result<RedbStore, StoreError> {
         RedbStore::open_by(state_dir, |path, place| {
             if !path.try_exists().map_err(|error| io(place, error))? {
@@ -218,7 +220,14 @@ impl Shared {
             return Ok(Outcome::Refused);
         }
         apply(&transaction, commit).map_err(|error| self.io(error))?;
+        let is_checkpoint = commit.put.iter().any(|(space, ..)| *space == Space::Checkpoint);
+        if is_checkpoint {
+            kill_at(KillPoint::CheckpointUncommitted);
+        }
         transaction.commit().map_err(|error| self.io(error))?;
+        if is_checkpoint {
+            kill_at(KillPoint::CheckpointCommitted);
+        }
         Ok(Outcome::Committed)
     }
 }
@@ -269,7 +278,7 @@ fn create(path: &Path, place: &str) -> Result<(), StoreError> {
     write_schema(&database).map_err(|error| io(place, error))?;
     drop(database);
     match fs::hard_link(&unfinished.0, path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => (),
     }
     drop(unfinished);
@@ -307,8 +316,26 @@ fn open_error(place: &str, error: DatabaseError) -> StoreError {
         DatabaseError::UpgradeRequired(_) => {
             StoreError::Record { reason: format!("{place}: {error}; use the version that wrote it") }
         }
+        DatabaseError::Storage(error) if is_damage(&error) => damaged(place, error),
         error => io(place, error),
     }
+}
+
+fn is_damage(error: &StorageError) -> bool {
+    match error {
+        StorageError::Corrupted(_) => true,
+        StorageError::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
+            )
+        }
+        _ => false,
+    }
+}
+
+fn damaged(place: &str, reason: impl Display) -> StoreError {
+    StoreError::Damaged { place: place.to_owned(), reason: reason.to_string() }
 }
 
 fn io(place: &str, error: impl Display) -> StoreError {
@@ -322,5 +349,5 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(io(&place, "the file is damaged: reading or writing it failed unexpectedly")))
+    done.unwrap_or_else(|_| Err(damaged(&place, "reading or writing it failed unexpectedly")))
 }

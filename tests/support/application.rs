@@ -2,13 +2,14 @@
 
 use super::mysql;
 use super::shape::{Shape, equal};
+use super::wait::LIMIT;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// The application at work.
@@ -17,8 +18,11 @@ pub struct Application {
     workers: JoinSet<()>,
 }
 
+#[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    /// Connects again when the server is gone.
+    patient: AtomicBool,
     transactions: AtomicU64,
 }
 
@@ -33,12 +37,13 @@ impl Application {
         seed: u64,
     ) -> Application {
         println!("the application's seed is {seed}");
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), transactions: AtomicU64::new(0) });
+        let shared = Arc::new(Shared::default());
         let mut workers = JoinSet::new();
         let each = shapes.iter().flat_map(|shape| std::iter::repeat_n(*shape, connections as usize));
         for (number, shape) in (0..).zip(each) {
             let worker = Worker {
                 conn: mysql::connect(port, Some(database)).await,
+                place: (port, database.to_owned()),
                 rng: StdRng::seed_from_u64(seed.wrapping_add(number)),
                 shape,
                 sizes: sizes.to_vec(),
@@ -47,6 +52,12 @@ impl Application {
             workers.spawn(worker.work());
         }
         Application { shared, workers }
+    }
+
+    /// Lets it outlast its server's restarts.
+    pub fn patient(self) -> Application {
+        self.shared.patient.store(true, Relaxed);
+        self
     }
 
     /// Transactions committed so far.
@@ -66,6 +77,8 @@ impl Application {
 
 struct Worker {
     conn: Conn,
+    /// Where it connects to: port and database.
+    place: (u16, String),
     rng: StdRng,
     shape: &'static Shape,
     sizes: Vec<u64>,
@@ -80,12 +93,29 @@ impl Worker {
                     Ok(()) => drop(self.shared.transactions.fetch_add(1, Relaxed)),
                     // a duplicate key, a lock that took too long, a deadlock: what applications shrug at
                     Err(Error::Server(error)) if [1062, 1205, 1213].contains(&error.code) => {
-                        self.conn.query_drop("ROLLBACK").await.expect("MySQL is up");
+                        let back = self.conn.query_drop("ROLLBACK").await;
+                        match self.shared.patient.load(Relaxed) {
+                            true if back.is_err() => self.connect_again().await,
+                            _ => back.expect("MySQL is up"),
+                        }
                     }
+                    Err(_) if self.shared.patient.load(Relaxed) => self.connect_again().await,
                     Err(error) => panic!("{error}: {transaction:?}"),
                 }
             }
             tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..8))).await;
+        }
+    }
+
+    async fn connect_again(&mut self) {
+        let begin = Instant::now();
+        loop {
+            if let Some(conn) = mysql::try_connect(self.place.0, Some(&self.place.1)).await {
+                self.conn = conn;
+                return;
+            }
+            assert!(begin.elapsed() < LIMIT, "the application's MySQL is away for too long");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -21,3 +21,4 @@ pub mod shell;
 pub mod sums;
 pub mod tailfill;
 pub mod wait;
+pub mod wall_clock;

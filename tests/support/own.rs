@@ -99,7 +99,7 @@ impl Own {
         );
         own.command.extend(options.iter().map(|option| (*option).to_owned()));
         own.start();
-        until_so("the test's own MySQL", async || mysql::try_connect(own.port, None).await.is_some()).await;
+        own.until_it_answers().await;
         own
     }
 
@@ -156,11 +156,23 @@ impl Own {
         }
     }
 
-    /// Sends STOP or CONT.
+    /// SIGTERM, and waits for the end.
+    pub async fn terminate(&mut self) {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it runs");
+        until_so("the server's end", async || child.try_wait().is_ok_and(|ended| ended.is_some())).await;
+    }
+
+    /// Sends STOP, CONT or TERM.
     pub fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().expect("it runs").id().to_string();
         let status = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
         assert!(status.expect("kill can be started").success());
+    }
+
+    /// Waits until a MySQL answers.
+    pub async fn until_it_answers(&self) {
+        until_so(self.name, async || mysql::try_connect(self.port, None).await.is_some()).await;
     }
 
     pub async fn until_it_listens(&self) {

@@ -46,6 +46,8 @@ struct State {
     bite: AtomicU8,
     /// Pieces of data and connections that a fault has met.
     hits: AtomicU64,
+    /// Pieces of replies that came from the server.
+    replies: AtomicU64,
 }
 
 impl Proxy {
@@ -58,6 +60,7 @@ impl Proxy {
             resets: watch::Sender::new(()),
             bite: AtomicU8::new(Bite::None as u8),
             hits: AtomicU64::new(0),
+            replies: AtomicU64::new(0),
         });
         let shared = state.clone();
         let task = tokio::spawn(async move {
@@ -86,6 +89,11 @@ impl Proxy {
     /// Does it to the next reply, on whichever connection that comes; [`Bite::None`] takes it back.
     pub fn bite(&self, bite: Bite) {
         self.state.bite.store(bite as u8, SeqCst);
+    }
+
+    /// How many pieces of replies the server has given so far, whatever became of them.
+    pub fn replies(&self) -> u64 {
+        self.state.replies.load(SeqCst)
     }
 
     /// How often a fault has met something so far.
@@ -136,6 +144,9 @@ async fn forward(
     let mut buffer = vec![0; 1 << 16];
     let mut way = state.way.subscribe();
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if bitten.is_some() {
+            state.replies.fetch_add(1, SeqCst);
+        }
         if *way.borrow_and_update() == Way::BlackHole {
             state.hits.fetch_add(1, SeqCst);
             if way.wait_for(|way| *way != Way::BlackHole).await.is_err() {

@@ -1,8 +1,10 @@
 //! The program itself, as a user starts it.
 
 use super::printed;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +30,8 @@ pub struct Tailfill {
 pub struct Ended {
     /// `None`: by a signal.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     pub out: String,
     pub err: String,
     command: String,
@@ -49,6 +53,7 @@ impl Tailfill {
             .arg("-c")
             .arg(config)
             .env_remove("TAILFILL_FAILPOINTS")
+            .env_remove("TAILFILL_KILL_AT")
             .env_remove("TAILFILL_LOG")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
@@ -70,7 +75,14 @@ impl Tailfill {
         self.ended_with(status)
     }
 
-    /// Sends INT or TERM.
+    /// From now on it writes nothing beyond the first so many bytes of any file.
+    pub fn limit_files(&self, bytes: u64) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        prlimit(pid, Resource::Fsize, limit).expect("it was started by this test");
+    }
+
+    /// Sends a signal.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
         assert!(status.expect("kill can be started").success(), "SIG{signal} to {}", self.pid());
@@ -137,7 +149,7 @@ impl Tailfill {
         let (out, err) = (read(&self.out), read(&self.err));
         let dir = self.out.parent().expect("they lie in the test's folder");
         printed::check(dir, &self.command, &out, &err);
-        Ended { code: status.code(), out, err, command: self.command.clone() }
+        Ended { code: status.code(), signal: status.signal(), out, err, command: self.command.clone() }
     }
 }
 
@@ -159,6 +171,21 @@ impl Ended {
     pub fn expect_code(self, code: i32) -> Ended {
         let Ended { command, out, err, .. } = &self;
         assert_eq!(self.code, Some(code), "`{command}` wrote:\n{}\n{}", tail(out), tail(err));
+        self
+    }
+
+    /// Fails unless it was killed: SIGKILL, and no other end.
+    #[track_caller]
+    pub fn expect_kill(self) -> Ended {
+        let Ended { command, out, err, .. } = &self;
+        let code = self.code;
+        assert_eq!(
+            self.signal,
+            Some(9),
+            "`{command}` ended with {code:?}, and wrote:\n{}\n{}",
+            tail(out),
+            tail(err)
+        );
         self
     }
 

@@ -3,6 +3,7 @@
 use super::job::{Job, Patience};
 use super::scan::LOOK_UPS_AT_ONCE;
 use super::{Touch, What};
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
 use crate::model::{Mapping, Row, Target, Value};
 use crate::pipeline::copy::Copy;
@@ -217,9 +218,11 @@ impl<'a> Settling<'a> {
             }
             if !self.job.dry_run {
                 self.note(&touches)?;
+                kill_at(KillPoint::RecopyNoted);
                 if let Some(again) = self.write(held, repairs.finish()).await? {
                     return Ok(again);
                 }
+                kill_at(KillPoint::RecopyWritten);
             }
             self.count(&touches);
         }

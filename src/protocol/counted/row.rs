@@ -3,9 +3,10 @@
 use super::long::SoFar;
 use super::retry::{Retry, Stop};
 use super::{CountedRows, RowQueue};
+use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
 use crate::model::Tick;
-use crate::protocol::count::{CountMode, RowWork, Step, after, step};
+use crate::protocol::count::{CountMode, RowWork, Step, What, after, step};
 use crate::protocol::write::{counted_before, uncompared};
 use crate::sink::{CellNames, CellRange, CountedRow, CountedWrite, SinkError};
 
@@ -88,8 +89,11 @@ impl<'a> Row<'a> {
                     self.whole = Some((found.tick, self.cells(found.tick).await?));
                     self.known = Some(found);
                 }
-                Step::Write(write) => match self.send(&write).await {
+                Step::Write(write) => match self.send(&write, work).await {
                     Ok(true) => {
+                        if matches!(work.what, What::Count) {
+                            kill_at(KillPoint::CountWritten);
+                        }
                         self.known = Some(after(found, &write));
                         return Ok((write.puts.len() + write.delete_columns.len()).max(1) as u64);
                     }
@@ -114,7 +118,10 @@ impl<'a> Row<'a> {
         Ok(found.pop().unwrap_or_else(|| CountedRow { row: self.names.row.clone(), ..CountedRow::default() }))
     }
 
-    async fn send(&self, write: &CountedWrite) -> Result<bool, SinkError> {
+    async fn send(&self, write: &CountedWrite, work: &RowWork) -> Result<bool, SinkError> {
+        if matches!(work.what, What::Count) {
+            kill_at(KillPoint::RowCounted);
+        }
         let (held, sink, target) = (self.with.held, self.with.sink, self.queue.target);
         match self.with.failpoints.count_by_plain_put() {
             true => uncompared(held.deadline(), sink, target, write).await,

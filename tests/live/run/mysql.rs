@@ -1,0 +1,110 @@
+//! MySQL in trouble, on a server of the test's own: restarted, killed, its binlog rotated and purged, all under a run.
+
+use crate::support::mysql;
+use crate::support::own::Own;
+use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::shape::FOLLOWS;
+use crate::support::wait::until_so;
+use mysql_async::prelude::Queryable;
+use serde_json::Value as Json;
+
+fn batches(status: &Json) -> u64 {
+    status["tail"]["batches"].as_u64().unwrap_or_default()
+}
+
+async fn until_both_work(scenario: &Scenario) -> Json {
+    let both = |status: &Json| chunks_done(status) > 0 && batches(status) > 0;
+    scenario.until_status("copy and tail to work", both).await
+}
+
+/// The test's own connection, after its server was away.
+async fn connect_again(scenario: &mut Scenario) {
+    scenario.conn = mysql::connect(scenario.settings.mysql_port, Some(&scenario.database)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_that_is_killed_and_that_is_restarted_under_a_run_costs_only_time() {
+    let mut server = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(server.port, "restarts", &FOLLOWS).await.fill(150, 4_000).await;
+    scenario.settings.chunk_rows = 20;
+    scenario.settings.workers = 1;
+    scenario.init().await;
+    let application = scenario.application(2).await.patient();
+    let run = scenario.start(&["run"]);
+    let mut status = until_both_work(&scenario).await;
+    for kill in [true, false] {
+        let reconnects = status["retries"]["source"].as_u64();
+        if kill {
+            server.kill();
+        } else {
+            server.terminate().await;
+        }
+        let noticed = |status: &Json| status["retries"]["source"].as_u64() > reconnects;
+        scenario.until_status("the run to notice", noticed).await;
+        server.start();
+        server.until_it_answers().await;
+        let before = batches(&status);
+        status = scenario.until_status("the tail to go on", |status| batches(status) > before + 10).await;
+    }
+    println!("{} transactions; retries {}", application.stop().await, status["retries"]);
+    connect_again(&mut scenario).await;
+    scenario.until_written().await;
+    run.signal("TERM");
+    run.ended().await.expect_code(130);
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 1_500);
+}
+
+async fn binlogs(scenario: &mut Scenario) -> Vec<String> {
+    let rows: Vec<mysql_async::Row> = scenario.conn.query("SHOW BINARY LOGS").await.expect("root may");
+    rows.iter().map(|row| row.get(0).expect("a file's name")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing() {
+    let server = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(server.port, "rotated", &FOLLOWS).await.fill(150, 3_000).await;
+    scenario.settings.chunk_rows = 20;
+    scenario.settings.workers = 1;
+    scenario.init().await;
+    let first = binlogs(&mut scenario).await.pop().expect("a binlog");
+    let application = scenario.application(2).await;
+    let run = scenario.start(&["run"]);
+    until_both_work(&scenario).await;
+    for rotation in 0..30 {
+        scenario.sql("FLUSH BINARY LOGS").await;
+        let enough = application.transactions() + 3;
+        until_so("changes in the new file", async || application.transactions() >= enough).await;
+        if rotation % 10 == 9 {
+            scenario.until_written().await;
+            let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
+            // MySQL keeps a file that somebody still reads, and those after it
+            scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+        }
+    }
+    let files = binlogs(&mut scenario).await;
+    assert!(files.len() < 20 && !files.contains(&first), "purged up to what was read: {files:?}");
+    application.stop().await;
+    scenario.until_written().await;
+    let status = scenario.status().await.expect("it runs");
+    assert_eq!(status["retries"]["source"], 0, "no connection was lost");
+    run.signal("TERM");
+    run.ended().await.expect_code(130);
+
+    // everything but the newest file is gone, and the checkpoint is past it
+    scenario.sql("FLUSH BINARY LOGS").await;
+    let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
+    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+    assert_eq!(binlogs(&mut scenario).await, [newest]);
+    scenario.sql("DELETE FROM follows LIMIT 20").await;
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 1_000);
+
+    // a change that is purged before it was read cannot be had any more
+    scenario.sql("UPDATE follows SET note = 'never read' LIMIT 3").await;
+    scenario.sql("FLUSH BINARY LOGS").await;
+    let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
+    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+    let ended = scenario.run(&["run"]).await.expect_code(5);
+    ended.says(&["cannot be continued from this position", "purged", "help:", "copy"]);
+}
