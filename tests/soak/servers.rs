@@ -2,6 +2,7 @@
 
 use super::bag::{Bag, between, dice};
 use super::tally::Tally;
+use crate::support::memcached::flush_all;
 use crate::support::mysql;
 use crate::support::own::Own;
 use crate::support::shell;
@@ -10,7 +11,6 @@ use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 /// What a server may take on a busy machine until it accepts connections.
@@ -34,7 +34,7 @@ pub async fn disturb_memcached(
     while wait(&stop, between(&mut dice, 4_000, 20_000)).await {
         let kind = bag.draw(&mut dice);
         if kind == "memcached: flush_all" {
-            flush_all(&own).await;
+            flush_all(&own.address()).await;
         } else {
             own.kill();
             tokio::time::sleep(between(&mut dice, 0, 4_000)).await;
@@ -52,15 +52,6 @@ async fn until_it_accepts(own: &Own) {
         assert!(begin.elapsed() < START_LIMIT, "nothing listens at {}", own.address());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// Every lease is gone.
-async fn flush_all(own: &Own) {
-    let mut server = tokio::net::TcpStream::connect(own.address()).await.expect("memcached is up");
-    server.write_all(b"flush_all\r\n").await.expect("memcached is up");
-    let mut reply = [0; 4];
-    server.read_exact(&mut reply).await.expect("memcached answers");
-    assert_eq!(&reply, b"OK\r\n");
 }
 
 /// The gateway dies and comes back.

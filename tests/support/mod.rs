@@ -20,4 +20,5 @@ pub mod shape;
 pub mod shell;
 pub mod sums;
 pub mod tailfill;
+pub mod trouble;
 pub mod wait;

@@ -104,8 +104,14 @@ impl Own {
     }
 
     pub async fn memcached() -> Own {
+        Own::memcached_that(&[]).await
+    }
+
+    /// memcached with more options.
+    pub async fn memcached_that(options: &[&str]) -> Own {
         let mut own = Own::like("memcached");
         own.set_after("-p");
+        own.command.extend(options.iter().map(|option| (*option).to_owned()));
         own.start();
         own.until_it_listens().await;
         own

@@ -17,4 +17,5 @@ pub mod recopy;
 pub mod refusals;
 pub mod replay;
 pub mod signals;
+pub mod troubles;
 pub mod window;
