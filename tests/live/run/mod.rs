@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod gateways;
 pub mod giant;
 pub mod hbase;
+pub mod hottest;
 pub mod huge;
 pub mod kill;
 pub mod memcached;
