@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 pub const CONNECTIONS: [&str; 3] = ["mysql", "memcached", "hbase"];
 
 /// What happens to everything else.
-pub const OTHERS: [&str; 14] = [
+pub const OTHERS: [&str; 19] = [
     "tailfill: kill -9",
     "tailfill: SIGTERM",
     "tailfill: paused and continued",
@@ -23,6 +23,11 @@ pub const OTHERS: [&str; 14] = [
     "hbase: region split",
     "mysql: connections killed",
     "mysql: binlog rotated",
+    "mysql: killed and restarted",
+    "mysql: restarted cleanly",
+    "recopy: beside a run, with nothing to mend",
+    "recopy: planted corruption mended",
+    "verify --repair: planted corruption mended",
 ];
 
 /// How often each kind of fault was delivered: not asked for, but seen to have met something.

@@ -18,6 +18,10 @@ pub struct Application {
 }
 
 struct Shared {
+    port: u16,
+    database: String,
+    /// Whether MySQL may be restarted under it.
+    outlives_mysql: bool,
     stop: AtomicBool,
     transactions: AtomicU64,
 }
@@ -32,13 +36,35 @@ impl Application {
         connections: u64,
         seed: u64,
     ) -> Application {
+        let shared = Shared::of(port, database, false);
+        Application::with(shared, shapes, sizes, connections, seed).await
+    }
+
+    /// The same with one connection to each table, opened again whenever MySQL is.
+    pub async fn outliving_mysql(
+        port: u16,
+        database: &str,
+        shapes: &[&'static Shape],
+        sizes: &[u64],
+        seed: u64,
+    ) -> Application {
+        Application::with(Shared::of(port, database, true), shapes, sizes, 1, seed).await
+    }
+
+    async fn with(
+        shared: Shared,
+        shapes: &[&'static Shape],
+        sizes: &[u64],
+        connections: u64,
+        seed: u64,
+    ) -> Application {
         println!("the application's seed is {seed}");
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), transactions: AtomicU64::new(0) });
+        let shared = Arc::new(shared);
         let mut workers = JoinSet::new();
         let each = shapes.iter().flat_map(|shape| std::iter::repeat_n(*shape, connections as usize));
         for (number, shape) in (0..).zip(each) {
             let worker = Worker {
-                conn: mysql::connect(port, Some(database)).await,
+                conn: mysql::connect(shared.port, Some(&shared.database)).await,
                 rng: StdRng::seed_from_u64(seed.wrapping_add(number)),
                 shape,
                 sizes: sizes.to_vec(),
@@ -64,6 +90,13 @@ impl Application {
     }
 }
 
+impl Shared {
+    fn of(port: u16, database: &str, outlives_mysql: bool) -> Shared {
+        let (stop, transactions) = (AtomicBool::new(false), AtomicU64::new(0));
+        Shared { port, database: database.to_owned(), outlives_mysql, stop, transactions }
+    }
+}
+
 struct Worker {
     conn: Conn,
     rng: StdRng,
@@ -80,12 +113,25 @@ impl Worker {
                     Ok(()) => drop(self.shared.transactions.fetch_add(1, Relaxed)),
                     // a duplicate key, a lock that took too long, a deadlock: what applications shrug at
                     Err(Error::Server(error)) if [1062, 1205, 1213].contains(&error.code) => {
-                        self.conn.query_drop("ROLLBACK").await.expect("MySQL is up");
+                        let rolled_back = self.conn.query_drop("ROLLBACK").await;
+                        self.outlive(rolled_back, &transaction).await;
                     }
-                    Err(error) => panic!("{error}: {transaction:?}"),
+                    Err(error) => self.outlive(Err(error), &transaction).await,
                 }
             }
             tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..8))).await;
+        }
+    }
+
+    /// What it was doing when MySQL ended is committed or not, which nobody can tell.
+    async fn outlive(&mut self, outcome: Result<(), Error>, transaction: &[String]) {
+        let Shared { port, database, outlives_mysql, .. } = &*self.shared;
+        match outcome {
+            Ok(()) => {}
+            Err(error) if *outlives_mysql && mysql::is_lost(&error) => {
+                self.conn = mysql::connect_when_up(*port, Some(database)).await;
+            }
+            Err(error) => panic!("{error}: {transaction:?}"),
         }
     }
 

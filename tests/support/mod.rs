@@ -4,6 +4,7 @@ pub mod application;
 pub mod calls;
 pub mod child;
 pub mod compare;
+pub mod corruption;
 pub mod decode;
 pub mod examples;
 pub mod giant;

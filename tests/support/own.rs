@@ -12,10 +12,14 @@ use mysql_async::prelude::Queryable;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tailfill::model::Target;
 use tailfill::sink::hbase::thrift1::Thrift1Sink;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::{Sink, SinkError};
+
+/// What a server may take to end as it is asked to, on a busy machine.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 
 /// A server process that only this test uses; killed when dropped.
 pub struct Own {
@@ -162,7 +166,23 @@ impl Own {
         }
     }
 
-    /// Sends STOP or CONT.
+    /// SIGTERM, and waits for the end.
+    pub async fn stop(&mut self) {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it runs");
+        let begin = Instant::now();
+        while child.try_wait().expect("it was started by this test").is_none() {
+            assert!(begin.elapsed() < STOP_LIMIT, "{} does not end", self.name);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Its folder; that of MySQL's data is `data` in it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Sends STOP, CONT or TERM.
     pub fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().expect("it runs").id().to_string();
         let status = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
