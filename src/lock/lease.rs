@@ -99,7 +99,7 @@ pub struct LeaseCounts {
 ///
 /// Nothing waits for a lock, in here or while holding: what is not free is reported, queued by
 /// ticket, and asked for again. Cancelling an acquisition gives back what it took (leases whose reply
-/// was lost are released by a later call, or expire). All time is tokio's, all randomness the
+/// was lost are released by a later call, also those whose request comes late, or expire). All time is tokio's, all randomness the
 /// given entropy's.
 #[derive(Clone)]
 pub struct Leases {
@@ -274,6 +274,7 @@ impl Inner {
                 asked.refused =
                     ours.iter().enumerate().filter(|(_, ours)| !**ours).map(|(at, _)| at).collect();
                 self.take_over(reach, lists, &mut asked.refused, &token).await;
+                self.take_late(reach, lists, &mut asked.refused, &token).await;
                 asked.token = Some(token);
             }
             Added::Unknown if self.options.on_loss == OnLoss::Degrade => {
@@ -298,6 +299,23 @@ impl Inner {
         if let Some(taken) = reach.take_over(&standing, &self.predecessor, token).await {
             let mut taken = taken.into_iter();
             refused.retain(|_| !taken.next().unwrap_or(false));
+        }
+    }
+
+    /// Takes what a late request of this process blocks off `refused`.
+    async fn take_late(&self, reach: &Reach, lists: &[ListId], refused: &mut Vec<usize>, token: &Token) {
+        let standing: Vec<ListId> = refused.iter().map(|at| lists[*at]).collect();
+        let freed = reach.release_late(&standing).await;
+        if freed.is_empty() {
+            return;
+        }
+        match reach.add(&freed, token).await {
+            Added::Answered(ours) => {
+                let taken = |list| freed.iter().zip(&ours).any(|(freed, ours)| *freed == list && *ours);
+                refused.retain(|at| !taken(lists[*at]));
+            }
+            Added::Unknown => reach.leave_stray(freed, token.clone()),
+            Added::NotAsked => (),
         }
     }
 

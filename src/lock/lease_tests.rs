@@ -256,6 +256,72 @@ async fn leases_whose_reply_was_lost_are_released_when_the_server_answers_again(
     }
 }
 
+/// An `add` that was given up is on its way still, while everything else is answered again; its lease was given back.
+async fn given_up(server: &MemoryLeases, leases: &Leases) {
+    server.set_answers(Answers::Later);
+    if let Ok(held) = leases.acquire_all(&[list(1), list(2)], leases.claim().ticket()).await {
+        held.release().await;
+    }
+    server.set_answers(Answers::Yes);
+    advance(SECOND).await;
+    for _ in 0..2 {
+        acquire(leases, &[list(9)]).await.release().await;
+    }
+    assert!(server.is_empty() && leases.degraded().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_comes_late_is_known_for_our_own_and_does_not_block_its_list() {
+    for on_loss in [OnLoss::Degrade, OnLoss::Wait] {
+        let server = MemoryLeases::new();
+        let leases = leases_of("run", &server, on_loss);
+        given_up(&server, &leases).await;
+        server.deliver();
+        let late = server.holder(&key(1)).expect("it came");
+        assert_eq!(server.holder(&key(2)), Some(late.clone()));
+        let before = Instant::now();
+        let held = acquire(&leases, &[list(1)]).await;
+        let grant = leases.acquire_any(&[(list(2), leases.ticket())]).await;
+        assert!(grant.held.is_some() && server.holder(&key(2)) != Some(late.clone()));
+        assert!(server.holder(&key(1)).is_some_and(|token| token.0.starts_with("run:") && token != late));
+        assert_eq!(held.deadline(), before + 8 * SECOND, "{on_loss:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_program_took_before_ours_came_late_is_left_to_it() {
+    let (server, leases) = world();
+    given_up(&server, &leases).await;
+    let other = leases_of("other", &server, OnLoss::Degrade);
+    let there = acquire(&other, &[list(1)]).await;
+    server.deliver();
+    let claim = leases.claim();
+    for _ in 0..3 {
+        let busy = leases.acquire_all(&[list(1)], claim.ticket()).await.expect_err("it is another's");
+        assert_eq!(busy.elsewhere, [list(1)]);
+    }
+    assert!(there.is_live() && server.holder(&key(1)).is_some_and(|token| token.0.starts_with("other:")));
+    there.release().await;
+    assert_eq!(other.counts().lost_total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dropped_holder_may_still_write_to_is_not_taken_for_late() {
+    let (server, leases) = world();
+    // its reply is lost, and it is dropped instead of given back, as with a write under way
+    server.set_answers(Answers::Later);
+    drop(acquire(&leases, &[list(1)]).await);
+    server.set_answers(Answers::Yes);
+    server.deliver();
+    advance(SECOND).await;
+    let claim = leases.claim();
+    for _ in 0..3 {
+        leases.acquire_all(&[list(1)], claim.ticket()).await.expect_err("it stands until it expires");
+    }
+    advance(9 * SECOND).await;
+    leases.acquire_all(&[list(1)], claim.ticket()).await.expect("it expired").release().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_acquisition_holds_nothing_and_its_leases_are_released_later() {
     let (server, leases) = world();

@@ -18,6 +18,8 @@ pub enum Answers {
     Never,
     /// Does the work; the answer never comes.
     WorkDoneReplyLost,
+    /// Never answers; an `add` is on its way until [`MemoryLeases::deliver`].
+    Later,
 }
 
 /// Leases with Memcache's rules: whole seconds, and anything can vanish at any time. Clones share
@@ -33,6 +35,8 @@ struct State {
     answers: Answers,
     delay: Duration,
     calls: u64,
+    /// Keys, each with the token and the seconds with which it is to be added.
+    on_their_way: Vec<(String, Token, u32)>,
 }
 
 struct Lease {
@@ -52,6 +56,15 @@ impl MemoryLeases {
     /// How long each call takes before it does anything.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
+    }
+
+    /// Does every `add` that is on its way.
+    pub fn deliver(&self) {
+        let mut state = self.state();
+        state.expire();
+        for (key, token, seconds) in std::mem::take(&mut state.on_their_way) {
+            state.add(key, &token, seconds);
+        }
     }
 
     /// One lease goes, as by eviction.
@@ -105,7 +118,7 @@ impl MemoryLeases {
             Answers::Refuses => {
                 Err(LockError { server: "memory".to_owned(), reason: "connection refused".to_owned() })
             }
-            Answers::Never => std::future::pending().await,
+            Answers::Never | Answers::Later => std::future::pending().await,
             Answers::WorkDoneReplyLost => {
                 self.work(work);
                 std::future::pending().await
@@ -129,6 +142,15 @@ impl State {
         let now = Instant::now();
         self.leases.retain(|_, lease| lease.expires > now);
     }
+
+    fn add(&mut self, key: String, token: &Token, seconds: u32) -> bool {
+        let free = !self.leases.contains_key(&key);
+        if free {
+            let expires = Instant::now() + Duration::from_secs(seconds.into());
+            self.leases.insert(key, Lease { token: token.clone(), expires });
+        }
+        free
+    }
 }
 
 #[async_trait]
@@ -139,18 +161,12 @@ impl LeaseServer for MemoryLeases {
         token: &Token,
         expiry: Duration,
     ) -> Result<Vec<bool>, LockError> {
-        self.answer(|state| {
-            let expires = Instant::now() + Duration::from_secs(expiry_seconds(expiry).into());
-            let mut add = |key: LeaseKey| {
-                let free = !state.leases.contains_key(&key.0);
-                if free {
-                    state.leases.insert(key.0, Lease { token: token.clone(), expires });
-                }
-                free
-            };
-            keys.iter().map(&mut add).collect()
-        })
-        .await
+        let seconds = expiry_seconds(expiry);
+        if self.state().answers == Answers::Later {
+            let adds = keys.iter().map(|key| (key.0, token.clone(), seconds));
+            self.state().on_their_way.extend(adds);
+        }
+        self.answer(|state| keys.iter().map(|key| state.add(key.0, token, seconds)).collect()).await
     }
 
     async fn take_over(

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub mod held;
 pub mod key;
+mod late;
 pub mod lease;
 #[cfg(test)]
 mod lease_tests;

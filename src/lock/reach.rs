@@ -1,5 +1,6 @@
 //! The way to the lease server: time-outs, the memory of an outage, and leases that nobody owns any more.
 
+use super::late::LateLeases;
 use super::{KeyNames, LeaseServer, ListId, LockError, Predecessor, Token};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -49,6 +50,7 @@ struct State {
     next_try: Option<Instant>,
     outages_total: u64,
     strays: VecDeque<Stray>,
+    late: LateLeases,
 }
 
 /// Leases that may stand on the server under a token that nobody holds any more: the reply to their
@@ -112,8 +114,32 @@ impl Reach {
     }
 
     /// Releases leases; `None` when that is not known to have worked, in which case (as after a
-    /// cancellation) it is tried again later.
+    /// cancellation) it is tried again later. Those that are not there may come yet: see
+    /// [`Reach::release_late`].
     pub(super) async fn release(&self, lists: &[ListId], token: &Token) -> Option<Vec<bool>> {
+        let ours = self.delete(lists, token).await?;
+        let not_found = lists.iter().zip(&ours).filter(|(_, ours)| !**ours).map(|(list, _)| *list);
+        self.state().late.remember(not_found, token);
+        Some(ours)
+    }
+
+    /// Of lists that were refused, frees those that only a late request of our own blocks, and names them. The
+    /// caller holds the in-process locks of the lists, so nobody writes to one under such a lease.
+    pub(super) async fn release_late(&self, refused: &[ListId]) -> Vec<ListId> {
+        let late = self.state().late.of(refused, STRAYS_PER_CALL);
+        let mut freed = Vec::new();
+        for (token, lists) in late {
+            let Some(ours) = self.delete(&lists, &token).await else { return freed };
+            let mut state = self.state();
+            for (list, _) in lists.iter().zip(ours).filter(|(_, ours)| *ours) {
+                state.late.forget(list);
+                freed.push(*list);
+            }
+        }
+        freed
+    }
+
+    async fn delete(&self, lists: &[ListId], token: &Token) -> Option<Vec<bool>> {
         let mut unanswered = Unanswered::new(self, lists, token);
         if !self.may_ask() {
             return None;

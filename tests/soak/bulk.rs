@@ -20,7 +20,7 @@ pub struct Bulk {
 
 /// Changes whole lists until it is stopped.
 pub async fn change_whole_lists(
-    database: String,
+    (port, database): (u16, String),
     shape: &'static Shape,
     sizes: Vec<u64>,
     seed: u64,
@@ -28,7 +28,7 @@ pub async fn change_whole_lists(
     stop: CancellationToken,
 ) -> Bulk {
     let mut dice = dice(seed, round, "bulk");
-    let mut conn = mysql::connect(mysql::mysql_port(), Some(&database)).await;
+    let mut conn = mysql::connect_when_up(port, Some(&database)).await;
     let mut done = Bulk::default();
     loop {
         let pause = between(&mut dice, 4_000, 25_000);
@@ -42,7 +42,11 @@ pub async fn change_whole_lists(
             }
             // a duplicate key, a lock that took too long, a deadlock: what applications shrug at
             Err(Error::Server(error)) if [1062, 1205, 1213].contains(&error.code) => {
-                conn.query_drop("ROLLBACK").await.expect("MySQL is up");
+                // its end rolls back
+                conn = mysql::connect_when_up(port, Some(&database)).await;
+            }
+            Err(error) if mysql::is_lost(&error) => {
+                conn = mysql::connect_when_up(port, Some(&database)).await
             }
             Err(error) => panic!("{error}"),
         }

@@ -4,7 +4,6 @@
 
 use crate::support::compare::{Side, WideRow, differences};
 use crate::support::lists::Form;
-use crate::support::mysql::mysql_port;
 use crate::support::scenario::Scenario;
 use crate::support::shape::Shape;
 use serde_json::{Value as Json, json};
@@ -53,12 +52,12 @@ impl Compared {
 /// Compares every item, every value, every row and every count of all targets with MySQL.
 pub async fn compare(scenario: &Scenario) -> Vec<Compared> {
     let sink: Arc<dyn Sink> = Arc::new(scenario.hbase().await);
+    let place = (scenario.settings.mysql_port, scenario.database.clone());
     let mut all = Vec::new();
     let forms = scenario.lists.iter().flat_map(|lists| lists.targets.iter().map(|form| (lists.shape, form)));
     for (id, (shape, form)) in (0..).zip(forms) {
         let (name, form) = (form.name, form.clone());
-        let comparing =
-            tokio::spawn(compare_target(sink.clone(), TargetId(id), shape, form, scenario.database.clone()));
+        let comparing = tokio::spawn(compare_target(sink.clone(), TargetId(id), shape, form, place.clone()));
         // what cannot be decoded is a difference too
         let compared = comparing.await.unwrap_or_else(|error| Compared {
             target: name.to_owned(),
@@ -76,10 +75,10 @@ async fn compare_target(
     id: TargetId,
     shape: &'static Shape,
     form: Form,
-    database: String,
+    (mysql_port, database): (u16, String),
 ) -> Compared {
     let side = Side { shape, form: &form };
-    let mysql = side.of_mysql(mysql_port(), &database).await;
+    let mysql = side.of_mysql(mysql_port, &database).await;
     let hbase = side.of_hbase(&*sink, id).await;
     let mut compared = Compared {
         target: format!("{} {}", shape.table, form.name),

@@ -7,6 +7,7 @@ mod bag;
 mod bulk;
 mod checker;
 mod log;
+mod mend;
 mod network;
 mod places;
 mod process;
@@ -44,13 +45,11 @@ async fn chaos_ends_equal() {
     let seed = number("TAILFILL_SOAK_SEED").unwrap_or_else(|| rand::random::<u64>() >> 32);
     println!("soak of {minutes} minutes, seed {seed}");
     let mut log = Log { seed, minutes, start: now().await, tally: Tally::new(), rounds: Vec::new() };
-    let user = round::create_user().await;
     let was_interrupted = tokio::select! {
-        () = soak(&mut log, &user) => false,
+        () = soak(&mut log) => false,
         // what the round has made is removed by its end
         _ = tokio::signal::ctrl_c() => true,
     };
-    round::drop_user(&user).await;
     assert!(!was_interrupted, "interrupted");
     log.write().await;
     println!("{:#}", log.report(&now().await));
@@ -63,13 +62,13 @@ async fn chaos_ends_equal() {
 }
 
 /// Round after round until the time is over, or something is wrong.
-async fn soak(log: &mut Log, user: &str) {
+async fn soak(log: &mut Log) {
     let begin = Instant::now();
     let mut servers = start_servers().await;
     while let Some(length) = next_length(Duration::from_secs(60 * log.minutes), begin.elapsed()) {
         let number = log.rounds.len() as u64 + 1;
         let round;
-        (servers, round) = round::run(servers, user, &log.tally, log.seed, number, length).await;
+        (servers, round) = round::run(servers, &log.tally, log.seed, number, length).await;
         println!("{}", round.json());
         let is_right = round.is_right();
         log.rounds.push(round);
@@ -92,11 +91,12 @@ fn next_length(whole: Duration, gone: Duration) -> Option<Duration> {
 }
 
 async fn start_servers() -> Servers {
-    let (memcached, gateway) = tokio::join!(Own::memcached(), Own::gateway());
+    let (mysql, memcached, gateway) = tokio::join!(Own::mysql(&[]), Own::memcached(), Own::gateway());
     let to_memcached = Proxy::start(memcached.port, None).await;
     let to_gateway = Proxy::start(gateway.port, None).await;
-    let to_mysql = Proxy::start(mysql_port(), None).await;
-    Servers { memcached, gateway, links: Arc::new(Links([to_mysql, to_memcached, to_gateway])) }
+    let to_mysql = Proxy::start(mysql.port, None).await;
+    let (user, links) = (round::create_user(mysql.port).await, [to_mysql, to_memcached, to_gateway]);
+    Servers { mysql, user, memcached, gateway, links: Arc::new(Links(links)) }
 }
 
 /// UTC.

@@ -2,7 +2,7 @@
 
 use crate::support::mysql;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
+use mysql_async::{Conn, Error, Row};
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::sync::{Arc, Mutex};
@@ -26,11 +26,14 @@ pub struct Places {
 
 impl Places {
     /// Notes positions until it is stopped.
-    pub async fn note(self, stop: CancellationToken) {
-        let mut conn = mysql::connection(mysql::mysql_port()).await;
+    pub async fn note(self, port: u16, stop: CancellationToken) {
+        let mut conn = mysql::connect_when_up(port, None).await;
         loop {
-            let place = now(&mut conn).await;
-            self.noted.lock().expect("noting does not panic").push(place);
+            match now(&mut conn).await {
+                Ok(place) => self.noted.lock().expect("noting does not panic").push(place),
+                Err(error) if mysql::is_lost(&error) => conn = mysql::connect_when_up(port, None).await,
+                Err(error) => panic!("{error}"),
+            }
             if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
                 return;
             }
@@ -38,15 +41,22 @@ impl Places {
     }
 
     /// A GTID set, or a `FILE:OFFSET`, that the checkpoint is past. Mostly one of the last, at times any.
-    pub async fn older_than(&self, checkpoint: &str, file_offset: bool, dice: &mut StdRng) -> Option<String> {
+    /// None too where MySQL is away.
+    pub async fn older_than(
+        &self,
+        port: u16,
+        checkpoint: &str,
+        file_offset: bool,
+        dice: &mut StdRng,
+    ) -> Option<String> {
         let noted = self.noted.lock().expect("noting does not panic").clone();
-        let mut conn = mysql::connection(mysql::mysql_port()).await;
+        let mut conn = mysql::connect_when_up(port, None).await;
         let mut older = Vec::new();
         // what ended the binlog at one moment is committed by the next
         for pair in noted.windows(2) {
             let contained = if file_offset { &pair[1] } else { &pair[0] };
             let query = format!("SELECT GTID_SUBSET('{}', '{checkpoint}')", contained.gtids);
-            if conn.query_first::<u8, _>(query).await.expect("GTID sets are compared") != Some(1) {
+            if conn.query_first::<u8, _>(query).await.ok()? != Some(1) {
                 break;
             }
             older.push(if file_offset { pair[0].file_offset.clone() } else { pair[0].gtids.clone() });
@@ -57,10 +67,11 @@ impl Places {
     }
 }
 
-async fn now(conn: &mut Conn) -> Place {
-    let gtids: Option<String> = conn.query_first("SELECT @@gtid_executed").await.expect("MySQL is up");
-    let row: Option<Row> = conn.query_first("SHOW BINARY LOG STATUS").await.expect("MySQL is up");
+async fn now(conn: &mut Conn) -> Result<Place, Error> {
+    let gtids: Option<String> = conn.query_first("SELECT @@gtid_executed").await?;
+    let row: Option<Row> = conn.query_first("SHOW BINARY LOG STATUS").await?;
     let row = row.expect("there is a binlog");
     let (file, offset): (String, u64) = (row.get(0).expect("a file"), row.get(1).expect("an offset"));
-    Place { gtids: gtids.unwrap_or_default().replace('\n', ""), file_offset: format!("{file}:{offset}") }
+    let gtids = gtids.unwrap_or_default().replace('\n', "");
+    Ok(Place { gtids, file_offset: format!("{file}:{offset}") })
 }

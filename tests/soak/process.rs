@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What a drain may take while the network is bad.
-const DRAIN_LIMIT: Duration = Duration::from_secs(90);
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum From {
@@ -44,7 +44,7 @@ impl Lives {
     }
 
     /// An end that nobody asked for.
-    fn ended_by_itself(&mut self, ended: &Ended) {
+    pub fn ended_by_itself(&mut self, ended: &Ended) {
         self.panicked(ended);
         let reason = format!("code {:?}: {}", ended.code, last_error(&ended.err));
         if ended.code != Some(1) {
@@ -53,7 +53,7 @@ impl Lives {
         *self.by_itself.entry(reason).or_default() += 1;
     }
 
-    fn panicked(&mut self, ended: &Ended) {
+    pub fn panicked(&mut self, ended: &Ended) {
         self.wrong.extend(ended.err.lines().filter(|line| line.contains("panicked at")).map(str::to_owned));
     }
 }
@@ -145,7 +145,9 @@ async fn end_it(mut run: Tailfill, dice: &mut StdRng, tally: &Tally, lives: &mut
     } else {
         run.signal("TERM");
         let ended = run.ended_within(DRAIN_LIMIT).await;
-        if ended.code != Some(130) {
+        // a process that was only just started does not listen for it yet
+        let had_not_begun = ended.code.is_none() && ended.err.is_empty();
+        if ended.code != Some(130) && !had_not_begun {
             lives.ended_by_itself(&ended);
             return false;
         }
@@ -173,5 +175,5 @@ async fn older_position(
 ) -> Option<String> {
     let status = scenario.status().await?;
     let checkpoint = status["positions"]["checkpointed"]["gtids"].as_str()?.to_owned();
-    places.older_than(&checkpoint, file_offset, dice).await
+    places.older_than(scenario.settings.mysql_port, &checkpoint, file_offset, dice).await
 }

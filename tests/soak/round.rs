@@ -3,6 +3,7 @@
 use super::bag::dice;
 use super::bulk::{self, Bulk};
 use super::checker::{self, Compared};
+use super::mend::{Mended, Mending};
 use super::network::{self, Links};
 use super::places::Places;
 use super::process::{self, Lives};
@@ -10,7 +11,7 @@ use super::servers;
 use super::tally::Tally;
 use crate::support::application::Application;
 use crate::support::lists::{Cells, Form, Lists};
-use crate::support::mysql::{self, mysql_port};
+use crate::support::mysql;
 use crate::support::own::{Own, Speaks};
 use crate::support::scenario::Scenario;
 use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, STOCK, Shape};
@@ -19,6 +20,7 @@ use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value as Json, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -28,8 +30,14 @@ const DAY: u64 = 24 * 3_600 * 1_000_000;
 /// What catching up may take when everything is quiet: replays of a whole round, leases of the dead.
 const QUIET_LIMIT: Duration = Duration::from_secs(600);
 
+/// What re-copies have of a round at most; what is not done by then is done without faults.
+const MENDING: Duration = Duration::from_secs(100);
+
 /// What the soak has of its own, and lends to each round.
 pub struct Servers {
+    pub mysql: Own,
+    /// By whom the connections of tailfill are known.
+    pub user: String,
     pub memcached: Own,
     pub gateway: Own,
     pub links: Arc<Links>,
@@ -44,6 +52,7 @@ pub struct Round {
     pub transactions: u64,
     pub bulk: Bulk,
     pub lives: Lives,
+    pub mended: Mended,
     /// How far the run was when the faults ended.
     pub under_faults: Json,
     pub catch_up_seconds: u64,
@@ -59,8 +68,7 @@ impl Round {
 
     pub fn is_right(&self) -> bool {
         self.differences() == 0
-            && self.wrong.is_empty()
-            && self.lives.wrong.is_empty()
+            && self.all_wrong().is_empty()
             && self.compared.iter().all(|compared| compared.items > 0)
     }
 
@@ -69,7 +77,7 @@ impl Round {
     }
 
     pub fn all_wrong(&self) -> Vec<String> {
-        [self.wrong.clone(), self.lives.wrong.clone()].concat()
+        [self.wrong.clone(), self.lives.wrong.clone(), self.mended.wrong.clone()].concat()
     }
 
     pub fn json(&self) -> Json {
@@ -82,6 +90,13 @@ impl Round {
             "rows_of_big_transactions": self.bulk.rows,
             "starts": self.lives.starts,
             "stops": { "kill_9": self.lives.kills, "sigterm": self.lives.terms, "by_itself": self.lives.by_itself },
+            "recopies": {
+                "seconds": self.mended.seconds,
+                "attempts": self.mended.attempts,
+                "ended_under_faults": self.mended.under_faults,
+                "planted": self.mended.planted,
+                "items_touched": self.mended.touched,
+            },
             "when_the_faults_ended": self.under_faults,
             "catch_up_seconds": self.catch_up_seconds,
             "targets": self.compared.iter().map(Compared::json).collect::<Vec<_>>(),
@@ -106,18 +121,21 @@ pub fn lists(shape: &'static Shape) -> Lists {
     }
 }
 
-async fn prepare(shape: &'static Shape, user: &str, servers: &Servers, dice: &mut StdRng) -> Scenario {
+async fn prepare(shape: &'static Shape, servers: &Servers, dice: &mut StdRng) -> Scenario {
     let rows = dice.random_range(4_000..9_000);
-    let scenario = Scenario::new("soak", shape).await.moving(vec![lists(shape)]).await;
+    let scenario = Scenario::on(servers.mysql.port, "soak", shape).await.moving(vec![lists(shape)]).await;
     let mut scenario = scenario.fill(dice.random_range(100..300), rows).await;
     let [to_mysql, to_memcached, to_gateway] = &servers.links.0;
     let settings = &mut scenario.settings;
-    settings.user = user.to_owned();
+    settings.user = servers.user.clone();
     settings.source = "tls = \"disabled\"".into();
     settings.mysql_through = Some(to_mysql.port);
     settings.memcached = Some(format!("127.0.0.1:{}", to_memcached.port));
     settings.gateways = vec![format!("127.0.0.1:{}", to_gateway.port)];
     settings.retry_for = "150s";
+    // re-copies wait for so long after a start. Nothing that is delivered later brings back what they mend: no change is
+    // missed here before it
+    settings.operation_timeout = "15s";
     settings.batch_rows = *[20, 100, 500].get(dice.random_range(0..3)).expect("one of three");
     settings.chunk_rows = *[20, 60, 200].get(dice.random_range(0..3)).expect("one of three");
     settings.workers = dice.random_range(1..4);
@@ -128,7 +146,6 @@ async fn prepare(shape: &'static Shape, user: &str, servers: &Servers, dice: &mu
 /// A round of `length`. The servers come back.
 pub async fn run(
     mut servers: Servers,
-    user: &str,
     tally: &Tally,
     seed: u64,
     number: u64,
@@ -138,24 +155,18 @@ pub async fn run(
     let mut dice = dice(seed, number, "round");
     let shapes = [&FOLLOWS, &STOCK, &LABELS, &ENTRIES];
     let shape = shapes[((seed + number) % 4) as usize];
-    let scenario = prepare(shape, user, &servers, &mut dice).await;
+    let scenario = prepare(shape, &servers, &mut dice).await;
     let mut round = Round { number, table: shape.table, ..Round::default() };
     println!("round {number}: {} ({} rows)", shape.table, scenario.sizes.iter().sum::<u64>());
 
-    let application =
-        Application::start(mysql_port(), &scenario.database, &[shape], &scenario.sizes, 1, dice.random())
-            .await;
+    let port = servers.mysql.port;
+    let (database, sizes) = (scenario.database.clone(), scenario.sizes.clone());
+    let application = Application::start(port, &database, &[shape], &sizes, 1, dice.random()).await.patient();
     let (faults, writes) = (CancellationToken::new(), CancellationToken::new());
-    let whole_lists = tokio::spawn(bulk::change_whole_lists(
-        scenario.database.clone(),
-        shape,
-        scenario.sizes.clone(),
-        seed,
-        number,
-        writes.clone(),
-    ));
+    let whole_lists =
+        tokio::spawn(bulk::change_whole_lists((port, database), shape, sizes, seed, number, writes.clone()));
     let places = Places::default();
-    let noting = tokio::spawn(places.clone().note(writes.clone()));
+    let noting = tokio::spawn(places.clone().note(port, writes.clone()));
     let tables = (0..scenario.targets()).map(|target| scenario.table(target)).collect();
     let stop = || faults.clone();
     let network = tokio::spawn(network::disturb(servers.links.clone(), tally.clone(), seed, number, stop()));
@@ -163,16 +174,23 @@ pub async fn run(
         tokio::spawn(servers::disturb_memcached(servers.memcached, tally.clone(), seed, number, stop()));
     let gateway =
         tokio::spawn(servers::disturb_gateway(servers.gateway, tally.clone(), seed, number, stop()));
-    let mysql = tokio::spawn(servers::disturb_mysql(user.to_owned(), tally.clone(), seed, number, stop()));
+    let user = servers.user.clone();
+    let mysql =
+        tokio::spawn(servers::disturb_mysql(servers.mysql, user, tally.clone(), seed, number, stop()));
     let regions = tokio::spawn(servers::disturb_regions(tables, tally.clone(), seed, number, stop()));
 
-    round.lives =
-        process::live_and_die(&scenario, &places, tally, (seed, number), Instant::now() + length).await;
+    let faults_end = Instant::now() + length;
+    let end = faults_end - MENDING.min(length / 2);
+    round.lives = process::live_and_die(&scenario, &places, tally, (seed, number), end).await;
+    let mending = Mending::new(&scenario, tally, &mut round.lives, &faults, faults_end);
+    // alternately, and each way for each table
+    round.mended = mending.mend((seed + number + number / 4).is_multiple_of(2)).await;
 
     faults.cancel();
+    servers.mysql = mysql.await.expect("MySQL's faults");
     (servers.memcached, servers.gateway) =
         (memcached.await.expect("memcached's faults"), gateway.await.expect("the gateway's faults"));
-    for (what, task) in [("network", network), ("mysql", mysql), ("regions", regions)] {
+    for (what, task) in [("network", network), ("regions", regions)] {
         task.await.unwrap_or_else(|error| panic!("the faults of {what}: {error}"));
     }
     let gateways = || vec![servers.gateway.address()];
@@ -188,7 +206,7 @@ pub async fn run(
     quiet(&scenario, &mut round).await;
     round.seconds = begin.elapsed().as_secs();
     if !round.is_right() {
-        keep(scenario, &round);
+        keep(scenario, &mut servers, &round);
     }
     (servers, round)
 }
@@ -232,25 +250,23 @@ async fn quiet(scenario: &Scenario, round: &mut Round) {
 }
 
 /// What is needed to find out why stays: the database, the HBase tables, the state and everything that was printed.
-fn keep(scenario: Scenario, round: &Round) {
+fn keep(scenario: Scenario, servers: &mut Servers, round: &Round) {
     let Some(folder) = std::env::var_os("TAILFILL_SOAK_KEEP") else { return };
     let to = std::path::Path::new(&folder).join(format!("round-{}", round.number));
-    let copied = std::process::Command::new("cp").arg("-r").arg(scenario.dir()).arg(&to).status();
-    println!("kept: {} ({copied:?}), database {}", to.display(), scenario.database);
+    let copy = |from: &Path, to: &Path| std::process::Command::new("cp").arg("-r").arg(from).arg(to).status();
+    let copied = copy(scenario.dir(), &to);
+    servers.mysql.kill();
+    let data = copy(&servers.mysql.dir().join("data"), &to.join("mysql"));
+    println!("kept: {} ({copied:?}, MySQL {data:?}), database {}", to.display(), scenario.database);
     std::mem::forget(scenario); // its end would drop them
 }
 
 /// A MySQL user by which the connections of tailfill are known.
-pub async fn create_user() -> String {
-    let user = format!("tf_soak_{:08x}", rand::random::<u32>());
-    let mut conn = mysql::connection(mysql_port()).await;
+pub async fn create_user(port: u16) -> String {
+    let user = "tf_soak".to_owned();
+    let mut conn = mysql::connection(port).await;
     for statement in [format!("CREATE USER '{user}'@'%'"), format!("GRANT ALL ON *.* TO '{user}'@'%'")] {
         conn.query_drop(statement).await.expect("root may create users");
     }
     user
-}
-
-pub async fn drop_user(user: &str) {
-    let mut conn = mysql::connection(mysql_port()).await;
-    conn.query_drop(format!("DROP USER '{user}'@'%'")).await.expect("root may drop users");
 }

@@ -1,16 +1,15 @@
-//! Faults of the servers: memcached and a gateway of the soak's own, MySQL's connections and binlog, HBase's regions.
+//! Faults of the servers: MySQL, memcached and a gateway of the soak's own, and HBase's regions.
 
 use super::bag::{Bag, between, dice};
 use super::tally::Tally;
+use crate::support::memcached::flush_all;
 use crate::support::mysql;
 use crate::support::own::Own;
 use crate::support::shell;
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 /// What a server may take on a busy machine until it accepts connections.
@@ -34,7 +33,7 @@ pub async fn disturb_memcached(
     while wait(&stop, between(&mut dice, 4_000, 20_000)).await {
         let kind = bag.draw(&mut dice);
         if kind == "memcached: flush_all" {
-            flush_all(&own).await;
+            flush_all(&own.address()).await;
         } else {
             own.kill();
             tokio::time::sleep(between(&mut dice, 0, 4_000)).await;
@@ -52,15 +51,6 @@ async fn until_it_accepts(own: &Own) {
         assert!(begin.elapsed() < START_LIMIT, "nothing listens at {}", own.address());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// Every lease is gone.
-async fn flush_all(own: &Own) {
-    let mut server = tokio::net::TcpStream::connect(own.address()).await.expect("memcached is up");
-    server.write_all(b"flush_all\r\n").await.expect("memcached is up");
-    let mut reply = [0; 4];
-    server.read_exact(&mut reply).await.expect("memcached answers");
-    assert_eq!(&reply, b"OK\r\n");
 }
 
 /// The gateway dies and comes back.
@@ -85,28 +75,54 @@ pub async fn disturb_gateway(
     own
 }
 
-/// MySQL ends the connections of `user`, and begins new binlog files.
-pub async fn disturb_mysql(user: String, tally: Tally, seed: u64, round: u64, stop: CancellationToken) {
+/// MySQL ends the connections of `user`, begins new binlog files, and is restarted.
+pub async fn disturb_mysql(
+    mut own: Own,
+    user: String,
+    tally: Tally,
+    seed: u64,
+    round: u64,
+    stop: CancellationToken,
+) -> Own {
     let mut dice = dice(seed, round, "mysql");
-    let mut bag = Bag::of(vec!["mysql: connections killed", "mysql: binlog rotated"]);
-    let mut conn = mysql::connection(mysql::mysql_port()).await;
-    while wait(&stop, between(&mut dice, 4_000, 25_000)).await {
+    let mut bag = Bag::of(vec![
+        "mysql: connections killed",
+        "mysql: binlog rotated",
+        "mysql: killed and restarted",
+        "mysql: restarted cleanly",
+    ]);
+    while wait(&stop, between(&mut dice, 4_000, 30_000)).await {
         let kind = bag.draw(&mut dice);
-        let met = if kind == "mysql: binlog rotated" {
-            conn.query_drop("FLUSH BINARY LOGS").await.expect("the binlog can be rotated");
-            true
-        } else {
-            kill_connections(&mut conn, &user, &mut dice).await > 0
+        let met = match kind {
+            "mysql: connections killed" => kill_connections(own.port, &user, &mut dice).await > 0,
+            "mysql: binlog rotated" => {
+                let mut conn = mysql::connect_when_up(own.port, None).await;
+                conn.query_drop("FLUSH BINARY LOGS").await.expect("the binlog can be rotated");
+                true
+            }
+            _ => {
+                if kind == "mysql: restarted cleanly" {
+                    own.terminate().await
+                } else {
+                    own.kill()
+                }
+                tokio::time::sleep(between(&mut dice, 0, 3_000)).await;
+                own.start();
+                mysql::connect_when_up(own.port, None).await;
+                true
+            }
         };
         if met {
             tally.add(kind);
         }
     }
+    own
 }
 
 /// Kills all connections of the user, or about half; returns how many.
-async fn kill_connections(conn: &mut Conn, user: &str, dice: &mut StdRng) -> usize {
-    let query = format!("SELECT id FROM performance_schema.processlist WHERE user = '{user}'");
+async fn kill_connections(port: u16, user: &str, dice: &mut StdRng) -> usize {
+    let mut conn = mysql::connect_when_up(port, None).await;
+    let query = format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
     let connections: Vec<u64> = conn.query(query).await.expect("connections are listed");
     let all = dice.random_ratio(1, 2);
     let mut killed = 0;

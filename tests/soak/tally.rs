@@ -1,16 +1,14 @@
 //! What was thrown at the run, by kind.
 
+use crate::support::trouble::Trouble;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// The connections that faults are delivered on.
 pub const CONNECTIONS: [&str; 3] = ["mysql", "memcached", "hbase"];
 
-/// What happens to a connection.
-pub const NETWORK: [&str; 5] = ["reset", "black hole", "slow link", "reply cut in half", "reply lost"];
-
 /// What happens to everything else.
-pub const OTHERS: [&str; 14] = [
+pub const OTHERS: [&str; 19] = [
     "tailfill: kill -9",
     "tailfill: SIGTERM",
     "tailfill: paused and continued",
@@ -25,6 +23,11 @@ pub const OTHERS: [&str; 14] = [
     "hbase: region split",
     "mysql: connections killed",
     "mysql: binlog rotated",
+    "mysql: killed and restarted",
+    "mysql: restarted cleanly",
+    "recopy: beside a run, with nothing to mend",
+    "recopy: planted corruption mended",
+    "verify --repair: planted corruption mended",
 ];
 
 /// How often each kind of fault was delivered: not asked for, but seen to have met something.
@@ -37,7 +40,7 @@ impl Tally {
     /// Every kind there is, none delivered.
     pub fn new() -> Tally {
         let network =
-            CONNECTIONS.iter().flat_map(|on| NETWORK.iter().map(move |kind| format!("{on}: {kind}")));
+            CONNECTIONS.iter().flat_map(|on| Trouble::ALL.map(|kind| format!("{on}: {}", kind.name())));
         let kinds = network.chain(OTHERS.map(str::to_owned)).map(|kind| (kind, 0)).collect();
         Tally { kinds: Arc::new(Mutex::new(kinds)) }
     }

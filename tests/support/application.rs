@@ -2,14 +2,13 @@
 
 use super::mysql;
 use super::shape::{Shape, equal};
-use super::wait::LIMIT;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// The application at work.
@@ -20,9 +19,11 @@ pub struct Application {
 
 #[derive(Default)]
 struct Shared {
+    port: u16,
+    database: String,
+    /// Whether MySQL may be restarted under it: it connects again whenever that is there.
+    is_patient: AtomicBool,
     stop: AtomicBool,
-    /// Connects again when the server is gone.
-    patient: AtomicBool,
     transactions: AtomicU64,
 }
 
@@ -37,13 +38,12 @@ impl Application {
         seed: u64,
     ) -> Application {
         println!("the application's seed is {seed}");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { port, database: database.to_owned(), ..Shared::default() });
         let mut workers = JoinSet::new();
         let each = shapes.iter().flat_map(|shape| std::iter::repeat_n(*shape, connections as usize));
         for (number, shape) in (0..).zip(each) {
             let worker = Worker {
-                conn: mysql::connect(port, Some(database)).await,
-                place: (port, database.to_owned()),
+                conn: mysql::connect(shared.port, Some(&shared.database)).await,
                 rng: StdRng::seed_from_u64(seed.wrapping_add(number)),
                 shape,
                 sizes: sizes.to_vec(),
@@ -56,7 +56,7 @@ impl Application {
 
     /// Lets it outlast its server's restarts.
     pub fn patient(self) -> Application {
-        self.shared.patient.store(true, Relaxed);
+        self.shared.is_patient.store(true, Relaxed);
         self
     }
 
@@ -77,8 +77,6 @@ impl Application {
 
 struct Worker {
     conn: Conn,
-    /// Where it connects to: port and database.
-    place: (u16, String),
     rng: StdRng,
     shape: &'static Shape,
     sizes: Vec<u64>,
@@ -93,29 +91,25 @@ impl Worker {
                     Ok(()) => drop(self.shared.transactions.fetch_add(1, Relaxed)),
                     // a duplicate key, a lock that took too long, a deadlock: what applications shrug at
                     Err(Error::Server(error)) if [1062, 1205, 1213].contains(&error.code) => {
-                        let back = self.conn.query_drop("ROLLBACK").await;
-                        match self.shared.patient.load(Relaxed) {
-                            true if back.is_err() => self.connect_again().await,
-                            _ => back.expect("MySQL is up"),
-                        }
+                        let rolled_back = self.conn.query_drop("ROLLBACK").await;
+                        self.outlive(rolled_back, &transaction).await;
                     }
-                    Err(_) if self.shared.patient.load(Relaxed) => self.connect_again().await,
-                    Err(error) => panic!("{error}: {transaction:?}"),
+                    Err(error) => self.outlive(Err(error), &transaction).await,
                 }
             }
             tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..8))).await;
         }
     }
 
-    async fn connect_again(&mut self) {
-        let begin = Instant::now();
-        loop {
-            if let Some(conn) = mysql::try_connect(self.place.0, Some(&self.place.1)).await {
-                self.conn = conn;
-                return;
+    /// What it was doing when MySQL ended is committed or not, which nobody can tell.
+    async fn outlive(&mut self, outcome: Result<(), Error>, transaction: &[String]) {
+        let Shared { port, database, is_patient, .. } = &*self.shared;
+        match outcome {
+            Ok(()) => {}
+            Err(error) if is_patient.load(Relaxed) && mysql::is_lost(&error) => {
+                self.conn = mysql::connect_when_up(*port, Some(database)).await;
             }
-            assert!(begin.elapsed() < LIMIT, "the application's MySQL is away for too long");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            Err(error) => panic!("{error}: {transaction:?}"),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::wait::until_so;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -37,10 +38,74 @@ impl Held {
     }
 
     async fn ask(&mut self, command: &str) -> String {
-        self.server.write_all(command.as_bytes()).await.expect("memcached is up");
-        let mut reply = String::new();
-        self.server.read_line(&mut reply).await.expect("memcached answers");
-        reply.trim_end().to_owned()
+        ask(&mut self.server, command).await
+    }
+}
+
+/// The first line of the answer.
+async fn ask(server: &mut BufReader<TcpStream>, command: &str) -> String {
+    server.write_all(command.as_bytes()).await.expect("memcached is up");
+    let mut reply = String::new();
+    server.read_line(&mut reply).await.expect("memcached answers");
+    reply.trim_end().to_owned()
+}
+
+async fn ask_once(server: &str, command: &str) -> String {
+    ask(&mut BufReader::new(TcpStream::connect(server).await.expect("memcached is up")), command).await
+}
+
+/// Whether something stands under this key.
+pub async fn has(server: &str, key: &str) -> bool {
+    ask_once(server, &format!("get {key}\r\n")).await != "END"
+}
+
+/// Everything is gone.
+pub async fn flush_all(server: &str) {
+    assert_eq!(ask_once(server, "flush_all\r\n").await, "OK");
+}
+
+/// Options of a memcached with room for some 260 values.
+pub const TINY: [&str; 4] = ["-m", "2", "-n", "8000"];
+
+/// Stores some values in one go; how many were refused.
+async fn store_some(server: &mut BufReader<TcpStream>, group: u64) -> u64 {
+    let sets: String = (0..30).map(|n| format!("set neighbour:{group}:{n} 0 0 5\r\nvalue\r\n")).collect();
+    let mut refused = u64::from(ask(server, &sets).await != "STORED");
+    for _ in 1..30 {
+        refused += u64::from(ask(server, "").await != "STORED");
+    }
+    refused
+}
+
+/// Somebody else who stores values, new ones all the time, until it is dropped.
+pub struct Neighbour {
+    refused: Arc<AtomicU64>,
+    storing: tokio::task::JoinHandle<()>,
+}
+
+impl Neighbour {
+    pub async fn move_in(server: &str) -> Neighbour {
+        let mut server = BufReader::new(TcpStream::connect(server).await.expect("memcached is up"));
+        let refused = Arc::new(AtomicU64::new(0));
+        let shared = refused.clone();
+        let storing = tokio::spawn(async move {
+            for group in 0u64.. {
+                shared.fetch_add(store_some(&mut server, group).await, SeqCst);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        Neighbour { refused, storing }
+    }
+
+    /// How many of its values did not find room.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(SeqCst)
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.storing.abort();
     }
 }
 

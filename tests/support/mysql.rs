@@ -3,12 +3,15 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tailfill::model::{
     CellForm, Layout, Mapping, MappingId, Row, RowChange, TableId, TableName, TableSchema, Target, TargetId,
     ValueEncoding,
 };
 use tailfill::source::{ChangeStream, MysqlOptions, MysqlSource, Source, StreamEvent};
+
+/// Reading the logs of a server that was killed, on a busy machine.
+const RESTART_LIMIT: Duration = Duration::from_secs(120);
 
 /// The port in `TAILFILL_MYSQL_PORT`; a test without a server fails, it does not pass.
 pub fn mysql_port() -> u16 {
@@ -42,6 +45,28 @@ pub async fn try_connect(port: u16, database: Option<&str>) -> Option<Conn> {
         .max_allowed_packet(Some(64 << 20))
         .prefer_socket(false);
     Conn::new(opts).await.ok()
+}
+
+/// The same, as soon as the server answers: it may be about to be started again.
+pub async fn connect_when_up(port: u16, database: Option<&str>) -> Conn {
+    let begin = Instant::now();
+    loop {
+        if let Some(conn) = try_connect(port, database).await {
+            return conn;
+        }
+        assert!(begin.elapsed() < RESTART_LIMIT, "MySQL stays away");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Whether the connection has ended, or is about to: its server is stopped, or was killed.
+pub fn is_lost(error: &mysql_async::Error) -> bool {
+    match error {
+        // in shutdown, interrupted, aborted, killed
+        mysql_async::Error::Server(error) => [1053, 1152, 1317, 1927, 3169].contains(&error.code),
+        mysql_async::Error::Io(_) | mysql_async::Error::Driver(_) => true,
+        _ => false,
+    }
 }
 
 /// A database that is dropped at the end of its test, also when that fails.

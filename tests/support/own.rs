@@ -12,10 +12,14 @@ use mysql_async::prelude::Queryable;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tailfill::model::Target;
 use tailfill::sink::hbase::thrift1::Thrift1Sink;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::{Sink, SinkError};
+
+/// What a server may take to end as it is asked to, on a busy machine.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 
 /// A server process that only this test uses; killed when dropped.
 pub struct Own {
@@ -104,8 +108,14 @@ impl Own {
     }
 
     pub async fn memcached() -> Own {
+        Own::memcached_that(&[]).await
+    }
+
+    /// memcached with more options.
+    pub async fn memcached_that(options: &[&str]) -> Own {
         let mut own = Own::like("memcached");
         own.set_after("-p");
+        own.command.extend(options.iter().map(|option| (*option).to_owned()));
         own.start();
         own.until_it_listens().await;
         own
@@ -160,7 +170,16 @@ impl Own {
     pub async fn terminate(&mut self) {
         self.signal("TERM");
         let mut child = self.child.take().expect("it runs");
-        until_so("the server's end", async || child.try_wait().is_ok_and(|ended| ended.is_some())).await;
+        let begin = Instant::now();
+        while child.try_wait().expect("it was started by this test").is_none() {
+            assert!(begin.elapsed() < STOP_LIMIT, "{} does not end", self.name);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Its folder; that of MySQL's data is `data` in it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Sends STOP, CONT or TERM.

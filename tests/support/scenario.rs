@@ -32,6 +32,7 @@ pub struct Settings {
     pub source: String,
     /// `host:port`; `None`: leases of the process alone.
     pub memcached: Option<String>,
+    pub lease_expiry: &'static str,
     pub gateways: Vec<String>,
     /// The gateway that tables are compared through; `None`: that of `scripts/services`.
     pub hbase: Option<String>,
@@ -96,6 +97,7 @@ impl Scenario {
             table: None,
             source: String::new(),
             memcached: Some(leases.address()),
+            lease_expiry: "5s",
             gateways: vec![gateway()],
             hbase: None,
             speaks: Speaks::Thrift2,
@@ -196,13 +198,13 @@ impl Scenario {
     }
 
     pub fn config_text(&self) -> String {
-        let Settings { user, source, gateways, speaks, retry_for, .. } = &self.settings;
+        let Settings { user, source, gateways, speaks, retry_for, lease_expiry, .. } = &self.settings;
         let Settings {
             batch_rows, chunk_rows, workers, mysql_port, mysql_through, operation_timeout, ..
         } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let lease = match &self.settings.memcached {
-            Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"5s\""),
+            Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"{lease_expiry}\""),
             None => "kind = \"local\"".to_owned(),
         };
         let mappings = self.lists.iter().map(|lists| {

@@ -1,8 +1,12 @@
 //! Memcache comes and goes, or is not there at all.
 
+use crate::support::memcached::{Neighbour, TINY, flush_all, has};
 use crate::support::own::Own;
+use crate::support::proxy::{Proxy, Way};
 use crate::support::scenario::{Scenario, chunks_done};
 use crate::support::shape::FOLLOWS;
+use crate::support::wait::until_so;
+use serde_json::Value as Json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases() {
@@ -30,6 +34,108 @@ async fn memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases(
     scenario.until_status("leases again", |status| status["leases"]["degraded"] == false).await;
     application.stop().await;
     run.ended().await.expect_code(0);
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+/// A scenario that leases from this memcached, in small chunks.
+async fn leasing_from(memcached: &Own, test: &str) -> Scenario {
+    let mut scenario = Scenario::new(test, &FOLLOWS).await.fill(40, 3_000).await;
+    scenario.settings.memcached = Some(memcached.address());
+    scenario.settings.chunk_rows = 20;
+    scenario.init().await;
+    scenario
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item() {
+    let memcached = Own::memcached_that(&TINY).await;
+    let _neighbour = Neighbour::move_in(&memcached.address()).await;
+    let mut scenario = leasing_from(&memcached, "evicts").await;
+    let application = scenario.application(2).await;
+    let run = scenario.start(&["run"]);
+    // there are some 45 lists, so of so many leases that were not given back most had vanished
+    let have_vanished = |status: &Json| {
+        let number = |name: &str| status["leases"][name].as_u64().unwrap_or(0);
+        number("acquired") > number("released") + 150
+    };
+    let status = scenario.until_status("leases to vanish", have_vanished).await;
+    println!("{}", status["leases"]);
+    assert!(chunks_done(&status) > 0 && status["tail"]["batches"].as_u64() > Some(0), "{status}");
+    application.stop().await;
+    scenario.until_written().await;
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_memcached_that_refuses_leases_is_said_and_costs_no_item() {
+    let memcached = Own::memcached_that(&[&TINY[..], &["-M"]].concat()).await;
+    let neighbour = Neighbour::move_in(&memcached.address()).await;
+    until_so("memcached to be full", async || neighbour.refused() > 0).await;
+    let mut scenario = leasing_from(&memcached, "refuses").await;
+    let application = scenario.application(2).await;
+    let run = scenario.start(&["run"]);
+    let is_said = |status: &Json| {
+        status["waits"].to_string().contains("leases are degraded to this process: memcached")
+    };
+    let status = scenario.until_status("it to be said", is_said).await;
+    assert!(status["waits"].to_string().contains("out of memory"), "{status}");
+    let before = chunks_done(&status);
+    scenario.until_status("the copy to go on without", |status| chunks_done(status) > before).await;
+    drop(neighbour);
+    flush_all(&memcached.address()).await;
+    let are_back = |status: &Json| {
+        status["leases"]["degraded"] == false && status["leases"]["released"].as_u64() > Some(0)
+    };
+    scenario.until_status("leases, now that there is room", are_back).await;
+    application.stop().await;
+    scenario.until_written().await;
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+/// Changes an item of a list, and waits until that is written.
+async fn change(scenario: &mut Scenario, list: u64) {
+    let note: u32 = rand::random();
+    scenario.sql(&format!("UPDATE follows SET note = '{note}' WHERE {}", FOLLOWS.is_list(list))).await;
+    scenario.until_written().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_whose_request_a_network_held_back_does_not_block_its_list_when_it_comes() {
+    let memcached = Own::memcached().await;
+    let proxy = Proxy::start(memcached.port, None).await;
+    let mut scenario = Scenario::new("late", &FOLLOWS).await.fill(20, 200).await;
+    scenario.settings.memcached = Some(proxy.address());
+    // far longer than anything is waited for here
+    scenario.settings.lease_expiry = "10m";
+    scenario.init().await;
+    scenario.catch_up().await;
+    let run = scenario.start(&["run"]);
+    change(&mut scenario, 3).await;
+    proxy.freeze_present();
+    change(&mut scenario, 3).await;
+    assert!(proxy.hits() > 0, "the request is held back");
+    // on new connections memcached answers: the lease is given back before it is there
+    until_so("leases again", async || {
+        change(&mut scenario, 4).await;
+        scenario.status().await.is_some_and(|status| status["leases"]["degraded"] == false)
+    })
+    .await;
+    change(&mut scenario, 4).await;
+    let key = scenario.lease_key(0, 3).await;
+    assert!(!has(&memcached.address(), &key).await, "nobody holds it now");
+    proxy.set(Way::Open);
+    until_so("the lease to come", async || has(&memcached.address(), &key).await).await;
+    change(&mut scenario, 3).await;
+    assert!(!has(&memcached.address(), &key).await, "it was recognised, and given back");
+    run.signal("INT");
+    run.ended().await.expect_code(130);
     scenario.catch_up().await;
     scenario.compare().await;
 }

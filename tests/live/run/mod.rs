@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod gateways;
 pub mod giant;
 pub mod hbase;
+pub mod hottest;
 pub mod huge;
 pub mod kill;
 #[cfg(feature = "failpoints")]
@@ -22,5 +23,6 @@ pub mod refusals;
 pub mod replay;
 pub mod signals;
 pub mod state;
+pub mod troubles;
 pub mod window;
 pub mod zombies;
