@@ -30,6 +30,8 @@ points! {
     Journaled = "journaled";
     /// A batch is written to one of its targets, and not to the others.
     BatchPartlySent = "batch-partly-sent";
+    /// A batch's items of a counted row are written, with the count, and nobody was told.
+    CountedItemsWritten = "counted-items-written";
     /// Everything that was sealed is written, and the checkpoint does not say so.
     AllWritten = "all-written";
     /// A checkpoint is in the store's transaction, which is not committed.

@@ -157,6 +157,9 @@ pub(super) async fn uncompared(
     let cells = puts.chain(write.delete_columns.iter().map(|name| cell(Vec::new(), vec![name.clone()])));
     let cells: Vec<RowWrite> = cells.collect();
     write_before(deadline, sink, target, &PackedRows::of(&cells).writes()).await?;
+    if !cells.is_empty() {
+        kill_at(KillPoint::CountedItemsWritten); // without their count
+    }
     let names = CellNames { row: write.row.clone(), qualifiers: Vec::new() };
     let now = sink.read_counted(target, &[names]).await?;
     let expected = now.first().and_then(|row| row.tick);

@@ -239,7 +239,7 @@ async fn a_foreign_or_empty_file_is_refused_and_left_as_it_is() {
         let path = dir.path().join(FILE_NAME);
         fs::write(&path, content).expect("there is room");
         let error = refusal(dir.path()).await;
-        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         assert_eq!(fs::read(&path).expect("it is there"), content);
         RedbStore::open_read_only(dir.path()).await.err().expect("nor for reading");
     }

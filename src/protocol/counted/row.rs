@@ -91,8 +91,10 @@ impl<'a> Row<'a> {
                 }
                 Step::Write(write) => match self.send(&write, work).await {
                     Ok(true) => {
-                        if matches!(work.what, What::Count) {
-                            kill_at(KillPoint::CountWritten);
+                        match work.what {
+                            What::Batch { .. } => kill_at(KillPoint::CountedItemsWritten),
+                            What::Count => kill_at(KillPoint::CountWritten),
+                            What::Forget => {}
                         }
                         self.known = Some(after(found, &write));
                         return Ok((write.puts.len() + write.delete_columns.len()).max(1) as u64);

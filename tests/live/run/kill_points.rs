@@ -31,6 +31,7 @@ fn stage(point: KillPoint) -> (Stage, u32) {
         KillPoint::CountsUnnoted => (Stage::Count, 1),
         KillPoint::Journaled
         | KillPoint::BatchPartlySent
+        | KillPoint::CountedItemsWritten
         | KillPoint::AllWritten
         | KillPoint::CheckpointUncommitted
         | KillPoint::CheckpointCommitted => (Stage::Tail, 1),
