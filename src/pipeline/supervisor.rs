@@ -421,8 +421,10 @@ async fn until_done(
     }
     // the position that the source has now, when the copy is complete, and what is sealed already: a source
     // that lost what was journaled is found out, and not taken for one that is caught up with
+    let sealed = parts.progress.positions().sealed.gtids.clone();
+    retried(parts, || async { Ok(tail::wait_until_contained(parts, &sealed).await?) }).await?;
     let mut wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
-    wanted.union_with(&parts.progress.positions().sealed.gtids);
+    wanted.union_with(&sealed);
     let mut checkpoint = parts.progress.watch_checkpoint();
     if options.until_caught_up {
         parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");

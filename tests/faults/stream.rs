@@ -79,3 +79,15 @@ async fn a_source_that_forgets_a_journaled_transaction_ends_the_run() {
     assert_eq!(ticks(&contents(&bench.gateway.take_sent())), journaled);
     bench.assert_equal().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_forgets_what_is_written_already_is_not_caught_up_with() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "kept"))]);
+    bench.commit(vec![insert(&row(1, 2, "forgotten"))]);
+    bench.catches_up().await;
+    bench.source.set_executed(Some(up_to(1)));
+    let error = bench.fails().await;
+    assert_eq!(error.disposition(), Disposition::Halt(Exit::Position), "{error:?}");
+    assert_eq!(bench.checkpointed().await, up_to(2));
+}

@@ -7,6 +7,10 @@ use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
+use std::time::Duration;
+
+/// A run that waits for the late-write horizon, and for what a source may commit late.
+const LONGEST: Duration = Duration::from_secs(300);
 
 fn batches(status: &Json) -> u64 {
     status["tail"]["batches"].as_u64().unwrap_or_default()
@@ -106,5 +110,54 @@ async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing
     let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
     scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
     let ended = scenario.run(&["run"]).await.expect_code(5);
-    ended.says(&["cannot be continued from this position", "purged", "help:", "copy"]);
+    ended.says(&["cannot be continued from this position", "purged", "help:", "--accept-gap"]);
+    scenario.settings.operation_timeout = "5s";
+    goes_on_over_the_gap(&mut scenario).await;
+}
+
+/// Accepts the gap, is killed while it is open, and makes it good in the next run, while the application works.
+async fn goes_on_over_the_gap(scenario: &mut Scenario) {
+    let application = scenario.application(2).await;
+    let is_open = |status: &Json| status["gaps"].as_array().is_some_and(|gaps| gaps.len() == 1);
+    let run = scenario.start(&["run", "--accept-gap"]);
+    scenario.until_status("the gap to be shown", is_open).await;
+    run.kill();
+    let status = scenario.run(&["status"]).await.expect_code(0).out;
+    for text in ["\ngap ", " were missed: ", "to be copied again: ", "parked (a gap in the source's binlog"] {
+        assert!(status.contains(text), "{text:?} is not in:\n{status}");
+    }
+    let run = scenario.start(&["run", "--until", "caught-up"]);
+    let horizon = |status: &Json| status["waits"].to_string().contains("late-write horizon");
+    scenario.until_status("the late-write horizon", horizon).await;
+    run.ended_within(LONGEST).await.expect_code(0);
+    println!("{} transactions", application.stop().await);
+    scenario.catch_up().await;
+    scenario.compare().await;
+    let status = scenario.status().await.expect("it says how it ended");
+    assert!(!is_open(&status) && status["targets"].to_string().contains("caught_up"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_what_was_read_from_it_is_gone_on_with_over_the_gap() {
+    let server = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(server.port, "lost", &FOLLOWS).await.fill(100, 1_500).await;
+    scenario.settings.operation_timeout = "5s";
+    scenario.init().await;
+    scenario.catch_up().await;
+    scenario.sql("INSERT INTO follows VALUES (1, 800000, NOW(3), 'lost', 1)").await;
+    scenario.sql("DELETE FROM follows WHERE followee_id = 2").await;
+    scenario.catch_up().await;
+    // as if it were restored from a copy of before: what was deleted is back, what was inserted never happened
+    scenario.sql("SET sql_log_bin = 0").await;
+    scenario.sql("DELETE FROM follows WHERE follower_id = 800000").await;
+    scenario.sql("INSERT INTO follows VALUES (2, 7, NOW(3), 'back', 1), (2, 8, NOW(3), NULL, 1)").await;
+    scenario.sql("RESET BINARY LOGS AND GTIDS").await;
+    scenario.sql("SET sql_log_bin = 1").await;
+    scenario.sql("INSERT INTO follows VALUES (3, 800001, NOW(3), 'new', 1)").await;
+    let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5);
+    ended.says(&["cannot be continued from this position", "--accept-gap"]);
+    let run = scenario.start(&["run", "--accept-gap", "--until", "caught-up"]);
+    run.ended_within(LONGEST).await.expect_code(0);
+    assert!(scenario.compare().await > 500);
+    scenario.run(&["verify", "--full"]).await.expect_code(0);
 }
