@@ -7,7 +7,7 @@
 //! | I3 | a chunk or repair writes with a mark that was safe before its SELECT began | `protocol::mark`, `pipeline::backfill`, `pipeline::recopy` | `tests/model`, `tests/simulation`, `tests/faults`, `tests/live` |
 //! | I4 | no write is sent for a list after the deadline of the lease that covers it | `protocol::write`, `lock::held` | `lock`, `tests/simulation` |
 //! | I5 | the checkpoint never passes a change that is not durably written to every target that is not parked | `pipeline::writer`, `pipeline::life` | `tests/model`, `tests/simulation`, `tests/faults` |
-//! | I6 | ticks stay near the clock; reads and writes are handed over only behind it | `clock`, `protocol::tick`, `app::check` | `app::check` |
+//! | I6 | ticks stay near the clock; reads and writes are handed over only behind it | `clock`, `protocol::tick`, `app::check`, `pipeline::skew` | `app::check`, `tests/faults/clock` |
 //! | I7 | delete markers outlive any write that could still arrive | `sink::hbase`, `app::check` | `tests/model`, `tests/contract` |
 //! | I8 | chunks cover the key space without gaps; progress never moves back | `pipeline::chunks` | `pipeline::chunks`, `tests/live` |
 //! | I9 | what cannot be understood stops the tail with a message, and is never skipped | `source::binlog` | `source::binlog`, `tests/live` |

@@ -31,6 +31,7 @@ pub mod recopy;
 pub mod seal;
 pub mod sealed;
 pub mod settings;
+pub mod skew;
 pub mod span;
 pub mod supervisor;
 pub mod tail;

@@ -121,6 +121,7 @@ pub enum Waiter {
     Backfill(usize),
     Counts,
     Recopy,
+    Clock,
     End,
 }
 

@@ -9,7 +9,7 @@ use super::progress::{Phase, Place, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, gap, journaling, life, seal, tail, writer};
+use super::{counting, gap, journaling, life, seal, skew, tail, writer};
 use crate::model::{GtidSet, LifeEvent, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
@@ -309,6 +309,8 @@ impl Tasks {
         self.task(async move { writer::write(&own, shared, &recovered, ready, stopped).await });
         let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
         self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
+        let (own, stopped) = (parts.clone(), intake.clone());
+        self.task(async move { skew::watch(&own, stopped).await });
         if options.backfill {
             for number in 0..parts.settings.backfill_workers {
                 let (own, stopped) = (parts.clone(), intake.clone());

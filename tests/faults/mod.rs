@@ -4,6 +4,7 @@
 
 mod bench;
 mod broken;
+mod clock;
 mod commits;
 mod counts;
 mod gap;
