@@ -10,7 +10,7 @@ use super::sealed::Requests;
 use super::settings::Parts;
 use super::{counting, journaling, life, seal, tail, writer};
 use crate::error::Disposition;
-use crate::model::{GtidSet, LifeEvent, Position};
+use crate::model::{GtidSet, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
 use crate::store::StoreError;
@@ -461,14 +461,10 @@ async fn until_done(
         }
     }
     parts.progress.go_on(Waiter::End);
-    if options.backfill {
-        for copy in copies.iter().filter(|copy| !parts.plan.is_parked(copy.target.id)) {
-            life::step(parts, copy, LifeEvent::CaughtUp).await?;
-        }
-    }
+    let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {
         true if recopies.is_alone() => Ok(Finished::CaughtUp),
-        true => life::parked(parts).map_or(Ok(Finished::CaughtUp), Err),
+        true => parked.map_or(Ok(Finished::CaughtUp), Err),
         false => std::future::pending().await,
     }
 }
