@@ -414,6 +414,19 @@ impl Tasks {
     }
 }
 
+/// The position that the source has now, once it has all that is sealed already: a source that lost what was journaled is
+/// not taken for one that is caught up with, however far the checkpoint is. The reader finds it out, and ends the run.
+async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
+    let sealed = parts.progress.positions().sealed.gtids.clone();
+    loop {
+        let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+        if executed.contains_set(&sealed) {
+            return Ok(executed);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Ends when the run's purpose is reached; never for a run without end, which notes on its way that it
 /// has caught up.
 async fn until_done(
@@ -439,10 +452,7 @@ async fn until_done(
     if !options.until_caught_up && !options.backfill {
         return std::future::pending().await;
     }
-    // the position that the source has now, when the copy is complete, and what is sealed already: a source
-    // that lost what was journaled is found out, and not taken for one that is caught up with
-    let mut wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
-    wanted.union_with(&parts.progress.positions().sealed.gtids);
+    let wanted = whole_position(parts).await?;
     let mut checkpoint = parts.progress.watch_checkpoint();
     if options.until_caught_up {
         parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
