@@ -1,33 +1,30 @@
 //! The books: what the store holds, what was ever sent, what has landed; and the invariants on them.
 
+mod leases;
 mod ranges;
+mod readers;
 mod repairs;
 
 pub use repairs::{Damage, ListIn};
 
 use super::database::Database;
 use super::profile::Profile;
-use super::schema::{EXTRA, Item, MAPPING, NOTE, address_of, item_at, items_of_counted, list_of_row};
+use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
 use super::tally::Tally;
-use super::world::Process;
 use bytes::Bytes;
 use futures::FutureExt;
 use ranges::{Epoch, numbers};
+use readers::Seen;
 use repairs::Repairs;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tailfill::lock::{LeaseKey, ListId};
 use tailfill::model::{GtidSet, Mapping, Row, RowChange, TargetId, Tick};
 use tailfill::sink::layout::{self, Address};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{
-    CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink, StoredCell,
-};
+use tailfill::sink::{CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink};
 use tailfill::store::records::{
     self, CheckpointRecord, ChunkRecord, CountsRecord, CountsState, JournalRecord,
 };
 use tailfill::store::{Commit, Space};
-use tokio::time::Instant;
 
 /// A transaction's number and a row's number in it.
 type Place = (u64, u64);
@@ -90,13 +87,6 @@ impl std::ops::AddAssign for SeenOfCounts {
 struct Landed {
     markers: bool,
     puts: bool,
-}
-
-/// The newest version of a cell that a reader saw from the tail.
-struct Seen {
-    epoch: u64,
-    version: u64,
-    gone: bool,
 }
 
 /// Which of the two calls of a write.
@@ -354,26 +344,6 @@ impl Books {
         }
     }
 
-    /// A part of a write is sent now (I4).
-    pub fn send(&mut self, process: &Process, target: TargetId, rows: &[RowWrite], live_for: Duration) {
-        for write in rows {
-            let (item, list_key) = item_at(&self.mapping, target, &address_of(&self.mapping, target, write));
-            self.check_lease(process, &item.to_string(), &list_key, live_for);
-        }
-    }
-
-    /// A counted write is sent now (I4).
-    pub fn send_counted(
-        &mut self,
-        process: &Process,
-        target: TargetId,
-        write: &CountedWrite,
-        live_for: Duration,
-    ) {
-        let (list, list_key) = list_of_row(&self.mapping, target, &write.row);
-        self.check_lease(process, &format!("a row of list {list}"), &list_key, live_for);
-    }
-
     /// I2: the store holds the tick. Whether it is a batch's.
     fn check_tick(&mut self, tick: Tick) -> bool {
         let stored = self.journal.last_key_value().map_or(Tick(0), |(tick, _)| *tick);
@@ -402,24 +372,6 @@ impl Books {
             None => {
                 self.sent.insert(key, write.clone());
             }
-        }
-    }
-
-    /// I4: the lease of the list was granted, and its deadline has not come.
-    fn check_lease(&mut self, process: &Process, what: &str, list_key: &[u8], live_for: Duration) {
-        let key = LeaseKey::new(MAPPING, ListId::new(0, list_key));
-        let number = process.number;
-        // a server that failed is asked again after a second at the earliest, and its answer may take one
-        match process.lease_asked(&key.0, live_for + Duration::from_secs(3)) {
-            None => {}
-            Some(None) => self.violation(format!("I4: process {number} writes {what} without a lease")),
-            Some(Some(asked)) if Instant::now() >= asked + live_for => {
-                let late = (asked + live_for).elapsed();
-                self.violation(format!(
-                    "I4: process {number} writes {what} {late:?} after its lease's deadline"
-                ));
-            }
-            Some(Some(_)) => {}
         }
     }
 
@@ -495,72 +447,6 @@ impl Books {
         if counted.count.is_some_and(|count| count != items) {
             let count = counted.count.unwrap_or_default();
             self.violation(format!("I11: a row of list {list} says {count} and has {items} items"));
-        }
-    }
-
-    /// A reader looks at an item: within an epoch, no cell that the tail wrote goes back to an older version, or
-    /// comes back after it was seen gone.
-    fn look(&mut self, target: TargetId, address: &Address) {
-        let row = std::slice::from_ref(&address.row);
-        let found = match &address.cell {
-            None => self.sink.read(target, row).now_or_never(),
-            Some(name) => {
-                let names = [CellNames { row: address.row.clone(), qualifiers: vec![name.clone()] }];
-                self.sink.read_cells(target, &names).now_or_never()
-            }
-        };
-        let found = found.expect("the memory sink does not wait").expect("nor fails").remove(0);
-        let cells = found.map(|found| found.cells).unwrap_or_default();
-        if address.cell.is_some() {
-            // the note; empty is NULL, which a copy may show before the tail has come to it
-            let is_null = |cell: &&StoredCell| cell.value.is_empty();
-            let by_copy = cells.first().filter(is_null).is_some_and(|cell| !self.is_of_batch(cell.tick));
-            let cell = cells.first().filter(|cell| !is_null(cell));
-            if !by_copy {
-                self.look_at_cell(target, address, NOTE, cell);
-            }
-            return;
-        }
-        for (column, name) in [(NOTE, "note"), (EXTRA, "extra")] {
-            let cell = cells.iter().find(|cell| cell.qualifier == name.as_bytes());
-            self.look_at_cell(target, address, column, cell);
-        }
-    }
-
-    fn is_of_batch(&self, tick: Tick) -> bool {
-        matches!(self.entries.get(&tick), Some(JournalRecord::Batch { .. }))
-    }
-
-    fn look_at_cell(
-        &mut self,
-        target: TargetId,
-        address: &Address,
-        column: usize,
-        cell: Option<&StoredCell>,
-    ) {
-        let key = (target, address.clone(), column);
-        let epoch = self.epoch.number;
-        let Some(cell) = cell else {
-            if let Some(seen) = self.seen.get_mut(&key) {
-                seen.gone = true;
-            }
-            return;
-        };
-        if !self.is_of_batch(cell.tick) || cell.tick.0 <= self.epoch.above {
-            return;
-        }
-        let version = std::str::from_utf8(&cell.value[1..]).ok().and_then(|text| text.parse().ok());
-        let version: u64 = version.expect("a letter and a number");
-        if let Some(seen) = self.seen.insert(key, Seen { epoch, version, gone: false })
-            && seen.epoch == epoch
-            && (version < seen.version || (version == seen.version && seen.gone))
-        {
-            let (item, _) = item_at(&self.mapping, target, address);
-            let (old, tick) = (seen.version, cell.tick);
-            self.violation(format!(
-                "a reader of {item} ({target:?}) sees version {version} at {tick} after {old}{}",
-                if seen.gone { ", which was gone" } else { "" }
-            ));
         }
     }
 }
