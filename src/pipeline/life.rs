@@ -9,7 +9,7 @@ use super::recopy::Recopies;
 use super::settings::Parts;
 use super::supervisor::RunOptions;
 use crate::error::chain;
-use crate::model::{LifeCycle, LifeEvent, TargetId, life_cycle};
+use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetId, life_cycle};
 use crate::protocol::{ProtocolError, Verdict, definition::definition};
 use crate::sink::hbase::PROBE_ROW;
 use crate::sink::{ScanRange, SinkError, TableState};
@@ -150,6 +150,21 @@ async fn park_those_left_out(parts: &Parts, copies: &[Arc<Copy>]) -> Result<(), 
     Ok(())
 }
 
+/// Notes that the copies have caught up, but for those that are parked. These are `Some`, as [`parked`] has them: what the
+/// store says counts, because a target is parked there first, and stays so until its re-copy is done.
+pub async fn caught_up(parts: &Parts, copies: &[Arc<Copy>]) -> Result<Option<ProtocolError>, ProtocolError> {
+    let _nobody_parks = parts.plan.parking().await;
+    let mut parked = Vec::new();
+    for copy in copies {
+        let record = record_of(parts, &key_of(copy).await).await?;
+        match record.map(|record| record.state) {
+            Some(LifeCycle::Parked { .. }) => parked.push(name(&copy.mapping, &copy.target)),
+            _ => _ = step(parts, copy, LifeEvent::CaughtUp).await?,
+        }
+    }
+    Ok(parked_error(&parked))
+}
+
 /// Takes one step in the life of a copy, durably.
 pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
     let key = key_of(copy).await;
@@ -272,7 +287,13 @@ async fn seems_to_pass(parts: &Parts, target: TargetId, error: &SinkError) -> bo
 /// The targets of the run that are parked, for the message at its end; `None` when there is none.
 pub fn parked(parts: &Parts) -> Option<ProtocolError> {
     let parked = parts.plan.targets().filter(|(_, target)| parts.plan.is_parked(target.id));
-    let names: Vec<String> =
-        parked.map(|(mapping, target)| format!("{} -> {}", mapping.name, target.table)).collect();
+    parked_error(&parked.map(|(mapping, target)| name(mapping, target)).collect::<Vec<_>>())
+}
+
+fn name(mapping: &Mapping, target: &Target) -> String {
+    format!("{} -> {}", mapping.name, target.table)
+}
+
+fn parked_error(names: &[String]) -> Option<ProtocolError> {
     (!names.is_empty()).then(|| ProtocolError::Parked { targets: names.join(", ") })
 }

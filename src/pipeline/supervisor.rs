@@ -10,7 +10,7 @@ use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
 use super::{counting, gap, journaling, life, seal, skew, tail, writer};
-use crate::model::{GtidSet, LifeEvent, Position};
+use crate::model::{GtidSet, Position};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
 use crate::store::StoreError;
@@ -398,6 +398,19 @@ impl Tasks {
     }
 }
 
+/// The position that the source has now, once it has all that is sealed already: a source that lost what was journaled is
+/// not taken for one that is caught up with, however far the checkpoint is. The reader finds it out, and ends the run.
+async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
+    let sealed = parts.progress.positions().sealed.gtids.clone();
+    loop {
+        let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+        if executed.contains_set(&sealed) {
+            return Ok(executed);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Ends when the run's purpose is reached; never for a run without end, which notes on its way that it
 /// has caught up.
 async fn until_done(
@@ -421,12 +434,7 @@ async fn until_done(
     if !options.until_caught_up && !options.backfill {
         return std::future::pending().await;
     }
-    // the position that the source has now, when the copy is complete, and what is sealed already: a source
-    // that lost what was journaled is found out, and not taken for one that is caught up with
-    let sealed = parts.progress.positions().sealed.gtids.clone();
-    retried(parts, || async { Ok(tail::wait_until_contained(parts, &sealed).await?) }).await?;
-    let mut wanted = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
-    wanted.union_with(&sealed);
+    let wanted = whole_position(parts).await?;
     let mut checkpoint = parts.progress.watch_checkpoint();
     if options.until_caught_up {
         parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
@@ -445,14 +453,10 @@ async fn until_done(
         }
     }
     parts.progress.go_on(Waiter::End);
-    if options.backfill {
-        for copy in copies.iter().filter(|copy| !parts.plan.is_parked(copy.target.id)) {
-            life::step(parts, copy, LifeEvent::CaughtUp).await?;
-        }
-    }
+    let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {
         true if recopies.is_alone() => Ok(Finished::CaughtUp),
-        true => life::parked(parts).map_or(Ok(Finished::CaughtUp), Err),
+        true => parked.map_or(Ok(Finished::CaughtUp), Err),
         false => std::future::pending().await,
     }
 }

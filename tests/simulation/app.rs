@@ -56,6 +56,9 @@ impl Application {
 
     pub async fn run(mut self) {
         for _ in 0..self.world.profile.transactions {
+            if !self.world.database.state().lost().is_empty() {
+                return; // the numbers of what is lost are not given again
+            }
             let changes = self.transaction();
             let lag = self.lag();
             self.publish(changes, lag);

@@ -1,24 +1,30 @@
 //! The books: what the store holds, what was ever sent, what has landed; and the invariants on them.
 
-use super::database::{self, Database};
-use super::schema::{EXTRA, Item, MAPPING, NOTE, address_of, item_at, items_of_counted, list_of_row};
-use super::world::Process;
+mod leases;
+mod ranges;
+mod readers;
+mod repairs;
+
+pub use repairs::{Damage, ListIn};
+
+use super::database::Database;
+use super::profile::Profile;
+use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
+use super::tally::Tally;
 use bytes::Bytes;
 use futures::FutureExt;
+use ranges::{Epoch, numbers};
+use readers::Seen;
+use repairs::Repairs;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tailfill::lock::{LeaseKey, ListId};
-use tailfill::model::{GtidSet, Mapping, Point, Row, RowChange, TargetId, Tick};
+use tailfill::model::{GtidSet, Mapping, Row, RowChange, TargetId, Tick};
 use tailfill::sink::layout::{self, Address};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{
-    CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink, StoredCell,
-};
+use tailfill::sink::{CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink};
 use tailfill::store::records::{
     self, CheckpointRecord, ChunkRecord, CountsRecord, CountsState, JournalRecord,
 };
 use tailfill::store::{Commit, Space};
-use tokio::time::Instant;
 
 /// A transaction's number and a row's number in it.
 type Place = (u64, u64);
@@ -45,7 +51,11 @@ pub struct Books {
     seen: BTreeMap<(TargetId, Address, usize), Seen>,
     /// A pilot's rows have counts before the copy of all lists begins, which are void then.
     has_pilots: bool,
+    /// Re-copies are asked for.
+    recopied: bool,
     violations: Vec<String>,
+    repairs: Repairs,
+    pub tally: Tally,
     pub seen_of_counts: SeenOfCounts,
 }
 
@@ -73,28 +83,10 @@ impl std::ops::AddAssign for SeenOfCounts {
     }
 }
 
-/// From one opening of the tail to the next: what is replayed in it keeps its ticks.
-#[derive(Default)]
-struct Epoch {
-    number: u64,
-    /// Its ticks are above this one.
-    above: u64,
-    all_lists: bool,
-    /// By the place of the first row: the place of the last, and the tick.
-    batches: BTreeMap<Place, (Place, Tick)>,
-}
-
 #[derive(Clone, Copy, Default)]
 struct Landed {
     markers: bool,
     puts: bool,
-}
-
-/// The newest version of a cell that a reader saw from the tail.
-struct Seen {
-    epoch: u64,
-    version: u64,
-    gone: bool,
 }
 
 /// Which of the two calls of a write.
@@ -105,7 +97,8 @@ pub enum Part {
 }
 
 impl Books {
-    pub fn new(mapping: Mapping, database: Database, sink: MemorySink, has_pilots: bool) -> Books {
+    pub fn new(mapping: Mapping, database: Database, sink: MemorySink, profile: &Profile) -> Books {
+        let (has_pilots, recopied) = (profile.pilot_runs > 0, profile.recopies);
         Books {
             mapping,
             database,
@@ -122,7 +115,10 @@ impl Books {
             landed: BTreeMap::new(),
             seen: BTreeMap::new(),
             has_pilots,
+            recopied,
             violations: Vec::new(),
+            repairs: Repairs::default(),
+            tally: Tally::default(),
             seen_of_counts: SeenOfCounts::default(),
         }
     }
@@ -161,6 +157,7 @@ impl Books {
                 Space::Checkpoint => self.check_pointed(records::decode(value).expect("our own"), opens),
                 Space::Chunk => self.chunk(key, records::decode(value).expect("our own")),
                 Space::Counts => self.counts(key, records::decode(value).expect("our own")),
+                Space::LifeCycle => self.lived(key, records::decode(value).expect("our own")),
                 _ => {}
             }
         }
@@ -177,15 +174,11 @@ impl Books {
         if tick <= highest {
             self.violation(format!("I1: tick {tick} is journaled when {highest} was there before"));
         }
-        if let JournalRecord::Batch { from, to, .. } = &entry {
-            let (from, to) = (place(from), place(to));
-            let before = self.epoch.batches.last_key_value().map(|(_, (to, _))| *to);
-            if before.is_some_and(|before| from <= before) || to < from {
-                self.violation(format!(
-                    "I2: batch {tick} covers {from:?} to {to:?}, which goes back behind {before:?}"
-                ));
+        if let JournalRecord::Batch { from, to, gtids } = &entry {
+            let in_order = self.database.state().server() == 0;
+            if let Some(problem) = self.epoch.take_in(tick, from, to, gtids, in_order) {
+                self.violation(format!("I2: batch {tick} {problem}"));
             }
-            self.epoch.batches.insert(from, (to, tick));
         }
         self.journal.insert(tick, entry.clone());
         self.entries.insert(tick, entry);
@@ -199,12 +192,7 @@ impl Books {
 
     fn check_pointed(&mut self, record: CheckpointRecord, opens: bool) {
         if opens {
-            self.epoch = Epoch {
-                number: self.epoch.number + 1,
-                above: record.tick_high.0,
-                all_lists: true,
-                batches: BTreeMap::new(),
-            };
+            self.epoch = Epoch::opened(&self.epoch, record.tick_high.0);
         } else if let Some(before) = self.checkpoint.take() {
             if !record.position.gtids.contains_set(&before.position.gtids) {
                 self.violation("I5: the checkpoint moved back".into());
@@ -216,9 +204,7 @@ impl Books {
 
     /// I5: everything that these transactions changed has landed in every target.
     fn covered(&mut self, gtids: &GtidSet) {
-        let numbers: Vec<u64> =
-            gtids.iter().flat_map(|(_, all)| all.iter().flat_map(|i| i.first..=i.last)).collect();
-        for number in numbers {
+        for number in numbers(gtids) {
             let transaction = self.database.state().transaction(number);
             let Some((changes, _)) = transaction else {
                 self.violation(format!("I5: the checkpoint covers {number}, which was never published"));
@@ -243,8 +229,8 @@ impl Books {
             changes.iter().filter(|change| [&change.before, &change.after].into_iter().flatten().any(part));
         for (index, change) in (0..).zip(taking_part) {
             for row in [&change.before, &change.after].into_iter().flatten().filter(|row| part(row)) {
-                let joined = self.mapping.targets.iter().filter(|target| Some(target.id) != self.not_joined);
-                for target in joined {
+                let misses = |id| Some(id) == self.not_joined || self.is_parked(id);
+                for target in self.mapping.targets.iter().filter(|target| !misses(target.id)) {
                     let address = layout::address(&self.mapping, target, row).expect("keys are whole");
                     mentions.insert((target.id, address), (number, index));
                 }
@@ -254,13 +240,13 @@ impl Books {
     }
 
     fn not_landed(&self, target: TargetId, address: &Address, at: Place) -> Option<String> {
-        let Some((_, (to, tick))) = self.epoch.batches.range(..=at).next_back() else {
+        let Some(tick) = self.epoch.tick_of(at) else {
             return Some("no batch was journaled for it".into());
         };
-        if *to < at {
-            return Some("no batch was journaled for it".into());
+        if self.is_copied_again(target, tick) {
+            return None;
         }
-        let key = (target, address.clone(), *tick);
+        let key = (target, address.clone(), tick);
         let Some(write) = self.sent.get(&key) else { return Some(format!("nothing was sent at {tick}")) };
         let landed = self.landed.get(&key).copied().unwrap_or_default();
         let whole = (landed.markers || !has_markers(write)) && (landed.puts || write.puts.is_empty());
@@ -285,7 +271,9 @@ impl Books {
         };
         let before = self.counts.insert(key.to_vec(), record.state);
         self.seen_of_counts.begun += u64::from(record.state == CountsState::Counting);
-        if before.is_some_and(|before| rank(record.state) < rank(before)) {
+        // a re-copy that finds a wrong count has it counted again
+        let again = self.recopied && record.state == CountsState::Counting;
+        if before.is_some_and(|before| rank(record.state) < rank(before)) && !again {
             self.violation(format!("I11: counts go from {before:?} to {:?}", record.state));
         }
     }
@@ -336,11 +324,12 @@ impl Books {
         }
     }
 
-    /// A counted write is asked for: a batch's cells, or a count alone at a mark.
+    /// A counted write is asked for: a batch's cells, or a count alone at a mark (or a re-copy's cells).
     pub fn ask_counted(&mut self, target: TargetId, write: &CountedWrite) {
         let items = items_of_counted(write);
         let of_batch = self.check_tick(write.tick);
-        if of_batch == items.is_empty() {
+        let by_recopy = self.recopied && !of_batch;
+        if of_batch == items.is_empty() && !by_recopy {
             let tick = write.tick;
             self.violation(format!(
                 "I2: {} items are written at {tick}, of a batch: {of_batch}",
@@ -350,27 +339,9 @@ impl Books {
         if Some(write.tick) <= write.expected {
             self.violation(format!("I11: c:t would go from {:?} to {}", write.expected, write.tick));
         }
-        items.iter().for_each(|item| self.check_content(target, item));
-    }
-
-    /// A part of a write is sent now (I4).
-    pub fn send(&mut self, process: &Process, target: TargetId, rows: &[RowWrite], live_for: Duration) {
-        for write in rows {
-            let (item, list_key) = item_at(&self.mapping, target, &address_of(&self.mapping, target, write));
-            self.check_lease(process, &item.to_string(), &list_key, live_for);
+        if of_batch {
+            items.iter().for_each(|item| self.check_content(target, item));
         }
-    }
-
-    /// A counted write is sent now (I4).
-    pub fn send_counted(
-        &mut self,
-        process: &Process,
-        target: TargetId,
-        write: &CountedWrite,
-        live_for: Duration,
-    ) {
-        let (list, list_key) = list_of_row(&self.mapping, target, &write.row);
-        self.check_lease(process, &format!("a row of list {list}"), &list_key, live_for);
     }
 
     /// I2: the store holds the tick. Whether it is a batch's.
@@ -404,24 +375,6 @@ impl Books {
         }
     }
 
-    /// I4: the lease of the list was granted, and its deadline has not come.
-    fn check_lease(&mut self, process: &Process, what: &str, list_key: &[u8], live_for: Duration) {
-        let key = LeaseKey::new(MAPPING, ListId::new(0, list_key));
-        let number = process.number;
-        // a server that failed is asked again after a second at the earliest, and its answer may take one
-        match process.lease_asked(&key.0, live_for + Duration::from_secs(3)) {
-            None => {}
-            Some(None) => self.violation(format!("I4: process {number} writes {what} without a lease")),
-            Some(Some(asked)) if Instant::now() >= asked + live_for => {
-                let late = (asked + live_for).elapsed();
-                self.violation(format!(
-                    "I4: process {number} writes {what} {late:?} after its lease's deadline"
-                ));
-            }
-            Some(Some(_)) => {}
-        }
-    }
-
     /// A part of a write has been applied.
     pub fn land(&mut self, target: TargetId, rows: &[RowWrite], part: Part) {
         let mut addresses = BTreeSet::new();
@@ -431,6 +384,9 @@ impl Books {
             match part {
                 Part::Markers => landed.markers = true,
                 Part::Puts => landed.puts = true,
+            }
+            if self.recopied && part == Part::Markers && !self.is_of_batch(write.tick) {
+                self.forget_seen(target, &address);
             }
             addresses.insert(address);
         }
@@ -465,6 +421,9 @@ impl Books {
         for item in items_of_counted(write) {
             let address = address_of(&self.mapping, target, &item);
             self.landed.insert((target, address.clone(), write.tick), Landed { markers: true, puts: true });
+            if self.recopied && !item.delete_columns.is_empty() && !self.is_of_batch(write.tick) {
+                self.forget_seen(target, &address);
+            }
             self.look(target, &address);
         }
         self.check_count(target, &write.row);
@@ -475,6 +434,10 @@ impl Books {
         if !self.mapping.targets[usize::from(target.0)].counted || self.has_pilots {
             return;
         }
+        let (list, _) = list_of_row(&self.mapping, target, row);
+        if self.is_damaged((target, list)) {
+            return;
+        }
         let names = [CellNames { row: row.clone(), qualifiers: vec![] }];
         let read = self.sink.read_counted(target, &names).now_or_never();
         let counted = read.expect("the memory sink does not wait").expect("nor fails").remove(0);
@@ -482,86 +445,14 @@ impl Books {
         let found = scan.expect("the memory sink does not wait").expect("nor fails");
         let items = found.first().map_or(0, |row| row.cells.len() as u64);
         if counted.count.is_some_and(|count| count != items) {
-            let (list, _) = list_of_row(&self.mapping, target, row);
             let count = counted.count.unwrap_or_default();
             self.violation(format!("I11: a row of list {list} says {count} and has {items} items"));
-        }
-    }
-
-    /// A reader looks at an item: within an epoch, no cell that the tail wrote goes back to an older version, or
-    /// comes back after it was seen gone.
-    fn look(&mut self, target: TargetId, address: &Address) {
-        let row = std::slice::from_ref(&address.row);
-        let found = match &address.cell {
-            None => self.sink.read(target, row).now_or_never(),
-            Some(name) => {
-                let names = [CellNames { row: address.row.clone(), qualifiers: vec![name.clone()] }];
-                self.sink.read_cells(target, &names).now_or_never()
-            }
-        };
-        let found = found.expect("the memory sink does not wait").expect("nor fails").remove(0);
-        let cells = found.map(|found| found.cells).unwrap_or_default();
-        if address.cell.is_some() {
-            // the note; empty is NULL, which a copy may show before the tail has come to it
-            let is_null = |cell: &&StoredCell| cell.value.is_empty();
-            let by_copy = cells.first().filter(is_null).is_some_and(|cell| !self.is_of_batch(cell.tick));
-            let cell = cells.first().filter(|cell| !is_null(cell));
-            if !by_copy {
-                self.look_at_cell(target, address, NOTE, cell);
-            }
-            return;
-        }
-        for (column, name) in [(NOTE, "note"), (EXTRA, "extra")] {
-            let cell = cells.iter().find(|cell| cell.qualifier == name.as_bytes());
-            self.look_at_cell(target, address, column, cell);
-        }
-    }
-
-    fn is_of_batch(&self, tick: Tick) -> bool {
-        matches!(self.entries.get(&tick), Some(JournalRecord::Batch { .. }))
-    }
-
-    fn look_at_cell(
-        &mut self,
-        target: TargetId,
-        address: &Address,
-        column: usize,
-        cell: Option<&StoredCell>,
-    ) {
-        let key = (target, address.clone(), column);
-        let epoch = self.epoch.number;
-        let Some(cell) = cell else {
-            if let Some(seen) = self.seen.get_mut(&key) {
-                seen.gone = true;
-            }
-            return;
-        };
-        if !self.is_of_batch(cell.tick) || cell.tick.0 <= self.epoch.above {
-            return;
-        }
-        let version = std::str::from_utf8(&cell.value[1..]).ok().and_then(|text| text.parse().ok());
-        let version: u64 = version.expect("a letter and a number");
-        if let Some(seen) = self.seen.insert(key, Seen { epoch, version, gone: false })
-            && seen.epoch == epoch
-            && (version < seen.version || (version == seen.version && seen.gone))
-        {
-            let (item, _) = item_at(&self.mapping, target, address);
-            let (old, tick) = (seen.version, cell.tick);
-            self.violation(format!(
-                "a reader of {item} ({target:?}) sees version {version} at {tick} after {old}{}",
-                if seen.gone { ", which was gone" } else { "" }
-            ));
         }
     }
 }
 
 pub fn has_markers(write: &RowWrite) -> bool {
     write.delete_family || !write.delete_columns.is_empty()
-}
-
-fn place(point: &Point) -> Place {
-    assert_eq!(point.gtid, database::gtid(point.gtid.number));
-    (point.gtid.number, point.row)
 }
 
 fn tick_of(key: &[u8]) -> Tick {

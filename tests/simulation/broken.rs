@@ -91,3 +91,21 @@ fn a_count_from_before_the_copy_is_complete_is_wrong() {
     let switches = Switches { count_pass_before_caught_up: true, ..Switches::default() };
     must_be_found("counting before the copy is complete", switches, 100, a_wrong_count);
 }
+
+#[test]
+fn a_recopy_that_keeps_what_only_hbase_has_leaves_it_for_good() {
+    let switches = Switches { recopy_keeps_extras: true, ..Switches::default() };
+    must_be_found("a re-copy that keeps extras", switches, 50, a_lost_delete);
+}
+
+#[test]
+fn a_recopy_inside_the_horizon_misses_what_lands_late() {
+    let switches = Switches { recopy_inside_horizon: true, ..Switches::default() };
+    must_be_found("a re-copy inside the horizon", switches, 200, a_lost_delete);
+}
+
+#[test]
+fn delete_markers_that_are_purged_early_lose_a_delete() {
+    let switches = Switches { purge_delay_not_asked: true, ..Switches::default() };
+    must_be_found("markers purged early", switches, 200, a_lost_delete);
+}

@@ -5,7 +5,7 @@ use super::world::World;
 use std::collections::BTreeMap;
 use tailfill::model::{Layout, Row, Target};
 use tailfill::sink::layout::{self, Address};
-use tailfill::sink::{ScanRange, Sink, StoredRow};
+use tailfill::sink::{CountedRow, ScanRange, Sink, StoredRow};
 
 /// Cells by qualifier.
 type Cells = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -68,6 +68,21 @@ pub async fn compare_counts(world: &World) -> Vec<Difference> {
         }
     }
     differences
+}
+
+/// All that a reader can see in the sink, with the ticks.
+pub async fn everything(world: &World) -> Vec<(Vec<StoredRow>, Vec<CountedRow>)> {
+    let mut all = Vec::new();
+    for target in &world.mapping.targets {
+        let range = ScanRange { limit: usize::MAX, ..ScanRange::default() };
+        let rows = world.sink.scan(target.id, &range).await.expect("the memory sink reads");
+        let counts = match target.counted {
+            true => world.sink.scan_counts(target.id, &range).await.expect("the memory sink reads"),
+            false => Vec::new(),
+        };
+        all.push((rows, counts));
+    }
+    all
 }
 
 fn compare_target(world: &World, target: &Target, rows: &[Row], found: &[StoredRow]) -> Vec<Difference> {

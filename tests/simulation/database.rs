@@ -4,23 +4,25 @@
 //! at that moment or a little later its GTID is in `executed`: MySQL adds those of a group once all of it is
 //! committed. With `ordered` commits happen in binlog order, else each at
 //! its own time, so that `executed` has holes.
+//!
+//! Another server may take over (`failover`): its binlog has the same transactions, not always in the same order, in
+//! files of its own; GTIDs go on as those of a group do.
 
 use super::schema::Item;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tailfill::model::position::PositionKind;
 use tailfill::model::{Gtid, GtidSet, Position, Row, RowChange};
+use tailfill::source::BinlogPlace;
 use uuid::Uuid;
 
-const SERVER: Uuid = Uuid::from_u128(0xA);
-
-pub fn server_uuid() -> String {
-    SERVER.to_string()
-}
+/// Of the group that the servers belong to: their transactions are named by it.
+const GROUP: Uuid = Uuid::from_u128(0xA);
+const FIRST_SERVER: Uuid = Uuid::from_u128(0xB);
 
 /// The GTID of the transaction with this number, from 1.
 pub fn gtid(number: u64) -> Gtid {
-    Gtid::untagged(SERVER, number)
+    Gtid::untagged(GROUP, number)
 }
 
 /// The GTIDs `1..=last`.
@@ -30,11 +32,12 @@ pub fn up_to(last: u64) -> GtidSet {
     gtids
 }
 
+/// A position by its GTIDs alone.
 pub fn position(gtids: GtidSet) -> Position {
     let offset = gtids.count();
     Position {
         kind: PositionKind::MysqlGtid,
-        server_uuid: server_uuid(),
+        server_uuid: FIRST_SERVER.to_string(),
         gtids,
         file: "binlog.1".into(),
         offset,
@@ -51,7 +54,16 @@ pub struct State {
     /// Every published transaction; the first has the number 1.
     binlog: Vec<Arc<Vec<RowChange>>>,
     published_micros: Vec<u64>,
+    /// Their numbers in the order of the binlog.
+    order: Vec<u64>,
+    /// How often another server took over.
+    server: u64,
+    /// The number of its binlog file.
+    file: u64,
+    /// What was published and is gone with the server that had it.
+    lost: BTreeSet<u64>,
     rows: BTreeMap<Item, Row>,
+    committed: BTreeSet<u64>,
     executed: GtidSet,
     locked: BTreeSet<Item>,
     /// Whose turn may have come, while those before them have not committed.
@@ -70,7 +82,9 @@ impl Database {
         state.locked.extend(items_of(&changes));
         state.binlog.push(Arc::new(changes));
         state.published_micros.push(now_micros);
-        state.binlog.len() as u64
+        let number = state.binlog.len() as u64;
+        state.order.push(number);
+        number
     }
 
     /// As [`Database::ripen`], and their GTIDs are in `executed` at once.
@@ -83,12 +97,17 @@ impl Database {
     /// The GTIDs of committed transactions are in `executed`.
     pub fn execute(&self, committed: &[u64]) {
         let mut state = self.state();
-        committed.iter().for_each(|number| state.executed.insert(&gtid(*number)));
+        let kept: Vec<u64> =
+            committed.iter().copied().filter(|number| !state.lost.contains(number)).collect();
+        kept.iter().for_each(|number| state.executed.insert(&gtid(*number)));
     }
 
     /// The engine's commit is due; returns the transactions that are committed by it.
     pub fn ripen(&self, number: u64, ordered: bool) -> Vec<u64> {
         let mut state = self.state();
+        if state.committed.contains(&number) || state.lost.contains(&number) {
+            return Vec::new(); // the server that took over has done it, or never will
+        }
         if !ordered {
             state.commit(number);
             return vec![number];
@@ -109,7 +128,42 @@ impl Database {
 
 impl State {
     pub fn published(&self) -> u64 {
-        self.binlog.len() as u64
+        self.order.len() as u64
+    }
+
+    /// `@@server_uuid`.
+    pub fn server_uuid(&self) -> String {
+        Uuid::from_u128(FIRST_SERVER.as_u128() + u128::from(self.server)).to_string()
+    }
+
+    /// How often another server took over.
+    pub fn server(&self) -> u64 {
+        self.server
+    }
+
+    /// The number of the transaction at a place of the binlog, from 0.
+    pub fn at(&self, index: usize) -> Option<u64> {
+        self.order.get(index).copied()
+    }
+
+    /// Behind so many transactions of the binlog.
+    pub fn place(&self, transactions: usize) -> BinlogPlace {
+        BinlogPlace { file: format!("binlog.{}", self.file + 1).into(), offset: transactions as u64 }
+    }
+
+    pub fn end(&self) -> BinlogPlace {
+        self.place(self.order.len())
+    }
+
+    /// The position behind these transactions, as this server tells it.
+    pub fn position(&self, gtids: GtidSet) -> Position {
+        let (place, server_uuid) = (self.place(gtids.count() as usize), self.server_uuid());
+        let (file, offset) = (place.file.to_string(), place.offset);
+        Position { server_uuid, file, offset, ..position(gtids) }
+    }
+
+    pub fn lost(&self) -> &BTreeSet<u64> {
+        &self.lost
     }
 
     pub fn transaction(&self, number: u64) -> Option<(Arc<Vec<RowChange>>, u64)> {
@@ -134,7 +188,15 @@ impl State {
     }
 
     fn commit(&mut self, number: u64) {
+        self.committed.insert(number);
         let changes = self.binlog[number as usize - 1].clone();
+        self.apply(&changes);
+        for item in items_of(&changes) {
+            self.locked.remove(&item);
+        }
+    }
+
+    fn apply(&mut self, changes: &[RowChange]) {
         for change in changes.iter() {
             if let Some(before) = &change.before {
                 let was = self.rows.remove(&Item::of(before));
@@ -145,9 +207,41 @@ impl State {
                 assert!(was.is_none(), "a primary key is unique");
             }
         }
-        for item in items_of(&changes) {
-            self.locked.remove(&item);
+    }
+
+    /// Another server takes over, with all that was published and committed, in `order`.
+    pub(super) fn take_over(&mut self, order: Vec<u64>, file: u64) {
+        let all = order.iter().copied().collect::<BTreeSet<u64>>();
+        self.lost.extend(self.order.iter().filter(|number| !all.contains(number)));
+        (self.server, self.file) = (self.server + 1, file);
+        self.ripe.clear();
+        self.locked.clear();
+        (self.rows, self.committed, self.executed) = Default::default();
+        for number in &order {
+            let changes = self.binlog[*number as usize - 1].clone();
+            self.apply(&changes);
+            self.committed.insert(*number);
+            self.executed.insert(&gtid(*number));
         }
+        self.next_in_order = self.binlog.len() as u64;
+        self.order = order;
+    }
+
+    pub(super) fn is_committed(&self, number: u64) -> bool {
+        self.committed.contains(&number)
+    }
+
+    /// The numbers in the order of the binlog.
+    pub(super) fn order(&self) -> &[u64] {
+        &self.order
+    }
+
+    /// Whether two transactions change no item in common.
+    pub(super) fn are_independent(&self, one: u64, other: u64) -> bool {
+        let items = |number: u64| -> BTreeSet<Item> {
+            items_of(&self.binlog[number as usize - 1]).into_iter().collect()
+        };
+        items(one).is_disjoint(&items(other))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lease server: slow, away for a while, answers that get lost, leases that vanish.
 
+use super::tally::Thrown;
 use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -118,6 +119,7 @@ pub async fn outages(world: Arc<World>) {
         let server = world.dice.pick(&[AwayServer::Gateway, AwayServer::Leases, AwayServer::Source]);
         world.trace.note(format_args!("{server:?} is away"));
         world.set_away(server, true);
+        world.tally(Thrown::Outage, 1);
         world.dice.pause(500, 7_000).await;
         world.set_away(server, false);
         world.trace.note(format_args!("{server:?} is back"));

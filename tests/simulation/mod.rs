@@ -6,8 +6,12 @@
 //! faults must catch up, and the sink must hold exactly the engine's rows; on the way the books
 //! (`books`) check the invariants of DESIGN section 3 on every write and every commit.
 //!
-//! Not modelled: another server after a failover, purged binlogs, XA, DDL, several tables or mappings,
-//! HBase's compactions, Memcache's one-second clock, and a process that is frozen as a whole (its calls land
+//! In some worlds HBase is damaged (`damage`) and lists are re-copied (`repairs`), targets are refused, left out and taken
+//! back, HBase is compacted, and another server takes the source's place (`servers`), possibly without the last
+//! transactions: then every run must halt, if one of them was journaled. What was thrown is counted (`tally`).
+//!
+//! Not modelled: purged binlogs, XA, DDL, several tables or mappings, Memcache's one-second clock, an old server that lives
+//! on beside the one that took over, and a process that is frozen as a whole (its calls land
 //! late, its SELECTs outlast its leases, and it lives on as a zombie instead).
 //!
 //! `TAILFILL_SEEDS=n` (or `a..b`) changes the seeds that are played (a thousand, and ten thousand by `scripts/test --long`),
@@ -17,16 +21,21 @@ pub mod app;
 pub mod books;
 pub mod broken;
 pub mod checker;
+pub mod damage;
 pub mod database;
 pub mod dice;
 pub mod leases;
+pub mod process;
 pub mod profile;
 pub mod recut;
+pub mod repairs;
 pub mod runs;
 pub mod schema;
 pub mod seeds;
+pub mod servers;
 pub mod sink;
 pub mod source;
 pub mod store;
+pub mod tally;
 pub mod trace;
 pub mod world;

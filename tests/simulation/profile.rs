@@ -65,6 +65,29 @@ pub struct Profile {
     pub joins_after: u64,
     /// Servers are away for seconds.
     pub outages: bool,
+    /// Lists and the mapping are re-copied.
+    pub recopies: bool,
+    /// HBase is damaged before some of these.
+    pub damage: bool,
+    /// A target is refused for a while.
+    pub refusals: bool,
+    /// Some runs leave a target out.
+    pub leaves: bool,
+    /// HBase is compacted, and purges delete markers above this age.
+    pub purge_ms: Option<u64>,
+    pub failovers: Failovers,
+    /// Late writes land at most this much later, milliseconds.
+    pub latest_ms: u64,
+}
+
+/// Another server takes the source's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failovers {
+    Never,
+    /// It has all that was published, not always in the same order.
+    Whole,
+    /// The last transactions are lost with the old server.
+    Lossy,
 }
 
 impl Profile {
@@ -111,6 +134,13 @@ impl Profile {
             packed: None,
             joins_after: 0,
             outages: false,
+            recopies: false,
+            damage: false,
+            refusals: false,
+            leaves: false,
+            purge_ms: None,
+            failovers: Failovers::Never,
+            latest_ms: 20_000,
         }
     }
 
@@ -120,5 +150,33 @@ impl Profile {
         self.packed = dice.chance(300).then(|| dice.pick(&forms));
         self.joins_after = if dice.chance(200) { dice.between(1, 2).min(self.runs) } else { 0 };
         self.outages = dice.chance(300);
+    }
+
+    /// What came later, again from dice of its own.
+    pub fn draw_repairs(&mut self, dice: &Dice) {
+        self.recopies = dice.chance(500);
+        self.damage = self.recopies && dice.chance(750);
+        // what a pilot misses is copied again by the pilot only, which these runs do not ask for
+        self.refusals = self.recopies && self.pilot_runs == 0 && dice.chance(400);
+        self.leaves = self.recopies && self.pilot_runs == 0 && dice.chance(400);
+        if self.recopies {
+            // a job begins once the horizon is over, and the application is to be there still
+            self.runs = self.runs.clamp(1, 3);
+            self.life_ms = self.life_ms.max(9_000);
+            self.every_ms = dice.pick(&[80, 150, 250]);
+            self.latest_ms = 3_000;
+        }
+        if dice.chance(400) && !self.clock_jumps {
+            self.purge_ms = Some(dice.pick(&[20_000, 30_000]));
+            self.latest_ms = 3_000;
+        }
+        self.failovers = match dice.below(20) {
+            0..4 => Failovers::Whole,
+            4..6 => Failovers::Lossy,
+            _ => Failovers::Never,
+        };
+        if self.failovers == Failovers::Lossy && self.lag == Lag::None {
+            self.lag = Lag::Long; // else there is nothing to lose
+        }
     }
 }

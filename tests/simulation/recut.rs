@@ -5,7 +5,7 @@
 use super::app::Application;
 use super::database;
 use super::dice::Dice;
-use super::runs::parts_for_tests;
+use super::process::parts_for_tests;
 use super::world::{Process, World};
 use std::sync::Arc;
 use std::time::Duration;

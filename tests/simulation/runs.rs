@@ -1,35 +1,27 @@
 //! The life of one seed: processes that come and go, and a last one that must catch up.
 
+mod end;
+
 use super::app::Application;
 use super::books::SeenOfCounts;
 use super::checker::{self, Difference};
-use super::database;
-use super::leases;
-use super::schema::{Item, MAPPING};
-use super::sink::Gateway;
-use super::source::Server;
+use super::process::{self, Running, Start};
+use super::profile::Failovers;
+use super::repairs::Asked;
+use super::schema::Item;
 use super::store::Hook;
-use super::world::{LATEST, Process, World};
-use std::collections::{BTreeMap, BTreeSet};
+use super::tally::{Tally, Thrown};
+use super::world::World;
+use super::{database, leases, servers};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::failpoints::Failpoints;
-use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
-use tailfill::pipeline::{self, Finished, Parts, Progress, RunOptions, Settings};
-use tailfill::protocol::plan::Cohort;
-use tailfill::protocol::{Plan, ProtocolError};
-use tailfill::sink::layout;
-use tailfill::store::memory::MemoryStore;
-use tailfill::store::{Store, StoreError};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-
-/// The last process, which nothing disturbs, must catch up within this virtual time.
-const PROGRESS: Duration = Duration::from_secs(120);
-/// A process that is asked to stop must be gone within this virtual time.
-const STOP: Duration = Duration::from_secs(6);
+use tailfill::model::TargetId;
+use tailfill::pipeline::{Finished, RunOptions};
+use tailfill::protocol::ProtocolError;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
 
 /// How a seed ended.
 pub struct Report {
@@ -39,6 +31,7 @@ pub struct Report {
     pub differences: Vec<Difference>,
     pub violations: Vec<String>,
     pub seen_of_counts: SeenOfCounts,
+    pub tally: Tally,
     /// What happened to the items that went wrong, when asked for.
     pub story: String,
 }
@@ -64,9 +57,11 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
         let world = World::new(seed, with_story);
         let start = tokio::time::Instant::now();
         let differences =
-            Life { world: world.clone(), failpoints, processes: 0, zombies: JoinSet::new() }.live().await;
+            Life { world: world.clone(), failpoints, zombies: JoinSet::new(), cut_anew: false }.live().await;
         let violations = world.books().violations().to_vec();
         let seen_of_counts = world.books().seen_of_counts;
+        let mut tally = world.tallied();
+        tally.add_all(&world.books().tally);
         let items: BTreeSet<Item> =
             differences.iter().flat_map(|difference| difference.items.clone()).collect();
         let items: Vec<Item> = items.into_iter().collect();
@@ -77,6 +72,7 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
             differences,
             violations,
             seen_of_counts,
+            tally,
             story: world.trace.story(&items),
         }
     })
@@ -107,17 +103,10 @@ impl Watch {
 struct Life {
     world: Arc<World>,
     failpoints: Failpoints,
-    processes: u64,
     /// Processes that were thought dead and woke up.
     zombies: JoinSet<()>,
-}
-
-/// A process that runs.
-struct Running {
-    process: Arc<Process>,
-    stop: CancellationToken,
-    task: JoinHandle<Result<Finished, ProtocolError>>,
-    progress: Arc<Progress>,
+    /// The journal could not be cut again: the next run replays from the checkpoint with new ticks.
+    cut_anew: bool,
 }
 
 impl Life {
@@ -130,32 +119,42 @@ impl Life {
         let mut application = Application::new(&world);
         application.fill();
         let application = tokio::spawn(application.run());
-        let restarts = tokio::spawn(leases::restart_sometimes(world.clone()));
-        let outages = tokio::spawn(leases::outages(world.clone()));
+        let troubles = self.troubles();
+        let compactions = tokio::spawn(servers::compactions(world.clone(), self.failpoints));
         for index in 0..world.profile.runs {
             world.dice.pause(0, 300).await;
             self.one_run(index).await;
         }
         application.await.expect("the application does not fail");
-        restarts.abort();
-        outages.abort();
+        troubles.iter().for_each(AbortHandle::abort);
         world.calm_down();
-        while !world.database.state().all_committed() {
-            sleep(Duration::from_millis(10)).await;
-        }
+        servers::all_committed(&world).await;
         world.trace.note(format_args!("the world is calm"));
-        self.last_run().await;
-        while self.zombies.join_next().await.is_some() {}
-        let late = tokio::time::Instant::now() + LATEST * 2;
-        while world.in_flight.load(SeqCst) > 0 {
-            assert!(tokio::time::Instant::now() < late, "a late write never lands");
-            sleep(Duration::from_millis(100)).await;
+        if self.lost_what_was_journaled() {
+            self.halts().await;
+            return Vec::new();
         }
-        world.books().check_chunks_cover();
-        world.books().check_counted();
+        self.end().await;
+        compactions.abort();
         let mut differences = checker::compare(&world).await;
         differences.extend(checker::compare_counts(&world).await);
+        if differences.is_empty() && world.profile.recopies && world.dice.chance(400) {
+            self.idle_recopy().await;
+        }
         differences
+    }
+
+    fn troubles(&self) -> Vec<AbortHandle> {
+        let world = &self.world;
+        let mut troubles = vec![
+            tokio::spawn(leases::restart_sometimes(world.clone())).abort_handle(),
+            tokio::spawn(leases::outages(world.clone())).abort_handle(),
+            tokio::spawn(servers::refusals(world.clone())).abort_handle(),
+        ];
+        if world.profile.failovers != Failovers::Never {
+            troubles.push(tokio::spawn(servers::failovers(world.clone())).abort_handle());
+        }
+        troubles
     }
 
     /// A process that is ended by something, or by itself.
@@ -167,21 +166,33 @@ impl Life {
             world.trace.note(format_args!("the clock jumps by {jump} ms"));
             world.clock.jump(jump);
         }
-        let options = self.options(index);
-        let all_targets = index >= world.profile.joins_after;
-        let mut running = self.start(index < world.profile.pilot_runs, all_targets, options, self.settings());
-        let life = dice.millis(1, world.profile.life_ms * 2);
+        let pilot = index < world.profile.pilot_runs;
+        let asked = self.asks_alone(pilot);
+        let settings = process::settings(&world, self.failpoints);
+        let (options, without) = match asked {
+            Some(_) => (self.recopy_options(), None),
+            None => (self.options(index), self.left_out(index)),
+        };
+        let mut running =
+            Running::start(&world, Start { pilot, without, options, settings, asked: asked.clone() });
+        // one that takes re-copies begins the first when the horizon is over
+        let shortest = if world.profile.recopies && dice.chance(750) { world.profile.life_ms } else { 1 };
+        let life = dice.millis(shortest, world.profile.life_ms * 2);
         let ended = tokio::select! { biased;
             ended = &mut running.task => Some(ended),
             () = sleep(life) => None,
             () = soon_after_counting_begins(&world) => None,
         };
         match ended {
-            Some(ended) => self.ended(&running, ended.expect("a run does not panic")).await,
+            Some(ended) => self.ended(&mut running, ended.expect("a run does not panic")).await,
             None => match dice.below(10) {
-                0..6 => self.crash(running).await,
-                6..8 => self.turn_into_zombie(running),
-                _ => self.stop(running).await,
+                0..6 => running.crash().await,
+                6..8 => running.turn_into_zombie(&mut self.zombies),
+                _ => {
+                    if let Some(outcome) = running.stop().await {
+                        self.ended(&mut running, outcome).await;
+                    }
+                }
             },
         }
         if dice.chance(300) {
@@ -189,36 +200,53 @@ impl Life {
         }
     }
 
-    async fn last_run(&mut self) {
-        let options =
-            RunOptions { tail: true, backfill: true, from: None, until_caught_up: true, accept_gap: false };
-        let settings = Settings { failpoints: self.failpoints, ..Settings::default() };
-        let settings =
-            Settings { batch_rows: self.settings().batch_rows, chunk_rows: 4, count_rows: 2, ..settings };
-        let mut running = self.start(false, true, options, settings);
-        let outcome = timeout(PROGRESS, &mut running.task).await;
-        let waits = running.waits();
-        let violation = match outcome {
-            Ok(Ok(Ok(Finished::CaughtUp))) => None,
-            Ok(Ok(other)) => Some(format!("the last process ended with {other:?}")),
-            Ok(Err(panic)) => Some(format!("the last process panicked: {panic}")),
-            Err(_) => Some(format!("the last process does not catch up; it waits for {waits:?}")),
-        };
-        running.kill().await;
-        if let Some(violation) = violation {
-            self.world.books().violation(violation);
+    /// Whether the run is for a re-copy alone: there must be something to go on from.
+    fn asks_alone(&self, pilot: bool) -> Option<Asked> {
+        let (world, dice) = (&self.world, &self.world.dice);
+        if !world.profile.recopies || pilot || world.books().may_be_damaged().is_empty() {
+            return None;
         }
+        let likely = if world.books().parked().is_empty() { 120 } else { 450 };
+        dice.chance(likely).then(|| Asked::of_all(world))
     }
 
-    fn options(&self, index: u64) -> RunOptions {
+    fn recopy_options(&mut self) -> RunOptions {
+        let from = self.where_to_cut_anew();
+        RunOptions { tail: true, backfill: false, from, until_caught_up: true, accept_gap: false }
+    }
+
+    /// After a failover a person names the checkpoint, where the journal cannot be cut again.
+    fn where_to_cut_anew(&mut self) -> Option<tailfill::model::Position> {
+        let from = self.world.books().checkpointed().cloned().filter(|_| self.cut_anew);
+        self.cut_anew = false;
+        from.map(database::position)
+    }
+
+    /// A target that the run's configuration has not, or not yet.
+    fn left_out(&self, index: u64) -> Option<TargetId> {
         let (world, dice) = (&self.world, &self.world.dice);
+        let targets = &world.mapping.targets;
+        if index < world.profile.joins_after {
+            world.tally(Thrown::Joined, u64::from(index + 1 == world.profile.joins_after));
+            return targets.last().map(|target| target.id);
+        }
+        if !world.profile.leaves || targets.len() < 2 || !dice.chance(350) {
+            return None;
+        }
+        world.tally(Thrown::LeftOut, 1);
+        Some(dice.pick(targets).id)
+    }
+
+    fn options(&mut self, index: u64) -> RunOptions {
+        let (world, dice) = (self.world.clone(), self.world.dice.clone());
         let backfill_only = dice.chance(50);
-        let from = if world.profile.replays && dice.chance(250) { self.older_position() } else { None };
+        let older = if world.profile.replays && dice.chance(250) { self.older_position() } else { None };
+        let from = self.where_to_cut_anew().or(older);
         RunOptions {
             tail: !backfill_only,
             backfill: backfill_only || index >= world.profile.tail_only_runs,
             from,
-            until_caught_up: dice.chance(300),
+            until_caught_up: dice.chance(if world.profile.recopies { 80 } else { 300 }),
             accept_gap: false,
         }
     }
@@ -237,101 +265,19 @@ impl Life {
         Some(database::position(database::up_to(world.dice.between(highest / 2, highest))))
     }
 
-    fn settings(&self) -> Settings {
-        let (dice, slow) = (&self.world.dice, self.world.profile.slow_copy);
-        Settings {
-            batch_rows: dice.pick(&[1, 4, 4, 9, 2_000]),
-            batch_wait: Duration::from_millis(dice.pick(&[1, 5, 40, 150])),
-            window_rows: dice.pick(&[3, 16_384]),
-            queue_rows: dice.pick(&[10, 65_536, 65_536]),
-            writes_at_once: dice.between(1, 4) as usize,
-            checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
-            mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
-            backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
-            chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
-            span_chunks: dice.pick(&[1, 2, 16]),
-            count_rows: dice.pick(&[1, 1, 2, 500]),
-            failpoints: self.failpoints,
-            ..Settings::default()
+    /// A run ended by itself: only what the world did to it may be the reason, or that it is done.
+    async fn ended(&mut self, running: &mut Running, outcome: Result<Finished, ProtocolError>) {
+        running.is_over().await;
+        let (world, number) = (&self.world, running.process.number);
+        world.trace.note(format_args!("process {number} ended: {outcome:?}"));
+        let Err(error) = outcome else { return };
+        if matches!(error, ProtocolError::CannotCut { .. }) {
+            world.tally(Thrown::CannotCut, 1);
+            self.cut_anew = true;
         }
-    }
-
-    fn start(&mut self, pilot: bool, all_targets: bool, options: RunOptions, settings: Settings) -> Running {
-        self.processes += 1;
-        let world = &self.world;
-        let process = Process::new(world, self.processes);
-        world.books().process_starts();
-        let mut mapping = world.mapping.clone();
-        let last = if all_targets { None } else { mapping.targets.pop() };
-        world.books().not_joined = last.map(|target| target.id);
-        let lists = world.books().pilot.clone();
-        let cohort = if pilot { self.only(&lists) } else { Cohort::All };
-        world.trace.note(format_args!(
-            "process {} starts, {} targets, cohort {}, {options:?}, batch_rows {}, batch_wait {:?}, chunk_rows {}",
-            process.number,
-            mapping.targets.len(),
-            cohort.name(),
-            settings.batch_rows,
-            settings.batch_wait,
-            settings.chunk_rows,
-        ));
-        let plan = Plan::new(vec![mapping], cohort);
-        let parts = parts(&process, plan, settings, world.store.take_over());
-        let stop = CancellationToken::new();
-        let progress = parts.progress.clone();
-        let task = tokio::spawn(pipeline::run(parts, options, stop.clone()));
-        Running { process, stop, task, progress }
-    }
-
-    fn only(&self, lists: &BTreeSet<u64>) -> Cohort {
-        let key = |list: &u64| {
-            let values = vec![tailfill::model::Value::UInt(*list)];
-            (layout::list_key_of(&self.world.mapping, &values).expect("a number is a key"), values)
-        };
-        Cohort::Only(lists.iter().map(key).collect::<BTreeMap<_, _>>())
-    }
-
-    /// kill -9.
-    async fn crash(&mut self, mut running: Running) {
-        self.world.trace.note(format_args!("process {} crashes", running.process.number));
-        running.kill().await;
-    }
-
-    /// The process is thought dead, another one takes over, and it lives on for a while.
-    fn turn_into_zombie(&mut self, mut running: Running) {
-        let (world, life) = (self.world.clone(), self.world.dice.millis(1, 5_000));
-        world.trace.note(format_args!("process {} is thought dead", running.process.number));
-        self.zombies.spawn(async move {
-            let _ = timeout(life, &mut running.task).await;
-            running.kill().await;
-        });
-    }
-
-    async fn stop(&mut self, mut running: Running) {
-        self.world.trace.note(format_args!("process {} is asked to stop", running.process.number));
-        running.stop.cancel();
-        match timeout(STOP, &mut running.task).await {
-            Ok(ended) => self.ended(&running, ended.expect("a run does not panic")).await,
-            Err(_) => {
-                let text = format!("process {} does not stop", running.process.number);
-                self.world.books().violation(text);
-                self.crash(running).await;
-            }
-        }
-    }
-
-    /// A run ended by itself: only a failed commit may be the reason, or that it is done.
-    async fn ended(&self, running: &Running, outcome: Result<Finished, ProtocolError>) {
-        running.process.bury().await;
-        let number = running.process.number;
-        self.world.trace.note(format_args!("process {number} ended: {outcome:?}"));
-        match outcome {
-            Ok(_) => {}
-            Err(ProtocolError::Store(StoreError::Io { .. })) if self.world.profile.store_trouble > 0 => {}
-            Err(error) => {
-                let text = format!("process {number} ended with an error: {error} ({error:?})");
-                self.world.books().violation(text);
-            }
+        if !process::may_end_with(world, &error) {
+            let text = format!("process {number} ended with an error: {error} ({error:?})");
+            world.books().violation(text);
         }
     }
 }
@@ -339,58 +285,9 @@ impl Life {
 /// Most processes that begin to count rows do not complete that.
 async fn soon_after_counting_begins(world: &World) {
     world.counting.notified().await;
-    if world.dice.chance(300) {
+    let likely = if world.profile.recopies { 800 } else { 300 };
+    if world.dice.chance(likely) {
         std::future::pending::<()>().await;
     }
     world.dice.pause(0, world.dice.pick(&[50, 400, 2_000])).await;
-}
-
-impl Running {
-    /// Ends it where it stands, if it has not ended by itself.
-    async fn kill(&mut self) {
-        if !self.task.is_finished() {
-            self.task.abort();
-            let _ = (&mut self.task).await;
-        }
-        self.process.bury().await;
-    }
-
-    fn waits(&self) -> Vec<String> {
-        self.progress.waits()
-    }
-}
-
-fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemoryStore) -> Parts {
-    let world = &process.world;
-    let (expiry, margin) = if world.profile.short_leases { (1_500, 500) } else { (5_000, 2_000) };
-    let lease_options = LeaseOptions {
-        expiry: Duration::from_millis(expiry),
-        margin: Duration::from_millis(margin),
-        on_loss: world.dice.pick(&[OnLoss::Degrade, OnLoss::Degrade, OnLoss::Wait]),
-        reply_timeout: Duration::from_secs(1),
-    };
-    let server: Option<Arc<dyn LeaseServer>> =
-        if world.profile.leases { Some(Arc::new(leases::Leases(process.clone()))) } else { None };
-    let owner = format!("process{}", process.number);
-    let live_for = lease_options.expiry - lease_options.margin;
-    if server.is_none() {
-        process.without_leases();
-    }
-    Parts {
-        source_name: "simulated".into(),
-        source: Arc::new(Server(process.clone())),
-        sink: Arc::new(Gateway { process: process.clone(), live_for }),
-        store: Arc::new(store) as Arc<dyn Store>,
-        leases: Leases::new(server, vec![MAPPING.into()], lease_options, world.dice.entropy(), owner),
-        clock: world.clock.clone(),
-        plan: Arc::new(plan),
-        settings: Arc::new(settings),
-        progress: Arc::new(Progress::default()),
-    }
-}
-
-/// The rooms of a process on its own, with a store that nothing disturbs.
-pub fn parts_for_tests(process: &Arc<Process>, settings: Settings) -> Parts {
-    let plan = Plan::new(vec![process.world.mapping.clone()], Cohort::All);
-    parts(process, plan, settings, MemoryStore::new())
 }

@@ -4,7 +4,7 @@
 
 use super::books::{Part, has_markers};
 use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
-use super::world::{AwayServer, LATEST, Process, World};
+use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -48,12 +48,12 @@ impl Gateway {
                 return Err(unavailable("refused"));
             }
             Fate::FailsAndLandsLate => {
-                self.send_off(target, rows, part, world.dice.millis(1, LATEST.as_millis() as u64));
+                self.send_off(target, rows, part, world.dice.millis(1, world.profile.latest_ms));
                 self.pause().await;
                 return Err(unavailable("broken pipe"));
             }
             Fate::Hangs => {
-                self.send_off(target, rows, part, world.dice.millis(1, 15_000));
+                self.send_off(target, rows, part, world.dice.millis(1, world.profile.latest_ms));
                 sleep(Duration::from_secs(30)).await;
                 return Err(unavailable("time-out"));
             }
@@ -151,12 +151,12 @@ impl Gateway {
                 Err(unavailable("refused"))
             }
             Fate::FailsAndLandsLate => {
-                self.send_counted_off(target, write, world.dice.millis(1, LATEST.as_millis() as u64));
+                self.send_counted_off(target, write, world.dice.millis(1, world.profile.latest_ms));
                 sleep(self.short_delay()).await;
                 Err(unavailable("broken pipe"))
             }
             Fate::Hangs => {
-                self.send_counted_off(target, write, world.dice.millis(1, 15_000));
+                self.send_counted_off(target, write, world.dice.millis(1, world.profile.latest_ms));
                 sleep(Duration::from_secs(30)).await;
                 Err(unavailable("time-out"))
             }
@@ -181,6 +181,7 @@ impl Gateway {
         let (world, write) = (self.process.world.clone(), write.clone());
         let (done, applied) = oneshot::channel();
         world.in_flight.fetch_add(1, SeqCst);
+        world.flies(write.tick);
         tokio::spawn(async move {
             sleep(after).await;
             let names = [CellNames { row: write.row.clone(), qualifiers: vec![] }];
@@ -190,10 +191,22 @@ impl Gateway {
                 world.sink.write_counted(target, &write).await.expect("the memory sink takes our writes");
             note_counted(&world, target, &write, format_args!("{}", if made { "made" } else { "not made" }));
             world.books().make_counted(target, &write, made, &before.remove(0));
+            world.landed(write.tick);
             world.in_flight.fetch_sub(1, SeqCst);
             let _ = done.send(made); // nobody may listen any more
         });
         applied
+    }
+
+    fn taken(&self, target: TargetId) -> Result<(), SinkError> {
+        match self.process.world.is_refused(target) {
+            true => Err(SinkError::Refused {
+                gateway: "simulated".into(),
+                what: "a call".into(),
+                reason: "not for this target".into(),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// A read takes a while, and may fail.
@@ -217,6 +230,7 @@ impl Gateway {
         let world = self.process.world.clone();
         let (done, applied) = oneshot::channel();
         world.in_flight.fetch_add(1, SeqCst);
+        rows.iter().for_each(|write| world.flies(write.tick));
         tokio::spawn(async move {
             sleep(after).await;
             world
@@ -226,6 +240,7 @@ impl Gateway {
                 .expect("the memory sink takes our writes");
             note_landed(&world, target, &rows, part);
             world.books().land(target, &rows, part);
+            rows.iter().for_each(|write| world.landed(write.tick));
             world.in_flight.fetch_sub(1, SeqCst);
             let _ = done.send(()); // nobody may listen any more
         });
@@ -285,6 +300,7 @@ fn unavailable(reason: &str) -> SinkError {
 impl Sink for Gateway {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let _call = self.process.call("write");
+        self.taken(target)?;
         let rows: Vec<RowWrite> = rows.iter().map(PackedWrite::unpack).collect();
         let markers: Vec<RowWrite> = rows
             .iter()
@@ -312,6 +328,7 @@ impl Sink for Gateway {
 
     async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
         let _call = self.process.call("scan cells");
+        self.taken(target)?;
         self.reach().await?;
         self.process.world.sink.scan_cells(target, range).await
     }
@@ -326,12 +343,14 @@ impl Sink for Gateway {
 
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         let _call = self.process.call("scan keys");
+        self.taken(target)?;
         self.reach().await?;
         self.process.world.sink.scan_keys(target, range).await
     }
 
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         let _call = self.process.call("scan counts");
+        self.taken(target)?;
         self.reach().await?;
         self.process.world.sink.scan_counts(target, range).await
     }
@@ -342,6 +361,7 @@ impl Sink for Gateway {
         wanted: &[CellNames],
     ) -> Result<Vec<CountedRow>, SinkError> {
         let _call = self.process.call("read counted");
+        self.taken(target)?;
         self.reach().await?;
         let found = self.process.world.sink.read_counted(target, wanted).await;
         sleep(self.short_delay()).await; // what was read is old when it arrives
@@ -350,6 +370,7 @@ impl Sink for Gateway {
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         let _call = self.process.call("write counted");
+        self.taken(target)?;
         self.counted_call(target, write).await
     }
 

@@ -37,14 +37,10 @@ fn away() -> SourceError {
     SourceError::Unavailable { address: "simulated".into(), reason: "connection reset".into() }
 }
 
-fn place(offset: u64) -> BinlogPlace {
-    BinlogPlace { file: "binlog.1".into(), offset }
-}
-
 #[async_trait]
 impl Source for Server {
     async fn server_uuid(&self) -> Result<String, SourceError> {
-        Ok(database::server_uuid())
+        Ok(self.world().database.state().server_uuid())
     }
 
     async fn executed(&self) -> Result<GtidSet, SourceError> {
@@ -59,24 +55,27 @@ impl Source for Server {
         let _call = self.0.call("start");
         loop {
             self.reach().await?;
-            let executed = self.world().database.state().executed().clone();
-            if executed.holes().is_empty() {
-                return Ok(database::position(executed));
+            {
+                let state = self.world().database.state();
+                if state.executed().holes().is_empty() {
+                    return Ok(state.position(state.executed().clone()));
+                }
             }
             self.world().dice.pause(1, 20).await;
         }
     }
 
     async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
-        let head = self.head().await?;
-        Ok(BinlogPlace { file: head.file.into(), offset: head.offset })
+        let _call = self.0.call("binlog end");
+        self.reach().await?;
+        Ok(self.world().database.state().end())
     }
 
     async fn head(&self) -> Result<Position, SourceError> {
         let _call = self.0.call("head");
         self.reach().await?;
-        let published = self.world().database.state().published();
-        Ok(database::position(database::up_to(published)))
+        let state = self.world().database.state();
+        Ok(state.position(database::up_to(state.published())))
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
@@ -88,14 +87,15 @@ impl Source for Server {
             let reason = format!("the server has not executed {ahead}");
             return Err(SourceError::PositionLost { reason, advice: "1236".into() });
         }
-        let passed = from.gtids.clone();
-        Ok(Box::new(Stream { process: self.0.clone(), passed, next: 1, events: VecDeque::new() }))
+        let (passed, server) = (from.gtids.clone(), self.world().database.state().server());
+        Ok(Box::new(Stream { process: self.0.clone(), server, passed, next: 0, events: VecDeque::new() }))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         let _call = self.0.call("snapshot");
         self.reach().await?;
-        Ok(Box::new(Selects(self.0.clone())))
+        let server = self.world().database.state().server();
+        Ok(Box::new(Selects { process: self.0.clone(), server }))
     }
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
@@ -106,9 +106,10 @@ impl Source for Server {
 /// The binlog from a set of GTIDs on, in binlog order.
 struct Stream {
     process: Arc<Process>,
+    server: u64,
     passed: GtidSet,
-    /// The number of the next transaction to send.
-    next: u64,
+    /// The place of the next transaction in the binlog.
+    next: usize,
     events: VecDeque<StreamEvent>,
 }
 
@@ -119,12 +120,17 @@ impl Stream {
 
     /// Reads the next transaction that is not passed.
     fn read_on(&mut self) -> bool {
-        while self.passed.contains(&database::gtid(self.next)) {
+        let state = self.process.world.database.state();
+        let passed = |number: u64| self.passed.contains(&database::gtid(number));
+        while state.at(self.next).is_some_and(passed) {
             self.next += 1;
         }
-        let Some((changes, micros)) = self.database().state().transaction(self.next) else { return false };
-        let gtid = database::gtid(self.next);
+        let Some(number) = state.at(self.next) else { return false };
         self.next += 1;
+        let (changes, micros) = state.transaction(number).expect("it is in the binlog");
+        let place = state.place(self.next);
+        drop(state);
+        let gtid = database::gtid(number);
         self.events.push_back(StreamEvent::Begin { gtid: gtid.clone(), committed_micros: micros });
         let mut rest: &[RowChange] = &changes;
         while !rest.is_empty() {
@@ -132,7 +138,7 @@ impl Stream {
             self.events.push_back(StreamEvent::Changes(piece.to_vec().into()));
             rest = left;
         }
-        self.events.push_back(StreamEvent::End { gtid, place: place(self.next - 1) });
+        self.events.push_back(StreamEvent::End { gtid, place });
         true
     }
 }
@@ -144,7 +150,8 @@ impl ChangeStream for Stream {
         let _call = process.call("next");
         let world = &process.world;
         loop {
-            if world.is_away(AwayServer::Source) || world.trouble(world.profile.source_trouble / 2) {
+            let gone = self.database().state().server() != self.server;
+            if gone || world.is_away(AwayServer::Source) || world.trouble(world.profile.source_trouble / 2) {
                 return Err(away());
             }
             if let Some(event) = self.events.pop_front() {
@@ -161,22 +168,26 @@ impl ChangeStream for Stream {
             }
             world.dice.pause(1, 25).await;
             if world.dice.chance(50) {
-                return Ok(StreamEvent::Heartbeat { place: place(self.next - 1) });
+                return Ok(StreamEvent::Heartbeat { place: self.database().state().place(self.next) });
             }
         }
     }
 }
 
-/// SELECTs, each in a read view of its own.
-struct Selects(Arc<Process>);
+/// SELECTs, each in a read view of its own, over a connection that ends with its server.
+struct Selects {
+    process: Arc<Process>,
+    server: u64,
+}
 
 impl Selects {
     /// Reads the engine's rows in a range: a pause, the read view, a pause.
     async fn select(&self, what: &str, wanted: impl Fn(&Item) -> bool) -> Result<Vec<Row>, SourceError> {
-        let _call = self.0.call("select");
-        let world = &self.0.world;
+        let _call = self.process.call("select");
+        let world = &self.process.world;
         reach(world).await?;
         world.dice.pause(0, if world.profile.slow_copy { 150 } else { 30 }).await;
+        self.still_there()?;
         let rows: Vec<Row> = {
             let state = world.database.state();
             state.rows().iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
@@ -184,7 +195,7 @@ impl Selects {
         if what == "rows" {
             let items: Vec<Item> = rows.iter().map(Item::of).collect();
             let shown: Vec<String> = rows.iter().map(show).collect();
-            let number = self.0.number;
+            let number = self.process.number;
             world.trace.note_items(&items, format_args!("process {number} SELECTs {}", shown.join(", ")));
         }
         if world.trouble(100) {
@@ -195,7 +206,13 @@ impl Selects {
         }
         world.dice.pause(0, 30).await;
         reach(world).await?;
+        self.still_there()?;
         Ok(rows)
+    }
+
+    fn still_there(&self) -> Result<(), SourceError> {
+        let server = self.process.world.database.state().server();
+        if server == self.server { Ok(()) } else { Err(away()) }
     }
 
     async fn select_range(&self, what: &str, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
@@ -296,11 +313,22 @@ impl Snapshot for Selects {
         Ok(self.select("rows", |found| *found == wanted).await?.pop())
     }
 
+    async fn items(
+        &mut self,
+        _mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        let item =
+            |(key, item): &(Vec<Value>, Vec<Value>)| Item { list: number(&key[0]), item: number(&item[0]) };
+        let wanted: BTreeSet<Item> = wanted.iter().map(item).collect();
+        self.select("rows", |found| wanted.contains(found)).await
+    }
+
     async fn row_bytes(&mut self, _table: TableId) -> Result<u64, SourceError> {
         Ok(100)
     }
 
     async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {
-        Ok(self.0.world.database.state().rows().len() as u64)
+        Ok(self.process.world.database.state().rows().len() as u64)
     }
 }

@@ -5,21 +5,22 @@ use super::database::Database;
 use super::dice::Dice;
 use super::profile::Profile;
 use super::schema;
+use super::tally::{Tally, Thrown};
 use super::trace::Trace;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::lock::MemoryLeases;
-use tailfill::model::Mapping;
+use tailfill::model::{Mapping, TargetId, Tick};
 use tailfill::sink::memory::MemorySink;
 use tailfill::store::memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Late writes land at most this much later.
-pub const LATEST: Duration = Duration::from_secs(20);
+/// A process that is thought dead lives on for so long at most, milliseconds.
+pub const ZOMBIE_MS: u64 = 2_000;
 
 pub struct World {
     pub dice: Dice,
@@ -34,8 +35,13 @@ pub struct World {
     pub in_flight: AtomicI64,
     /// Rows begin to be counted.
     pub counting: Notify,
+    processes: AtomicU64,
     calm: AtomicBool,
     away: [AtomicBool; 3],
+    refused: Mutex<Option<TargetId>>,
+    /// The ticks of writes that were sent and have not landed, and of those that zombies may send.
+    flying: Mutex<BTreeMap<Tick, u64>>,
+    tally: Mutex<Tally>,
     books: Mutex<Books>,
 }
 
@@ -44,6 +50,7 @@ impl World {
         let dice = Dice::new(seed);
         let mut profile = Profile::draw(&dice);
         profile.draw_more(&Dice::new(!seed));
+        profile.draw_repairs(&Dice::new(seed.rotate_left(32) ^ 0x5eed));
         World::of(dice, profile, with_story)
     }
 
@@ -55,15 +62,19 @@ impl World {
         let clock = Arc::new(WallClock { start: Instant::now(), offset_ms: AtomicI64::new(0) });
         let sink = MemorySink::with_tables(&mapping.targets, clock.clone());
         let database = Database::default();
-        let books = Books::new(mapping.clone(), database.clone(), sink.clone(), profile.pilot_runs > 0);
+        let books = Books::new(mapping.clone(), database.clone(), sink.clone(), &profile);
         Arc::new(World {
             trace: Trace::new(with_story),
             leases: MemoryLeases::new(),
             store: MemoryStore::new(),
             in_flight: AtomicI64::new(0),
             counting: Notify::new(),
+            processes: AtomicU64::new(0),
             calm: AtomicBool::new(false),
             away: Default::default(),
+            refused: Mutex::default(),
+            flying: Mutex::default(),
+            tally: Mutex::default(),
             books: Mutex::new(books),
             dice,
             profile,
@@ -75,7 +86,7 @@ impl World {
     }
 
     pub fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().expect("nothing panics while it is held")
+        held(&self.books)
     }
 
     /// Whether this call goes wrong; never once the world is calm.
@@ -92,6 +103,55 @@ impl World {
         self.away[server as usize].store(away, SeqCst);
     }
 
+    /// Whether HBase refuses this target just now.
+    pub fn is_refused(&self, target: TargetId) -> bool {
+        !self.is_calm() && *held(&self.refused) == Some(target)
+    }
+
+    pub fn set_refused(&self, target: Option<TargetId>) {
+        *held(&self.refused) = target;
+    }
+
+    /// The number of a process that begins.
+    pub fn next_process(&self) -> u64 {
+        self.processes.fetch_add(1, SeqCst) + 1
+    }
+
+    pub fn tally(&self, kind: Thrown, times: u64) {
+        held(&self.tally).add(kind, times);
+    }
+
+    pub fn tallied(&self) -> Tally {
+        held(&self.tally).clone()
+    }
+
+    /// Something with this tick may still land, until [`World::landed`].
+    pub fn flies(&self, tick: Tick) {
+        *held(&self.flying).entry(tick).or_default() += 1;
+    }
+
+    pub fn landed(&self, tick: Tick) {
+        let mut flying = held(&self.flying);
+        let left = flying.get_mut(&tick).expect("it flew");
+        *left -= 1;
+        if *left == 0 {
+            flying.remove(&tick);
+        }
+    }
+
+    /// Nothing below this tick can arrive any more, but what chunks and re-copies write with marks, whose age the run
+    /// bounds.
+    pub fn oldest_that_may_arrive(&self) -> Tick {
+        let replayed = self.books().lowest_replayed();
+        let flying = held(&self.flying).first_key_value().map(|(tick, _)| *tick);
+        replayed.into_iter().chain(flying).min().unwrap_or(Tick(u64::MAX))
+    }
+
+    /// Late writes land at most this much later.
+    pub fn latest(&self) -> Duration {
+        Duration::from_millis(self.profile.latest_ms)
+    }
+
     pub fn is_calm(&self) -> bool {
         self.calm.load(SeqCst)
     }
@@ -100,6 +160,10 @@ impl World {
     pub fn calm_down(&self) {
         self.calm.store(true, SeqCst);
     }
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().expect("nothing panics while it is held")
 }
 
 /// A server that can be away for a while.
@@ -123,13 +187,22 @@ impl WallClock {
     }
 }
 
+/// 2023-11-14, 22:13:20.
+const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
+
+impl WallClock {
+    /// The clocks of HBase's servers do not jump.
+    pub fn server_ms(&self) -> u64 {
+        (BEGIN_MICROS / 1_000) as u64 + self.start.elapsed().as_millis() as u64
+    }
+}
+
 impl Clock for WallClock {
     fn now_ms(&self) -> u64 {
         self.now_micros() / 1_000
     }
 
     fn now_micros(&self) -> u64 {
-        const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
         let elapsed = self.start.elapsed().as_micros() as i64;
         (BEGIN_MICROS + elapsed + self.offset_ms.load(SeqCst) * 1_000) as u64
     }

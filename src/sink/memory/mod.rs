@@ -3,7 +3,7 @@
 //! A cell shows its newest version (VERSIONS = 1). A DeleteFamily marker hides every cell of the row with
 //! a timestamp at or below its own, a DeleteColumns marker those of one qualifier; at equal
 //! timestamps a marker beats a put whichever came first, and of two puts the later written wins.
-//! Markers stay until [`MemorySink::compact_markers`] (HBase: until the purge delay).
+//! Markers stay until [`MemorySink::compact`] purges them (HBase: those older than the purge delay).
 //! No faults, no waiting: the simulation wraps it.
 
 use super::cells::{COUNTS_FAMILY, CellNames, CellRange, CountedRow, CountedWrite};
@@ -67,12 +67,19 @@ impl MemorySink {
     /// What a major compaction without the purge delay does: hidden cells go, and so do the markers, so that
     /// a put below a former marker shows up again.
     pub fn compact_markers(&self) {
+        self.compact(Tick(u64::MAX));
+    }
+
+    /// What a major compaction does: hidden cells go, and so do the markers below `purged`. How many markers went.
+    pub fn compact(&self, purged: Tick) -> u64 {
+        let mut gone = 0;
         for table in self.lock().values_mut() {
             for family in table.families.values_mut() {
-                family.rows.values_mut().for_each(MemoryRow::compact);
-                family.rows.retain(|_, row| !row.cells.is_empty());
+                gone += family.rows.values_mut().map(|row| row.compact(purged)).sum::<u64>();
+                family.rows.retain(|_, row| !row.is_empty());
             }
         }
+        gone
     }
 
     /// Removes a table with all that it holds.
@@ -211,10 +218,22 @@ impl MemoryRow {
         Some(tick) > marker
     }
 
-    fn compact(&mut self) {
+    fn compact(&mut self, purged: Tick) -> u64 {
         let mut cells = std::mem::take(&mut self.cells);
         cells.retain(|qualifier, (tick, _)| self.shows(qualifier, *tick));
-        *self = MemoryRow { cells, ..MemoryRow::default() };
+        let before = self.markers();
+        self.column_markers.retain(|_, tick| *tick >= purged);
+        self.family_marker = self.family_marker.filter(|tick| *tick >= purged);
+        self.cells = cells;
+        (before - self.markers()) as u64
+    }
+
+    fn markers(&self) -> usize {
+        self.column_markers.len() + usize::from(self.family_marker.is_some())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.markers() == 0
     }
 }
 

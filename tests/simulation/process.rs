@@ -1,0 +1,266 @@
+//! A process: what it is made of, how it starts, and how it ends.
+
+use super::damage;
+use super::leases::Leases as LeasesOf;
+use super::repairs::{self, Asked};
+use super::schema::MAPPING;
+use super::sink::Gateway;
+use super::source::Server;
+use super::tally::Thrown;
+use super::world::{Process, World, ZOMBIE_MS};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tailfill::failpoints::Failpoints;
+use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
+use tailfill::model::{TargetId, Value};
+use tailfill::pipeline::recopy::Report;
+use tailfill::pipeline::{self, Finished, Parts, Progress, Recopies, RunOptions, Settings};
+use tailfill::protocol::plan::Cohort;
+use tailfill::protocol::{Plan, ProtocolError};
+use tailfill::sink::{SinkError, layout};
+use tailfill::source::SourceError;
+use tailfill::store::memory::MemoryStore;
+use tailfill::store::{Store, StoreError};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// A process that is asked to stop must be gone within this virtual time.
+const STOP: Duration = Duration::from_secs(6);
+
+/// What a process is asked to do.
+pub struct Start {
+    pub pilot: bool,
+    /// Not in its configuration.
+    pub without: Option<TargetId>,
+    pub options: RunOptions,
+    pub settings: Settings,
+    /// The re-copy that it is for.
+    pub asked: Option<Asked>,
+}
+
+/// A process that runs.
+pub struct Running {
+    world: Arc<World>,
+    pub process: Arc<Process>,
+    stop: CancellationToken,
+    pub task: JoinHandle<Result<Finished, ProtocolError>>,
+    progress: Arc<Progress>,
+    recopies: Recopies,
+    asked: Option<Asked>,
+    /// Asks for re-copies while it goes on.
+    asking: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn start(world: &Arc<World>, start: Start) -> Running {
+        let Start { pilot, without, options, settings, asked } = start;
+        let process = Process::new(world, world.next_process());
+        world.books().process_starts();
+        let mut mapping = world.mapping.clone();
+        mapping.targets.retain(|target| Some(target.id) != without);
+        world.books().not_joined = without;
+        let lists = world.books().pilot.clone();
+        let cohort = if pilot { only(world, &lists) } else { Cohort::All };
+        world.trace.note(format_args!(
+            "process {} starts, without {without:?}, cohort {}, {options:?}, for {:?}, batch_rows {}, batch_wait {:?}, chunk_rows {}",
+            process.number,
+            cohort.name(),
+            asked.as_ref().map(|asked| &asked.ask),
+            settings.batch_rows,
+            settings.batch_wait,
+            settings.chunk_rows,
+        ));
+        let horizon = settings.late_write;
+        let plan = Plan::new(vec![mapping], cohort);
+        let parts = parts(&process, plan, settings, world.store.take_over());
+        let (stop, progress) = (CancellationToken::new(), parts.progress.clone());
+        let recopies = match &asked {
+            Some(asked) => {
+                world.tally(Thrown::AloneRun, 1);
+                repairs::alone(world, asked)
+            }
+            None if world.profile.recopies => repairs::taken(world),
+            None => Recopies::none(),
+        };
+        if world.profile.damage && !world.is_calm() {
+            damage::may_land_late(world, horizon);
+        }
+        let asks = world.profile.recopies && asked.is_none() && !world.is_calm();
+        let asking = asks.then(|| {
+            let pilot = pilot.then_some(lists);
+            tokio::spawn(repairs::ask_sometimes(world.clone(), recopies.clone(), pilot))
+        });
+        let task = tokio::spawn(pipeline::run_with(parts, options, recopies.clone(), stop.clone()));
+        Running { world: world.clone(), process, stop, task, progress, recopies, asked, asking }
+    }
+
+    /// kill -9.
+    pub async fn crash(mut self) {
+        self.world.trace.note(format_args!("process {} crashes", self.process.number));
+        self.world.tally(Thrown::Crash, 1);
+        self.kill().await;
+    }
+
+    /// The process is thought dead, another one takes over, and it lives on for a while.
+    pub fn turn_into_zombie(mut self, zombies: &mut JoinSet<()>) {
+        let (world, life) = (self.world.clone(), self.world.dice.millis(1, ZOMBIE_MS));
+        world.trace.note(format_args!("process {} is thought dead", self.process.number));
+        world.tally(Thrown::Zombie, 1);
+        let may_send = world.books().lowest_replayed();
+        may_send.into_iter().for_each(|tick| world.flies(tick));
+        zombies.spawn(async move {
+            let _ = timeout(life, &mut self.task).await;
+            self.kill().await;
+            may_send.into_iter().for_each(|tick| world.landed(tick));
+        });
+    }
+
+    /// How it ended, if it did in time.
+    pub async fn stop(&mut self) -> Option<Result<Finished, ProtocolError>> {
+        self.world.trace.note(format_args!("process {} is asked to stop", self.process.number));
+        self.world.tally(Thrown::Stop, 1);
+        self.stop.cancel();
+        match timeout(STOP, &mut self.task).await {
+            Ok(ended) => Some(ended.expect("a run does not panic")),
+            Err(_) => {
+                let text = format!("process {} does not stop", self.process.number);
+                self.world.books().violation(text);
+                self.kill().await;
+                None
+            }
+        }
+    }
+
+    /// Ends it where it stands, if it has not ended by itself.
+    pub async fn kill(&mut self) {
+        if !self.task.is_finished() {
+            self.task.abort();
+            let _ = (&mut self.task).await;
+        }
+        self.is_over().await;
+    }
+
+    /// It has ended: nothing of it goes on, and what its re-copy did is noted.
+    pub async fn is_over(&mut self) {
+        self.asking.take().into_iter().for_each(|asking| asking.abort());
+        self.process.bury().await;
+        if let Some(asked) = self.asked.take() {
+            let over = self.reports().into_iter().filter(|report| report.state.is_over());
+            over.for_each(|report| repairs::settle(&self.world, &asked, &report));
+        }
+    }
+
+    pub fn reports(&self) -> Vec<Report> {
+        self.recopies.reports()
+    }
+
+    pub fn waits(&self) -> Vec<String> {
+        self.progress.waits()
+    }
+}
+
+/// Whether something that the world did may have ended a run like this.
+pub fn may_end_with(world: &World, error: &ProtocolError) -> bool {
+    let parked = world.books().parked();
+    let (failed_over, lost) = {
+        let state = world.database.state();
+        (state.server() > 0, !state.lost().is_empty())
+    };
+    match error {
+        ProtocolError::Store(StoreError::Io { .. }) => world.profile.store_trouble > 0,
+        ProtocolError::Parked { .. } => !parked.is_empty(),
+        ProtocolError::Sink(SinkError::Refused { .. }) => world.profile.refusals,
+        ProtocolError::Refused { reason, .. } if reason == "every target is parked" => !parked.is_empty(),
+        // where the purge delay is a matter of seconds, an outage may be longer than half of it
+        ProtocolError::Refused { reason, .. } if reason.starts_with("the newest safe mark is") => {
+            world.profile.purge_ms.is_some()
+        }
+        ProtocolError::CannotCut { .. } => failed_over,
+        // the new server goes on with another transaction than the one that was under way
+        ProtocolError::Source(SourceError::NotUnderstood { .. }) => failed_over,
+        ProtocolError::Source(SourceError::PositionLost { .. }) => lost,
+        _ => false,
+    }
+}
+
+/// What bounds how late something can come.
+fn bounds(world: &World, failpoints: Failpoints) -> Settings {
+    let mut settings = Settings { failpoints, ..Settings::default() };
+    // a zombie goes on sending for a while, which a state that is locked does not allow
+    settings.late_write = world.latest() + Duration::from_millis(ZOMBIE_MS);
+    if let Some(purge_ms) = world.profile.purge_ms {
+        settings.mark_age_max = Duration::from_millis(purge_ms / 2);
+    }
+    if world.profile.failovers != super::profile::Failovers::Never {
+        settings.source_wait = Duration::from_secs(15);
+    }
+    settings
+}
+
+pub fn settings_at_the_end(world: &World, failpoints: Failpoints) -> Settings {
+    let batch_rows = world.dice.pick(&[1, 4, 4, 9, 2_000]);
+    Settings { batch_rows, chunk_rows: 4, count_rows: 2, ..bounds(world, failpoints) }
+}
+
+pub fn settings(world: &World, failpoints: Failpoints) -> Settings {
+    let (dice, slow) = (&world.dice, world.profile.slow_copy);
+    Settings {
+        batch_rows: dice.pick(&[1, 4, 4, 9, 2_000]),
+        batch_wait: Duration::from_millis(dice.pick(&[1, 5, 40, 150])),
+        window_rows: dice.pick(&[3, 16_384]),
+        queue_rows: dice.pick(&[10, 65_536, 65_536]),
+        writes_at_once: dice.between(1, 4) as usize,
+        checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
+        mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
+        backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
+        chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
+        span_chunks: dice.pick(&[1, 2, 16]),
+        count_rows: dice.pick(&[1, 1, 2, 500]),
+        ..bounds(world, failpoints)
+    }
+}
+
+fn only(world: &World, lists: &BTreeSet<u64>) -> Cohort {
+    let key = |list: &u64| {
+        let values = vec![Value::UInt(*list)];
+        (layout::list_key_of(&world.mapping, &values).expect("a number is a key"), values)
+    };
+    Cohort::Only(lists.iter().map(key).collect::<BTreeMap<_, _>>())
+}
+
+fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemoryStore) -> Parts {
+    let world = &process.world;
+    let (expiry, margin) = if world.profile.short_leases { (1_500, 500) } else { (5_000, 2_000) };
+    let lease_options = LeaseOptions {
+        expiry: Duration::from_millis(expiry),
+        margin: Duration::from_millis(margin),
+        on_loss: world.dice.pick(&[OnLoss::Degrade, OnLoss::Degrade, OnLoss::Wait]),
+        reply_timeout: Duration::from_secs(1),
+    };
+    let server: Option<Arc<dyn LeaseServer>> =
+        if world.profile.leases { Some(Arc::new(LeasesOf(process.clone()))) } else { None };
+    let owner = format!("process{}", process.number);
+    let live_for = lease_options.expiry - lease_options.margin;
+    if server.is_none() {
+        process.without_leases();
+    }
+    Parts {
+        source_name: "simulated".into(),
+        source: Arc::new(Server(process.clone())),
+        sink: Arc::new(Gateway { process: process.clone(), live_for }),
+        store: Arc::new(store) as Arc<dyn Store>,
+        leases: Leases::new(server, vec![MAPPING.into()], lease_options, world.dice.entropy(), owner),
+        clock: world.clock.clone(),
+        plan: Arc::new(plan),
+        settings: Arc::new(settings),
+        progress: Arc::new(Progress::default()),
+    }
+}
+
+/// The rooms of a process on its own, with a store that nothing disturbs.
+pub fn parts_for_tests(process: &Arc<Process>, settings: Settings) -> Parts {
+    let plan = Plan::new(vec![process.world.mapping.clone()], Cohort::All);
+    parts(process, plan, settings, MemoryStore::new())
+}
