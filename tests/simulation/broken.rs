@@ -101,7 +101,7 @@ fn a_recopy_that_keeps_what_only_hbase_has_leaves_it_for_good() {
 #[test]
 fn a_recopy_inside_the_horizon_misses_what_lands_late() {
     let switches = Switches { recopy_inside_horizon: true, ..Switches::default() };
-    must_be_found("a re-copy inside the horizon", switches, 200, a_lost_delete);
+    must_be_found("a re-copy inside the horizon", switches, 400, a_lost_delete);
 }
 
 #[test]
