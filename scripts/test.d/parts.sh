@@ -71,9 +71,15 @@ part_lint() {
     doing cargo clippy --locked --lib --bins -- -D warnings
 }
 
+# Building cargo-deny takes minutes, so only --long installs it.
 part_dependencies() {
-  cargo deny --version >/dev/null 2>&1 || { echo "SKIPPED: dependencies: cargo-deny is not installed"; return 0; }
-  doing cargo deny --all-features check
+  if ! cargo deny --version >/dev/null 2>&1; then
+    [ "$LONG" = yes ] || { echo "SKIPPED: dependencies: cargo-deny is not installed"; return 0; }
+    doing cargo install --locked cargo-deny
+  fi
+  doing cargo deny --all-features check bans licenses sources
+  doing cargo deny --all-features fetch db || { echo "SKIPPED: advisories: their database cannot be fetched"; return 0; }
+  doing cargo deny --all-features check advisories
 }
 
 # --- tests -----------------------------------------------------------------------------------------------------------
