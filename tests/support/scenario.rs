@@ -277,6 +277,16 @@ chunk_rows = {chunk_rows}
         self.run(&["run", "--until", "caught-up"]).await.expect_code(0)
     }
 
+    /// Nobody writes any more: the run has to write what there is, and end when it is told to; then everything is compared.
+    /// Returns the number of items.
+    pub async fn comes_to_rest(&mut self, run: Tailfill) -> usize {
+        self.until_written().await;
+        run.signal("INT");
+        run.ended().await.expect_code(130);
+        self.catch_up().await;
+        self.compare().await
+    }
+
     /// `tailfill status --json`; `None` when it fails, as before there is a state.
     pub async fn status(&self) -> Option<Json> {
         let ended = self.run(&["status", "--json"]).await;

@@ -27,11 +27,7 @@ async fn an_index_or_a_column_that_is_not_mapped_is_passed_over_in_the_middle() 
     scenario.sql("DELETE FROM follows WHERE followee_id = 3").await;
     scenario.sql("DROP INDEX by_note ON follows").await;
     scenario.sql("UPDATE follows SET weight = 7 WHERE followee_id = 4").await;
-    scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    scenario.compare().await;
+    scenario.comes_to_rest(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,11 +75,7 @@ async fn regions_that_split_move_and_are_compacted_under_a_run_cost_only_time() 
         ))
         .await;
     application.stop().await;
-    scenario.until_written().await;
-    run.signal("TERM");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    scenario.compare().await;
+    scenario.comes_to_rest(run).await;
     let ended = scenario.run(&["verify", "--full"]).await.expect_code(0);
     assert!(ended.out.contains("\nequal: "), "{}", ended.out);
 }

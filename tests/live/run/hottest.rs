@@ -111,11 +111,7 @@ async fn is_fair(test: &str, shape: &'static Shape, hot: Range<u64>) {
     assert!(batches > 0 && commits > 100, "they were written to all the while: {batches} {commits}");
     assert!(worst_lag < LAG_SECONDS_MAX, "the tail was {worst_lag} s behind");
     writers.stop().await;
-    scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    scenario.compare().await;
+    scenario.comes_to_rest(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

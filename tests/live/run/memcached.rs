@@ -7,6 +7,7 @@ use crate::support::scenario::{Scenario, chunks_done};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use serde_json::Value as Json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases() {
@@ -47,6 +48,33 @@ async fn leasing_from(memcached: &Own, test: &str) -> Scenario {
     scenario
 }
 
+/// There are some 45 lists, so of so many leases that were not given back most had vanished.
+fn have_vanished(status: &Json) -> bool {
+    let number = |name: &str| status["leases"][name].as_u64().unwrap_or(0);
+    number("acquired") > number("released") + 150
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memcached_that_is_flushed_again_and_again_costs_no_item() {
+    let memcached = Own::memcached().await;
+    let mut scenario = leasing_from(&memcached, "flushed").await;
+    let application = scenario.application(2).await;
+    let run = scenario.start(&["run"]);
+    let address = memcached.address();
+    let flushing = tokio::spawn(async move {
+        loop {
+            flush_all(&address).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let status = scenario.until_status("leases to vanish", have_vanished).await;
+    assert!(chunks_done(&status) > 0 && status["tail"]["batches"].as_u64() > Some(0), "{status}");
+    assert_eq!(status["leases"]["degraded"], false, "it answers: {status}");
+    application.stop().await;
+    flushing.abort();
+    scenario.comes_to_rest(run).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item() {
     let memcached = Own::memcached_that(&TINY).await;
@@ -54,20 +82,11 @@ async fn a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item()
     let mut scenario = leasing_from(&memcached, "evicts").await;
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
-    // there are some 45 lists, so of so many leases that were not given back most had vanished
-    let have_vanished = |status: &Json| {
-        let number = |name: &str| status["leases"][name].as_u64().unwrap_or(0);
-        number("acquired") > number("released") + 150
-    };
     let status = scenario.until_status("leases to vanish", have_vanished).await;
     println!("{}", status["leases"]);
     assert!(chunks_done(&status) > 0 && status["tail"]["batches"].as_u64() > Some(0), "{status}");
     application.stop().await;
-    scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    scenario.compare().await;
+    scenario.comes_to_rest(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,11 +111,7 @@ async fn a_full_memcached_that_refuses_leases_is_said_and_costs_no_item() {
     };
     scenario.until_status("leases, now that there is room", are_back).await;
     application.stop().await;
-    scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    scenario.compare().await;
+    scenario.comes_to_rest(run).await;
 }
 
 /// Changes an item of a list, and waits until that is written.

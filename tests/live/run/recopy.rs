@@ -168,11 +168,7 @@ async fn a_target_whose_table_was_lost_is_parked_and_comes_back_by_a_recopy() {
     scenario.until_status("no target to be parked", |status| !is_parked(status)).await;
     verified(&scenario, 0).await;
     application.stop().await;
-    scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-    scenario.catch_up().await;
-    assert!(scenario.compare().await > 1_000);
+    assert!(scenario.comes_to_rest(run).await > 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
