@@ -22,6 +22,7 @@ pub mod gap;
 pub mod journaling;
 pub mod life;
 pub mod marks;
+mod opening;
 mod pace;
 mod patience;
 pub mod planning;

@@ -5,13 +5,13 @@ use super::copy::{Copy, load_copies};
 use super::counts::Counts;
 use super::marks::{self, NewestMark};
 use super::patience::retried;
-use super::progress::{Phase, Place, Waiter};
+use super::progress::{Phase, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, gap, journaling, life, seal, skew, tail, writer};
+use super::{counting, gap, journaling, life, opening, seal, skew, tail, writer};
 use crate::model::{GtidSet, Position};
-use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
+use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
 use crate::store::StoreError;
 use crate::store::records::CountsState;
@@ -26,9 +26,6 @@ use tokio_util::sync::CancellationToken;
 const EVENTS_QUEUED: usize = 32;
 /// Batches sealed and not yet journaled, and journaled and not yet with the writer.
 const BATCHES_QUEUED: usize = 64;
-
-/// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
-const LEAD_WARNED: Duration = Duration::from_secs(1);
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -108,137 +105,10 @@ async fn prepare(
     }
     let copies = load_copies(parts).await?;
     retried(parts, || life::examine(parts, &copies, continued, recopies)).await?;
-    let recovered = open(parts, options).await?;
+    let recovered = opening::open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
     life::begin(parts, &copies, options).await?;
     Ok((recovered, copies, counts))
-}
-
-/// Where the run continues from, made durable.
-async fn open(parts: &Parts, options: &RunOptions) -> Result<Recovered, ProtocolError> {
-    let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
-    let journal = &journal;
-    let recovered = retried(parts, || async move {
-        match journal.recover().await? {
-            None => open_first(parts, journal, options).await,
-            Some(found) => open_again(parts, journal, options, found).await,
-        }
-    })
-    .await?;
-    show_opened(parts, &recovered).await?;
-    Ok(recovered)
-}
-
-/// The first start: from the executed set, or from the position asked for.
-async fn open_first(
-    parts: &Parts,
-    journal: &Journal,
-    options: &RunOptions,
-) -> Result<Recovered, ProtocolError> {
-    life::refuse_prepared_xa(parts).await?;
-    let (position, replaying_until) = match &options.from {
-        Some(position) => {
-            // everything from there to here is tailed with new ticks: older states may show until then
-            (position.clone(), parts.source.executed().await?)
-        }
-        None if parts.settings.failpoints.start_from_binlog_status() => {
-            (parts.source.head().await?, GtidSet::default())
-        }
-        None => (parts.source.start().await?, GtidSet::default()),
-    };
-    tracing::info!(%position, "starting for the first time");
-    let last_tick = crate::model::Tick(0);
-    open_at(parts, journal, position, last_tick, replaying_until).await
-}
-
-async fn open_again(
-    parts: &Parts,
-    journal: &Journal,
-    options: &RunOptions,
-    found: Recovered,
-) -> Result<Recovered, ProtocolError> {
-    let cohort = journal.cohort().await?;
-    refuse_narrower_cohort(parts, cohort.as_deref())?;
-    if let Some(position) = &options.from {
-        if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
-            return Err(ProtocolError::Refused {
-                reason: format!(
-                    "--from would pass over {}, which is not written yet",
-                    position.gtids.minus(&found.checkpoint.position.gtids)
-                ),
-                advice: "leave --from away to continue from the checkpoint".into(),
-            });
-        }
-        tracing::info!(%position, "replaying with new ticks from an older position");
-        return open_at(parts, journal, position.clone(), found.last_tick, found.sealed).await;
-    }
-    let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
-    if !now.cuts_like(&Fingerprint::read(&before)) {
-        tracing::info!(
-            "the mappings, their tables or the lists that take part changed: replaying with new ticks"
-        );
-        let position = found.checkpoint.position.clone();
-        return open_at(parts, journal, position, found.last_tick, found.sealed).await;
-    }
-    tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
-    if now.text() != before {
-        // targets joined or left: what is cut from now on is cut under another plan
-        journal.keep_fingerprint(&now.text()).await?;
-    }
-    Ok(found)
-}
-
-async fn open_at(
-    parts: &Parts,
-    journal: &Journal,
-    position: Position,
-    last_tick: crate::model::Tick,
-    replaying_until: GtidSet,
-) -> Result<Recovered, ProtocolError> {
-    let replaying_until = replaying_until.minus(&position.gtids);
-    let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
-    Ok(journal.open(position, last_tick, replaying_until, &fingerprint, &cohort).await?)
-}
-
-/// Lists that were tailed and are left out now would miss changes without anybody noticing.
-fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), ProtocolError> {
-    let now = parts.plan.cohort().name();
-    match before {
-        Some("all") if now != "all" => Err(ProtocolError::Refused {
-            reason: "--only after a run with all lists would miss changes of the others".into(),
-            advice: "run without --only, or use another state_dir and other tables for a pilot".into(),
-        }),
-        Some(before) if before != "all" && now != "all" && before != now => Err(ProtocolError::Refused {
-            reason: "--only names other lists than the run before".into(),
-            advice: "name the same lists again, or leave --only away to go on with all of them".into(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
-    let server_uuid = retried(parts, || async move { Ok(parts.source.server_uuid().await?) }).await?;
-    let place = Place::of(&recovered.checkpoint.position);
-    let mut positions = parts.progress.positions();
-    positions.server_uuid = server_uuid;
-    positions.received = place.clone();
-    positions.written = place.clone();
-    positions.sealed = Place { gtids: recovered.sealed.clone(), at: place.at };
-    drop(positions);
-    parts.progress.set_checkpointed(&recovered.checkpoint.position);
-    let replaying = !recovered.checkpoint.replaying_until.is_empty();
-    parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
-    warn_of_lead(parts, recovered);
-    Ok(())
-}
-
-/// Ticks go on above the last one wherever the clock is (I1), and so may be ahead of it (I6).
-fn warn_of_lead(parts: &Parts, recovered: &Recovered) {
-    let lead = Duration::from_millis(recovered.last_tick.0.saturating_sub(parts.clock.now_ms()));
-    if lead >= LEAD_WARNED {
-        let seconds = lead.as_secs();
-        tracing::warn!(seconds, "the clock was set back: ticks go on above the last one, ahead of the clock");
-    }
 }
 
 /// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
