@@ -57,6 +57,8 @@ struct Script {
     /// How long it takes to read cells one by one.
     scan_takes: Duration,
     scans: u64,
+    /// How long it takes to read one item by its address.
+    item_takes: Duration,
     clock_off_ms: i64,
 }
 
@@ -99,6 +101,16 @@ impl Gateway {
     /// From now on it takes so long to read cells one by one.
     pub fn scans_take(&self, time: Duration) {
         self.script().scan_takes = time;
+    }
+
+    /// Reads of items by their addresses take so long for each from now on.
+    pub fn items_take(&self, time: Duration) {
+        self.script().item_takes = time;
+    }
+
+    async fn take_time(&self, items: usize) {
+        let takes = self.script().item_takes * items as u32;
+        sleep(takes).await;
     }
 
     /// Scans of single cells so far.
@@ -188,6 +200,7 @@ impl Sink for Gateway {
     }
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.take_time(keys.len()).await;
         self.sink.read(target, keys).await
     }
 
@@ -210,6 +223,7 @@ impl Sink for Gateway {
         target: TargetId,
         wanted: &[CellNames],
     ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.take_time(wanted.iter().map(|names| names.qualifiers.len()).sum()).await;
         self.sink.read_cells(target, wanted).await
     }
 

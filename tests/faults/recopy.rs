@@ -192,6 +192,19 @@ async fn a_dry_run_says_the_same_and_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn items_that_take_longer_together_than_a_lease_lasts_are_settled_a_few_at_a_time() {
+    for counted in [false, true] {
+        let bench = copied(counted).await;
+        for item in 100..160 {
+            plant(&bench, &row(item % 6, item, "its delete was missed"), Tick(50)).await;
+        }
+        // sixty of them take half a minute, and a lease lasts ten seconds
+        bench.gateway.items_take(Duration::from_millis(500));
+        is_mended(&bench, all(&bench)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn counted_rows_are_mended_with_their_counts() {
     let bench = copied(true).await;
     corrupt(&bench).await;

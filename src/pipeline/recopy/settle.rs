@@ -50,8 +50,10 @@ impl Suspect {
 enum Attempt {
     /// These are to be looked at again: because of cells above the mark, because their lists were busy.
     Done { newer: Vec<Suspect>, busy: Vec<Suspect> },
-    /// All lists are busy, or a lease ran out; nothing is lost.
+    /// All lists are busy, or a write failed; nothing is lost.
     Again(Option<SinkError>),
+    /// The leases ran out before all of these were read and written.
+    Slow,
 }
 
 /// Collects suspects of one target, and settles them many at once.
@@ -59,12 +61,14 @@ pub struct Settling<'a> {
     job: &'a Job<'a>,
     copy: &'a Copy,
     pending: Vec<Suspect>,
+    /// How many are settled under one lease: fewer where that has run out.
+    at_once: usize,
     snapshot: Option<Box<dyn Snapshot>>,
 }
 
 impl<'a> Settling<'a> {
     pub fn new(job: &'a Job<'a>, copy: &'a Copy) -> Settling<'a> {
-        Settling { job, copy, pending: Vec::new(), snapshot: None }
+        Settling { job, copy, pending: Vec::new(), at_once: LOOK_UPS_AT_ONCE, snapshot: None }
     }
 
     /// Takes suspects in, and settles them when there are many.
@@ -108,7 +112,19 @@ impl<'a> Settling<'a> {
         Ok(rows)
     }
 
-    async fn settle(&mut self, mut suspects: Vec<Suspect>) -> Result<(), ProtocolError> {
+    async fn settle(&mut self, suspects: Vec<Suspect>) -> Result<(), ProtocolError> {
+        let mut left = suspects;
+        while !left.is_empty() {
+            let rest = left.split_off(self.at_once.min(left.len()));
+            let mut slow = self.settle_together(left).await?;
+            slow.extend(rest);
+            left = slow;
+        }
+        Ok(())
+    }
+
+    /// Settles these, but for those that it gives back because they are too many for one lease.
+    async fn settle_together(&mut self, mut suspects: Vec<Suspect>) -> Result<Vec<Suspect>, ProtocolError> {
         let (mut patience, mut rounds) = (Patience::new(self.job), 0);
         while !suspects.is_empty() {
             match self.attempt(&suspects).await {
@@ -122,6 +138,13 @@ impl<'a> Settling<'a> {
                         self.job.report(self.copy.target.id, |report| report.newer += count);
                     }
                 }
+                Ok(Attempt::Slow) => {
+                    self.job.waits(&format!("{} items to be settled within one lease", suspects.len()));
+                    if suspects.len() > 1 {
+                        self.at_once = suspects.len() / 2;
+                        return Ok(suspects);
+                    }
+                }
                 Ok(Attempt::Again(None)) => {}
                 Ok(Attempt::Again(Some(error))) => patience.after(error.into()).await?,
                 Err(error) => patience.after(error).await?,
@@ -130,7 +153,8 @@ impl<'a> Settling<'a> {
                 sleep(PAUSE).await;
             }
         }
-        Ok(())
+        self.job.goes_on();
+        Ok(suspects)
     }
 
     /// Takes a turn and leases, and mends what differs at the turn's mark, in those lists whose leases are free.
@@ -275,6 +299,7 @@ impl<'a> Settling<'a> {
                 parts.plan.written_to().accepted(sent.accepted);
                 Ok(None)
             }
+            Err(NotWritten::Deadline(None)) => Ok(Some(Attempt::Slow)),
             Err(NotWritten::Deadline(error)) => Ok(Some(Attempt::Again(error))),
             Err(NotWritten::Refused { refused, .. }) => match refused.into_iter().next() {
                 Some((_, error)) => Err(error.into()),
@@ -297,7 +322,8 @@ impl<'a> Settling<'a> {
             return Err(error.into());
         }
         parts.plan.written_to().accepted(ended.accepted);
-        Ok((!ended.unfinished.is_empty()).then_some(Attempt::Again(ended.trouble)))
+        let again = || ended.trouble.map_or(Attempt::Slow, |error| Attempt::Again(Some(error)));
+        Ok((!ended.unfinished.is_empty()).then(again))
     }
 
     fn name(&self, suspect: &Suspect) -> String {
