@@ -12,6 +12,7 @@ pub mod error;
 pub mod failpoints;
 pub mod failure;
 pub mod invariants;
+pub mod isolation;
 pub mod lock;
 pub mod model;
 pub mod pipeline;

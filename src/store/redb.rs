@@ -6,6 +6,7 @@
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
 use crate::failpoints::{KillPoint, kill_at};
+use crate::isolation::caught;
 use ::redb::{
     Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
@@ -348,6 +349,9 @@ async fn blocking<T: Send + 'static>(
     place: String,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(damaged(&place, "reading or writing it failed unexpectedly")))
+    let unexpected = || damaged(&place, "reading or writing it failed unexpectedly");
+    match tokio::task::spawn_blocking(move || caught(work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) | Err(_) => Err(unexpected()),
+    }
 }

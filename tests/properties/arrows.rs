@@ -15,8 +15,18 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Below all layers: any room may use these, and they use nothing but `model` and each other.
-const GROUND: [&str; 9] =
-    ["model", "clock", "error", "failpoints", "invariants", "signal", "metrics", "shutdown", "status"];
+const GROUND: [&str; 10] = [
+    "model",
+    "clock",
+    "error",
+    "failpoints",
+    "invariants",
+    "isolation",
+    "signal",
+    "metrics",
+    "shutdown",
+    "status",
+];
 
 /// The edge's error type: it knows the errors of every room, and only the edge uses it.
 const EDGE: &str = "failure";

@@ -5,12 +5,11 @@ use super::line::{IDLE_TIMEOUT, Line, Open, REPLY_BYTES_MAX};
 use super::probe::{self, Interface};
 use super::writes::{MakeWrites, Writes};
 use super::{HbaseOptions, Transport, thrift};
+use crate::isolation::caught_in;
 use crate::sink::SinkError;
 use async_trait::async_trait;
-use futures::FutureExt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::timeout;
 use volo_thrift::client::ClientBuilder;
@@ -94,7 +93,7 @@ impl Gateway {
         thrift::TioError: From<E>,
     {
         // The generated client panics on a reply that belongs to another call.
-        let error = match timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
+        let error = match timeout(limit, caught_in(call)).await {
             Ok(Ok(Ok(MaybeException::Ok(value)))) => return Ok(value),
             Ok(Ok(Ok(MaybeException::Exception(error)))) => {
                 let error = thrift::TioError::from(error);

@@ -4,10 +4,9 @@
 use super::failure;
 use super::gateway::Client;
 use super::{HbaseOptions, Transport, thrift};
+use crate::isolation::caught_in;
 use crate::sink::SinkError;
-use futures::FutureExt;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -84,7 +83,7 @@ enum Answer {
 }
 
 async fn ask(client: &Client) -> Answer {
-    let asked = AssertUnwindSafe(client.get_thrift_server_type()).catch_unwind();
+    let asked = caught_in(client.get_thrift_server_type());
     match timeout(PROBE_TIMEOUT, asked).await {
         Ok(Ok(Ok(thrift::TThriftServerType::TWO))) => Answer::Offers(Interface::Thrift2),
         Ok(Ok(Ok(thrift::TThriftServerType::ONE))) => Answer::Offers(Interface::Thrift1),

@@ -1,11 +1,11 @@
 //! Isolation from panics in code that reads foreign bytes and is not ours.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::isolation::caught;
 
 /// Runs `read`; a panic in it becomes an error. mysql_common indexes into event bytes without
 /// looking (0.37), which a damaged event would turn into the end of the process.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the decoder panicked".into()))
+    caught(read).unwrap_or_else(|_| Err("the decoder panicked".into()))
 }
 
 #[cfg(test)]

@@ -2,18 +2,18 @@
 
 use super::crc::{self, Integrity};
 use super::transaction::{Fault, Next, Transactions};
+use crate::isolation::caught_in;
 use crate::model::{GtidSet, Position};
 use crate::source::connection::Connection;
 use crate::source::mysql::Session;
 use crate::source::options::MysqlOptions;
 use crate::source::{BinlogPlace, ChangeStream, SourceError, StreamEvent, schema};
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Error, GnoInterval, IoError, Sid};
 use mysql_common::binlog::events::Event;
 use mysql_common::packets::Tag;
 use std::io::ErrorKind;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -97,7 +97,7 @@ impl Events {
     /// `Unavailable` when nothing comes in time; `PositionLost` when the server refuses to go on;
     /// `NotUnderstood` when bytes are damaged. `place` is for messages.
     pub async fn next(&mut self, place: &BinlogPlace) -> Result<Option<Event>, SourceError> {
-        let mut read = pin!(AssertUnwindSafe(self.stream.next()).catch_unwind());
+        let mut read = pin!(caught_in(self.stream.next()));
         // a timer for each event of a backlog would cost as much as decoding it
         let waited = match futures::poll!(read.as_mut()) {
             Poll::Ready(read) => Ok(read),

@@ -94,7 +94,7 @@ async fn a_purged_position_is_refused_with_its_own_exit_code() {
     let (file, _) = now(&mut scenario).await;
     let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
     scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
-    let said = ["cannot be continued from this position", "purged", "help:", "copy"];
+    let said = ["cannot be continued from this position", "purged", "help:", "--accept-gap"];
     scenario.run(&["run"]).await.expect_code(5).says(&said);
     scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
     // the file is gone, too

@@ -153,6 +153,7 @@ async fn a_target_whose_table_was_lost_is_parked_and_comes_back_by_a_recopy() {
         let life = status["targets"][1]["life_cycle"].as_str().unwrap_or_default();
         life.starts_with("parked")
     };
+    scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
     scenario.hbase().await.drop_table(&scenario.table(1)).await.expect("the table can be dropped");
     scenario.until_status("one target to be parked", is_parked).await;
     run.signal("INT");
