@@ -57,6 +57,8 @@ struct Script {
     /// How long it takes to read cells one by one.
     scan_takes: Duration,
     scans: u64,
+    /// How long a scan of row keys takes.
+    key_scan_takes: Duration,
     /// How long it takes to read one item by its address.
     item_takes: Duration,
     clock_off_ms: i64,
@@ -101,6 +103,11 @@ impl Gateway {
     /// From now on it takes so long to read cells one by one.
     pub fn scans_take(&self, time: Duration) {
         self.script().scan_takes = time;
+    }
+
+    /// Scans of row keys take so long from now on.
+    pub fn key_scans_take(&self, time: Duration) {
+        self.script().key_scan_takes = time;
     }
 
     /// Reads of items by their addresses take so long for each from now on.
@@ -228,6 +235,8 @@ impl Sink for Gateway {
     }
 
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let takes = self.script().key_scan_takes;
+        sleep(takes).await;
         self.sink.scan_keys(target, range).await
     }
 

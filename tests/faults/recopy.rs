@@ -205,6 +205,30 @@ async fn items_that_take_longer_together_than_a_lease_lasts_are_settled_a_few_at
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_back_while_both_sides_are_read_keeps_nothing_of_what_it_was_before() {
+    let bench = copied(false).await;
+    for item in 100..200 {
+        plant(&bench, &row(item % 6, item, "its delete was missed"), Tick(50)).await;
+    }
+    bench.gateway.key_scans_take(Duration::from_secs(2));
+    let recopies = Recopies::only(Arc::new(Noted::default()), [all(&bench)]);
+    let changes = async {
+        // from before the horizon is over until both sides are read
+        sleep(Duration::from_secs(50)).await;
+        for item in 100..200 {
+            let mut back = row(item % 6, item, "");
+            back[3] = Value::Null;
+            bench.commit(vec![insert(&back)]);
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let (ended, ()) = tokio::join!(timeout(LONGEST, runs(&bench, &recopies)), changes);
+    assert_eq!(ended.expect("it ends").expect("nothing that needs a person"), Finished::CaughtUp);
+    bench.catches_up().await;
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn counted_rows_are_mended_with_their_counts() {
     let bench = copied(true).await;
     corrupt(&bench).await;

@@ -141,8 +141,11 @@ impl Job<'_> {
         });
         for copy in copies {
             let mut settling = Settling::new(self, copy);
-            scan::from_mysql(self, copy, &mut settling).await?;
+            // HBase first: an item of before that MySQL has when it is looked up is compared by its values later, or its
+            // delete is tailed until then. The other way round one that comes back in between would keep old columns.
             scan::from_hbase(self, copy, &mut settling).await?;
+            scan::from_mysql(self, copy, &mut settling).await?;
+            settling.finish().await?;
             recount::look(self, copy).await?;
         }
         Ok(())

@@ -145,7 +145,7 @@ pub async fn from_hbase(
             }
         }
     }
-    settling.finish().await
+    Ok(())
 }
 
 /// The rows of a target that are compared.
