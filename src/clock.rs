@@ -37,6 +37,31 @@ impl Clock for SteadyClock {
     }
 }
 
+/// Another clock, read between two readings of ours; microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub before: u64,
+    pub theirs: u64,
+    pub after: u64,
+}
+
+impl Reading {
+    /// How far theirs is ahead of ours, and how far off that may be: half of the round trip.
+    pub fn skew(&self) -> (i64, i64) {
+        let uncertainty = self.uncertainty();
+        let middle = self.before.saturating_add(uncertainty);
+        (signed(self.theirs).saturating_sub(signed(middle)), signed(uncertainty))
+    }
+
+    pub fn uncertainty(&self) -> u64 {
+        self.after.saturating_sub(self.before) / 2
+    }
+}
+
+fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
 /// Where random numbers come from (lease tokens, back-off).
 pub trait Entropy: Send + Sync {
     fn next_u64(&self) -> u64;

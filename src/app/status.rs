@@ -105,20 +105,19 @@ async fn look(parts: Parts, looked: Arc<Looked>) {
 
 /// The gaps that are not made good yet.
 async fn open_gaps(store: &dyn Store) -> Result<Vec<Gap>, StoreError> {
-    let place = |position: &Position| Place {
-        gtids: position.gtids.to_string(),
-        file: position.file.clone(),
-        offset: position.offset,
-    };
     let gap = |gap: GapRecord| Gap {
-        from: place(&gap.from),
-        to: place(&gap.to),
+        from: place_of(&gap.from),
+        to: place_of(&gap.to),
         reason: gap.reason,
         accepted_at_ms: gap.accepted_at_ms,
         mappings: gap.mappings,
     };
     let stored = gap::stored(store).await?.gaps.into_iter();
     Ok(stored.filter(|gap| !gap.mappings.is_empty()).map(gap).collect())
+}
+
+fn place_of(position: &Position) -> Place {
+    Place { gtids: position.gtids.to_string(), file: position.file.clone(), offset: position.offset }
 }
 
 async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
@@ -310,9 +309,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
     let mut status = Status { phase: Phase::Stopped, ..Status::default() };
     status.version = env!("CARGO_PKG_VERSION").to_owned();
     if let Some(recovered) = journal.recover().await? {
-        let position = &recovered.checkpoint.position;
-        status.positions.checkpointed =
-            Place { gtids: position.gtids.to_string(), file: position.file.clone(), offset: position.offset };
+        status.positions.checkpointed = place_of(&recovered.checkpoint.position);
         status.positions.sealed.gtids = recovered.sealed.to_string();
         if !recovered.checkpoint.replaying_until.is_empty() {
             status.waits.push("the next run goes on replaying with new ticks".to_owned());

@@ -6,6 +6,7 @@
 //! need, and these take the targets back. New ticks lie above the journal's highest (I1).
 
 use super::life;
+use super::opening;
 use super::patience::retried;
 use super::recopy::{Ask, Recopies};
 use super::settings::Parts;
@@ -40,7 +41,7 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
             advice: "begin the pilot again, with a new state_dir and fresh tables".into(),
         });
     }
-    retried(parts, || life::refuse_prepared_xa(parts)).await?;
+    retried(parts, || opening::refuse_prepared_xa(parts)).await?;
     let to = retried(parts, || async move { Ok(parts.source.start().await?) }).await?;
     go_over(parts, &journal, found, to, reason).await
 }

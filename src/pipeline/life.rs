@@ -101,18 +101,6 @@ async fn was_tailed_for_a_pilot(parts: &Parts, ours: &CopyKey) -> Result<bool, S
     Ok(false)
 }
 
-/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
-pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
-    let prepared = parts.source.prepared_xa().await?;
-    if prepared.is_empty() {
-        return Ok(());
-    }
-    Err(ProtocolError::Refused {
-        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
-        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
-    })
-}
-
 /// Notes that the run begins: its copies are tailed and copied, and what was tailed before and is not in the
 /// configuration any more is parked, because it misses changes from now on.
 pub async fn begin(parts: &Parts, copies: &[Arc<Copy>], options: &RunOptions) -> Result<(), ProtocolError> {

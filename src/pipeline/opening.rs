@@ -1,7 +1,6 @@
 //! Where a run goes on from: its first start, the checkpoint, or an older position with new ticks. Durable before
 //! anything is read.
 
-use super::life;
 use super::patience::retried;
 use super::progress::{Phase, Place};
 use super::settings::Parts;
@@ -34,7 +33,7 @@ async fn open_first(
     journal: &Journal,
     options: &RunOptions,
 ) -> Result<Recovered, ProtocolError> {
-    life::refuse_prepared_xa(parts).await?;
+    refuse_prepared_xa(parts).await?;
     let (position, replaying_until) = match &options.from {
         Some(position) => {
             // everything from there to here is tailed with new ticks: older states may show until then
@@ -97,6 +96,18 @@ async fn open_at(
     let replaying_until = replaying_until.minus(&position.gtids);
     let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
     Ok(journal.open(position, last_tick, replaying_until, &fingerprint, &cohort).await?)
+}
+
+/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
+pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
+    let prepared = parts.source.prepared_xa().await?;
+    if prepared.is_empty() {
+        return Ok(());
+    }
+    Err(ProtocolError::Refused {
+        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
+        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
+    })
 }
 
 /// Lists that were tailed and are left out now would miss changes without anybody noticing.

@@ -12,16 +12,25 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Longest pause after a passing error.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Pause after the first passing error at the start of a run.
+const START_PAUSE: Duration = Duration::from_millis(100);
+
 /// Counts from the beginning of one thing that may have to be repeated.
 pub struct Patience {
     begin: Instant,
-    retry_for: Duration,
+    bound: Duration,
     pause: Duration,
 }
 
 impl Patience {
     pub fn new(parts: &Parts) -> Patience {
-        Patience { begin: Instant::now(), retry_for: parts.settings.retry_for, pause: LOOK_AGAIN }
+        Patience { begin: Instant::now(), bound: parts.settings.retry_for, pause: LOOK_AGAIN }
+    }
+
+    /// At the start of a run somebody waits.
+    fn at_start(parts: &Parts) -> Patience {
+        let bound = parts.settings.source_wait.min(parts.settings.retry_for);
+        Patience { begin: Instant::now(), bound, pause: START_PAUSE }
     }
 
     /// The error, and how long to wait before the next attempt.
@@ -32,7 +41,7 @@ impl Patience {
         if error.disposition() != Disposition::Retry {
             return Err(error);
         }
-        if self.begin.elapsed() >= self.retry_for {
+        if self.begin.elapsed() >= self.bound {
             let seconds = self.begin.elapsed().as_secs();
             return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
         }
@@ -47,24 +56,16 @@ pub async fn retried<T, F>(parts: &Parts, attempt: impl Fn() -> F) -> Result<T, 
 where
     F: Future<Output = Result<T, ProtocolError>>,
 {
-    let begin = Instant::now();
-    let mut pause = Duration::from_millis(100);
+    let mut patience = Patience::at_start(parts);
     loop {
-        let error = match attempt().await {
+        let (error, pause) = match attempt().await {
             Ok(done) => {
                 parts.progress.go_on(Waiter::Source);
                 return Ok(done);
             }
-            Err(error) => error,
+            Err(error) => patience.pause_after(error)?,
         };
-        if error.disposition() != Disposition::Retry {
-            return Err(error);
-        }
-        if begin.elapsed() >= parts.settings.source_wait.min(parts.settings.retry_for) {
-            return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause: Box::new(error) });
-        }
         parts.progress.wait_for(Waiter::Source, error.to_string());
         sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
     }
 }

@@ -6,8 +6,8 @@
 //! which an older writer could send ([`job`]). Then it takes a mark and waits until that is safe: what its SELECTs do
 //! not see is tailed, with higher ticks.
 //!
-//! It reads MySQL piece by piece and looks the items up in HBase, and reads the names of HBase's items page by page and
-//! looks them up in MySQL ([`scan`]). What does not look equal is settled ([`settle`]): in a turn of its lists, so that
+//! It reads the names of HBase's items page by page and looks them up in MySQL, and then MySQL piece by piece and looks
+//! the items up in HBase ([`scan`]). What does not look equal is settled ([`settle`]): in a turn of its lists, so that
 //! all that was sealed below the turn's mark is written, under their leases, with that mark safe before the SELECT
 //! (I3), both sides are read again and compared, and what still differs is written at the mark. Each attempt has a turn
 //! and a mark of its own, since a tick means one thing only (I2).

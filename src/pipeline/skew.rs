@@ -6,6 +6,7 @@
 
 use super::progress::Waiter;
 use super::settings::Parts;
+use crate::clock::Reading;
 use crate::protocol::ProtocolError;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -61,9 +62,9 @@ impl std::fmt::Display for Skew {
 /// `None` where it cannot be read now: what writes to HBase says so itself.
 async fn apart(parts: &Parts) -> Option<Skew> {
     let (_, target) = parts.plan.active_targets().next()?;
-    let before = parts.clock.now_ms();
-    let theirs = parts.sink.server_clock_ms(target.id).await.ok()?;
-    let after = parts.clock.now_ms();
-    let (ahead, behind) = (theirs.saturating_sub(after), before.saturating_sub(theirs));
-    Some(Skew { apart: Duration::from_millis(ahead.max(behind)), ahead: ahead > 0 })
+    let before = parts.clock.now_micros();
+    let theirs = parts.sink.server_clock_ms(target.id).await.ok()?.saturating_mul(1_000);
+    let (ahead, uncertainty) = Reading { before, theirs, after: parts.clock.now_micros() }.skew();
+    let surely = ahead.saturating_abs().saturating_sub(uncertainty).max(0);
+    Some(Skew { apart: Duration::from_micros(surely.unsigned_abs()), ahead: ahead > 0 })
 }

@@ -4,7 +4,7 @@ use super::backfill;
 use super::copy::{Copy, load_copies};
 use super::counts::Counts;
 use super::marks::{self, NewestMark};
-use super::patience::retried;
+use super::patience::{LOOK_AGAIN, retried};
 use super::progress::{Phase, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
@@ -277,7 +277,7 @@ async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
         if executed.contains_set(&sealed) {
             return Ok(executed);
         }
-        sleep(Duration::from_millis(20)).await;
+        sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -294,7 +294,7 @@ async fn until_done(
     if options.backfill {
         for copy in copies {
             while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {
-                sleep(Duration::from_millis(20)).await;
+                sleep(LOOK_AGAIN).await;
             }
         }
         if !options.tail {
@@ -319,7 +319,7 @@ async fn until_done(
             parts.progress.wait_for(Waiter::End, "the end: all rows of counted targets to be counted");
         }
         while !counts.all_counted(&parts.plan) {
-            sleep(Duration::from_millis(20)).await;
+            sleep(LOOK_AGAIN).await;
         }
     }
     parts.progress.go_on(Waiter::End);

@@ -1,7 +1,7 @@
 //! A binlog that was purged: the run ends, and goes on over the gap only when a person accepts it.
 
 use super::bench::{Bench, delete, insert, row, update};
-use super::recopy::Noted;
+use super::recopy::{Noted, copied};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
@@ -26,12 +26,7 @@ async fn runs(bench: &Bench, accept_gap: bool) -> Result<Finished, ProtocolError
 
 /// Everything is copied; then changes are made that the binlog does not have any more.
 async fn with_a_gap(counted: bool) -> Bench {
-    let bench = if counted { Bench::with_counts() } else { Bench::unopened() };
-    for list in 0..6 {
-        bench.commit((0..5).map(|item| insert(&row(list, item, "old"))).collect());
-    }
-    bench.copies().await;
-    bench.assert_equal().await;
+    let bench = copied(counted).await;
     bench.commit(vec![delete(&row(0, 0, "old")), insert(&row(0, 9, "missed"))]);
     bench.commit((0..5).map(|item| delete(&row(1, item, "old"))).collect());
     bench.commit(vec![update(&row(2, 2, "old"), &row(2, 2, "missed")), insert(&row(77, 7, "missed"))]);

@@ -117,7 +117,7 @@ async fn now(bench: &Bench) -> Tick {
 }
 
 /// Some lists, copied.
-async fn copied(counted: bool) -> Bench {
+pub async fn copied(counted: bool) -> Bench {
     let bench = if counted { Bench::with_counts() } else { Bench::unopened() };
     for list in 0..6 {
         bench.commit((0..5).map(|item| insert(&row(list, item, "old"))).collect());

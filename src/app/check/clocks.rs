@@ -1,7 +1,7 @@
 //! Three clocks: ours, MySQL's, HBase's. Ticks are made from ours, and must stay near HBase's (I6, I7).
 
 use super::finding::{Finding, Group, Rule};
-use crate::clock::{Clock, SteadyClock};
+use crate::clock::{Clock, Reading, SteadyClock};
 use crate::failpoints::Failpoints;
 use crate::model::TargetId;
 use crate::sink::Sink;
@@ -11,31 +11,6 @@ use crate::source::MysqlSource;
 const SKEW_MAX_MICROS: i64 = 1_000_000;
 /// A reading less certain than this is taken again.
 const UNCERTAIN_MICROS: u64 = 100_000;
-
-/// Another clock, read between two readings of ours; microseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    pub before: u64,
-    pub theirs: u64,
-    pub after: u64,
-}
-
-impl Reading {
-    /// How far theirs is ahead of ours, and how far off that may be: half of the round trip.
-    fn skew(&self) -> (i64, i64) {
-        let uncertainty = self.uncertainty();
-        let middle = self.before.saturating_add(uncertainty);
-        (signed(self.theirs).saturating_sub(signed(middle)), signed(uncertainty))
-    }
-
-    fn uncertainty(&self) -> u64 {
-        self.after.saturating_sub(self.before) / 2
-    }
-}
-
-fn signed(micros: u64) -> i64 {
-    i64::try_from(micros).unwrap_or(i64::MAX)
-}
 
 fn rule(server: &str) -> Rule {
     Rule::new(Group::Clocks, server, "within 1 s of ours")
