@@ -33,6 +33,15 @@ pub enum Mechanism {
     CountMovesTick,
     MarkOfCounts,
     BinlogReadForVerdict,
+    DefinitionByPosition,
+    DefinitionAfterCommit,
+    DefinitionLookedAhead,
+    DefinitionBeforeRows,
+    BytesOfBoth,
+    ParkingStored,
+    WireChecked,
+    PassedAltersCount,
+    MarkAfterEntry,
 }
 
 impl Mechanism {
@@ -143,6 +152,40 @@ impl Mechanism {
             BinlogReadForVerdict => (
                 "a difference counts only when no change of the address, up to the binlog's head, is outside what the SELECT had for sure",
                 "the executed set is trusted alone",
+            ),
+            DefinitionByPosition => (
+                "a row is decoded by the definition of its own position",
+                "each connection takes the definition that the server has then",
+            ),
+            DefinitionAfterCommit => (
+                "the definition is read once the server has committed the ALTER",
+                "it is read as soon as the binlog shows the ALTER",
+            ),
+            DefinitionLookedAhead => (
+                "a definition is believed when the binlog up to its head shows no further statement",
+                "it is believed at once",
+            ),
+            DefinitionBeforeRows => {
+                ("a definition is stored before a row is decoded by it", "it is stored some time later")
+            }
+            BytesOfBoth => (
+                "an ALTER is followed when the rows that are there keep their bytes",
+                "every ALTER is followed whose definition is known",
+            ),
+            ParkingStored => {
+                ("a parking is stored before the first row is left out", "it is known in this process")
+            }
+            WireChecked => (
+                "a table map must fit the definition of its position",
+                "what the table map says is not compared",
+            ),
+            PassedAltersCount => (
+                "a re-copy proves its definition again when the tail has passed an ALTER meanwhile",
+                "what the tail passes meanwhile is not looked at",
+            ),
+            MarkAfterEntry => (
+                "a re-copy takes its mark once the tail decodes by the new definition",
+                "it takes the mark that was safe when its proof began",
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::explorer::{Found, explore};
 use super::mechanism::Mechanism;
-use super::{counts, recopy, tail, truncate, verdict};
+use super::{counts, definitions, recopy, tail, truncate, verdict};
 
 /// The small world of a mechanism, without it and with it.
 pub fn without_and_with(mechanism: Mechanism) -> (Found, Found) {
@@ -18,6 +18,10 @@ pub fn without_and_with(mechanism: Mechanism) -> (Found, Found) {
     in_world!(recopy, Recopying);
     in_world!(truncate, Truncating);
     in_world!(verdict, Judging);
+    if let Some(setting) = definitions::of(mechanism) {
+        let off = definitions::Setting { off: Some(mechanism), ..setting.clone() };
+        return (explore(&definitions::Defining::of(off)), explore(&definitions::Defining::of(setting)));
+    }
     counts::without_and_with(mechanism).unwrap_or_else(|| panic!("nothing goes wrong without {mechanism:?}"))
 }
 
@@ -85,6 +89,15 @@ each_matters! {
     a_count_pass_that_leaves_the_tick_as_it_was_goes_wrong: CountMovesTick,
     a_count_pass_at_a_mark_above_what_is_not_written_goes_wrong: MarkOfCounts,
     a_verdict_by_the_executed_set_alone_is_a_false_alarm: BinlogReadForVerdict,
+    a_definition_of_now_mistakes_a_row_of_before: DefinitionByPosition,
+    a_definition_read_before_the_alter_is_committed_mistakes_a_row: DefinitionAfterCommit,
+    a_definition_of_a_later_alter_mistakes_a_row: DefinitionLookedAhead,
+    a_definition_that_is_stored_late_mistakes_a_row_after_a_kill: DefinitionBeforeRows,
+    an_alter_that_converts_and_is_followed_leaves_old_bytes: BytesOfBoth,
+    a_parking_that_a_restart_forgets_loses_a_row: ParkingStored,
+    a_table_map_that_is_not_compared_mistakes_a_row: WireChecked,
+    an_alter_passed_while_parked_mistakes_a_row: PassedAltersCount,
+    a_mark_from_before_the_new_definition_loses_a_row: MarkAfterEntry,
 }
 
 /// Explores larger worlds, in which nothing may go wrong. How many states there are in all.
@@ -117,4 +130,14 @@ fn a_truncate_leaves_what_came_after_it_whatever_the_order() {
 fn a_verdict_is_never_a_false_alarm_and_finds_what_is_lost() {
     let states = clean(verdict::settings::large().into_iter().map(verdict::Judging::of).collect());
     assert!(states > 1_000, "{states} states");
+}
+
+#[test]
+fn a_row_is_decoded_by_the_definition_of_its_position_whatever_the_order() {
+    let worlds = definitions::large().into_iter().map(|setting| {
+        println!("{}", setting.name);
+        definitions::Defining::of(setting)
+    });
+    let states = clean(worlds.collect());
+    assert!(states > 50_000, "{states} states");
 }
