@@ -98,7 +98,8 @@ fn batch(tick: u64) -> Pending {
     let point = |n: u64| Point { gtid: format!("{SERVER}:{n}").parse().expect("a GTID"), row: 0 };
     let (first, last) = (tick * BATCH_ROWS, (tick + 1) * BATCH_ROWS - 1);
     let gtids = format!("{SERVER}:{first}-{last}").parse().expect("a set");
-    let entry = Entry::Batch { from: point(first), to: point(last), gtids };
+    let entry =
+        Entry::Batch { from: point(first), to: point(last), gtids, original_micros: 1_800_000_000_000_000 };
     Pending { tick: Tick(tick), entry: Some(entry) }
 }
 
@@ -110,7 +111,7 @@ fn checkpoint(tick: u64) -> CheckpointRecord {
         file: "binlog.000042".to_owned(),
         offset: tick * 1_000,
     };
-    CheckpointRecord { position, tick_high: Tick(tick), replaying_until: GtidSet::default() }
+    CheckpointRecord { position, tick_high: Tick(tick), replaying_until: GtidSet::default(), witness: None }
 }
 
 /// Measures `work`, which makes as many commits as it is told.

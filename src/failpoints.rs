@@ -109,4 +109,6 @@ switches! {
     recopy_inside_horizon = "recopy-inside-horizon";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).
     clocks_not_compared = "clocks-not-compared";
+    /// A source is taken for the one that was tailed because it has the same GTIDs.
+    source_not_compared = "source-not-compared";
 }

@@ -158,7 +158,12 @@ async fn commit_seconds(ground: &Ground, number: u32) -> anyhow::Result<f64> {
         let mut gtids = GtidSet::default();
         // a batch of 2,000 rows in transactions of 50
         (0..40).for_each(|offset| gtids.insert(&gtid(commits * 40 + 1 + offset)));
-        let entry = Entry::Batch { from: point(commits * 40 + 1), to: point(commits * 40 + 40), gtids };
+        let entry = Entry::Batch {
+            from: point(commits * 40 + 1),
+            to: point(commits * 40 + 40),
+            gtids,
+            original_micros: 1_800_000_000_000_000,
+        };
         journal.append(&[Pending { tick: Tick(commits + 1), entry: Some(entry) }], &mut None).await?;
         commits += 1;
     }

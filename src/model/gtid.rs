@@ -146,6 +146,14 @@ impl GtidSet {
         holes
     }
 
+    /// The highest number of each origin.
+    pub fn newest(&self) -> impl Iterator<Item = Gtid> {
+        self.origins.iter().filter_map(|(origin, intervals)| {
+            let number = intervals.last()?.last;
+            Some(Gtid { origin: origin.clone(), number })
+        })
+    }
+
     /// How many GTIDs the set holds.
     pub fn count(&self) -> u64 {
         self.origins.values().flatten().map(|interval| interval.last - interval.first + 1).sum()

@@ -18,7 +18,7 @@ pub use change::{Row, RowChange, RowChangeRef};
 pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
-pub use position::{Point, Position};
+pub use position::{Point, Position, Witness};
 pub use query::{Cursor, ListPart, QueryKind};
 pub use table::{Column, ColumnType, TableName, TableSchema};
 pub use tick::Tick;

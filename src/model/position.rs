@@ -25,6 +25,22 @@ pub enum PositionKind {
     MysqlGtid,
 }
 
+/// A transaction, and when it was committed first, wherever that was. A GTID names a transaction only as long as its
+/// server never starts its numbering again; the two together name it for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    pub gtid: Gtid,
+    /// Microseconds since 1970 (`original_commit_timestamp`, which is the same on every server); never 0.
+    pub original_micros: u64,
+}
+
+impl Witness {
+    /// `None` where the source does not know the time (a transaction that came from a server before MySQL 8.0).
+    pub fn of(gtid: &Gtid, original_micros: u64) -> Option<Witness> {
+        (original_micros > 0).then(|| Witness { gtid: gtid.clone(), original_micros })
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{} (GTIDs {})", self.file, self.offset, self.gtids)

@@ -5,13 +5,13 @@
 //! process ends after it, the state says that they miss changes (I5). A run begins with the re-copies that open gaps
 //! need, and these take the targets back. New ticks lie above the journal's highest (I1).
 
+use super::identity::{self, Seen};
 use super::life;
 use super::opening;
 use super::patience::retried;
 use super::recopy::{Ask, Recopies};
 use super::settings::Parts;
-use super::tail;
-use crate::model::{GtidSet, LifeCycle, LifeEvent, Position};
+use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, Witness};
 use crate::protocol::plan::Cohort;
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::SourceError;
@@ -42,18 +42,25 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
         });
     }
     retried(parts, || opening::refuse_prepared_xa(parts)).await?;
-    let to = retried(parts, || async move { Ok(parts.source.start().await?) }).await?;
-    go_over(parts, &journal, found, to, reason).await
+    let (to, witness) = retried(parts, || async move {
+        let to = parts.source.start().await?;
+        let witness = identity::witness(parts, &to.gtids).await?;
+        Ok((to, witness))
+    })
+    .await?;
+    go_over(parts, &journal, found, (to, witness), reason).await
 }
 
 /// Why the source cannot be continued; `None`: it can.
 async fn lost(parts: &Parts, found: &Recovered) -> Result<Option<String>, ProtocolError> {
     let answers = async {
-        tail::wait_until_contained(parts, &found.sealed).await?;
-        parts.source.stream(&found.checkpoint.position).await?.next().await
+        let seen = identity::look(parts, &found.sealed, &found.witnesses()).await?;
+        parts.source.stream(&found.checkpoint.position).await?.next().await?;
+        Ok(seen)
     };
     match answers.await {
-        Ok(_) => Ok(None),
+        Ok(Seen::Same) => Ok(None),
+        Ok(Seen::Unknown) => Ok(identity::remembered(parts).await?),
         Err(SourceError::PositionLost { reason, .. }) => Ok(Some(reason)),
         Err(error) => Err(error.into()),
     }
@@ -63,7 +70,7 @@ async fn go_over(
     parts: &Parts,
     journal: &Journal,
     found: Recovered,
-    to: Position,
+    (to, witness): (Position, Option<Witness>),
     reason: String,
 ) -> Result<(), ProtocolError> {
     let from = found.checkpoint.position;
@@ -92,8 +99,10 @@ async fn go_over(
     if parts.settings.failpoints.gap_forgotten() {
         put.clear();
     }
+    put.push(identity::decided()?);
     let tick_high = found.last_tick;
-    let checkpoint = CheckpointRecord { position: to, tick_high, replaying_until: GtidSet::default() };
+    let checkpoint =
+        CheckpointRecord { position: to, tick_high, replaying_until: GtidSet::default(), witness };
     journal.open_with(checkpoint, put).await?;
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod counting;
 pub mod counts;
 pub mod fence;
 pub mod gap;
+mod identity;
 pub mod journaling;
 pub mod life;
 pub mod marks;

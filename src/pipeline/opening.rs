@@ -1,12 +1,14 @@
 //! Where a run goes on from: its first start, the checkpoint, or an older position with new ticks. Durable before
 //! anything is read.
 
+use super::identity;
 use super::patience::retried;
 use super::progress::{Phase, Place};
 use super::settings::Parts;
 use super::supervisor::RunOptions;
-use crate::model::{GtidSet, Position, Tick};
+use crate::model::{GtidSet, Position, Tick, Witness};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
+use crate::store::records::CheckpointRecord;
 use std::time::Duration;
 
 /// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
@@ -45,8 +47,9 @@ async fn open_first(
         None => (parts.source.start().await?, GtidSet::default()),
     };
     tracing::info!(%position, "starting for the first time");
-    let last_tick = Tick(0);
-    open_at(parts, journal, position, last_tick, replaying_until).await
+    let witness = identity::witness(parts, &position.gtids).await?;
+    let from = CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness };
+    open_at(parts, journal, from).await
 }
 
 async fn open_again(
@@ -57,6 +60,8 @@ async fn open_again(
 ) -> Result<Recovered, ProtocolError> {
     let cohort = journal.cohort().await?;
     refuse_narrower_cohort(parts, cohort.as_deref())?;
+    // before anything that the source says is taken for its position, and while the journal knows it
+    identity::require_same(parts, &found.sealed, &found.witnesses()).await?;
     if let Some(position) = &options.from {
         if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
             return Err(ProtocolError::Refused {
@@ -68,15 +73,16 @@ async fn open_again(
             });
         }
         tracing::info!(%position, "replaying with new ticks from an older position");
-        return open_at(parts, journal, position.clone(), found.last_tick, found.sealed).await;
+        let witness = identity::witness(parts, &position.gtids).await?;
+        return replay(parts, journal, position.clone(), witness, found).await;
     }
     let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
     if !now.cuts_like(&Fingerprint::read(&before)) {
         tracing::info!(
             "the mappings, their tables or the lists that take part changed: replaying with new ticks"
         );
-        let position = found.checkpoint.position.clone();
-        return open_at(parts, journal, position, found.last_tick, found.sealed).await;
+        let CheckpointRecord { position, witness, .. } = found.checkpoint.clone();
+        return replay(parts, journal, position, witness, found).await;
     }
     tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
     if now.text() != before {
@@ -86,16 +92,26 @@ async fn open_again(
     Ok(found)
 }
 
-async fn open_at(
+/// Everything that was sealed after `position` gets new ticks.
+async fn replay(
     parts: &Parts,
     journal: &Journal,
     position: Position,
-    last_tick: Tick,
-    replaying_until: GtidSet,
+    witness: Option<Witness>,
+    found: Recovered,
 ) -> Result<Recovered, ProtocolError> {
-    let replaying_until = replaying_until.minus(&position.gtids);
+    let (tick_high, replaying_until) = (found.last_tick, found.sealed);
+    open_at(parts, journal, CheckpointRecord { position, tick_high, replaying_until, witness }).await
+}
+
+async fn open_at(
+    parts: &Parts,
+    journal: &Journal,
+    mut from: CheckpointRecord,
+) -> Result<Recovered, ProtocolError> {
+    from.replaying_until = from.replaying_until.minus(&from.position.gtids);
     let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
-    Ok(journal.open(position, last_tick, replaying_until, &fingerprint, &cohort).await?)
+    Ok(journal.open(from, &fingerprint, &cohort).await?)
 }
 
 /// A transaction that was prepared before the start has its rows before it, and its COMMIT after.

@@ -9,7 +9,7 @@ use super::life;
 use super::progress::{Phase, Positions};
 use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch, TurnRequest};
 use super::settings::Parts;
-use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick};
+use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use std::collections::VecDeque;
@@ -98,12 +98,15 @@ struct Building {
     to: Option<Point>,
     gtids: GtidSet,
     committed_micros: Vec<u64>,
+    /// Of the transaction of `to`.
+    original_micros: u64,
 }
 
 /// The transaction that is being read.
 struct Transaction {
     gtid: Gtid,
     committed_micros: u64,
+    original_micros: u64,
     /// Changes taken in, over all attempts to read it.
     rows: u64,
     /// Changes to pass over: taken in before the connection broke.
@@ -176,7 +179,9 @@ impl<'a> Sealer<'a> {
 
     async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {
         match event {
-            StreamEvent::Begin { gtid, committed_micros } => self.begin(gtid, committed_micros),
+            StreamEvent::Begin { gtid, committed_micros, original_micros } => {
+                self.begin(gtid, committed_micros, original_micros)
+            }
             StreamEvent::Changes(changes) => self.changes(&changes).await,
             StreamEvent::End { gtid, place } => self.end(gtid, place).await,
             StreamEvent::Heartbeat { .. } => Ok(()),
@@ -184,9 +189,16 @@ impl<'a> Sealer<'a> {
     }
 
     /// A transaction that was read in part before a reconnect comes again from its beginning.
-    fn begin(&mut self, gtid: Gtid, committed_micros: u64) -> Result<(), ProtocolError> {
+    fn begin(
+        &mut self,
+        gtid: Gtid,
+        committed_micros: u64,
+        original_micros: u64,
+    ) -> Result<(), ProtocolError> {
+        let begun =
+            |gtid| Transaction { gtid, committed_micros, original_micros, rows: 0, skip: 0, parted: false };
         self.transaction = match self.transaction.take() {
-            None => Some(Transaction { gtid, committed_micros, rows: 0, skip: 0, parted: false }),
+            None => Some(begun(gtid)),
             Some(open) if open.gtid == gtid => Some(Transaction { skip: open.rows, ..open }),
             Some(open) => {
                 return Err(self.not_understood(format!("{gtid} begins before {} has ended", open.gtid)));
@@ -236,7 +248,8 @@ impl<'a> Sealer<'a> {
 
     /// `row`: the change's number in the open transaction.
     fn fill(&mut self, row: u64, change: RowChangeRef<'_>) -> Result<Then, ProtocolError> {
-        let gtid = &self.transaction.as_ref().expect("a change has a transaction").gtid;
+        let Transaction { gtid, original_micros, .. } =
+            self.transaction.as_ref().expect("a change has a transaction");
         if self.batch.from.is_none() {
             let point = Point { gtid: gtid.clone(), row };
             self.check_replay_begins(&point)?;
@@ -247,6 +260,7 @@ impl<'a> Sealer<'a> {
             Some(to) if to.gtid == *gtid => to.row = row,
             to => {
                 self.batch.gtids.insert(gtid);
+                self.batch.original_micros = *original_micros;
                 *to = Some(Point { gtid: gtid.clone(), row });
             }
         }
@@ -280,6 +294,7 @@ impl<'a> Sealer<'a> {
         self.parts.progress.counts.transactions.fetch_add(1, Relaxed);
         self.ended.gtids.insert(&gtid);
         self.ended.at = place;
+        self.ended.witness = Witness::of(&gtid, transaction.original_micros).or(self.ended.witness.take());
         if self.due.is_none() {
             self.wait_from_now();
         }
@@ -316,7 +331,8 @@ impl<'a> Sealer<'a> {
         let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
         let (Some(from), Some(to)) = (batch.from.clone(), batch.to.clone()) else { return Ok(()) };
         let tick = self.take_tick();
-        let entry = Entry::Batch { from, to, gtids: batch.gtids.clone() };
+        let original_micros = batch.original_micros;
+        let entry = Entry::Batch { from, to, gtids: batch.gtids.clone(), original_micros };
         self.emit(batch, tick, Some(entry), boundary).await
     }
 

@@ -1,7 +1,7 @@
 //! What goes into the sealer from the side, and what comes out of it.
 
 use crate::lock::ListId;
-use crate::model::{GtidSet, Tick};
+use crate::model::{GtidSet, Tick, Witness};
 use crate::protocol::count::{ListRecount, Recount};
 use crate::protocol::{Entry, Journaled, ListWrites, UnprovenMark};
 use crate::source::BinlogPlace;
@@ -53,6 +53,8 @@ pub struct Boundary {
     /// The transactions that ended since the boundary before.
     pub gtids: GtidSet,
     pub at: BinlogPlace,
+    /// The last of them whose time is known.
+    pub witness: Option<Witness>,
 }
 
 /// A request for a mark; answered once it is journaled.

@@ -115,13 +115,12 @@ async fn prepare(
 async fn read(
     parts: Parts,
     tail: bool,
-    position: Position,
-    journaled: GtidSet,
+    from: Recovered,
     events: mpsc::Sender<StreamEvent>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
     if tail {
-        return tail::read(&parts, position, journaled, events, stop).await;
+        return tail::read(&parts, from, events, stop).await;
     }
     stop.cancelled().await;
     drop(events);
@@ -168,9 +167,7 @@ impl Tasks {
         let (turn_requests, turns) = mpsc::channel(1);
         let requests = Requests { marks, turns, recounts };
         let newest = NewestMark::default();
-        let position = recovered.checkpoint.position.clone();
-        let journaled = recovered.sealed.clone();
-        self.task(read(parts.clone(), options.tail, position, journaled, events_in, intake.clone()));
+        self.task(read(parts.clone(), options.tail, recovered.clone(), events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
         self.task(async move { seal::seal(&own, start, events, requests, sealed_in, stopped).await });
         let own = parts.clone();

@@ -1,11 +1,12 @@
 //! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
 //! stream on; reconnects after passing errors, within a bound.
 
+use super::identity;
 use super::progress::Waiter;
 use super::settings::Parts;
 use crate::error::Disposition;
-use crate::model::{GtidSet, Position};
-use crate::protocol::ProtocolError;
+use crate::model::{GtidSet, Position, Witness};
+use crate::protocol::{ProtocolError, Recovered};
 use crate::source::{SourceError, StreamEvent};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -19,17 +20,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Pause between two looks at the executed set while the source is behind the journal.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Streams everything after `from` into `events` until `stop`. `journaled`: what the source must
-/// contain at the first connect; later ones use the sealed position.
+/// Streams everything after the checkpoint into `events` until `stop`. The source must contain what was journaled at
+/// the first connect; later ones use the sealed position. At each it must be the source that was read.
 pub async fn read(
     parts: &Parts,
-    from: Position,
-    journaled: GtidSet,
+    from: Recovered,
     events: mpsc::Sender<StreamEvent>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let mut reader = Reader { parts, position: from, events, trouble_since: None };
-    let mut must_contain = journaled;
+    let witnesses = from.witnesses();
+    let position = from.checkpoint.position;
+    let mut reader =
+        Reader { parts, position, witnesses, read: None, begun: None, events, trouble_since: None };
+    let mut must_contain = from.sealed;
     let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! { biased;
@@ -39,7 +42,7 @@ pub async fn read(
         let error = match outcome {
             Ok(()) => return Ok(()), // nobody listens any more
             Err(error) if error.disposition() == Disposition::Retry => error,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         reader.give_up_after_bound(error)?;
         tokio::select! { biased;
@@ -55,6 +58,11 @@ struct Reader<'a> {
     parts: &'a Parts,
     /// The end of the last transaction that was read whole.
     position: Position,
+    /// Of what was read before this process.
+    witnesses: Vec<Witness>,
+    /// The last transaction that was read whole, and the one that is being read.
+    read: Option<Witness>,
+    begun: Option<Witness>,
     events: mpsc::Sender<StreamEvent>,
     trouble_since: Option<Instant>,
 }
@@ -64,11 +72,12 @@ impl Reader<'_> {
         &mut self,
         must_contain: &GtidSet,
         pause: &mut Duration,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), ProtocolError> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
         let mut wanted = must_contain.clone();
         wanted.union_with(&self.position.gtids);
-        wait_until_contained(self.parts, &wanted).await?;
+        let witnesses: Vec<Witness> = self.witnesses.iter().chain(&self.read).cloned().collect();
+        identity::require_same(self.parts, &wanted, &witnesses).await?;
         let mut stream = self.parts.source.stream(&self.position).await?;
         self.parts.progress.go_on(Waiter::Source);
         loop {
@@ -85,22 +94,27 @@ impl Reader<'_> {
         let (gtid, place) = match event {
             StreamEvent::End { gtid, place } => (Some(gtid), place),
             StreamEvent::Heartbeat { place } => (None, place),
-            StreamEvent::Begin { .. } | StreamEvent::Changes(_) => return,
+            StreamEvent::Begin { gtid, original_micros, .. } => {
+                self.begun = Witness::of(gtid, *original_micros);
+                return;
+            }
+            StreamEvent::Changes(_) => return,
         };
         let mut positions = self.parts.progress.positions();
         if let Some(gtid) = gtid {
             self.position.gtids.insert(gtid);
+            self.read = self.begun.take().or(self.read.take());
             positions.received.gtids.insert(gtid);
         }
         positions.received.at = place.clone();
     }
 
-    fn give_up_after_bound(&mut self, error: SourceError) -> Result<(), ProtocolError> {
+    fn give_up_after_bound(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
         let since = *self.trouble_since.get_or_insert_with(Instant::now);
         self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
         self.parts.progress.wait_for(Waiter::Source, format!("reconnecting: {error}"));
         if since.elapsed() >= self.parts.settings.retry_for {
-            let cause = Box::new(ProtocolError::Source(error));
+            let cause = Box::new(error);
             return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
         }
         tracing::warn!(%error, "the binlog connection is opened again");

@@ -216,6 +216,7 @@ impl Writer {
         if let Some(BatchState { tick: None, boundary: Some(waiting), .. }) = self.batches.back_mut() {
             waiting.gtids.union_with(&boundary.gtids);
             waiting.at = boundary.at;
+            waiting.witness = boundary.witness.or(waiting.witness.take());
             return;
         }
         self.batches.push_back(BatchState {
@@ -468,6 +469,9 @@ impl Writer {
         let position = &mut self.written.position;
         position.gtids.union_with(&boundary.gtids);
         place(position, &boundary.at);
+        if boundary.witness.is_some() {
+            self.written.witness.clone_from(&boundary.witness);
+        }
         self.written.tick_high = self.written.tick_high.max(self.written_tick);
         let replayed = &mut self.written.replaying_until;
         if !replayed.is_empty() && position.gtids.contains_set(replayed) {

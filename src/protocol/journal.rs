@@ -8,7 +8,7 @@ use super::ListWrites;
 use super::count::ListRecount;
 use super::mark::UnprovenMark;
 use crate::failpoints::{KillPoint, kill_at};
-use crate::model::{GtidSet, Point, Position, Tick};
+use crate::model::{GtidSet, Point, Tick, Witness};
 use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
 use std::sync::Arc;
@@ -88,6 +88,14 @@ pub struct Recovered {
     pub sealed: GtidSet,
 }
 
+impl Recovered {
+    /// Transactions by which the source is known again: of the checkpoint, and the last one that has rows in the journal.
+    pub fn witnesses(&self) -> Vec<Witness> {
+        let journaled = self.replay.iter().rev().find_map(|batch| batch.witness.clone());
+        self.checkpoint.witness.clone().into_iter().chain(journaled).collect()
+    }
+}
+
 /// A batch to cut again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
@@ -96,6 +104,8 @@ pub struct Replay {
     pub to: Point,
     /// Every transaction that has a row in it.
     pub gtids: GtidSet,
+    /// The transaction of `to`, if its time is known.
+    pub witness: Option<Witness>,
 }
 
 /// The journal and the checkpoint of one source, in the store.
@@ -155,9 +165,10 @@ impl Journal {
             let tick = records::journal_tick(&key)?;
             recovered.last_tick = recovered.last_tick.max(tick);
             match records::decode(&value)? {
-                Entry::Batch { from, to, gtids } => {
+                Entry::Batch { from, to, gtids, original_micros } => {
                     recovered.sealed.union_with(&gtids);
-                    recovered.replay.push(Replay { tick, from, to, gtids });
+                    let witness = Witness::of(&to.gtid, original_micros);
+                    recovered.replay.push(Replay { tick, from, to, gtids, witness });
                 }
                 Entry::Mark { proof } => recovered.sealed.union_with(&proof),
             }
@@ -165,15 +176,13 @@ impl Journal {
         Ok(Some(recovered))
     }
 
-    /// Opens the tail at `position` with new ticks for everything after it: the first start, an older
+    /// Opens the tail at the checkpoint's position with new ticks for everything after it: the first start, an older
     /// position, or a plan whose batches cannot be cut again. One durable commit moves the checkpoint
     /// to the start of the replay and drops the entries that it makes void (else a crash would leave
     /// a replayed insert above its delete). Until `replaying_until` is passed, older states may show.
     pub async fn open(
         &self,
-        position: Position,
-        last_tick: Tick,
-        replaying_until: GtidSet,
+        checkpoint: CheckpointRecord,
         fingerprint: &str,
         cohort: &str,
     ) -> Result<Recovered, StoreError> {
@@ -182,7 +191,7 @@ impl Journal {
             (Space::Meta, FINGERPRINT.to_vec(), meta(fingerprint)?),
             (Space::Meta, COHORT.to_vec(), meta(cohort)?),
         ];
-        self.open_with(CheckpointRecord { position, tick_high: last_tick, replaying_until }, plan).await
+        self.open_with(checkpoint, plan).await
     }
 
     /// Moves the checkpoint and drops all entries, in one durable commit that also puts `beside`.

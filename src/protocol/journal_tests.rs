@@ -1,7 +1,7 @@
 use super::*;
 use crate::failpoints::Failpoints;
 use crate::model::position::PositionKind;
-use crate::model::{DateTime, Gtid, Mapping, RowChange, Value};
+use crate::model::{DateTime, Gtid, Mapping, Position, RowChange, Value};
 use crate::protocol::plan::Cohort;
 use crate::protocol::{Coalescer, Plan};
 use crate::store::memory::MemoryStore;
@@ -29,9 +29,13 @@ fn position(last: u64) -> Position {
     Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: "binlog.1".into(), offset: last }
 }
 
+fn checkpoint(last: u64, tick: u64, replaying_until: GtidSet) -> CheckpointRecord {
+    CheckpointRecord { position: position(last), tick_high: Tick(tick), replaying_until, witness: None }
+}
+
 fn batch(tick: u64, number: u64) -> Pending {
     let point = |row| Point { gtid: gtid(number), row };
-    let entry = Entry::Batch { from: point(0), to: point(4), gtids: only(number) };
+    let entry = Entry::Batch { from: point(0), to: point(4), gtids: only(number), original_micros: number };
     Pending { tick: Tick(tick), entry: Some(entry) }
 }
 
@@ -42,8 +46,7 @@ fn mark(tick: u64, last: u64) -> Pending {
 /// A journal whose tail was opened after transaction 2, with ticks above 10.
 async fn opened() -> Journal {
     let journal = Journal::new(Arc::new(MemoryStore::new()), "source");
-    let nothing = GtidSet::default();
-    journal.open(position(2), Tick(10), nothing, "print", "all").await.expect("a memory store");
+    journal.open(checkpoint(2, 10, GtidSet::default()), "print", "all").await.expect("a memory store");
     journal
 }
 
@@ -104,14 +107,13 @@ async fn only_the_newest_mark_is_kept_and_its_tick_counts() {
 async fn a_checkpoint_drops_what_it_covers_and_never_lets_a_tick_come_again() {
     let journal = opened().await;
     journal.append(&[batch(11, 3), batch(12, 4), batch(13, 5)], &mut None).await.expect("a memory store");
-    let checkpoint =
-        CheckpointRecord { position: position(4), tick_high: Tick(12), replaying_until: GtidSet::default() };
-    journal.advance(&checkpoint).await.expect("a memory store");
+    journal.advance(&checkpoint(4, 12, GtidSet::default())).await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!(replayed_ticks(&found), [13]);
+    let last = Witness { gtid: gtid(5), original_micros: 5 };
+    assert_eq!(found.witnesses(), [last], "of the batch that is cut again");
     assert_eq!((found.last_tick, found.sealed), (Tick(13), up_to(5)));
-    let all = CheckpointRecord { position: position(5), tick_high: Tick(13), ..checkpoint };
-    journal.advance(&all).await.expect("a memory store");
+    journal.advance(&checkpoint(5, 13, GtidSet::default())).await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!((found.replay, found.last_tick), (vec![], Tick(13)));
 }
@@ -122,7 +124,7 @@ async fn opening_at_an_older_position_drops_the_journal_and_remembers_what_was_w
     journal.append(&[batch(11, 3), mark(12, 3)], &mut None).await.expect("a memory store");
     let before = recovered(&journal).await;
     let until = before.sealed.minus(&position(1).gtids);
-    journal.open(position(1), before.last_tick, until, "print", "all").await.expect("a memory store");
+    journal.open(checkpoint(1, before.last_tick.0, until), "print", "all").await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!(found.checkpoint.position, position(1));
     assert_eq!((found.replay, found.last_tick), (vec![], Tick(12)));

@@ -63,6 +63,10 @@ pub trait Source: Send + Sync {
     /// (checked by `@@server_uuid` on that connection).
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError>;
 
+    /// When a committed transaction was committed first, at whichever server, microseconds since 1970, as the binlog has
+    /// it now; `None` where nobody knows any more (it is purged, or came from a server before MySQL 8.0).
+    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError>;
+
     /// The transactions that XA RECOVER lists: prepared, undecided. The backfill waits for them at
     /// the start of a run.
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError>;
@@ -85,6 +89,9 @@ pub enum StreamEvent {
         /// When the source committed it, microseconds since 1970 (`immediate_commit_timestamp`);
         /// for lag only. 0 when unknown.
         committed_micros: u64,
+        /// When it was committed first, at whichever server (`original_commit_timestamp`): it tells this transaction
+        /// from another one that has its number. 0 when unknown.
+        original_micros: u64,
     },
     /// Changes in binlog order; at most a few hundred rows or megabytes at once, so that a huge transaction
     /// streams.

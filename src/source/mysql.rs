@@ -8,7 +8,7 @@ use super::registry::Registry;
 use super::snapshot::reader::MysqlSnapshot;
 use super::text::{SINGLE_BYTE_QUERY, SingleByteTables, single_byte_table, single_byte_table_query};
 use super::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, schema};
-use crate::model::{GtidSet, Position, TableId, TableName, TableSchema};
+use crate::model::{Gtid, GtidSet, Position, TableId, TableName, TableSchema};
 use async_trait::async_trait;
 use mysql_async::Row;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -151,6 +151,10 @@ impl Source for MysqlSource {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         Ok(Box::new(MysqlSnapshot::open(&self.session).await?))
+    }
+
+    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
+        scan::original_micros(&self.session, gtid).await
     }
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {

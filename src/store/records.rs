@@ -5,7 +5,7 @@
 //! kept per (source, mapping, cohort, target).
 
 use super::{Space, Store, StoreError};
-use crate::model::{GtidSet, LifeCycle, Point, Position, Tick, Value};
+use crate::model::{GtidSet, LifeCycle, Point, Position, Tick, Value, Witness};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version that this program writes and reads.
@@ -16,7 +16,14 @@ pub const VERSION: u32 = 1;
 #[serde(rename_all = "snake_case")]
 pub enum JournalRecord {
     /// A batch: the rows `from..=to` in binlog order, and every transaction that has a row in it.
-    Batch { from: Point, to: Point, gtids: GtidSet },
+    Batch {
+        from: Point,
+        to: Point,
+        gtids: GtidSet,
+        /// When the transaction of `to` was committed first; 0 when unknown, and in a record of an earlier build.
+        #[serde(default)]
+        original_micros: u64,
+    },
     /// A mark: safe once the source has engine-committed all of `proof`. Kept by the newest only.
     Mark { proof: GtidSet },
 }
@@ -31,6 +38,18 @@ pub struct CheckpointRecord {
     /// may show and nothing is judged.
     #[serde(default, skip_serializing_if = "GtidSet::is_empty")]
     pub replaying_until: GtidSet,
+    /// A transaction of `position` by which the source is known again, the last one if its time is known. `None`: there
+    /// was none yet, or in a record of an earlier build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+}
+
+/// What was found out about the source, and holds until a person decides or the source is proven to be the one of
+/// before. Key: `source_lost` in the meta space.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLostRecord {
+    /// Why it cannot be continued; `None`: it can.
+    pub reason: Option<String>,
 }
 
 /// One chunk of a backfill. Key: [`CopyKey`] and the chunk's number, 8 bytes big-endian.

@@ -39,7 +39,7 @@ fn verify_after(world: &World, checkpoint: GtidSet, replaying_until: GtidSet) ->
         file: String::new(),
         offset: 0,
     };
-    let checkpoint = Some(CheckpointRecord { position, tick_high: Tick(0), replaying_until });
+    let checkpoint = Some(CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness: None });
     let mut verification = world.verification(false);
     verification.tail = Tail::Stopped { checkpoint };
     run(async { full(&verification).await.unwrap() })

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// No run of these tests takes longer, in virtual time.
 const LONGEST: Duration = Duration::from_secs(600);
 
-async fn runs(bench: &Bench, accept_gap: bool) -> Result<Finished, ProtocolError> {
+pub async fn runs(bench: &Bench, accept_gap: bool) -> Result<Finished, ProtocolError> {
     let options = RunOptions { tail: true, backfill: true, from: None, until_caught_up: true, accept_gap };
     let recopies = Recopies::taken(Arc::new(Noted::default()));
     let run = run_with(bench.parts(), options, recopies, CancellationToken::new());
@@ -45,7 +45,7 @@ async fn open_gaps(bench: &Bench) -> usize {
     gaps.iter().filter(|gap| !gap.mappings.is_empty()).count()
 }
 
-async fn is_made_good(bench: &Bench) {
+pub async fn is_made_good(bench: &Bench) {
     bench.assert_equal().await;
     assert_eq!(open_gaps(bench).await, 0);
     assert!(states(bench).await.iter().all(|state| *state == LifeCycle::CaughtUp));

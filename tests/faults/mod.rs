@@ -9,6 +9,7 @@ mod commits;
 mod counts;
 mod gap;
 mod gateway;
+mod identity;
 mod journal;
 mod leases;
 mod others;

@@ -6,7 +6,7 @@ use crate::simulation::world::Process;
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tailfill::model::{GtidSet, Position};
+use tailfill::model::{Gtid, GtidSet, Position};
 use tailfill::source::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, StreamEvent};
 
 pub struct Scripted {
@@ -21,6 +21,8 @@ struct Script {
     streams: u64,
     executed: Option<GtidSet>,
     purged: GtidSet,
+    /// The transactions are others than those that were read, with the same numbers.
+    restarted: bool,
 }
 
 impl Scripted {
@@ -46,6 +48,11 @@ impl Scripted {
     /// The binlog begins after these from now on.
     pub fn purge(&self, purged: GtidSet) {
         self.script().purged = purged;
+    }
+
+    /// From now on its transactions are others, with the same numbers; or those of before again.
+    pub fn restart_numbering(&self, restarted: bool) {
+        self.script().restarted = restarted;
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -95,6 +102,15 @@ impl Source for Scripted {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         self.server.snapshot().await
+    }
+
+    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
+        if self.script().purged.contains(gtid) {
+            return Ok(None);
+        }
+        let micros = self.server.original_micros(gtid).await?;
+        let later = if self.script().restarted { 86_400_000_000 } else { 0 };
+        Ok(micros.map(|micros| micros + later))
     }
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {

@@ -174,7 +174,7 @@ impl Books {
         if tick <= highest {
             self.violation(format!("I1: tick {tick} is journaled when {highest} was there before"));
         }
-        if let JournalRecord::Batch { from, to, gtids } = &entry {
+        if let JournalRecord::Batch { from, to, gtids, .. } = &entry {
             let in_order = self.database.state().server() == 0;
             if let Some(problem) = self.epoch.take_in(tick, from, to, gtids, in_order) {
                 self.violation(format!("I2: batch {tick} {problem}"));

@@ -40,8 +40,9 @@ async fn one_case(seed: u64) {
     let parts = parts_for_tests(&process, settings(&world.dice));
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let start = database::position(GtidSet::default());
-    let mut recovered =
-        journal.open(start, Tick(0), GtidSet::default(), "print", "all").await.expect("no faults");
+    let (tick_high, replaying_until, witness) = (Tick(0), GtidSet::default(), None);
+    let start = CheckpointRecord { position: start, tick_high, replaying_until, witness };
+    let mut recovered = journal.open(start, "print", "all").await.expect("no faults");
     let mut journaled: Vec<(Tick, Vec<ListWrites>)> = Vec::new();
     for _ in 0..LIVES {
         let parts = Parts { settings: Arc::new(settings(&world.dice)), ..parts.clone() };
@@ -103,13 +104,17 @@ async fn feed(world: Arc<World>, passed: GtidSet, events: mpsc::Sender<StreamEve
     let published = world.database.state().published();
     for number in (1..=published).filter(|number| !passed.contains(&database::gtid(*number))) {
         let gtid = database::gtid(number);
+        let begin = || {
+            let gtid = gtid.clone();
+            StreamEvent::Begin { gtid, committed_micros: 0, original_micros: 0 }
+        };
         let (changes, _) = world.database.state().transaction(number).expect("it was published");
         while dice.chance(150) {
             let part = changes[..dice.below(changes.len() as u64 + 1) as usize].to_vec();
-            send(&events, StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 0 }).await;
+            send(&events, begin()).await;
             send(&events, StreamEvent::Changes(part.into())).await;
         }
-        send(&events, StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 0 }).await;
+        send(&events, begin()).await;
         for change in changes.iter() {
             send(&events, StreamEvent::Changes(vec![change.clone()].into())).await;
         }

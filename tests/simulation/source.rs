@@ -7,7 +7,7 @@ use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use tailfill::model::{GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
+use tailfill::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
 use tailfill::source::{
     BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
 };
@@ -98,6 +98,12 @@ impl Source for Server {
         Ok(Box::new(Selects { process: self.0.clone(), server }))
     }
 
+    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
+        let _call = self.0.call("original time");
+        self.reach().await?;
+        Ok(self.world().database.state().transaction(gtid.number).map(|(_, micros)| micros))
+    }
+
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
         Ok(Vec::new())
     }
@@ -131,7 +137,8 @@ impl Stream {
         let place = state.place(self.next);
         drop(state);
         let gtid = database::gtid(number);
-        self.events.push_back(StreamEvent::Begin { gtid: gtid.clone(), committed_micros: micros });
+        let (committed_micros, original_micros) = (micros, micros);
+        self.events.push_back(StreamEvent::Begin { gtid: gtid.clone(), committed_micros, original_micros });
         let mut rest: &[RowChange] = &changes;
         while !rest.is_empty() {
             let (piece, left) = rest.split_at(self.process.world.dice.between(1, rest.len() as u64) as usize);

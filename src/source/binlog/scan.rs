@@ -97,6 +97,49 @@ pub(crate) async fn head(session: &Session) -> Result<Position, SourceError> {
     }
 }
 
+/// The `original_commit_timestamp` of a transaction that the server has committed; `None` where its binlog does not
+/// have it any more, or does not know.
+pub(crate) async fn original_micros(session: &Session, wanted: &Gtid) -> Result<Option<u64>, SourceError> {
+    if is_purged(session, wanted).await? {
+        return Ok(None);
+    }
+    let mut only = GtidSet::default();
+    only.insert(wanted);
+    let others = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.minus(&only);
+    match micros_beside(session, &others, wanted).await {
+        Err(SourceError::PositionLost { .. }) if is_purged(session, wanted).await? => Ok(None),
+        outcome => outcome,
+    }
+}
+
+async fn is_purged(session: &Session, gtid: &Gtid) -> Result<bool, SourceError> {
+    Ok(session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?.contains(gtid))
+}
+
+/// Has the server search its binlog for the one that is not among `others`, which it does file by file.
+async fn micros_beside(
+    session: &Session,
+    others: &GtidSet,
+    wanted: &Gtid,
+) -> Result<Option<u64>, SourceError> {
+    let connection = session.open().await?;
+    let mut events =
+        Events::request(connection, &session.options, &side_uuid(), Dump::UpToEnd(others)).await?;
+    while let Some(event) = events.next(&BinlogPlace::default()).await? {
+        if matches!(event.header().event_type_raw(), GTID | GTID_TAGGED) {
+            let read = gtid_event(&event)?;
+            if gtid_of(&read) == *wanted {
+                let micros = read.original_commit_timestamp();
+                return Ok((micros > 0).then_some(micros));
+            }
+        }
+    }
+    Err(SourceError::Unavailable {
+        address: session.options.address(),
+        reason: format!("its binlog does not show {wanted}, which it has committed"),
+    })
+}
+
 fn not_a_boundary(file: &str, offset: u64, before: u64, after: Option<u64>) -> SourceError {
     let reason = match after {
         Some(_) => format!("{file}:{offset} is not between two transactions"),
@@ -218,10 +261,17 @@ fn not_understood(what: &str, reason: String) -> SourceError {
 }
 
 fn gtid(event: &Event) -> Result<Gtid, SourceError> {
-    let read = guarded(|| event.read_event::<GtidEvent>().map_err(|error| error.to_string()))
-        .map_err(|reason| not_understood("a GTID event", reason))?;
+    Ok(gtid_of(&gtid_event(event)?))
+}
+
+fn gtid_event(event: &Event) -> Result<GtidEvent, SourceError> {
+    guarded(|| event.read_event::<GtidEvent>().map_err(|error| error.to_string()))
+        .map_err(|reason| not_understood("a GTID event", reason))
+}
+
+fn gtid_of(read: &GtidEvent) -> Gtid {
     let tag = read.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-    Ok(Gtid { origin: Origin { uuid: Uuid::from_bytes(read.sid()), tag }, number: read.gno() })
+    Gtid { origin: Origin { uuid: Uuid::from_bytes(read.sid()), tag }, number: read.gno() }
 }
 
 fn previous_gtids(event: &Event) -> Result<GtidSet, SourceError> {

@@ -240,7 +240,11 @@ impl Transactions {
         if self.known.len() > PLANS_MAX {
             self.known.clear();
         }
-        Ok(Next::Report(StreamEvent::Begin { gtid, committed_micros: read.immediate_commit_timestamp() }))
+        Ok(Next::Report(StreamEvent::Begin {
+            gtid,
+            committed_micros: read.immediate_commit_timestamp(),
+            original_micros: read.original_commit_timestamp(),
+        }))
     }
 
     fn payload(&mut self, event: &Event) -> Result<Next, Fault> {

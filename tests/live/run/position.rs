@@ -100,3 +100,49 @@ async fn a_purged_position_is_refused_with_its_own_exit_code() {
     // the file is gone, too
     scenario.run(&["run", "--from", &place]).await.expect_code(5).says(&["help:"]);
 }
+
+/// Everything was copied and tailed; then the numbering begins again, and passes the numbers of before.
+async fn begun_again(scenario: &mut Scenario, transactions: u64) {
+    scenario.sql("RESET BINARY LOGS AND GTIDS").await;
+    for number in 0..transactions {
+        scenario.sql(&format!("UPDATE follows SET note = 'again {number}' LIMIT 5")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_began_its_numbering_again_is_refused_at_every_start_until_a_person_decides() {
+    let mysql = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(mysql.port, "again", &FOLLOWS).await.fill(5, 50).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    scenario.sql("UPDATE follows SET note = 'tailed'").await;
+    scenario.catch_up().await;
+    begun_again(&mut scenario, 120).await;
+    let said = ["cannot be continued from this position", "began its numbering again", "--accept-gap"];
+    for _ in 0..2 {
+        scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
+    }
+    // the proof is purged by and by, and what was found out stays
+    scenario.sql("FLUSH BINARY LOGS").await;
+    let (file, _) = now(&mut scenario).await;
+    let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
+    scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&["--accept-gap"]);
+    scenario.run(&["run", "--until", "caught-up", "--accept-gap"]).await.expect_code(0);
+    assert!(scenario.compare().await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_source_begins_again_under_it_ends_and_is_not_taken_up_again() {
+    let mysql = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(mysql.port, "under", &FOLLOWS).await.fill(5, 50).await;
+    scenario.init().await;
+    let run = scenario.start(&["run"]);
+    scenario.sql("UPDATE follows SET note = 'tailed'").await;
+    scenario.until_written().await;
+    begun_again(&mut scenario, 120).await;
+    run.ended().await.expect_code(5);
+    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&["began its numbering again"]);
+    scenario.run(&["run", "--until", "caught-up", "--accept-gap"]).await.expect_code(0);
+    assert!(scenario.compare().await > 0);
+}
