@@ -147,6 +147,11 @@ pub async fn caught_up(parts: &Parts, copies: &[Arc<Copy>]) -> Result<Option<Pro
         let record = record_of(parts, &key_of(copy).await).await?;
         match record.map(|record| record.state) {
             Some(LifeCycle::Parked { .. }) => parked.push(name(&copy.mapping, &copy.target)),
+            // taken back while its chunks were not done, which they are now
+            Some(LifeCycle::Tailing) => {
+                step(parts, copy, LifeEvent::BackfillStarted).await?;
+                step(parts, copy, LifeEvent::CaughtUp).await?;
+            }
             _ => _ = step(parts, copy, LifeEvent::CaughtUp).await?,
         }
     }

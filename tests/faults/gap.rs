@@ -134,3 +134,15 @@ async fn where_there_is_no_gap_nothing_is_accepted() {
         bench.commit(vec![delete(&row(1, 2, "second"))]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_middle_of_a_copy_is_made_good_and_the_copy_ended() {
+    let bench = Bench::opened().await;
+    bench.commit((0..5).map(|item| insert(&row(1, item, "old"))).collect());
+    bench.catches_up().await;
+    bench.commit(vec![delete(&row(1, 0, "old")), insert(&row(2, 2, "missed"))]);
+    bench.source.purge(bench.source.executed().await.expect("it answers"));
+    bench.gateway.scans_take(Duration::from_secs(1));
+    assert_eq!(runs(&bench, true).await.expect("it goes on"), Finished::CaughtUp);
+    is_made_good(&bench).await;
+}
