@@ -4,6 +4,7 @@
 
 mod contract;
 mod faults;
+mod hunt;
 mod live;
 mod model;
 mod properties;

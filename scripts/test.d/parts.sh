@@ -6,11 +6,11 @@ readonly CHECKS=(format scripts lint dependencies)
 # Need the build.
 readonly TESTS=(unit docs properties model simulation rest)
 # Need the servers too.
-readonly LIVE=(contract faults cases live soak)
+readonly LIVE=(contract faults cases live soak hunt)
 # shellcheck disable=SC2034 # scripts/test reads it
 readonly PARTS=("${CHECKS[@]}" build "${TESTS[@]}" "${LIVE[@]}")
 # The rooms of tests/ that are parts of their own.
-readonly ROOMS=(properties model simulation contract faults cases live soak)
+readonly ROOMS=(properties model simulation contract faults cases live soak hunt)
 readonly SERVERS=(mysql memcached hbase thrift2 thrift2-framed thrift1)
 # One set of features for lints and tests, so that dependencies are built once for each.
 readonly FEATURES=(--locked --features "failpoints,demo,bench")
@@ -21,7 +21,7 @@ limit_of() {
     live) echo 2400 ;;
     build) echo 1200 ;;
     lint | servers) echo 900 ;;
-    model | simulation | soak) echo 600 ;;
+    model | simulation | soak | hunt) echo 600 ;;
     *) echo 300 ;;
   esac
 }
@@ -60,7 +60,7 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/hunt scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }
@@ -125,6 +125,9 @@ part_cases() { run_tests --test tailfill cases::; }
 part_live() { run_tests --test tailfill live:: -- --test-threads=2; }
 # What the soak rests on, and then two minutes of it.
 part_soak() { run_tests --test tailfill soak:: && doing scripts/soak 2; }
+
+# What the hunt rests on.
+part_hunt() { run_tests --test tailfill hunt::; }
 
 # What stands in tests/ outside the rooms.
 part_rest() {
