@@ -107,6 +107,10 @@ switches! {
     gap_forgotten = "gap-forgotten";
     /// A re-copy does not wait until what was sent before has landed.
     recopy_inside_horizon = "recopy-inside-horizon";
+    /// A comparison passes over rows of MySQL that share one address in HBase.
+    duplicates_hidden = "duplicates-hidden";
+    /// A comparison does not ask that the scans of both sides agree in number.
+    scans_not_counted = "scans-not-counted";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).
     clocks_not_compared = "clocks-not-compared";
     /// A source is taken for the one that was tailed because it has the same GTIDs.

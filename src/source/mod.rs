@@ -230,6 +230,9 @@ pub trait Snapshot: Send {
 
     /// The estimated number of rows of a table (`information_schema`), for progress only.
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError>;
+
+    /// The exact number of rows of a table, counted in one statement that has neither keys nor bounds.
+    async fn count_rows(&mut self, table: TableId) -> Result<u64, SourceError>;
 }
 
 /// A closed range of primary keys: `after < key <= up_to`; unbounded where `None`. The first and

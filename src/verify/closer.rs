@@ -1,17 +1,20 @@
 //! The second reading: item by item, in the partitions of one target that do not agree.
 
+use super::account::Account;
 use super::compare::difference;
 use super::confirm::{Candidate, Confirmer};
 use super::digest::Suspects;
 use super::found::Found;
 use super::read::{SinkReader, SourceReader};
-use super::report::TargetReport;
+use super::repeats::Repeats;
+use super::report::{ItemKey, TargetReport};
 use super::scan::{BucketWalk, TableWalk, buckets};
 use super::tail::Watch;
 use super::{Verification, VerifyError};
 use crate::model::{Mapping, Row, Target};
 use crate::sink::layout::{self, Address, AddressParts, ItemWrite};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Keys that are looked up in MySQL, or in HBase, at once.
 const LOOK_UPS_AT_ONCE: usize = 2_000;
@@ -22,17 +25,24 @@ pub struct Closer<'a> {
     pub watch: &'a Watch,
     pub mapping: &'a Mapping,
     pub target: &'a Target,
-    pub suspects: Suspects,
+    pub suspects: &'a Suspects,
 }
 
 impl Closer<'_> {
-    /// Confirms what differs into `report`. Returns the rows, by partition, that lack items or have too many.
-    pub async fn look(&self, report: &mut TargetReport) -> Result<Suspects, VerifyError> {
-        let mut confirmer = Confirmer::new(self.with, self.watch, self.mapping, self.target);
-        self.missing_or_different(&mut confirmer, report).await?;
+    /// Confirms what differs into `report` and `account`. Returns the rows, by partition, that lack items or have too
+    /// many.
+    pub async fn look(
+        &self,
+        report: &mut TargetReport,
+        account: &mut Account,
+    ) -> Result<Suspects, VerifyError> {
+        let mut confirmer = Confirmer::new(self.with, self.watch, (self.mapping, self.target), account);
+        let repeats = self.missing_or_different(&mut confirmer, report).await?;
         self.extra(&mut confirmer, report).await?;
         confirmer.work(report).await?;
-        Ok(confirmer.uneven)
+        let uneven = confirmer.uneven;
+        repeats.confirm(self.with, (self.mapping, self.target), report, account).await?;
+        Ok(uneven)
     }
 
     fn readers(&self) -> (SourceReader<'_>, SinkReader<'_>) {
@@ -41,19 +51,22 @@ impl Closer<'_> {
         (source, SinkReader::new(&*with.sink, retry_for, &with.meter))
     }
 
-    /// Looks MySQL's items up in HBase.
+    /// Looks MySQL's items up in HBase. Addresses that it comes upon several times are to be confirmed.
     async fn missing_or_different(
         &self,
         confirmer: &mut Confirmer<'_>,
         report: &mut TargetReport,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<Repeats, VerifyError> {
         let (mut source, sink) = self.readers();
         let mut walk = TableWalk::new(self.mapping, self.with.settings.chunk_rows);
-        while let Some(rows) = walk.next(&mut source).await? {
+        let mut repeats = Repeats::default();
+        while let Some((rows, range)) = walk.next(&mut source).await? {
+            let range = Arc::new(range);
             let mut wanted: Vec<(ItemWrite, &Row)> = Vec::new();
             for row in &rows {
                 let write = layout::item_write(self.mapping, self.target, row)?;
                 if self.suspects.has(&write.address) {
+                    repeats.see(&write.address, &range, || self.key_of(row));
                     wanted.push((write, row));
                 }
             }
@@ -62,8 +75,7 @@ impl Closer<'_> {
                 let stored = sink.items(self.target, &addresses).await?;
                 for ((write, row), stored) in part.iter().zip(stored) {
                     if difference(Some(write), stored.as_ref()).is_some() {
-                        let values = |columns: &[usize]| columns.iter().map(|i| row[*i].clone()).collect();
-                        let key = Some((values(&self.mapping.key), values(&self.mapping.item)));
+                        let key = Some(self.key_of(row));
                         confirmer.add(Candidate { address: write.address.clone(), key });
                     }
                 }
@@ -72,7 +84,12 @@ impl Closer<'_> {
                 confirmer.work(report).await?;
             }
         }
-        Ok(())
+        Ok(repeats)
+    }
+
+    fn key_of(&self, row: &Row) -> ItemKey {
+        let values = |columns: &[usize]| columns.iter().map(|i| row[*i].clone()).collect();
+        (values(&self.mapping.key), values(&self.mapping.item))
     }
 
     /// Looks HBase's items up in MySQL.

@@ -9,6 +9,7 @@
 //! Without a live tail nothing is waited for and the binlog is read once, at the end: the whole comparison counts
 //! only if no mapped table changed since the last run left it.
 
+use super::account::Account;
 use super::columns::by_column;
 use super::compare::{Difference, difference};
 use super::digest::Suspects;
@@ -47,6 +48,7 @@ pub struct Confirmer<'a> {
     watch: &'a Watch,
     mapping: &'a Mapping,
     target: &'a Target,
+    account: &'a mut Account,
     pending: Vec<Candidate>,
     /// Partitions of rows that lack items or have too many, in a counted target: their counts are wrong on one side
     /// or the other.
@@ -57,10 +59,10 @@ impl<'a> Confirmer<'a> {
     pub fn new(
         with: &'a Verification,
         watch: &'a Watch,
-        mapping: &'a Mapping,
-        target: &'a Target,
+        (mapping, target): (&'a Mapping, &'a Target),
+        account: &'a mut Account,
     ) -> Confirmer<'a> {
-        Confirmer { with, watch, mapping, target, pending: Vec::new(), uneven: Suspects::none() }
+        Confirmer { with, watch, mapping, target, account, pending: Vec::new(), uneven: Suspects::none() }
     }
 
     /// Takes in a candidate; [`Confirmer::work`] follows when there are many.
@@ -139,6 +141,7 @@ impl<'a> Confirmer<'a> {
             if self.target.counted && !matches!(difference, Difference::Different(_)) {
                 self.uneven.mark_row(&candidate.address.row);
             }
+            self.account.differs(&candidate.address, &difference);
             let elsewhere = candidate.key.as_ref().and_then(|key| self.place(&second, key));
             report.count((self.mapping, self.target), &candidate, &difference, elsewhere);
         }

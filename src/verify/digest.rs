@@ -9,12 +9,14 @@ use crate::sink::layout::Address;
 use sha2::{Digest as _, Sha256};
 
 /// Items that differ point to one partition each, so that among 200,000 items about three are looked at again
-/// for each of them. 1 MiB a digest.
+/// for each of them. 1.25 MiB a digest.
 pub const PARTITIONS: usize = 1 << 16;
 
 /// The digest of a set of items.
 pub struct SetDigest {
     sums: Box<[u128]>,
+    /// How many items each partition has.
+    counts: Box<[u32]>,
     items: u64,
 }
 
@@ -25,13 +27,15 @@ pub struct Suspects {
 
 impl SetDigest {
     pub fn new() -> SetDigest {
-        SetDigest { sums: vec![0; PARTITIONS].into_boxed_slice(), items: 0 }
+        let (sums, counts) = (vec![0; PARTITIONS].into_boxed_slice(), vec![0; PARTITIONS].into_boxed_slice());
+        SetDigest { sums, counts, items: 0 }
     }
 
     /// Takes in an item: its address and its cells, as [`compare::cells`](super::compare::cells) lists them.
     pub fn add(&mut self, address: &Address, cells: &[(&[u8], &[u8])]) {
-        let sum = &mut self.sums[partition(&address.row, address.cell.as_deref())];
-        *sum = sum.wrapping_add(item_hash(&address.row, cells));
+        let at = partition_of(address);
+        self.sums[at] = self.sums[at].wrapping_add(item_hash(&address.row, cells));
+        self.counts[at] = self.counts[at].saturating_add(1);
         self.items += 1;
     }
 
@@ -40,6 +44,12 @@ impl SetDigest {
         self.items
     }
 
+    /// How many items each partition has more than in `other`.
+    pub fn surplus(&self, other: &SetDigest) -> Box<[i64]> {
+        self.counts.iter().zip(&other.counts).map(|(a, b)| i64::from(*a) - i64::from(*b)).collect()
+    }
+
+    /// Partitions whose digests are not the same.
     pub fn differing(&self, other: &SetDigest) -> Suspects {
         Suspects { partitions: self.sums.iter().zip(&other.sums).map(|(a, b)| a != b).collect() }
     }
@@ -55,7 +65,12 @@ impl Suspects {
     }
 
     pub fn has(&self, address: &Address) -> bool {
-        self.partitions[partition(&address.row, address.cell.as_deref())]
+        self.partitions[partition_of(address)]
+    }
+
+    /// Their numbers.
+    pub fn each(&self) -> impl Iterator<Item = usize> {
+        self.partitions.iter().enumerate().filter_map(|(at, is_suspect)| is_suspect.then_some(at))
     }
 
     /// Makes the partition of a row suspect.
@@ -66,6 +81,11 @@ impl Suspects {
     pub fn has_row(&self, row: &[u8]) -> bool {
         self.partitions[partition(row, None)]
     }
+}
+
+/// The partition of an item, below [`PARTITIONS`].
+pub fn partition_of(address: &Address) -> usize {
+    partition(&address.row, address.cell.as_deref())
 }
 
 fn partition(row: &[u8], cell: Option<&[u8]>) -> usize {

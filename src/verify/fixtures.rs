@@ -111,6 +111,10 @@ pub enum Call {
     /// A read view of several SELECTs.
     View,
     BinlogEnd,
+    /// The number of all rows.
+    CountRows,
+    /// A range of rows.
+    Rows,
 }
 
 type Hook = Box<dyn FnOnce(&World) + Send>;
@@ -137,6 +141,8 @@ struct State {
     live: bool,
     /// Whether the tail keeps counts.
     counting: bool,
+    /// A row that SELECTs of one kind pass over.
+    blind: Option<(Call, (u64, u64))>,
 }
 
 impl World {
@@ -176,6 +182,17 @@ impl World {
     /// Runs `hook` before the next call of this kind that no earlier hook takes.
     pub fn before(&self, call: Call, hook: impl FnOnce(&World) + Send + 'static) {
         self.state().hooks.push_back((call, Box::new(hook)));
+    }
+
+    /// From now on SELECTs of one kind pass over a row, as if its key did not come back as it went.
+    pub fn blind(&self, call: Call, key: (u64, u64)) {
+        self.state().blind = Some((call, key));
+    }
+
+    /// Whether they do.
+    fn is_blind(&self, call: Call, row: &Row) -> bool {
+        let blind = self.state().blind;
+        blind.is_some_and(|(kind, (a, b))| kind == call && row[..2] == [Value::UInt(a), Value::UInt(b)])
     }
 
     fn reach(&self, call: Call) {

@@ -12,12 +12,14 @@
 //! Memory: two digests of 1 MiB for each target of a mapping, one chunk of MySQL, and one page of HBase for each of
 //! [`SCANS_AT_ONCE`](super::sums::SCANS_AT_ONCE) scans; a page is one of cells, so it does not matter how many a row has.
 
+use super::account::{self, Account};
 use super::closer::Closer;
 use super::digest::Suspects;
 use super::report::{Report, TargetReport};
 use super::sums::{TargetSuspects, suspects};
 use super::tail::{Tail, Watch, brief};
 use super::{Meter, Stage, VerifyError, counts, under_way};
+use crate::failpoints::Failpoints;
 use crate::model::{Mapping, Target, TargetId};
 use crate::sink::Sink;
 use crate::source::{Source, SourceError};
@@ -50,6 +52,7 @@ pub struct Settings {
     pub wait_max: Duration,
     /// How long a read that fails in passing is repeated.
     pub retry_for: Duration,
+    pub failpoints: Failpoints,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             rounds: 5,
             wait_max: Duration::from_secs(120),
             retry_for: Duration::from_secs(60),
+            failpoints: Failpoints::default(),
         }
     }
 }
@@ -90,25 +94,28 @@ async fn compare(with: &Verification, report: &mut Report) -> Result<(), VerifyE
         let (reports, others) = rest.split_at_mut(mapping.targets.len());
         rest = others;
         let suspects = suspects(with, mapping, reports).await?;
-        for ((target, report), suspects) in mapping.targets.iter().zip(reports).zip(suspects) {
-            look_closer(with, &watch, (mapping, target), suspects, report).await?;
+        let mut accounts = Vec::with_capacity(suspects.len());
+        for ((target, report), suspects) in mapping.targets.iter().zip(&mut *reports).zip(suspects) {
+            accounts.push(look_closer(with, &watch, (mapping, target), suspects, report).await?);
         }
+        account::settle(with, &watch, mapping, &accounts, reports).await?;
     }
     mind_moves(with, &watch, report).await
 }
 
-/// Looks at the items, and then at the counts, of one target that may differ.
+/// Looks at the items, and then at the counts, of one target that may differ. What its scans leave to be explained.
 async fn look_closer(
     with: &Verification,
     watch: &Watch,
     (mapping, target): (&Mapping, &Target),
-    TargetSuspects { items, counts }: TargetSuspects,
+    TargetSuspects { items, mut account, counts }: TargetSuspects,
     report: &mut TargetReport,
-) -> Result<(), VerifyError> {
+) -> Result<Account, VerifyError> {
     let mut uneven = Suspects::none();
     if items.any() {
         with.meter.enter(Stage::LookingCloser);
-        uneven = Closer { with, watch, mapping, target, suspects: items }.look(report).await?;
+        let closer = Closer { with, watch, mapping, target, suspects: &items };
+        uneven = closer.look(report, &mut account).await?;
     }
     if let Some(seen) = counts
         && (seen.any() || uneven.any())
@@ -117,7 +124,7 @@ async fn look_closer(
         let suspects = counts::CountSuspects { seen, uneven };
         counts::look(with, watch, (mapping, target), suspects, report).await?;
     }
-    Ok(())
+    Ok(account)
 }
 
 /// Without a live tail: differences count only if no mapped table changed since the last run left it; where both

@@ -240,14 +240,16 @@ fn the_json_begins_with_the_plain_numbers_of_all_targets() {
     let report = Report { seconds: 0.5, ..verify(&world, true) };
     assert_eq!(
         serde_json::to_string(&report).unwrap(),
-        "{\"items_compared\":8,\"missing\":1,\"extra\":0,\"different\":0,\"unsettled\":0,\
-         \"counts_compared\":0,\"miscounted\":0,\"uncounted\":0,\"seconds\":0.5,\
+        "{\"items_compared\":8,\"missing\":1,\"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\
+         \"mysql_rows_counted\":8,\"hbase_items_scanned\":7,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\"uncounted\":0,\"seconds\":0.5,\
          \"judged\":true,\"equal\":false,\"cannot_judge\":null,\"notes\":[],\"targets\":[\
          {\"mapping\":\"followers\",\"table\":\"followers\",\"family\":\"f\",\"items_compared\":4,\"missing\":0,\
-         \"extra\":0,\"different\":0,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
+         \"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\"mysql_rows_counted\":4,\
+         \"hbase_items_scanned\":4,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
          \"uncounted\":0,\"examples\":[]},\
          {\"mapping\":\"followers\",\"table\":\"has\",\"family\":\"f\",\"items_compared\":4,\"missing\":1,\
-         \"extra\":0,\"different\":0,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
+         \"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\"mysql_rows_counted\":4,\
+         \"hbase_items_scanned\":3,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
          \"uncounted\":0,\"examples\":[{\"kind\":\"missing\",\
          \"item\":\"followee_id=1 follower_id=1\",\"what\":[]}]}]}"
     );

@@ -5,6 +5,7 @@
 //! "Verification under writes"); where that cannot be ruled out it says so and judges nothing.
 //! Refuses to know: how a difference came about, and how it is mended.
 
+mod account;
 mod ahead;
 mod closer;
 mod columns;
@@ -23,7 +24,10 @@ mod list;
 #[cfg(test)]
 mod list_tests;
 mod meter;
+#[cfg(test)]
+mod numbers_tests;
 mod read;
+mod repeats;
 mod report;
 mod scan;
 mod show;

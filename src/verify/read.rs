@@ -51,20 +51,20 @@ impl<'a> SourceReader<'a> {
         SourceReader { source, snapshot: None, retry_for, meter }
     }
 
-    /// The rows after `after` up to `rows` of them, and the key to go on from (`None`: that was all).
+    /// The rows after `after` up to `rows` of them, and their range (whose end is `None` when that was all).
     pub async fn chunk(
         &mut self,
         mapping: &Mapping,
         after: Option<Vec<Value>>,
         rows: u32,
-    ) -> Result<(Vec<Row>, Option<Vec<Value>>), VerifyError> {
+    ) -> Result<(Vec<Row>, KeyRange), VerifyError> {
         let table: TableId = mapping.table;
         let up_to =
             self.ask(async |snapshot| snapshot.chunk_end(table, after.as_deref(), rows).await).await?;
         let range = KeyRange { after, up_to };
         let found = self.ask(async |snapshot| snapshot.rows(mapping, &range).await).await?;
         Meter::count(&self.meter.source_items, found.len());
-        Ok((found, range.up_to))
+        Ok((found, range))
     }
 
     /// The rows with these list and item keys, possibly with others whose keys look alike.
@@ -79,6 +79,28 @@ impl<'a> SourceReader<'a> {
         let found = self.ask(async |snapshot| snapshot.items(mapping, wanted).await).await?;
         Meter::count(&self.meter.source_items, found.len());
         Ok(found)
+    }
+
+    /// How many rows a table has, by a count of its own.
+    pub async fn count(&mut self, table: TableId) -> Result<u64, VerifyError> {
+        self.ask(async |snapshot| snapshot.count_rows(table).await).await
+    }
+
+    /// The rows of `range` in the view that was opened; `None` when the view is gone.
+    pub async fn rows_in_view(
+        &mut self,
+        mapping: &Mapping,
+        range: &KeyRange,
+    ) -> Result<Option<Vec<Row>>, VerifyError> {
+        let Some(snapshot) = &mut self.snapshot else { return Ok(None) };
+        match snapshot.rows(mapping, range).await {
+            Err(error) if error.disposition() == Disposition::Retry => {
+                tracing::warn!(%error, "a read view was lost");
+                self.snapshot = None;
+                Ok(None)
+            }
+            done => Ok(Some(done?)),
+        }
     }
 
     /// Opens the read view that [`SourceReader::each_in_view`] sees.

@@ -5,6 +5,7 @@ use super::found::Found;
 use super::read::{SinkReader, SourceReader};
 use crate::model::{Layout, Mapping, Row, Target, Value};
 use crate::sink::{CellRange, ScanRange, StoredRow};
+use crate::source::KeyRange;
 use bytes::Bytes;
 
 /// Rows, or cells, of the first page of a bucket, and of any page at most.
@@ -26,12 +27,15 @@ impl<'a> TableWalk<'a> {
         TableWalk { mapping, chunk_rows, next: Some(None) }
     }
 
-    /// The next rows; `None` after the last ones.
-    pub async fn next(&mut self, reader: &mut SourceReader<'_>) -> Result<Option<Vec<Row>>, VerifyError> {
+    /// The next rows, and the range that they were read by; `None` after the last ones.
+    pub async fn next(
+        &mut self,
+        reader: &mut SourceReader<'_>,
+    ) -> Result<Option<(Vec<Row>, KeyRange)>, VerifyError> {
         let Some(after) = self.next.take() else { return Ok(None) };
-        let (rows, end) = reader.chunk(self.mapping, after, self.chunk_rows).await?;
-        self.next = end.map(Some);
-        Ok(Some(rows))
+        let (rows, range) = reader.chunk(self.mapping, after, self.chunk_rows).await?;
+        self.next = range.up_to.clone().map(Some);
+        Ok(Some((rows, range)))
     }
 }
 

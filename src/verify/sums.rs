@@ -1,5 +1,6 @@
 //! Both sides read once, and reduced to digests.
 
+use super::account::Account;
 use super::compare::{expected_cells, stored_cells};
 use super::digest::{SetDigest, Suspects};
 use super::read::{SinkReader, SourceReader};
@@ -20,6 +21,8 @@ pub const SCANS_AT_ONCE: usize = 4;
 /// Where a target may differ.
 pub struct TargetSuspects {
     pub items: Suspects,
+    /// What the two scans leave to be explained.
+    pub account: Account,
     /// `None` in a target without counts.
     pub counts: Option<CountsSeen>,
 }
@@ -41,7 +44,7 @@ pub async fn suspects(
     let (sink_side, targets) = (with.clone(), mapping.targets.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { of_sink(&sink_side, &targets).await });
-    let expected = of_source(with, mapping).await?;
+    let (rows_counted, expected) = of_source(with, mapping).await?;
     let stored = match tasks.join_next().await.expect("one was started") {
         Ok(stored) => stored?,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -49,20 +52,24 @@ pub async fn suspects(
     let mut found = Vec::with_capacity(stored.len());
     for ((report, expected), Stored { digest, counts }) in reports.iter_mut().zip(expected).zip(stored) {
         report.items_compared = expected.items();
+        report.mysql_rows_counted = rows_counted;
+        report.hbase_items_scanned = digest.items();
         if let Some(counts) = &counts {
             counts.note(report);
         }
-        found.push(TargetSuspects { items: expected.differing(&digest), counts });
+        let (items, account) = (expected.differing(&digest), Account::of(&expected, &digest));
+        found.push(TargetSuspects { items, account, counts });
     }
     Ok(found)
 }
 
-/// What should be in each target of a mapping.
-async fn of_source(with: &Verification, mapping: &Mapping) -> Result<Vec<SetDigest>, VerifyError> {
+/// How many rows MySQL counts, and what should be in each target of a mapping.
+async fn of_source(with: &Verification, mapping: &Mapping) -> Result<(u64, Vec<SetDigest>), VerifyError> {
     let mut reader = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
+    let rows_counted = reader.count(mapping.table).await?;
     let mut digests: Vec<SetDigest> = mapping.targets.iter().map(|_| SetDigest::new()).collect();
     let mut walk = TableWalk::new(mapping, with.settings.chunk_rows);
-    while let Some(rows) = walk.next(&mut reader).await? {
+    while let Some((rows, _)) = walk.next(&mut reader).await? {
         for (target, digest) in mapping.targets.iter().zip(&mut digests) {
             for row in &rows {
                 let write = layout::item_write(mapping, target, row)?;
@@ -70,7 +77,7 @@ async fn of_source(with: &Verification, mapping: &Mapping) -> Result<Vec<SetDige
             }
         }
     }
-    Ok(digests)
+    Ok((rows_counted, digests))
 }
 
 /// What is in each target.

@@ -69,6 +69,11 @@ impl Watch {
         Ok(watch)
     }
 
+    /// What the source had executed at the beginning. A live tail had written it before anything was read.
+    pub fn since(&self) -> &GtidSet {
+        &self.before
+    }
+
     pub fn is_live(&self) -> bool {
         matches!(self.tail, Tail::Live(_))
     }

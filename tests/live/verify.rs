@@ -101,6 +101,27 @@ async fn planted_differences_are_found_exactly_and_undo_the_verified_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_rows_of_one_address_are_a_difference_that_names_their_key() {
+    let mut scenario = copied("vtwice", &ENTRIES, 20, 500).await;
+    let report = verify(&scenario, 0).await;
+    let number = |report: &Json, name: &str| report[name].as_u64();
+    assert_eq!(number(&report, "mysql_rows_counted"), number(&report, "hbase_items_scanned"), "{report}");
+    scenario.sql("ALTER TABLE entries DROP INDEX one").await;
+    scenario
+        .sql("INSERT INTO entries (wall, token, day, body, data) SELECT wall, token, day, body, data FROM entries LIMIT 1")
+        .await;
+    // the state of the run would have the two changes tailed first
+    std::fs::remove_dir_all(scenario.dir().join("state")).expect("the state can be removed");
+    let report = verify(&scenario, 4).await;
+    assert_eq!((counts(&report), number(&report, "repeated")), ([0; 3], Some(2)), "{report}");
+    assert_eq!(number(&report, "mysql_rows_counted"), number(&report, "hbase_items_scanned").map(|n| n + 2));
+    let example = &report["targets"][0]["examples"][0];
+    assert_eq!(example["kind"], "repeated");
+    let item = example["item"].as_str().expect("an item");
+    assert!(item.contains("wall=") && item.contains("token="), "{item}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_live_tail_is_compared_while_the_application_writes() {
     let scenario = copied("vlive", &FOLLOWS, 200, 10_000).await;
     let victim = rows(&scenario, MEMBERS).await.swap_remove(500).row;

@@ -338,4 +338,8 @@ impl Snapshot for Selects {
     async fn estimated_rows(&mut self, _table: TableId) -> Result<u64, SourceError> {
         Ok(self.process.world.database.state().rows().len() as u64)
     }
+
+    async fn count_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
+        self.estimated_rows(table).await
+    }
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 /// Bound on one SELECT, at the server; ours is a little longer.
 const SELECT_MAX_MS: u64 = 600_000;
 
+/// The longest that a count of all rows of a table may take.
+const COUNT_WITHIN: Duration = Duration::from_secs(6 * 3_600);
 /// Pairs that one SELECT looks up. Far below what `range_optimizer_max_mem_size` (8 MiB) holds, above which
 /// MySQL reads the whole table instead.
 const ITEMS_A_SELECT: usize = 500;
@@ -361,5 +363,12 @@ impl Snapshot for MysqlSnapshot {
 
     async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
         self.statistic(table, "TABLE_ROWS").await
+    }
+
+    async fn count_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
+        let table = self.registered(table)?;
+        let statement = format!("SELECT COUNT(*) FROM {}", table.schema.name.quoted());
+        let rows = self.connection.rows_within("the size of a table", &statement, COUNT_WITHIN).await?;
+        Ok(rows.first().and_then(|row| number_at(row, 0)).unwrap_or(0))
     }
 }
