@@ -37,7 +37,8 @@ pub struct Candidate {
 
 /// What MySQL's rows say about some addresses.
 struct Expected {
-    by_address: BTreeMap<Address, ItemWrite>,
+    /// Several where MySQL has several rows at one address, each of which HBase may hold.
+    by_address: BTreeMap<Address, Vec<ItemWrite>>,
     /// Where the items belong that exist, by their encoded list and item keys.
     items: BTreeMap<Vec<u8>, Address>,
 }
@@ -159,7 +160,7 @@ impl<'a> Confirmer<'a> {
         for row in source.items(self.mapping, &wanted).await? {
             let write = layout::item_write(self.mapping, self.target, &row)?;
             expected.items.insert(identity(self.mapping, &row)?, write.address.clone());
-            expected.by_address.insert(write.address.clone(), write);
+            expected.by_address.entry(write.address.clone()).or_default().push(write);
         }
         Ok(expected)
     }
@@ -180,10 +181,11 @@ impl<'a> Confirmer<'a> {
         second: &Expected,
         stored: Option<&StoredRow>,
     ) -> Look {
-        let (first, second) = (first.by_address.get(address), second.by_address.get(address));
-        match (difference(first, stored), difference(second, stored)) {
+        let rows = |expected: &'_ Expected| expected.by_address.get(address).cloned().unwrap_or_default();
+        let (first, second) = (rows(first), rows(second));
+        match (differs(&first, stored), differs(&second, stored)) {
             (None, _) | (_, None) => Look::Equal,
-            (Some(_), Some(found)) if first == second => Look::Differs(match (second, stored) {
+            (Some(_), Some(found)) if first == second => Look::Differs(match (second.last(), stored) {
                 (Some(expected), Some(stored)) => {
                     by_column(self.mapping, self.target, found, expected, stored)
                 }
@@ -212,6 +214,13 @@ impl<'a> Confirmer<'a> {
             done => done,
         }
     }
+}
+
+/// How an item differs from each of the rows that may be there.
+fn differs(expected: &[ItemWrite], stored: Option<&StoredRow>) -> Option<Difference> {
+    let Some((last, others)) = expected.split_last() else { return difference(None, stored) };
+    let is_one_of = others.iter().any(|write| difference(Some(write), stored).is_none());
+    difference(Some(last), stored).filter(|_| !is_one_of)
 }
 
 /// The encoded list and item key of a row.
