@@ -111,6 +111,8 @@ switches! {
     duplicates_hidden = "duplicates-hidden";
     /// A comparison does not ask that the scans of both sides agree in number.
     scans_not_counted = "scans-not-counted";
+    /// A target goes on with the columns that are configured now, whatever its rows have.
+    columns_of_now = "columns-of-now";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).
     clocks_not_compared = "clocks-not-compared";
     /// A source is taken for the one that was tailed because it has the same GTIDs.

@@ -4,6 +4,7 @@
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
 
 pub mod admin;
+pub mod advice;
 pub mod app;
 pub mod cli;
 pub mod clock;

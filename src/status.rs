@@ -15,11 +15,17 @@ pub type StatusSource = Arc<dyn Fn() -> Status + Send + Sync>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub version: String,
+    /// The id of the state, which its HBase tables carry.
+    #[serde(default)]
+    pub state_id: String,
     pub pid: u32,
     /// Milliseconds since 1970.
     pub started_at_ms: u64,
     pub uptime_seconds: u64,
     pub phase: Phase,
+    /// Whether only some lists are moved (`--only`): the chunks of a target are these lists then.
+    #[serde(default)]
+    pub pilot: bool,
     /// Everything that somebody waits for now, each with its reason; empty: nobody waits.
     pub waits: Vec<String>,
     pub positions: Positions,
@@ -224,6 +230,9 @@ pub struct TargetStatus {
     pub family: String,
     /// The life cycle's state as it prints itself; `parked` holds its reason.
     pub life_cycle: String,
+    /// The columns that become cells, by name; `None` of an earlier build.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
     pub chunks_done: u64,
     /// Chunks whose bounds are known and that are not copied yet.
     pub chunks_to_do: u64,

@@ -6,6 +6,7 @@
 //! run goes on), and without what is proved by the connections that they hold already.
 
 mod clocks;
+mod copies;
 mod finding;
 mod hbase;
 mod mappings;
@@ -15,8 +16,9 @@ mod queries;
 mod report;
 mod state;
 
+pub use hbase::RunId;
 pub use mysql::Start;
-pub use state::start;
+pub use state::Known;
 
 use super::connect::{self, Resolved};
 use super::options::CheckOptions;
@@ -27,11 +29,11 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::model::{Mapping, Target};
-use crate::sink::{Sink, TableState};
+use crate::sink::Sink;
 use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
 use finding::{Finding, Group, Level, Rule};
-use hbase::{RunId, Stage};
+use hbase::Stage;
 use mysql::Depth;
 use report::Report;
 use std::io::{ErrorKind, Write};
@@ -54,9 +56,9 @@ pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failu
     let accept_unanswered = options.accept_unanswered;
     let scope = Scope { start: known.start, depth: Depth::All, accept_unanswered };
     let (source, memcached, hbase) = tokio::join!(
-        look_at_source(config, scope, &clock),
+        look_at_source(config, &known, scope, &clock),
         memcached::look(config, leases.as_deref()),
-        look_at_hbase(config, &known.run, known.start, &clock),
+        look_at_hbase(config, &known, &clock),
     );
     findings.extend(source.into_iter().chain(memcached).chain(hbase));
     let report = Report::new(findings);
@@ -77,36 +79,43 @@ pub async fn gate(
     accept_unanswered: bool,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
-    let start = start(store).await?;
-    let scope = Scope { start, depth: Depth::Quick, accept_unanswered };
-    let run = RunId::Known(run::run_id(store).await?);
-    let parked = state::parked(store).await?;
+    run::run_id(store).await?;
+    let known = Known::of(store).await?;
+    let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
     let mut targets = hbase::targets(config);
-    targets.retain(|target| !parked.contains(&format!("{}/{}", target.table, target.family)));
+    targets.retain(|target| !known.is_parked(target));
     let purge = config.hbase.purge_deletes;
     let (source, memcached, hbase) = tokio::join!(
         look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
         memcached::look(config, server),
-        hbase::look(sink, &targets, purge, &run, start, Stage::Run, &clock),
+        hbase::look(sink, &targets, purge, &known, Stage::Run, &clock),
     );
-    Report::new(source.into_iter().chain(memcached).chain(hbase).collect()).pass("run")
+    let copies = refusals_of_copies(config, resolved, &known);
+    Report::new(source.into_iter().chain(copies).chain(memcached).chain(hbase).collect()).pass("run")
 }
 
 /// Refuses an `init` for what would refuse the run too, HBase's tables aside.
 pub async fn before_init(
     config: &Config,
     resolved: &Resolved,
-    start: Start,
+    known: &Known,
     accept_unanswered: bool,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
-    let scope = Scope { start, depth: Depth::Quick, accept_unanswered };
+    let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
     let leases = connect::lease_server(config);
     let (source, memcached) = tokio::join!(
         look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
         memcached::look(config, leases.as_deref()),
     );
-    Report::new(source.into_iter().chain(memcached).collect()).pass("init")
+    let copies = refusals_of_copies(config, resolved, known);
+    Report::new(source.into_iter().chain(copies).chain(memcached).collect()).pass("init")
+}
+
+/// What `check` says of the copies, without what a run says itself when it begins.
+fn refusals_of_copies(config: &Config, resolved: &Resolved, known: &Known) -> Vec<Finding> {
+    let findings = copies::look(config, &resolved.mappings, known).into_iter();
+    findings.filter(Finding::refuses).collect()
 }
 
 /// What is wrong with a target whose table is there.
@@ -118,18 +127,18 @@ pub struct Objections {
     pub warnings: Vec<String>,
 }
 
-/// Looks at a target whose table is there. Without `run_id` it does not matter whose table it is.
+/// Looks at a target whose table is there. Without `run_id` it does not matter whose table it is, nor what is in it.
 pub async fn against_table(
     config: &Config,
     sink: &dyn Sink,
     target: &Target,
     run_id: Option<&str>,
-    start: Start,
+    known: &Known,
 ) -> Result<Objections, Failure> {
     let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
     let state = sink.describe(target.id).await?;
     let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
-    if start == Start::First && matches!(state, TableState::Present { family: Some(_), .. }) {
+    if run_id.is_some() && known.is_fresh(target) && state.has_families_of(target) {
         findings.push(hbase::look_for_rows(sink, target).await);
     }
     let mut objections = Objections::default();
@@ -143,22 +152,23 @@ pub async fn against_table(
     Ok(objections)
 }
 
-async fn look_at_hbase(config: &Config, run: &RunId, start: Start, clock: &SteadyClock) -> Vec<Finding> {
+async fn look_at_hbase(config: &Config, known: &Known, clock: &SteadyClock) -> Vec<Finding> {
     let targets = hbase::targets(config);
     let (sink, mut findings) = hbase::gateways(config, &targets).await;
     if let Some(sink) = sink {
         let purge = config.hbase.purge_deletes;
-        findings.extend(hbase::look(&*sink, &targets, purge, run, start, Stage::Check, clock).await);
+        findings.extend(hbase::look(&*sink, &targets, purge, known, Stage::Check, clock).await);
     }
     findings
 }
 
-async fn look_at_source(config: &Config, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
+async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
     let (source, mut findings) = connect_to_source(config).await;
     let Some(source) = source else { return findings };
     let (schemas, tables) = mappings::schemas(&source, &config.tables()).await;
-    let (fitting, misfits) = mappings::fitting(config, &schemas);
+    let (fitting, misfits) = mappings::fitting(config, &schemas, &known.begun);
     findings.extend(tables.into_iter().chain(misfits));
+    findings.extend(copies::look(config, &fitting, known));
     findings.extend(look_at_server(config, &source, &fitting, scope, clock).await);
     findings
 }
@@ -193,7 +203,7 @@ async fn look_at_server(
     let server_id = config.source.server_id;
     let (server, mut findings) = mysql::look_at_settings(source, server_id).await;
     findings.extend(mysql::look_at_rest(source, server_id, &tables, start, depth).await);
-    let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), start, depth).await;
+    let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), depth).await;
     findings.extend(of_mappings);
     if let (Some(facts), Some(logging)) = (&server.facts, &server.logging) {
         findings.push(mysql::retention(facts, logging, rows));

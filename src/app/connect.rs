@@ -1,8 +1,8 @@
 //! From a configuration to the rooms: source, sink, leases, store.
 
 use crate::clock::{Entropy, SystemEntropy};
-use crate::config::Config;
 use crate::config::checked::{self, GatewayKind, HostPort, LeaseKind, Tls};
+use crate::config::{Begun, Config};
 use crate::failpoints::Failpoints;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
@@ -29,15 +29,15 @@ pub struct Resolved {
     pub mappings: Vec<Mapping>,
 }
 
-/// Connects to the source and matches the configuration with its tables.
-pub async fn resolve(config: &Config) -> Result<Resolved, Failure> {
+/// Connects to the source and matches the configuration with its tables, and with the columns that copies were begun with.
+pub async fn resolve(config: &Config, begun: &Begun) -> Result<Resolved, Failure> {
     let source = MysqlSource::connect(mysql_options(config)).await?;
     let mut schemas = BTreeMap::new();
     for table in config.tables() {
         let schema = Arc::new(source.schema(&table).await?);
         schemas.insert(table, schema);
     }
-    let mappings = config.resolve(&schemas)?;
+    let mappings = config.resolve(&schemas, begun)?;
     source.register(tables_in_use(&mappings))?;
     Ok(Resolved { source: Arc::new(source), mappings })
 }

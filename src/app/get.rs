@@ -1,7 +1,7 @@
 //! `tailfill get`: asks MySQL, HBase or both about one list.
 
 use super::options::{GetOptions, GetSide, GetWhat};
-use super::{check, connect};
+use super::{begun, check, connect};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use crate::verify::{Question, Side, answers_json, answers_text, ask, work_text};
 
 /// Prints the answer; exits with 4 when both sides were asked and do not agree.
 pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Result<Exit, Failure> {
-    let resolved = connect::resolve(config).await?;
+    let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
     let side = match options.from {
         GetSide::Mysql => Side::Mysql,

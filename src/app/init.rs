@@ -1,15 +1,18 @@
 //! `tailfill init`: the HBase tables and the state, created or found to be as they must be.
 
-use super::check::{self, Start};
+use super::check::{self, Known, RunId};
 use super::options::InitOptions;
-use super::{connect, run};
+use super::{connect, run, status};
+use crate::advice;
 use crate::config::Config;
-use crate::config::checked::GatewayKind;
+use crate::config::checked::{self, GatewayKind};
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::Target;
+use crate::model::{Mapping, Target};
+use crate::pipeline::life;
 use crate::sink::hbase::{adopt_statement, shell_statement};
 use crate::sink::{RUN_ATTRIBUTE, Sink, TableState};
+use crate::store::StoreError;
 use crate::store::redb::RedbStore;
 use std::time::Duration;
 
@@ -20,23 +23,42 @@ use std::time::Duration;
 /// Exit 3 when something refuses, every reason in the details: a table that is not as it must be, another
 /// run's table without `adopt`, a table that the gateway cannot create. Exit 1 when a server is away.
 pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure> {
-    let store = RedbStore::open(&config.state_dir).await?;
-    let resolved = connect::resolve(config).await?;
+    let (store, known) = state(config).await?;
+    let resolved = connect::resolve(config, &known.begun).await?;
     let hbase = connect::hbase(config, &resolved.mappings).await?;
-    let start = check::start(&store).await?;
-    check::before_init(config, &resolved, start, options.accept_unanswered).await?;
-    let run_id = run::run_id(&store).await?;
+    check::before_init(config, &resolved, &known, options.accept_unanswered).await?;
+    let RunId::Known(run_id) = &known.run else {
+        return Err(Failure::new(Exit::Failed, "the run does not say its id"));
+    };
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
-    let init = Init { config, hbase: &hbase, run_id: &run_id, start, adopt: options.adopt };
+    let (adopt, store) = (options.adopt, store.as_ref());
+    let init = Init { config, hbase: &hbase, run_id, known: &known, adopt, store };
     let mut refused = Vec::new();
     for table in by_table(&targets) {
         let (line, reasons) = init.table(&table).await?.said(&table[0].table);
         check::print(&line)?;
+        check::print(&init.parked_since(&resolved.mappings, &table).await?)?;
         refused.extend(reasons);
     }
     match refused.is_empty() {
         true => Ok(Exit::Done),
         false => Err(refusal(refused)),
+    }
+}
+
+/// The state, unless a run has it, and what it says.
+async fn state(config: &Config) -> Result<(Option<RedbStore>, Known), Failure> {
+    match run::open_state(&config.state_dir).await {
+        Ok(store) => {
+            run::run_id(&store).await?;
+            let known = Known::of(&store).await?;
+            Ok((Some(store), known))
+        }
+        Err(error @ StoreError::Locked { .. }) => match status::running(config).await? {
+            Some(run) => Ok((None, Known::of_status(&run))),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -102,8 +124,10 @@ struct Init<'a> {
     config: &'a Config,
     hbase: &'a connect::Hbase,
     run_id: &'a str,
-    start: Start,
+    known: &'a Known,
     adopt: bool,
+    /// `None`: a run has it.
+    store: Option<&'a RedbStore>,
 }
 
 impl Init<'_> {
@@ -112,6 +136,10 @@ impl Init<'_> {
         let purge = self.config.hbase.purge_deletes;
         let state = self.hbase.sink.describe(targets[0].id).await?;
         if state == TableState::Missing {
+            if let Some(reason) = self.unknown_to_the_run(targets) {
+                return Ok(Outcome::Refused(vec![reason]));
+            }
+            self.void(targets, "its table was gone").await?;
             let Some(tables) = &self.hbase.tables else {
                 let (gateway, statement) = (self.gateway(), self.statement(targets, purge));
                 return Ok(Outcome::ToCreate { gateway, statement });
@@ -128,10 +156,53 @@ impl Init<'_> {
         if refused != Outcome::Adopted {
             return Ok(refused);
         }
+        if self.store.is_none() {
+            let reason = format!("{}: {}", targets[0].table, advice::adopt_alone());
+            return Ok(Outcome::Refused(vec![reason]));
+        }
+        self.void(targets, "its table was taken over").await?;
         if let Some(reason) = self.take_over(targets[0]).await? {
             return Ok(Outcome::Refused(vec![reason]));
         }
-        self.judged(targets, Some(self.run_id), |_| Outcome::Adopted).await
+        let known = Known::of(self.store.expect("it was looked at above")).await?;
+        self.judged_by(&known, targets, Some(self.run_id), |_| Outcome::Adopted).await
+    }
+
+    /// A table that is gone while the run goes on as if it were there: what it wrote last may be lost with the table.
+    fn unknown_to_the_run(&self, targets: &[&Target]) -> Option<String> {
+        let tailed = |target: &&&Target| !self.known.is_fresh(target) && !self.known.is_parked(target);
+        let found = self.store.is_none().then(|| targets.iter().find(tailed)).flatten();
+        found.map(|target| advice::gone_under_a_run(&target.table))
+    }
+
+    /// Parks the targets of a table that is none of those that their copies filled: durable before it can be written to.
+    async fn void(&self, targets: &[&Target], what: &str) -> Result<(), Failure> {
+        let Some(store) = self.store else { return Ok(()) };
+        for target in targets {
+            let Some(mapping) = self.config.mappings.iter().find(|mapping| has(mapping, target)) else {
+                continue;
+            };
+            let sink = &*self.hbase.sink;
+            let state = sink.describe(target.id).await?;
+            let holds_rows = state.has_families_of(target) && life::holds_rows(sink, target).await?;
+            let reason = format!("{what}; {}", advice::columns_changed(&mapping.name));
+            life::void(store, &run::copy_key(&mapping.name, target), holds_rows, reason).await?;
+        }
+        Ok(())
+    }
+
+    /// The targets of a table that this command parked, and what to do.
+    async fn parked_since(&self, mappings: &[Mapping], targets: &[&Target]) -> Result<String, Failure> {
+        let Some(store) = self.store else { return Ok(String::new()) };
+        let now = Known::of(store).await?;
+        let parked = targets.iter().filter(|target| now.is_parked(target) && !self.known.is_parked(target));
+        let line = |target: &&Target| {
+            let mapping =
+                mappings.iter().find(|mapping| mapping.targets.iter().any(|other| other.id == target.id));
+            let name = mapping.map_or("", |mapping| &mapping.name);
+            format!("  {name} is parked there: {}\n", advice::copied_anew(name))
+        };
+        Ok(parked.map(line).collect())
     }
 
     /// What kind of gateway cannot create or alter tables.
@@ -180,15 +251,29 @@ impl Init<'_> {
         run_id: Option<&str>,
         otherwise: impl FnOnce(Vec<String>) -> Outcome,
     ) -> Result<Outcome, Failure> {
+        self.judged_by(self.known, targets, run_id, otherwise).await
+    }
+
+    async fn judged_by(
+        &self,
+        known: &Known,
+        targets: &[&Target],
+        run_id: Option<&str>,
+        otherwise: impl FnOnce(Vec<String>) -> Outcome,
+    ) -> Result<Outcome, Failure> {
         let (mut refusals, mut warnings) = (Vec::new(), Vec::new());
         for target in targets {
             let sink = &*self.hbase.sink;
-            let found = check::against_table(self.config, sink, target, run_id, self.start).await?;
+            let found = check::against_table(self.config, sink, target, run_id, known).await?;
             extend(&mut refusals, found.refusals);
             extend(&mut warnings, found.warnings);
         }
         Ok(if refusals.is_empty() { otherwise(warnings) } else { Outcome::Refused(refusals) })
     }
+}
+
+fn has(mapping: &checked::Mapping, target: &Target) -> bool {
+    mapping.targets.iter().any(|ours| ours.table == target.table && ours.family == target.family)
 }
 
 /// Targets of one table have some lines in common.

@@ -1,5 +1,6 @@
 //! The composition root: builds the parts that a command needs, and does no work itself.
 
+mod begun;
 mod check;
 mod connect;
 mod display;
@@ -29,10 +30,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::Mapping;
 
-/// The mappings with the columns and types that the source has now.
+/// The mappings with the types that the source has now, and the columns that their copies were begun with.
 ///
 /// # Errors
 /// The source is away or refuses the login; a mapping does not fit its table.
 pub async fn mappings(config: &Config) -> Result<Vec<Mapping>, Failure> {
-    Ok(connect::resolve(config).await?.mappings)
+    Ok(connect::resolve(config, &begun::of(config).await?).await?.mappings)
 }

@@ -3,14 +3,16 @@
 
 use super::run::{SOURCE, recopy_alone, stored_cohort};
 use super::touched::{self, TouchedFile};
-use super::{RecopyOptions, check, status};
+use super::{RecopyOptions, begun, check, status};
 use crate::admin::{Client, ClientError};
+use crate::advice;
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::pipeline::Recopies;
 use crate::pipeline::recopy::{Ask, JobState, Report, TargetReport};
 use crate::protocol::{Journal, plan::Cohort};
+use crate::status::Status;
 use crate::store::redb::{FILE_NAME, RedbStore};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -34,9 +36,39 @@ pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Fai
 /// Does jobs, in a live run where there is one.
 pub async fn carry_out(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
     match status::running(config).await? {
-        Some(_) => beside_a_run(config, &asks).await,
+        Some(run) => {
+            refuse_other_columns(config, &run, &asks)?;
+            beside_a_run(config, &asks).await
+        }
         None => alone(config, asks).await,
     }
+}
+
+/// The run writes the columns of the configuration that it was started with.
+fn refuse_other_columns(config: &Config, run: &Status, asks: &[Ask]) -> Result<(), Failure> {
+    let asked = run.targets.iter().filter(|target| asks.iter().any(|ask| ask.mapping == target.mapping));
+    for target in asked {
+        let targets = config.mapping(&target.mapping).map_or(&[][..], |mapping| &mapping.targets);
+        let ours = targets.iter().find(|ours| ours.table == target.table && ours.family == target.family);
+        let (Some(named), Some(written)) = (ours.and_then(|ours| ours.columns.as_ref()), &target.columns)
+        else {
+            continue;
+        };
+        let sorted = |names: &[String]| {
+            let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+            names.sort();
+            names
+        };
+        if sorted(named) != sorted(written) {
+            let text = format!(
+                "the run that is up began with other columns of {}: {}",
+                target.table,
+                written.join(", ")
+            );
+            return Err(Failure::new(Exit::Refused, text).with_help(advice::stop_and_recopy(&target.mapping)));
+        }
+    }
+    Ok(())
 }
 
 async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Failure> {
@@ -69,7 +101,9 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
     }
     {
         let journal = Journal::new(Arc::new(RedbStore::open_read_only(&config.state_dir).await?), SOURCE);
-        if journal.checkpoint().await?.is_none() {
+        // what `init` took over with rows in it is parked before anything is tailed
+        let is_parked = !begun::parked(&*journal.store()).await?.is_empty();
+        if journal.checkpoint().await?.is_none() && !is_parked {
             return Err(nothing_copied());
         }
         if stored_cohort(&journal).await? != Cohort::All.name() {

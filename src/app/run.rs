@@ -1,13 +1,13 @@
 //! `tailfill run`: composes the parts, minds the signals, shows the progress, says how it ended.
 
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, connect, display};
+use super::{RunOptions, StartAt, begun, connect, display};
 use crate::clock::{SteadyClock, SystemEntropy};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
-use crate::model::{Mapping, Position};
+use crate::model::{Mapping, Position, Target};
 use crate::pipeline::{self, Finished, Parts, Progress, Recopies};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::sink::null::NullSink;
@@ -15,6 +15,7 @@ use crate::sink::{Sink, layout};
 use crate::source::Source;
 use crate::source::mysql::MysqlSource;
 use crate::store::memory::MemoryStore;
+use crate::store::records::CopyKey;
 use crate::store::redb::RedbStore;
 use crate::store::{Commit, Outcome, Space, Store, StoreError, records};
 use serde::Serialize;
@@ -111,7 +112,11 @@ async fn compose(
         true => Arc::new(MemoryStore::new()),
         false => Arc::new(open_state(&config.state_dir).await?),
     };
-    let resolved = connect::resolve(config).await?;
+    let begun = match options.dry_run {
+        true => begun::of(config).await?,
+        false => begun::of_store(&*store).await?,
+    };
+    let resolved = connect::resolve(config, &begun).await?;
     let run_id = run_id(&*store).await?;
     let cohort = cohort(&resolved.mappings, options)?;
     let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
@@ -154,7 +159,7 @@ async fn compose(
 
 /// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;
 /// another run keeps it.
-async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
+pub async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
     let begin = Instant::now();
     loop {
         match RedbStore::open(state_dir).await {
@@ -163,6 +168,16 @@ async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
             }
             outcome => return outcome,
         }
+    }
+}
+
+/// The copy of all lists into a target.
+pub fn copy_key(mapping: &str, target: &Target) -> CopyKey {
+    CopyKey {
+        source: SOURCE.to_owned(),
+        mapping: mapping.to_owned(),
+        cohort: Cohort::All.name(),
+        target: format!("{}/{}", target.table, target.family),
     }
 }
 

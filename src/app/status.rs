@@ -1,11 +1,11 @@
 //! What a run says of itself, made of its progress; and what a stopped one left in its state.
 
 use super::run::SOURCE;
-use super::{connect, run};
+use super::{begun, connect, run};
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Mapping, Position, TableId, Target};
+use crate::model::{Definition, LifeCycle, Mapping, Position, TableId, Target};
 use crate::pipeline::chunks::Chunks;
 use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
 use crate::pipeline::{Parts, Progress, Recopies};
@@ -64,9 +64,11 @@ pub async fn serve(
     let looking = tokio::spawn(look(parts.clone(), looked.clone()));
     let (parts, begin) = (parts.clone(), Instant::now());
     let started_at_ms = parts.clock.now_ms();
+    let state_id = run::run_id(&*parts.store).await?;
     let source: StatusSource = Arc::new(move || {
         let mut status = live(&parts, &looked);
         status.started_at_ms = started_at_ms;
+        status.state_id.clone_from(&state_id);
         status.uptime_seconds = begin.elapsed().as_secs();
         status
     });
@@ -138,6 +140,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         phase: phase(progress),
+        pilot: !matches!(parts.plan.cohort(), Cohort::All),
         waits,
         positions: positions(progress),
         lag: lag(parts, looked),
@@ -266,6 +269,7 @@ fn target_status(
         table: target.table.clone(),
         family: target.family.clone(),
         life_cycle,
+        columns: Some(Definition::of(mapping, target).column_names()),
         chunks_done: copy.chunks_done,
         chunks_to_do: copy.chunks_known - copy.chunks_done,
         chunks_total_estimate: chunks_total,
@@ -319,25 +323,30 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
     status.gaps = open_gaps(&*store).await?;
     let cohort = run::stored_cohort(&journal).await?;
     let plan = Plan::new(resolved, Cohort::All);
+    status.pilot = cohort != Cohort::All.name();
     for (mapping, target) in plan.targets() {
         let mut key = Chunks::copy_key(SOURCE, &plan, mapping, target);
         key.cohort = cohort.clone();
-        let chunks = Chunks::load(store.clone(), key.clone(), &Cohort::All).await?;
-        let (chunks_done, chunks_known, rows_done) = chunks.counts();
+        let copied = match status.pilot {
+            true => Chunks::copied_by_a_pilot(&*store, &key).await?,
+            false => copied(&Chunks::load(store.clone(), key.clone(), &Cohort::All).await?),
+        };
         let copy = CopyProgress {
-            chunks_done,
-            chunks_known,
-            rows_done,
-            all_known: chunks.all_planned(),
-            complete: chunks.complete(),
             rows_estimated: estimates.get(&mapping.table).copied().unwrap_or(0),
             counts: CountsProgress { state: counts_of(&*store, target, &key).await?, ..Default::default() },
-            ..CopyProgress::default()
+            ..copied
         };
         let life = life_cycle(&*store, &key).await.to_string();
         status.targets.push(target_status(mapping, target, &copy, life, 0.0));
     }
     Ok(status)
+}
+
+/// How far a copy of all lists is.
+fn copied(chunks: &Chunks) -> CopyProgress {
+    let (chunks_done, chunks_known, rows_done) = chunks.counts();
+    let (all_known, complete) = (chunks.all_planned(), chunks.complete());
+    CopyProgress { chunks_done, chunks_known, rows_done, all_known, complete, ..CopyProgress::default() }
 }
 
 /// `None`: the target is not counted.
@@ -354,7 +363,7 @@ async fn counts_of(
 
 /// The mappings, and about how many rows their tables have.
 async fn estimated(config: &Config) -> Result<(Vec<Mapping>, BTreeMap<TableId, u64>), Failure> {
-    let resolved = connect::resolve(config).await?;
+    let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let mut snapshot = resolved.source.snapshot().await?;
     let mut estimates = BTreeMap::new();
     for mapping in &resolved.mappings {

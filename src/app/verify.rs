@@ -1,7 +1,7 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
 use super::run::{SOURCE, stored_cohort};
-use super::{VerifyOptions, check, connect, recopy, status};
+use super::{VerifyOptions, begun, check, connect, recopy, status};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
@@ -62,7 +62,7 @@ fn asks(report: &Report, dry_run: bool) -> Vec<Ask> {
 
 async fn compare(config: &Config, json: bool) -> Result<Report, Failure> {
     let Standing { tail, cohort, counted } = standing(config).await?;
-    let resolved = connect::resolve(config).await?;
+    let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
     let is_live = matches!(tail, Tail::Live(_));
     let verification = Verification {

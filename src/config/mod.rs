@@ -20,6 +20,7 @@ pub mod units;
 
 pub use checked::Config;
 pub use fault::{Fault, Faults};
+pub use resolve::Begun;
 pub use secret::Secret;
 
 use std::path::{Path, PathBuf};

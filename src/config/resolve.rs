@@ -8,6 +8,28 @@ use crate::sink::encode::{can_be_key, is_moment};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The columns that copies were begun with, by mapping and `table/family`: those are a target's columns as long as the file
+/// names none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun(BTreeMap<(String, String), Vec<String>>);
+
+impl Begun {
+    /// Notes the columns of a copy, by name. The first that is noted counts.
+    pub fn note(&mut self, mapping: &str, target: &str, columns: Vec<String>) {
+        self.0.entry((mapping.to_owned(), target.to_owned())).or_insert(columns);
+    }
+
+    fn of(&self, mapping: &str, target: &Target) -> Option<&[String]> {
+        let key = (mapping.to_owned(), format!("{}/{}", target.table, target.family));
+        self.0.get(&key).map(Vec::as_slice)
+    }
+
+    /// Whether a copy was begun.
+    pub fn has(&self, mapping: &str, table: &str, family: &str) -> bool {
+        self.0.contains_key(&(mapping.to_owned(), format!("{table}/{family}")))
+    }
+}
+
 impl Config {
     /// The mappings with their columns found: [`TableId`] is the table's place in
     /// [`Config::tables`], [`MappingId`] the mapping's place in the file, [`TargetId`] rises over
@@ -20,6 +42,7 @@ impl Config {
     pub fn resolve(
         &self,
         schemas: &BTreeMap<TableName, Arc<TableSchema>>,
+        begun: &Begun,
     ) -> Result<Vec<model::Mapping>, Faults> {
         let mut faults = Vec::new();
         let mut next_target = 0;
@@ -30,7 +53,7 @@ impl Config {
                 faults.push(missing_table(&path, mapping, schemas));
                 continue;
             };
-            let mut columns = Columns { schema, path, faults: &mut faults };
+            let mut columns = Columns { schema, begun, path, faults: &mut faults };
             let mut found = columns.mapping(mapping, &mut next_target);
             found.id = MappingId(small(index));
             let place = self.tables().iter().position(|table| *table == mapping.table);
@@ -58,6 +81,7 @@ fn missing_table(path: &str, mapping: &Mapping, schemas: &BTreeMap<TableName, Ar
 /// Looks columns of one mapping up, and collects what is wrong with them.
 struct Columns<'a> {
     schema: &'a Arc<TableSchema>,
+    begun: &'a Begun,
     path: String,
     faults: &'a mut Vec<Fault>,
 }
@@ -72,7 +96,10 @@ impl Columns<'_> {
         });
         let mut targets = Vec::new();
         for (index, target) in mapping.targets.iter().enumerate() {
-            let columns = self.cells(index, target, &key, &item);
+            let columns = match (&target.columns, self.begun.of(&mapping.name, target)) {
+                (None, Some(begun)) => self.begun(begun, &key, &item),
+                _ => self.cells(index, target, &key, &item),
+            };
             let segment = target.segment.and_then(|width| self.segment(index, width, order));
             targets.push(model::Target {
                 id: TargetId(small(*next_target)),
@@ -126,6 +153,15 @@ impl Columns<'_> {
             self.fault(key, name, rule);
         }
         Some(index)
+    }
+
+    /// The columns that a copy was begun with, as far as they are still there: one that is gone makes another definition
+    /// of the target, which is found by comparing.
+    fn begun(&self, names: &[String], key: &[usize], item: &[usize]) -> Vec<usize> {
+        let there = names.iter().filter_map(|name| self.schema.column_index(name));
+        let in_every_image = |index: &usize| !self.schema.columns[*index].virtual_generated;
+        let is_cell = |index: &usize| !key.contains(index) && !item.contains(index);
+        there.filter(in_every_image).filter(is_cell).collect()
     }
 
     /// The columns that become cells of a target.
@@ -269,7 +305,7 @@ columns = ["note", "created_at"]
 
     fn resolve(text: &str) -> Result<Vec<model::Mapping>, Faults> {
         let config = crate::config::parse(text, Path::new(""), &|_| None).expect("a configuration");
-        config.resolve(&schemas())
+        config.resolve(&schemas(), &Begun::default())
     }
 
     #[test]
@@ -297,6 +333,19 @@ columns = ["note", "created_at"]
             "mapping[0].target[0].columns = \"score\": is a virtual generated column, which the binlog may lack: \
              name the others here"
         );
+    }
+
+    #[test]
+    fn the_columns_that_a_copy_was_begun_with_are_its_columns_until_the_file_names_some() {
+        let mut begun = Begun::default();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        begun.note("followers", "followers/f", names(&["note", "gone", "created_at"]));
+        begun.note("followers", "followers/f", names(&["score"]));
+        begun.note("followees", "followees/f", names(&["created_at"]));
+        let config = crate::config::parse(CONFIG, Path::new(""), &|_| None).expect("a configuration");
+        let mappings = config.resolve(&schemas(), &begun).expect("score is new, and not asked for");
+        let targets: Vec<_> = mappings.iter().flat_map(|m| &m.targets).map(|t| t.columns.clone()).collect();
+        assert_eq!(targets, [vec![3, 2], vec![], vec![3, 2]]);
     }
 
     #[test]

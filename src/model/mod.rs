@@ -5,6 +5,7 @@
 
 pub mod change;
 mod date_text;
+pub mod definition;
 pub mod gtid;
 pub mod life_cycle;
 pub mod mapping;
@@ -15,6 +16,7 @@ pub mod tick;
 pub mod value;
 
 pub use change::{Row, RowChange, RowChangeRef};
+pub use definition::{Changes, Definition};
 pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};

@@ -4,6 +4,7 @@
 //! restart goes on with the same chunks. They cover the key space without gaps: each begins where the one
 //! before it ends, and the first and last are unbounded.
 
+use super::progress::CopyProgress;
 use crate::model::{Mapping, Target, Value};
 use crate::protocol::{Plan, plan::Cohort};
 use crate::source::KeyRange;
@@ -116,6 +117,19 @@ impl Chunks {
         }
         self.all_planned = true;
         Ok(())
+    }
+
+    /// How far a pilot's copy is, by the lists that are copied: its records do not name the others.
+    pub async fn copied_by_a_pilot(store: &dyn Store, key: &CopyKey) -> Result<CopyProgress, StoreError> {
+        let mut copied = CopyProgress { all_known: true, ..CopyProgress::default() };
+        for (_, value) in store.list(Space::Chunk, &key.prefix()).await? {
+            let record: ChunkRecord = records::decode(&value)?;
+            if record.done {
+                (copied.chunks_done, copied.chunks_known) = (copied.chunks_done + 1, copied.chunks_known + 1);
+                copied.rows_done += record.rows;
+            }
+        }
+        Ok(copied)
     }
 
     /// Planned chunks to work on, each beginning where the one before it ends: `count` at most, none when none

@@ -8,13 +8,14 @@ use super::copy::Copy;
 use super::recopy::Recopies;
 use super::settings::Parts;
 use super::supervisor::RunOptions;
+use crate::advice;
 use crate::error::chain;
-use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetId, life_cycle};
-use crate::protocol::{ProtocolError, Verdict, definition::definition};
+use crate::model::{Definition, LifeCycle, LifeEvent, Mapping, Target, TargetId, life_cycle};
+use crate::protocol::{ProtocolError, Verdict};
 use crate::sink::hbase::PROBE_ROW;
-use crate::sink::{ScanRange, SinkError, TableState};
+use crate::sink::{ScanRange, Sink, SinkError};
 use crate::store::records::{self, CopyKey, LifeRecord};
-use crate::store::{Commit, Space, StoreError};
+use crate::store::{Commit, Space, Store, StoreError};
 use std::sync::Arc;
 
 /// Looks at what the store says of the copies, before anything is done: takes parked ones out of the run, and refuses
@@ -27,15 +28,24 @@ pub async fn examine(
     recopies: &Recopies,
 ) -> Result<(), ProtocolError> {
     for copy in copies {
-        let record = record_of(parts, &key_of(copy).await).await?;
-        match record {
-            Some(LifeRecord { state: LifeCycle::Parked { reason }, .. }) => {
-                tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, %reason, "the target is parked");
-                parts.plan.written_to().park(copy.target.id);
+        let key = key_of(copy).await;
+        let record = match record_of(parts, &key).await? {
+            None if continued => of_a_pilot(&*parts.store, &key).await?,
+            record => record,
+        };
+        let is_new = record.is_none();
+        match standing(record.as_ref(), &copy.mapping, &copy.target) {
+            Standing::Parked { reason } => found_parked(parts, copy, &reason),
+            Standing::Changed(changes) if !parts.settings.failpoints.columns_of_now() => {
+                let reason = changed(&copy.mapping, &changes);
+                // durable before anything is left out
+                let record = record.expect("what changed was begun");
+                put(parts, &key, record, LifeEvent::Parked { reason: reason.clone() }).await?;
+                found_parked(parts, copy, &reason);
             }
-            Some(record) => refuse_other_definition(copy, &record).await?,
-            None if continued => refuse_rows_of_others(parts, copy).await?,
-            None => {}
+            Standing::Moved(changes) => return Err(refuse_moved(copy, &changes)),
+            Standing::Begins if is_new && continued => refuse_rows_of_others(parts, copy).await?,
+            Standing::Begins | Standing::Changed(_) | Standing::GoesOn => {}
         }
     }
     let unparks = |copy: &Arc<Copy>| recopies.unparks(&copy.mapping.name);
@@ -50,55 +60,96 @@ pub async fn examine(
     Ok(())
 }
 
-/// Rows of two definitions in one table would be read as one.
-async fn refuse_other_definition(copy: &Copy, record: &LifeRecord) -> Result<(), ProtocolError> {
-    let (_, chunks_known, _) = copy.chunks.lock().await.counts();
-    let now = definition(&copy.mapping, &copy.target);
-    match &record.definition {
-        Some(before) if *before != now && chunks_known > 0 => Err(ProtocolError::Refused {
-            reason: format!(
-                "mapping {}: what table {} is written by has changed since its copy began: it was {before}; it is {now}",
-                copy.mapping.name, copy.target.table
-            ),
-            advice:
-                "take the change back, or name another HBase table, which is copied anew beside the others"
-                    .into(),
-        }),
-        _ => Ok(()),
+fn found_parked(parts: &Parts, copy: &Copy, reason: &str) {
+    tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, %reason, "the target is parked");
+    parts.plan.written_to().park(copy.target.id);
+}
+
+/// What the record of a copy means for a run that would go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing was written yet.
+    Begins,
+    GoesOn,
+    Parked {
+        reason: String,
+    },
+    /// Its items lie where they did, and have other cells now: what differs.
+    Changed(Vec<String>),
+    /// Its items lie elsewhere now: what differs.
+    Moved(Vec<String>),
+}
+
+/// How a copy stands that is to be written as `mapping` and `target` say. Rows of two definitions in one table would be
+/// read as one.
+pub fn standing(record: Option<&LifeRecord>, mapping: &Mapping, target: &Target) -> Standing {
+    let Some(record) = record else { return Standing::Begins };
+    let changes = record.definition.as_ref().map(|before| {
+        let now = Definition::of(mapping, target);
+        before.changes(&now, &mapping.schema)
+    });
+    let changes = changes.unwrap_or_default();
+    match &record.state {
+        LifeCycle::Parked { reason } => Standing::Parked { reason: reason.clone() },
+        LifeCycle::New => Standing::Begins,
+        _ if !changes.address.is_empty() => Standing::Moved(changes.address),
+        _ if !changes.content.is_empty() => Standing::Changed(changes.content),
+        _ => Standing::GoesOn,
     }
 }
 
-/// A target that joins must be empty: rows of before would stay where MySQL has deleted them. Those of a pilot were
-/// tailed ever since.
+/// Why a target cannot be written as it is configured now.
+pub fn moved(mapping: &Mapping, target: &Target, changes: &[String]) -> String {
+    format!(
+        "mapping {}: the addresses of items in table {} have changed since its copy began: {}",
+        mapping.name,
+        target.table,
+        changes.join("; ")
+    )
+}
+
+/// Why a target is parked whose cells are others now.
+pub fn changed(mapping: &Mapping, changes: &[String]) -> String {
+    format!("its columns changed: {}; {}", changes.join("; "), advice::columns_changed(&mapping.name))
+}
+
+fn refuse_moved(copy: &Copy, changes: &[String]) -> ProtocolError {
+    let reason = moved(&copy.mapping, &copy.target, changes);
+    ProtocolError::Refused { reason, advice: advice::addresses_changed().into() }
+}
+
+/// A target that joins must be empty: rows of before would stay where MySQL has deleted them.
 async fn refuse_rows_of_others(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
-    if was_tailed_for_a_pilot(parts, &key_of(copy).await).await? {
-        return Ok(());
-    }
-    let range = ScanRange { limit: 2, ..ScanRange::default() };
-    let rows = parts.sink.scan_keys(copy.target.id, &range).await?;
-    // the ticks of a row that is empty now would make batches that are cut again look as if they were done
-    let is_counted = match copy.target.counted {
-        true => !parts.sink.scan_counts(copy.target.id, &range).await?.is_empty(),
-        false => false,
-    };
-    if rows.iter().all(|row| row == PROBE_ROW) && !is_counted {
+    if !holds_rows(&*parts.sink, &copy.target).await? {
         return Ok(());
     }
     Err(ProtocolError::Refused {
         reason: format!("table {} holds rows, and its copy has not begun", copy.target.table),
-        advice: "truncate_preserve the table in the HBase shell, or name another one".into(),
+        advice: advice::not_empty(&copy.target.table),
     })
 }
 
-async fn was_tailed_for_a_pilot(parts: &Parts, ours: &CopyKey) -> Result<bool, StoreError> {
-    for (key, value) in parts.store.list(Space::LifeCycle, &[]).await? {
+/// Whether a table holds items of a target, or counts.
+pub async fn holds_rows(sink: &dyn Sink, target: &Target) -> Result<bool, SinkError> {
+    let range = ScanRange { limit: 2, ..ScanRange::default() };
+    if sink.scan_keys(target.id, &range).await?.iter().any(|row| row != PROBE_ROW) {
+        return Ok(true);
+    }
+    // the ticks of a row that is empty now would make batches that are cut again look as if they were done
+    Ok(target.counted && !sink.scan_counts(target.id, &range).await?.is_empty())
+}
+
+/// The record of a pilot of this copy, whose rows were tailed ever since.
+pub async fn of_a_pilot(store: &dyn Store, ours: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
+    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
         let Some(key) = CopyKey::of_prefix(&key) else { continue };
+        let record: LifeRecord = records::decode(&value)?;
         let same = CopyKey { cohort: ours.cohort.clone(), ..key } == *ours;
-        if same && !matches!(records::decode::<LifeRecord>(&value)?.state, LifeCycle::Parked { .. }) {
-            return Ok(true);
+        if same && !matches!(record.state, LifeCycle::Parked { .. }) {
+            return Ok(Some(record));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Notes that the run begins: its copies are tailed and copied, and what was tailed before and is not in the
@@ -163,7 +214,7 @@ pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCy
     let key = key_of(copy).await;
     let record =
         record_of(parts, &key).await?.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
-    let now = LifeRecord { definition: Some(definition(&copy.mapping, &copy.target)), ..record };
+    let now = LifeRecord { definition: Some(Definition::of(&copy.mapping, &copy.target)), ..record };
     put(parts, &key, now, event).await
 }
 
@@ -174,6 +225,36 @@ pub fn after(key: &CopyKey, record: LifeRecord, event: LifeEvent) -> Result<Life
         advice: "see `tailfill status`".into(),
     })?;
     Ok(LifeRecord { state, ..record })
+}
+
+/// Parks a copy whose table is none that it filled, whatever lists it is of: with a record, what it says of chunks and
+/// changes is not there; without one, rows of others may be. A copy that is parked, or finished, stays as it is.
+pub async fn void(
+    store: &dyn Store,
+    copy: &CopyKey,
+    holds_rows: bool,
+    reason: String,
+) -> Result<(), ProtocolError> {
+    let mut put = Vec::new();
+    let mut known = false;
+    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
+        let Some(other) = CopyKey::of_prefix(&key) else { continue };
+        if (&other.source, &other.mapping, &other.target) != (&copy.source, &copy.mapping, &copy.target) {
+            continue;
+        }
+        known = true;
+        let record: LifeRecord = records::decode(&value)?;
+        if !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. } | LifeCycle::Finished) {
+            let next = after(&other, record, LifeEvent::Parked { reason: reason.clone() })?;
+            put.push((Space::LifeCycle, key, records::encode(&next)?));
+        }
+    }
+    if !known && holds_rows {
+        let next = LifeRecord { state: LifeCycle::Parked { reason }, definition: None };
+        put.push((Space::LifeCycle, copy.prefix(), records::encode(&next)?));
+    }
+    store.commit(Commit { put, ..Commit::default() }).await?;
+    Ok(())
 }
 
 async fn put(
@@ -188,11 +269,15 @@ async fn put(
     Ok(next.state)
 }
 
-/// Whether a parked target may be tailed again: not where rows of two definitions would meet in it.
+/// Whether a parked target may be tailed again: not where its items of before would stay elsewhere.
 pub async fn may_unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
-    match record_of(parts, &key_of(copy).await).await? {
-        Some(record) => refuse_other_definition(copy, &record).await,
-        None => Ok(()),
+    let record = record_of(parts, &key_of(copy).await).await?;
+    let before = record.and_then(|record| record.definition);
+    let now = Definition::of(&copy.mapping, &copy.target);
+    let changes = before.map(|before| before.changes(&now, &copy.mapping.schema)).unwrap_or_default();
+    match changes.address.is_empty() {
+        true => Ok(()),
+        false => Err(refuse_moved(copy, &changes.address)),
     }
 }
 
@@ -272,9 +357,9 @@ pub async fn refused(parts: &Parts, target: TargetId, error: SinkError) -> Resul
 
 /// A table that a gateway takes for missing, while it is there.
 async fn seems_to_pass(parts: &Parts, target: TargetId, error: &SinkError) -> bool {
-    let there = async || parts.sink.describe(target).await;
+    let Some((_, target)) = parts.plan.target(target) else { return false };
     matches!(error, SinkError::Missing { .. })
-        && matches!(there().await, Ok(TableState::Present { family: Some(_), .. }))
+        && parts.sink.describe(target.id).await.is_ok_and(|state| state.has_families_of(target))
 }
 
 /// The targets of the run that are parked, for the message at its end; `None` when there is none.

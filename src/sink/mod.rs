@@ -143,6 +143,14 @@ pub enum TableState {
     },
 }
 
+impl TableState {
+    /// Whether the table is there, with each family that a target needs.
+    pub fn has_families_of(&self, target: &Target) -> bool {
+        let TableState::Present { family: Some(_), families, .. } = self else { return false };
+        !target.counted || families.iter().any(|family| family == cells::COUNTS_FAMILY)
+    }
+}
+
 /// How writes of many rows are sent at present, by a sink that finds that out itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WritePace {

@@ -15,6 +15,8 @@ pub struct TableFacts {
     pub rows_estimated: u64,
     /// Triggers that this user may see (with the TRIGGER privilege).
     pub triggers: Vec<String>,
+    /// Parts of the primary key that are only the beginning of a column, as `name(10)`.
+    pub primary_key_prefixes: Vec<String>,
 }
 
 impl MysqlSource {
@@ -31,11 +33,16 @@ impl MysqlSource {
             reason: "table is not there, or this user may not see it".into(),
             advice: "check the mapping's table and the user's grants".into(),
         })?;
-        let triggers = connection.rows_with("the triggers of a table", TRIGGERS, name).await?;
+        let triggers = connection.rows_with("the triggers of a table", TRIGGERS, name.clone()).await?;
+        let prefixes = connection.rows_with("the primary key of a table", PREFIXES, name).await?;
         Ok(TableFacts {
             engine: text_at(row, 0),
             rows_estimated: number_at(row, 1).unwrap_or(0),
             triggers: triggers.iter().map(|row| text_at(row, 0)).collect(),
+            primary_key_prefixes: prefixes
+                .iter()
+                .map(|row| format!("{}({})", text_at(row, 0), text_at(row, 1)))
+                .collect(),
         })
     }
 
@@ -59,6 +66,9 @@ impl MysqlSource {
 
 const TABLE: &str = "SELECT ENGINE, TABLE_ROWS FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+
+const PREFIXES: &str = "SELECT COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? \
+     AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' AND SUB_PART IS NOT NULL ORDER BY SEQ_IN_INDEX";
 
 const TRIGGERS: &str = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS \
      WHERE EVENT_OBJECT_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? ORDER BY TRIGGER_NAME";

@@ -9,6 +9,8 @@ const COLUMNS: &str = "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, 
      COLLATION_NAME, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_MAXIMUM_LENGTH, EXTRA \
      FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
 
+const SHOW_GENERATED_KEY: &str = "SET SESSION show_gipk_in_create_table_and_information_schema = ON";
+
 /// Unique indexes, one row per column; SUB_PART is the length of a prefix, EXPRESSION a functional part.
 const UNIQUE_KEYS: &str = "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, NULLABLE \
      FROM information_schema.STATISTICS \
@@ -21,6 +23,11 @@ const UNIQUE_KEYS: &str = "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, NULLABLE \
 /// column of an unknown type.
 pub(crate) async fn read(conn: &mut Connection, name: &TableName) -> Result<TableSchema, SourceError> {
     let key = (name.schema.clone(), name.table.clone());
+    // a primary key that the server generated is in each row image, hidden or not
+    match conn.run("a session setting", SHOW_GENERATED_KEY).await {
+        Ok(()) | Err(SourceError::Refused { .. }) => {} // servers before 8.0.30 have none
+        Err(error) => return Err(error),
+    }
     let rows = conn.rows_with("the columns of a table", COLUMNS, key.clone()).await?;
     if rows.is_empty() {
         return Err(absent(conn, name).await?);

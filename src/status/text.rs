@@ -14,6 +14,9 @@ impl fmt::Display for Status {
             writeln!(f, "tailfill {}, pid {}, since {started} ({uptime})\n", self.version, self.pid)?;
         }
         line(f, "run", &self.phase_text())?;
+        if self.pilot {
+            line(f, "lists", "a pilot's alone (--only): of all others nothing is moved; chunks are lists")?;
+        }
         self.fmt_waits(f)?;
         writeln!(f)?;
         for (name, place) in self.positions.named() {
@@ -224,6 +227,8 @@ mod tests {
         };
         Status {
             version: "0.1.0".to_owned(),
+            state_id: "0123456789abcdef".to_owned(),
+            pilot: false,
             pid: 4242,
             started_at_ms: 1_706_695_200_000,
             uptime_seconds: 7_985,
@@ -264,6 +269,7 @@ mod tests {
                     table: "followers".to_owned(),
                     family: "f".to_owned(),
                     life_cycle: "backfilling".to_owned(),
+                    columns: None,
                     chunks_done: 12,
                     chunks_to_do: 4,
                     chunks_total_estimate: 1_040,
@@ -330,6 +336,13 @@ m          ns:members:f        0 of 0            0       0       -  parked (the 
         let json = serde_json::to_string(&status).expect("json");
         assert_eq!(serde_json::from_str::<Status>(&json).expect("a status"), status);
         assert!(json.contains("\"phase\":\"tailing\""), "{json}");
+    }
+
+    #[test]
+    fn a_pilot_shows_as_one() {
+        let pilot = Status { pilot: true, ..Status::default() };
+        assert!(pilot.to_string().contains("lists         a pilot's alone (--only)"), "{pilot}");
+        assert!(!Status::default().to_string().contains("pilot"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! kept per (source, mapping, cohort, target).
 
 use super::{Space, Store, StoreError};
-use crate::model::{GtidSet, LifeCycle, Point, Position, Tick, Value, Witness};
+use crate::model::{Definition, GtidSet, LifeCycle, Point, Position, Tick, Value, Witness, definition};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version that this program writes and reads.
@@ -183,9 +183,9 @@ pub struct GapRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeRecord {
     pub state: LifeCycle,
-    /// What its rows are made by; `None` in a record of an earlier build.
-    #[serde(default)]
-    pub definition: Option<String>,
+    /// What its rows are made by, its columns among it; `None` in a record of an earlier build.
+    #[serde(default, deserialize_with = "definition::known")]
+    pub definition: Option<Definition>,
 }
 
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].

@@ -5,6 +5,7 @@
 mod bench;
 mod broken;
 mod clock;
+mod columns;
 mod commits;
 mod counts;
 mod gap;

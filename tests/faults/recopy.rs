@@ -184,11 +184,16 @@ async fn a_dry_run_says_the_same_and_touches_nothing() {
     assert_eq!(differences(&bench).await, before);
     let (wet, _) = is_mended(&bench, all(&bench)).await;
     let touched = |report: &Report| -> Vec<(u64, u64, Vec<String>)> {
-        let of = |t: &tailfill::pipeline::recopy::TargetReport| (t.written, t.deleted, t.examples.clone());
+        let names =
+            |examples: &[String]| examples.iter().map(|text| text.replacen("to be ", "", 1)).collect();
+        let of = |t: &tailfill::pipeline::recopy::TargetReport| (t.written, t.deleted, names(&t.examples));
         report.targets.iter().map(of).collect()
     };
     // counts that are wrong by a planted item are right once it is gone, so that they are not counted twice
     assert_eq!(touched(&dry)[1..], touched(&wet)[1..]);
+    let said = |report: &Report| report.targets.iter().flat_map(|t| t.examples.clone()).collect::<Vec<_>>();
+    assert!(said(&dry).iter().all(|example| example.starts_with("to be ")), "{dry:?}");
+    assert!(!said(&wet).iter().any(|example| example.starts_with("to be ")), "{wet:?}");
 }
 
 #[tokio::test(start_paused = true)]

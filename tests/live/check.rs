@@ -211,17 +211,38 @@ async fn a_table_whose_lists_cannot_arrive_whole_is_refused() {
         .database
         .run("INSERT INTO follows (follower_id, followee_id, created_at) VALUES (1, 2, NOW())")
         .await;
-    let run = check(&setup).await.code(0);
-    assert!(
-        line(&run, "followers unique").contains("ADD UNIQUE KEY (`followee_id`, `follower_id`)"),
-        "{}",
-        run.out
-    );
+    let said = "so far, and no unique index keeps it so";
+    refused(&check(&setup).await.code(3), &[("followers unique", said)]);
+    let run = check(&setup).await.code(3);
+    assert!(run.out.contains("ADD UNIQUE KEY (`followee_id`, `follower_id`)"), "{}", run.out);
+    for command in [&["init"][..], &["run", "--until", "caught-up"]] {
+        let said = ["followers unique", "no unique index", "ADD UNIQUE KEY (`followee_id`, `follower_id`)"];
+        setup.tailfill(command).await.code(3).says(&said);
+    }
     setup.database.run(fill).await;
     refused(&check(&setup).await.code(3), &[("followers unique", "several rows share key and item")]);
 
     setup.with_table(&format!("CREATE TABLE follows ({columns})")).await;
     refused(&check(&setup).await.code(3), &[(&format!("{table} primary key"), "none")]);
+
+    let prefix =
+        "name VARCHAR(40) NOT NULL, PRIMARY KEY (name(10)), UNIQUE KEY one (followee_id, follower_id)";
+    setup.with_table(&format!("CREATE TABLE follows ({columns}, {prefix})")).await;
+    let said = "it has only the beginning of a column: name(10)";
+    refused(&check(&setup).await.code(3), &[(&format!("{table} primary key"), said)]);
+
+    // a key that the server made is one, also where the server hides it
+    for setting in
+        ["sql_generate_invisible_primary_key = ON", "show_gipk_in_create_table_and_information_schema = OFF"]
+    {
+        setup.database.run(&format!("SET SESSION {setting}")).await;
+    }
+    setup
+        .with_table(&format!("CREATE TABLE follows ({columns}, UNIQUE KEY one (followee_id, follower_id))"))
+        .await;
+    setup.database.run("SET SESSION sql_generate_invisible_primary_key = OFF").await;
+    let run = check(&setup).await.code(0);
+    assert!(line(&run, &format!("{table} primary key")).contains("my_row_id"), "{}", run.out);
 
     let nullable = columns.replace("followee_id BIGINT UNSIGNED NOT NULL", "followee_id BIGINT UNSIGNED");
     setup.with_table(&format!("CREATE TABLE follows ({nullable}, id BIGINT PRIMARY KEY)")).await;

@@ -123,7 +123,7 @@ async fn rows_of_before_the_first_start_are_refused() {
         .await
         .expect("the write succeeds");
     for command in ["check", "init", "run"] {
-        setup.tailfill(&[command]).await.code(3).says(&["none before the first start", "truncate_preserve"]);
+        setup.tailfill(&[command]).await.code(3).says(&["none before its copy begins", "truncate_preserve"]);
     }
     setup.close(&[]).await;
 }

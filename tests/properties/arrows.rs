@@ -15,8 +15,9 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Below all layers: any room may use these, and they use nothing but `model` and each other.
-const GROUND: [&str; 10] = [
+const GROUND: [&str; 11] = [
     "model",
+    "advice",
     "clock",
     "error",
     "failpoints",

@@ -2,15 +2,18 @@
 
 use super::clocks;
 use super::finding::{Finding, Group, Rule};
-use super::mysql::Start;
+use super::state::Known;
+use crate::advice;
 use crate::app::connect;
 use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::config::units::print_duration;
 use crate::failpoints::Failpoints;
 use crate::model::{Target, TargetId};
-use crate::sink::hbase::{HbaseOptions, PROBE_ROW};
-use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
+use crate::pipeline::life;
+use crate::sink::cells::COUNTS_FAMILY;
+use crate::sink::hbase::HbaseOptions;
+use crate::sink::{RUN_ATTRIBUTE, Sink, SinkError, TableState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,8 +106,7 @@ pub async fn look(
     sink: &dyn Sink,
     targets: &[Target],
     purge: Duration,
-    run: &RunId,
-    start: Start,
+    known: &Known,
     stage: Stage,
     clock: &SteadyClock,
 ) -> Vec<Finding> {
@@ -118,9 +120,9 @@ pub async fn look(
                 continue;
             }
         };
-        findings.extend(table(target, &state, purge, run, stage));
-        if matches!(state, TableState::Present { family: Some(_), .. }) {
-            if start == Start::First {
+        findings.extend(table(target, &state, purge, &known.run, stage));
+        if state.has_families_of(target) {
+            if known.is_fresh(target) {
                 findings.push(look_for_rows(sink, target).await);
             }
             if clock_finding.is_none() {
@@ -149,6 +151,9 @@ pub fn table(
     };
     let has_family = rule(format!("{} family", target.table), &target.family);
     let mut findings = vec![exists.ok("it is"), owner(&target.table, attributes.as_ref(), run)];
+    if target.counted && !families.iter().any(|family| family == COUNTS_FAMILY) {
+        findings.push(counts_family(target));
+    }
     match family {
         None => findings.push(has_family.refusal(
             format!("the table has: {}", families.join(", ")),
@@ -160,6 +165,17 @@ pub fn table(
         }
     }
     findings
+}
+
+/// A counted target keeps its counts in a family of their own.
+fn counts_family(target: &Target) -> Finding {
+    rule(format!("{} family", target.table), format!("{COUNTS_FAMILY}, since the target is counted")).refusal(
+        format!("the table has no family {COUNTS_FAMILY}"),
+        format!(
+            "in the HBase shell: alter '{}', {{NAME => '{COUNTS_FAMILY}', VERSIONS => 1}}; or set count = false",
+            target.table
+        ),
+    )
 }
 
 /// Whose table it is, by the attribute that `init` sets.
@@ -271,33 +287,24 @@ fn purge_delay(
     }
 }
 
-/// Nothing was written before the first start, so what is there is not ours.
+/// Nothing was written before a copy begins, so what is there is not ours.
 pub async fn look_for_rows(sink: &dyn Sink, target: &Target) -> Finding {
-    let has_rows = async {
-        let range = ScanRange { limit: 2, ..ScanRange::default() };
-        let has_items = sink.scan_keys(target.id, &range).await?.iter().any(|row| row != PROBE_ROW);
-        // a `c:t` of somebody else would pass for changes that were never made
-        Ok::<_, SinkError>(
-            has_items || (target.counted && !sink.scan_counts(target.id, &range).await?.is_empty()),
-        )
-    };
-    match has_rows.await {
+    match life::holds_rows(sink, target).await {
         Ok(has_rows) => empty(target, has_rows),
         Err(error) => empty_rule(target).unknown(error),
     }
 }
 
 fn empty_rule(target: &Target) -> Rule {
-    rule(format!("{}:{} rows", target.table, target.family), "none before the first start")
+    rule(format!("{}:{} rows", target.table, target.family), "none before its copy begins")
 }
 
-/// A target before the first start.
+/// A target before its copy begins.
 pub fn empty(target: &Target, has_rows: bool) -> Finding {
     empty_rule(target).must(
         !has_rows,
         if has_rows { "there are some" } else { "none" },
-        "rows of before would stay where MySQL has deleted them: truncate_preserve the table in the HBase shell, \
-         or name another one",
+        advice::not_empty(&target.table),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Mapped tables: what they must be so that every list arrives whole. Judgements are pure; `look` asks.
 
 use super::finding::{Finding, Group, Rule};
-use super::mysql::{Depth, Start};
-use crate::config::{Config, Fault};
+use super::mysql::Depth;
+use crate::config::{Begun, Config, Fault};
 use crate::model::{ColumnType, Mapping, TableName, TableSchema};
 use crate::source::facts_table::TableFacts;
 use crate::source::preflight::{Cascade, Uniqueness};
@@ -37,10 +37,10 @@ pub async fn schemas(source: &MysqlSource, tables: &[TableName]) -> (Schemas, Ve
 
 /// The mappings that fit their tables, and what is wrong with the others. Mappings whose table is not
 /// in `schemas` are passed over.
-pub fn fitting(config: &Config, schemas: &Schemas) -> (Vec<Mapping>, Vec<Finding>) {
+pub fn fitting(config: &Config, schemas: &Schemas, begun: &Begun) -> (Vec<Mapping>, Vec<Finding>) {
     let known = config.mappings.iter().filter(|mapping| schemas.contains_key(&mapping.table));
     let mut fitting = Config { mappings: known.cloned().collect(), ..config.clone() };
-    let faults = match fitting.resolve(schemas) {
+    let faults = match fitting.resolve(schemas, begun) {
         Ok(mappings) => return (mappings, Vec::new()),
         Err(faults) => faults.0,
     };
@@ -48,7 +48,7 @@ pub fn fitting(config: &Config, schemas: &Schemas) -> (Vec<Mapping>, Vec<Finding
     let findings = faults.iter().map(|fault| misfit(&fitting, fault)).collect();
     let mut place = 0..;
     fitting.mappings.retain(|_| place.next().is_some_and(|place| !misfits.contains(&place)));
-    (fitting.resolve(schemas).unwrap_or_default(), findings)
+    (fitting.resolve(schemas, begun).unwrap_or_default(), findings)
 }
 
 /// N in a path `mapping[N].key[0]`.
@@ -70,7 +70,6 @@ pub async fn look(
     source: &MysqlSource,
     mappings: &[Mapping],
     server: Option<&Facts>,
-    start: Start,
     depth: Depth,
 ) -> (Vec<Finding>, u64) {
     let mut findings = Vec::new();
@@ -80,10 +79,10 @@ pub async fn look(
         let schema = &*mapping.schema;
         if !seen.contains(&&schema.name) {
             seen.push(&schema.name);
-            findings.push(primary_key(schema));
             match source.table_facts(&schema.name).await {
                 Ok(facts) => {
                     rows += facts.rows_estimated;
+                    findings.push(primary_key(schema, &facts.primary_key_prefixes));
                     findings.extend(table(&schema.name, &facts));
                 }
                 Err(error) => findings.push(rule(&schema.name, "engine", "InnoDB").unknown(error)),
@@ -95,7 +94,7 @@ pub async fn look(
         }
         findings.push(columns(mapping));
         findings.push(look_at_charsets(source, mapping).await);
-        findings.push(look_for_duplicates(source, mapping, start, depth).await);
+        findings.push(look_for_duplicates(source, mapping, depth).await);
         if depth == Depth::All && has_text_key(mapping) {
             findings.push(look_for_spellings(source, mapping).await);
         }
@@ -105,13 +104,20 @@ pub async fn look(
 
 const CASCADES: &str = "no foreign key changes its rows unlogged";
 
-/// Chunks are ranges of it.
-pub fn primary_key(schema: &TableSchema) -> Finding {
-    rule(&schema.name, "primary key", "there is one").must(
-        !schema.primary_key.is_empty(),
-        if schema.primary_key.is_empty() { "none".to_owned() } else { names(schema, &schema.primary_key) },
-        "add one: the backfill copies ranges of the primary key",
-    )
+/// Chunks are ranges of it. `prefixes`: its parts that are only the beginning of a column.
+pub fn primary_key(schema: &TableSchema, prefixes: &[String]) -> Finding {
+    let rule = rule(&schema.name, "primary key", "there is one, of whole columns");
+    if !schema.primary_key.is_empty() {
+        return rule.ok(names(schema, &schema.primary_key));
+    }
+    match prefixes {
+        [] => rule.refusal("none", "add one: the backfill copies ranges of the primary key"),
+        prefixes => rule.refusal(
+            format!("it has only the beginning of a column: {}", prefixes.join(", ")),
+            "the backfill copies ranges of the primary key, so make one of whole columns: ALTER TABLE ... DROP PRIMARY \
+             KEY, ADD PRIMARY KEY (...)",
+        ),
+    }
 }
 
 fn names(schema: &TableSchema, columns: &[usize]) -> String {
@@ -203,13 +209,13 @@ pub fn charsets(mapping: &str, unknown: &[(String, String)]) -> Finding {
     )
 }
 
-/// A look through the table is left out where a run goes on: its first start has looked.
-async fn look_for_duplicates(source: &MysqlSource, mapping: &Mapping, start: Start, depth: Depth) -> Finding {
+/// Only an index proves it. A check looks through the table all the same, to say whether one can be added.
+async fn look_for_duplicates(source: &MysqlSource, mapping: &Mapping, depth: Depth) -> Finding {
     let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
     let keys = &mapping.schema.unique_keys;
     let indexed = keys.iter().any(|key| key.iter().all(|column| columns.contains(column)));
-    if depth == Depth::Quick && start != Start::First && !indexed {
-        return unique(mapping, &Uniqueness::AtPresent);
+    if depth == Depth::Quick && !indexed {
+        return unique(mapping, &Uniqueness::Unproven);
     }
     match source.uniqueness(&mapping.schema, &columns).await {
         Ok(proof) => unique(mapping, &proof),
@@ -233,17 +239,18 @@ pub fn unique(mapping: &Mapping, proof: &Uniqueness) -> Finding {
     let rule = unique_rule(mapping);
     match proof {
         Uniqueness::ByIndex => rule.ok("a unique index says so"),
-        Uniqueness::AtPresent => rule.warning(
-            "so far, and nothing keeps it so",
+        Uniqueness::AtPresent => rule.refusal(
+            "so far, and no unique index keeps it so",
             format!("{index}: of two rows with one address, the delete of one would hide both"),
         ),
         Uniqueness::Duplicates => rule.refusal(
             "several rows share key and item",
             format!("add the column that tells them apart to item, or delete the duplicates and {index}"),
         ),
-        Uniqueness::Unproven => {
-            rule.refusal("the table is too large to look through, and no unique index says so", index)
-        }
+        Uniqueness::Unproven => rule.refusal(
+            "no unique index over NOT NULL columns says so",
+            format!("{index}: of two rows with one address, the delete of one would hide both"),
+        ),
     }
 }
 

@@ -4,15 +4,18 @@ use super::finding::{Finding, Group, Rule};
 use super::hbase::RunId;
 use super::mysql::Start;
 use crate::app::run::{RUN_ID, SOURCE};
-use crate::config::Config;
+use crate::app::{begun, status};
 use crate::config::units::print_size;
+use crate::config::{Begun, Config};
 use crate::failure::Failure;
-use crate::model::LifeCycle;
+use crate::model::{LifeCycle, Mapping, Target};
+use crate::protocol::plan::Cohort;
+use crate::status::Status;
 use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord, MetaRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Space, Store, StoreError};
 use rustix::fs::{Access, access, statvfs};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -24,6 +27,80 @@ const FREE_BYTES_MIN: u64 = 256 << 20;
 pub struct Known {
     pub start: Start,
     pub run: RunId,
+    /// The columns that copies were begun with.
+    pub begun: Begun,
+    /// The lives of copies by mapping and `table/family`; empty where a run has the state.
+    pub lives: BTreeMap<(String, String), LifeRecord>,
+}
+
+impl Known {
+    /// A state of which nothing more is known.
+    fn only(start: Start, run: RunId) -> Known {
+        Known { start, run, begun: Begun::default(), lives: BTreeMap::new() }
+    }
+
+    /// What `store` says, which this process has.
+    pub async fn of(store: &dyn Store) -> Result<Known, StoreError> {
+        let id: Option<MetaRecord> = records::read(store, Space::Meta, RUN_ID).await?;
+        Ok(Known {
+            start: start(store).await?,
+            run: id.map_or(RunId::NotYet, |record| RunId::Known(record.value)),
+            begun: begun::of_store(store).await?,
+            lives: lives(store).await?,
+        })
+    }
+
+    /// What a run says that has the state.
+    pub fn of_status(status: &Status) -> Known {
+        let lives = status.targets.iter().map(|target| {
+            let state = match target.life_cycle.strip_prefix("parked (") {
+                Some(reason) => LifeCycle::Parked { reason: reason.trim_end_matches(')').to_owned() },
+                None => LifeCycle::Tailing,
+            };
+            let name = (target.mapping.clone(), format!("{}/{}", target.table, target.family));
+            (name, LifeRecord { state, definition: None })
+        });
+        Known {
+            start: Start::Running,
+            run: RunId::Known(status.state_id.clone()),
+            begun: begun::of_status(status),
+            lives: lives.collect(),
+        }
+    }
+
+    pub fn life_of(&self, mapping: &Mapping, target: &Target) -> Option<&LifeRecord> {
+        self.lives.get(&(mapping.name.clone(), format!("{}/{}", target.table, target.family)))
+    }
+
+    /// Whether a target is parked: a run leaves it alone, so nothing is asked of its table.
+    pub fn is_parked(&self, target: &Target) -> bool {
+        self.lives_in(target).any(|life| matches!(life.state, LifeCycle::Parked { .. }))
+    }
+
+    /// Whether no copy into the target has begun, so that its table must be empty.
+    pub fn is_fresh(&self, target: &Target) -> bool {
+        self.run != RunId::InUse && self.lives_in(target).next().is_none()
+    }
+
+    fn lives_in(&self, target: &Target) -> impl Iterator<Item = &LifeRecord> {
+        let name = format!("{}/{}", target.table, target.family);
+        self.lives.iter().filter(move |((_, target), _)| *target == name).map(|(_, life)| life)
+    }
+}
+
+/// The record of each copy of all lists, or of a pilot whose rows it goes on with.
+async fn lives(store: &dyn Store) -> Result<BTreeMap<(String, String), LifeRecord>, StoreError> {
+    let mut lives: BTreeMap<(String, String), LifeRecord> = BTreeMap::new();
+    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
+        let Some(key) = CopyKey::of_prefix(&key).filter(|key| key.source == SOURCE) else { continue };
+        let record: LifeRecord = records::decode(&value)?;
+        let whole = key.cohort == Cohort::All.name();
+        if whole || !matches!(record.state, LifeCycle::Parked { .. }) {
+            // `all` comes before the names of pilots
+            lives.entry((key.mapping, key.target)).or_insert(record);
+        }
+    }
+    Ok(lives)
 }
 
 fn rule(name: &str, expected: impl Into<String>) -> Rule {
@@ -68,7 +145,7 @@ fn free_space(free: Option<u64>) -> Finding {
 async fn look_into(config: &Config) -> (Known, Finding) {
     let state = rule("state", "none yet, or one that a run can go on from");
     if !config.state_dir.join(FILE_NAME).exists() {
-        return (Known { start: Start::First, run: RunId::NotYet }, state.ok("none yet"));
+        return (Known::only(Start::First, RunId::NotYet), state.ok("none yet"));
     }
     match read(config).await {
         Ok(known) => {
@@ -80,18 +157,19 @@ async fn look_into(config: &Config) -> (Known, Finding) {
             (known, state.ok(actual))
         }
         Err(StoreError::Locked { .. }) => {
-            let known = Known { start: Start::Running, run: RunId::InUse };
+            let known = match status::running(config).await {
+                Ok(Some(status)) => Known::of_status(&status),
+                _ => Known::only(Start::Running, RunId::InUse),
+            };
             (known, state.note("a tailfill runs with it", "`tailfill status` shows what it does"))
         }
-        Err(error) => (Known { start: Start::Again, run: RunId::InUse }, state.failed(error)),
+        Err(error) => (Known::only(Start::Again, RunId::InUse), state.failed(error)),
     }
 }
 
 async fn read(config: &Config) -> Result<Known, StoreError> {
     let store = RedbStore::open_read_only(&config.state_dir).await?;
-    let id: Option<MetaRecord> = records::read(&store, Space::Meta, RUN_ID).await?;
-    let run = id.map_or(RunId::NotYet, |record| RunId::Known(record.value));
-    Ok(Known { start: start(&store).await?, run })
+    Known::of(&store).await
 }
 
 /// Whether something was tailed with this state.
@@ -99,18 +177,6 @@ pub async fn start(store: &dyn Store) -> Result<Start, StoreError> {
     let checkpoint: Option<CheckpointRecord> =
         records::read(store, Space::Checkpoint, SOURCE.as_bytes()).await?;
     Ok(if checkpoint.is_some() { Start::Again } else { Start::First })
-}
-
-/// The targets (`table/family`) that are parked: a run leaves them alone, so nothing is asked of their tables.
-pub async fn parked(store: &dyn Store) -> Result<BTreeSet<String>, StoreError> {
-    let mut parked = BTreeSet::new();
-    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
-        let record: LifeRecord = records::decode(&value)?;
-        if let (Some(key), LifeCycle::Parked { .. }) = (CopyKey::of_prefix(&key), record.state) {
-            parked.insert(key.target);
-        }
-    }
-    Ok(parked)
 }
 
 fn listen(address: SocketAddr, start: Start) -> Finding {

@@ -1,7 +1,7 @@
 //! One job from its beginning to its end.
 
 use super::settle::Settling;
-use super::{Ask, Recopies, Report, Shared, TargetReport, recount, scan};
+use super::{Ask, Recopies, Report, Shared, TargetReport, Touch, recount, scan};
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
 use crate::pipeline::copy::Copy;
@@ -13,7 +13,7 @@ use crate::pipeline::{gap, life};
 use crate::protocol::mark::prove;
 use crate::protocol::plan::Cohort;
 use crate::protocol::{ProtocolError, SafeMark};
-use crate::sink::layout;
+use crate::sink::{SinkError, TableState, layout};
 use crate::source::Snapshot;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -106,6 +106,9 @@ impl Job<'_> {
                 "copy the whole mapping again: `tailfill recopy MAPPING` without KEYs",
             ));
         }
+        for copy in &took_part {
+            self.look_at_table(copy).await?;
+        }
         if joins {
             for copy in &parked {
                 life::may_unpark(self.parts, copy).await?;
@@ -128,6 +131,19 @@ impl Job<'_> {
             gap::close(self.parts, &self.mapping.name).await?;
         }
         Ok(())
+    }
+
+    /// What cannot be read is said now, not after the horizon.
+    async fn look_at_table(&self, copy: &Copy) -> Result<(), ProtocolError> {
+        let Target { id, table, family, .. } = &copy.target;
+        let state = self.tried(|| async { Ok(self.parts.sink.describe(*id).await?) }).await?;
+        let reason = match state {
+            state if state.has_families_of(&copy.target) => return Ok(()),
+            TableState::Missing => "the table does not exist",
+            TableState::Present { .. } => "the table lacks a family that the target needs",
+        };
+        let (table, family, reason) = (table.clone(), family.clone(), reason.into());
+        Err(SinkError::Missing { table, family, reason }.into())
     }
 
     async fn compare_all(&self, copies: &[Arc<Copy>], joined: &[Arc<Copy>]) -> Result<(), ProtocolError> {
@@ -251,6 +267,12 @@ impl Job<'_> {
                 change(report);
             }
         });
+    }
+
+    /// An item that is touched, or that is to be.
+    pub fn example(&self, touch: &Touch) -> String {
+        let what = if self.dry_run { touch.what.planned() } else { touch.what.name() };
+        format!("{what} {}", touch.name)
     }
 
     fn say(&self, change: impl FnOnce(&mut Report)) {

@@ -181,7 +181,7 @@ async fn recount(job: &Job<'_>, copy: &Copy, wrong: Vec<Wrong>) -> Result<(), Pr
     }
     job.report(copy.target.id, |report| {
         report.recounted += touches.len() as u64;
-        touches.iter().for_each(|touch| report.example(|| format!("recounted {}", touch.name)));
+        touches.iter().for_each(|touch| report.example(|| job.example(touch)));
     });
     Ok(())
 }

@@ -340,9 +340,7 @@ impl<'a> Settling<'a> {
         self.job.report(self.copy.target.id, |report| {
             report.deleted += deleted;
             report.written += touches.len() as u64 - deleted;
-            touches
-                .iter()
-                .for_each(|touch| report.example(|| format!("{} {}", touch.what.name(), touch.name)));
+            touches.iter().for_each(|touch| report.example(|| self.job.example(touch)));
         });
     }
 }

@@ -20,6 +20,15 @@ impl What {
             What::Recounted => "recounted",
         }
     }
+
+    /// What a dry run says.
+    pub fn planned(self) -> &'static str {
+        match self {
+            What::Written => "to be written",
+            What::Deleted => "to be deleted",
+            What::Recounted => "to be counted again",
+        }
+    }
 }
 
 /// One item that is touched.

@@ -1,5 +1,6 @@
 //! The program against real servers, as a user would see it.
 
+pub mod advice;
 pub mod clock;
 pub mod copy;
 pub mod counts;

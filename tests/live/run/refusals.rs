@@ -1,12 +1,23 @@
 //! What cannot work is refused before anything is written: each cause with its own message and exit code.
 
+use crate::support::lists::{Cells, Form, Lists};
 use crate::support::own::Own;
-use crate::support::scenario::Scenario;
+use crate::support::scenario::{Scenario, gateway};
 use crate::support::shape::FOLLOWS;
 use mysql_async::prelude::Queryable;
+use tailfill::model::{TargetId, Tick};
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
+use tailfill::sink::{PackedRows, RowWrite, Sink};
 
-/// Both `init` and `run` end with this code and say these words.
+/// `init`, `run` and `check` end with this code and say these words.
 async fn refused(scenario: &Scenario, code: i32, words: &[&str]) {
+    let check = scenario.run(&["check"]).await.expect_code(code);
+    let said = check.out.to_lowercase();
+    for word in words {
+        let word = word.to_lowercase();
+        let word = word.strip_prefix("help: ").unwrap_or(&word);
+        assert!(said.contains(word), "{word:?} is not in what check says:\n{}", check.out);
+    }
     for arguments in [&["init"][..], &["run", "--until", "caught-up"]] {
         scenario.run(arguments).await.expect_code(code).says(words);
     }
@@ -115,4 +126,33 @@ async fn a_configuration_that_is_no_toml_or_has_unknown_keys_is_a_usage_error() 
             run.ended().await.expect_code(2).says(&words);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counted_target_without_its_family_is_refused() {
+    let mut scenario = Scenario::new("nofamily", &FOLLOWS).await.fill(3, 10).await;
+    let wide = |form: Form| Lists { name: "lists", shape: &FOLLOWS, targets: vec![form] };
+    scenario.lists = vec![wide(Form::wide("all", Cells::Json))];
+    scenario.init().await;
+    scenario.lists = vec![wide(Form::wide("all", Cells::Json).counted())];
+    refused(&scenario, 3, &["the table has no family c", "count = false"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_holds_rows_before_its_copy_begins_is_refused() {
+    let mut scenario = Scenario::new("joins", &FOLLOWS).await.fill(3, 10).await;
+    scenario.init().await;
+    let all = scenario.lists.clone();
+    scenario.lists[0].targets.truncate(1);
+    scenario.catch_up().await;
+    scenario.lists = all;
+    let key = bytes::Bytes::from_static(b"\x00 a row of somebody else");
+    let put = (bytes::Bytes::from_static(b"note"), bytes::Bytes::from_static(b"x"));
+    let row =
+        RowWrite { row: key, tick: Tick(7), delete_family: false, puts: vec![put], delete_columns: vec![] };
+    let target = scenario.lists[0].targets[1].to_read(0, scenario.table(1));
+    let sink =
+        HbaseSink::connect(HbaseOptions::new(vec![gateway()]), vec![target]).await.expect("it answers");
+    sink.write(TargetId(0), &PackedRows::of([&row]).writes()).await.expect("it writes");
+    refused(&scenario, 3, &["rows", "there are some", "truncate_preserve"]).await;
 }
