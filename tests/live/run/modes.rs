@@ -39,7 +39,11 @@ async fn a_pilot_moves_only_its_lists_and_the_rest_follows() {
     let pilot = ["run", "--only", "50,7", "--until", "caught-up"];
     scenario.run(&pilot).await.expect_code(0);
     let status = scenario.status().await.expect("a pilot's state is a healthy one");
-    assert_eq!((&status["pilot"], &status["targets"][0]["chunks_done"]), (&true.into(), &2.into()), "{status}");
+    assert_eq!(
+        (&status["pilot"], &status["targets"][0]["chunks_done"]),
+        (&true.into(), &2.into()),
+        "{status}"
+    );
     application.stop().await;
     scenario.sql("UPDATE IGNORE follows SET followee_id = 7 WHERE followee_id = 8").await;
     scenario.sql("UPDATE IGNORE follows SET followee_id = 9 WHERE followee_id = 50 LIMIT 10").await;
