@@ -73,7 +73,7 @@ pub async fn play(world: &mut World<'_>, number: usize, manner: Manner) {
     for _ in 0..number {
         world.look_at_run().await;
         let (step, ..) = STEPS[weights.sample(&mut world.dice)];
-        one(world, step, &mut away).await;
+        one(world, step, manner, &mut away).await;
         away.go_on(world);
         if world.findings.len() > 3 {
             break;
@@ -123,9 +123,9 @@ fn signal(world: &mut World<'_>, signal: &str) {
     }
 }
 
-async fn one(world: &mut World<'_>, step: Step, away: &mut Away) {
+async fn one(world: &mut World<'_>, step: Step, manner: Manner, away: &mut Away) {
     match step {
-        Step::Batch => rows(world).await,
+        Step::Batch => rows(world, manner).await,
         Step::Pause => {
             let pause = Duration::from_millis(world.dice.random_range(20..600));
             tokio::time::sleep(pause).await;
@@ -163,7 +163,7 @@ async fn one(world: &mut World<'_>, step: Step, away: &mut Away) {
             world.tally.add("run: stopped for a while");
             away.stopped = Some(world.dice.random_range(1..8));
         }
-        Step::Recopy if world.run.is_some() && away.stopped.is_none() => recopy(world).await,
+        Step::Recopy if away.stopped.is_none() && world.run_listens() => recopy(world).await,
         Step::KillRun | Step::EndRun | Step::StopRun | Step::Recopy => {}
     }
 }
@@ -172,13 +172,13 @@ fn any_table(world: &mut World<'_>) -> usize {
     world.dice.random_range(0..world.tables.len())
 }
 
-/// A few statements of one session, alone or as one transaction.
-async fn rows(world: &mut World<'_>) {
+/// A few statements of one session, alone or as one transaction; XA on mapped tables is something that no run follows.
+async fn rows(world: &mut World<'_>, manner: Manner) {
     let mut session = world.session().await;
     let place = any_table(world);
     let number = world.dice.random_range(1..12);
     let whole = number > 1 && world.dice.random_ratio(2, 3);
-    let xa = whole && world.dice.random_ratio(1, 10);
+    let xa = whole && matches!(manner, Manner::Harsh) && world.dice.random_ratio(1, 20);
     let name = format!("'x{}'", world.dice.random::<u32>());
     let rolled_back = whole && world.dice.random_ratio(1, 8);
     if whole {

@@ -179,6 +179,13 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Whether the run is up so far that other commands find it.
+    pub fn run_listens(&mut self) -> bool {
+        let listens =
+            |run: &mut Tailfill| !run.has_ended() && run.err_so_far().contains("the admin server listens");
+        self.run.as_mut().is_some_and(listens)
+    }
+
     /// Notices a run that has ended although nobody asked for it.
     pub async fn look_at_run(&mut self) {
         if self.run.as_mut().is_some_and(Tailfill::has_ended) {
