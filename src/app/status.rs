@@ -5,7 +5,7 @@ use super::{begun, connect, run};
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{Definition, LifeCycle, Mapping, Position, TableId, Target};
+use crate::model::{LifeCycle, Mapping, Position, TableId, Target, TargetDefinition};
 use crate::pipeline::chunks::Chunks;
 use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
 use crate::pipeline::{Parts, Progress, Recopies};
@@ -269,7 +269,7 @@ fn target_status(
         table: target.table.clone(),
         family: target.family.clone(),
         life_cycle,
-        columns: Some(Definition::of(mapping, target).column_names()),
+        columns: Some(TargetDefinition::of(mapping, target).column_names()),
         chunks_done: copy.chunks_done,
         chunks_to_do: copy.chunks_known - copy.chunks_done,
         chunks_total_estimate: chunks_total,

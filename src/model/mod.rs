@@ -5,23 +5,23 @@
 
 pub mod change;
 mod date_text;
-pub mod definition;
 pub mod gtid;
 pub mod life_cycle;
 pub mod mapping;
 pub mod position;
 pub mod query;
 pub mod table;
+pub mod target_definition;
 pub mod tick;
 pub mod value;
 
 pub use change::{Row, RowChange, RowChangeRef};
-pub use definition::{Changes, Definition};
 pub use gtid::{Gtid, GtidSet};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position, Witness};
 pub use query::{Cursor, ListPart, QueryKind};
 pub use table::{Column, ColumnType, TableName, TableSchema};
+pub use target_definition::{Changes, TargetDefinition};
 pub use tick::Tick;
 pub use value::{ColumnValue, DateTime, Time, Value};

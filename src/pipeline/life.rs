@@ -10,7 +10,7 @@ use super::settings::Parts;
 use super::supervisor::RunOptions;
 use crate::advice;
 use crate::error::chain;
-use crate::model::{Definition, LifeCycle, LifeEvent, Mapping, Target, TargetId, life_cycle};
+use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, TargetId, life_cycle};
 use crate::protocol::{ProtocolError, Verdict};
 use crate::sink::hbase::PROBE_ROW;
 use crate::sink::{ScanRange, Sink, SinkError};
@@ -85,7 +85,7 @@ pub enum Standing {
 pub fn standing(record: Option<&LifeRecord>, mapping: &Mapping, target: &Target) -> Standing {
     let Some(record) = record else { return Standing::Begins };
     let changes = record.definition.as_ref().map(|before| {
-        let now = Definition::of(mapping, target);
+        let now = TargetDefinition::of(mapping, target);
         before.changes(&now, &mapping.schema)
     });
     let changes = changes.unwrap_or_default();
@@ -214,7 +214,7 @@ pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCy
     let key = key_of(copy).await;
     let record =
         record_of(parts, &key).await?.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
-    let now = LifeRecord { definition: Some(Definition::of(&copy.mapping, &copy.target)), ..record };
+    let now = LifeRecord { definition: Some(TargetDefinition::of(&copy.mapping, &copy.target)), ..record };
     put(parts, &key, now, event).await
 }
 
@@ -273,7 +273,7 @@ async fn put(
 pub async fn may_unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
     let record = record_of(parts, &key_of(copy).await).await?;
     let before = record.and_then(|record| record.definition);
-    let now = Definition::of(&copy.mapping, &copy.target);
+    let now = TargetDefinition::of(&copy.mapping, &copy.target);
     let changes = before.map(|before| before.changes(&now, &copy.mapping.schema)).unwrap_or_default();
     match changes.address.is_empty() {
         true => Ok(()),

@@ -5,7 +5,7 @@
 //! copy that was begun under one definition cannot go on under another: its rows would be of two kinds. That a table
 //! has a column more that no target uses changes nothing: rows are counted by table.
 
-use crate::model::{Definition, Mapping};
+use crate::model::{Mapping, TargetDefinition};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct Fingerprint {
     /// The lists that take part, and the tables whose rows are counted.
     base: String,
-    /// Definition by target.
+    /// TargetDefinition by target.
     targets: BTreeMap<String, String>,
 }
 
@@ -28,7 +28,7 @@ impl Fingerprint {
         tables.dedup();
         let targets = mappings.iter().flat_map(|mapping| {
             mapping.targets.iter().map(|target| {
-                let content = format!("{:?};{}", Definition::of(mapping, target), mapping.id.0);
+                let content = format!("{:?};{}", TargetDefinition::of(mapping, target), mapping.id.0);
                 (format!("{}/{}/{}", mapping.name, target.table, target.family), hash(&content))
             })
         });

@@ -5,7 +5,9 @@
 //! kept per (source, mapping, cohort, target).
 
 use super::{Space, Store, StoreError};
-use crate::model::{Definition, GtidSet, LifeCycle, Point, Position, Tick, Value, Witness, definition};
+use crate::model::{
+    GtidSet, LifeCycle, Point, Position, TargetDefinition, Tick, Value, Witness, target_definition,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version that this program writes and reads.
@@ -184,8 +186,8 @@ pub struct GapRecord {
 pub struct LifeRecord {
     pub state: LifeCycle,
     /// What its rows are made by, its columns among it; `None` in a record of an earlier build.
-    #[serde(default, deserialize_with = "definition::known")]
-    pub definition: Option<Definition>,
+    #[serde(default, deserialize_with = "target_definition::known")]
+    pub definition: Option<TargetDefinition>,
 }
 
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].

@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::app::check::finding::Level;
-use crate::model::{Definition, LifeCycle};
+use crate::model::{LifeCycle, TargetDefinition};
 use crate::sink::fixtures::{column, followers};
 use crate::store::records::LifeRecord;
 use std::sync::Arc;
 
 fn record(mapping: &Mapping) -> LifeRecord {
-    let definition = Some(Definition::of(mapping, &mapping.targets[0]));
+    let definition = Some(TargetDefinition::of(mapping, &mapping.targets[0]));
     LifeRecord { state: LifeCycle::CaughtUp, definition }
 }
 

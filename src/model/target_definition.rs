@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Names and kinds of columns, not their declarations and places: a wider integer, a longer text and a column that moved
 /// have the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Definition {
+pub struct TargetDefinition {
     /// The columns that address items, by the key of the configuration that names them.
     address: Vec<(String, Vec<Named>)>,
     /// What else decides where items lie, by the key of the configuration.
@@ -43,8 +43,8 @@ impl Changes {
     }
 }
 
-impl Definition {
-    pub fn of(mapping: &Mapping, target: &Target) -> Definition {
+impl TargetDefinition {
+    pub fn of(mapping: &Mapping, target: &Target) -> TargetDefinition {
         let named = |indexes: &[usize]| -> Vec<Named> {
             indexes.iter().filter_map(|index| mapping.schema.columns.get(*index)).map(named).collect()
         };
@@ -56,7 +56,7 @@ impl Definition {
         }
         let part = |name: &str, value: String| (name.to_owned(), value);
         let segment = target.segment.map_or_else(|| "none".to_owned(), |width| width.to_string());
-        Definition {
+        TargetDefinition {
             address: vec![
                 ("key".to_owned(), named(&mapping.key)),
                 ("item".to_owned(), named(&mapping.item)),
@@ -80,7 +80,7 @@ impl Definition {
     }
 
     /// How `now` differs from this one, which `schema` is the table of.
-    pub fn changes(&self, now: &Definition, schema: &TableSchema) -> Changes {
+    pub fn changes(&self, now: &TargetDefinition, schema: &TableSchema) -> Changes {
         let mut changes = Changes::default();
         for ((key, before), (_, now)) in self.address.iter().zip(&now.address) {
             let text = format!("{key} was {}, is {}", said(before), said(now));
@@ -161,11 +161,11 @@ fn named(column: &Column) -> Named {
 ///
 /// # Errors
 /// Those of the deserializer.
-pub fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Definition>, D::Error> {
+pub fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TargetDefinition>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Stored {
-        Known(Definition),
+        Known(TargetDefinition),
         OfAnEarlierBuild(serde::de::IgnoredAny),
     }
     let stored = Option::<Stored>::deserialize(from)?;
@@ -230,7 +230,8 @@ mod tests {
         let mut schema = (*now.schema).clone();
         change(&mut schema.columns, &mut now, &mut target);
         now.schema = Arc::new(schema);
-        Definition::of(&before, &before.targets[0]).changes(&Definition::of(&now, &target), &now.schema)
+        TargetDefinition::of(&before, &before.targets[0])
+            .changes(&TargetDefinition::of(&now, &target), &now.schema)
     }
 
     #[test]
@@ -304,10 +305,10 @@ mod tests {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Record {
             #[serde(default, deserialize_with = "known")]
-            definition: Option<Definition>,
+            definition: Option<TargetDefinition>,
         }
         let mapping = mapping();
-        let definition = Some(Definition::of(&mapping, &mapping.targets[0]));
+        let definition = Some(TargetDefinition::of(&mapping, &mapping.targets[0]));
         let text = serde_json::to_string(&Record { definition: definition.clone() }).expect("JSON");
         assert_eq!(serde_json::from_str::<Record>(&text).expect("it is read back"), Record { definition });
         for old in [r#"{"definition":"Tall Columns Utf8 of s.t"}"#, r#"{"definition":null}"#, "{}"] {
