@@ -82,12 +82,13 @@ fn table_plan() -> TablePlan {
         column(wire::VARCHAR, 256_u16.to_le_bytes()),
     ];
     let map = TableMap { id: 7, schema: "bench".into(), table: "follows".into(), columns, names: None };
-    let (schema, charsets) = (schema(), Default::default());
+    let (schema, charsets) = (Arc::new(schema()), Default::default());
     let input = PlanInput {
         table: TableId(0),
         registered: &schema,
         present: &schema,
         used: &[0, 1, 2, 3],
+        keys: &[0, 1],
         charsets: &charsets,
     };
     TablePlan::new(&map, &input).expect("the wire's types are those of the schema")

@@ -113,6 +113,10 @@ switches! {
     scans_not_counted = "scans-not-counted";
     /// A target goes on with the columns that are configured now, whatever its rows have.
     columns_of_now = "columns-of-now";
+    /// Keys go back to MySQL as text that the server converts, and two codes of one character are one key.
+    key_text_not_bytes = "key-text-not-bytes";
+    /// The session has the settings that it was opened with, whatever they are.
+    session_charset_trusted = "session-charset-trusted";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).
     clocks_not_compared = "clocks-not-compared";
     /// A source is taken for the one that was tailed because it has the same GTIDs.

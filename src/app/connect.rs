@@ -7,14 +7,15 @@ use crate::failpoints::Failpoints;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
-use crate::model::{Mapping, TableSchema, Target};
+use crate::model::{Mapping, Target};
 use crate::pipeline::Settings;
 use crate::sink::hbase::thrift1::Thrift1Sink;
 use crate::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use crate::sink::{Sink, SinkError};
+use crate::source::InUse;
 use crate::source::mysql::MysqlSource;
 use crate::source::options::{MysqlOptions, TlsFiles, TlsMode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,17 +44,18 @@ pub async fn resolve(config: &Config, begun: &Begun) -> Result<Resolved, Failure
 }
 
 /// Each table with the columns that some mapping uses, by table id.
-fn tables_in_use(mappings: &[Mapping]) -> Vec<(Arc<TableSchema>, Vec<usize>)> {
-    let mut tables: BTreeMap<u16, (Arc<TableSchema>, BTreeSet<usize>)> = BTreeMap::new();
+fn tables_in_use(mappings: &[Mapping]) -> Vec<InUse> {
+    let mut tables: BTreeMap<u16, InUse> = BTreeMap::new();
     for mapping in mappings {
-        let (_, used) =
-            tables.entry(mapping.table.0).or_insert_with(|| (mapping.schema.clone(), BTreeSet::new()));
-        used.extend(&mapping.key);
-        used.extend(&mapping.item);
-        used.extend(mapping.order.map(|order| order.column));
-        used.extend(mapping.targets.iter().flat_map(|target| &target.columns));
+        let table = tables
+            .entry(mapping.table.0)
+            .or_insert_with(|| InUse::from((mapping.schema.clone(), Vec::new())));
+        table.keys.extend(mapping.key.iter().chain(&mapping.item));
+        table.columns.extend(mapping.order.map(|order| order.column));
+        table.columns.extend(mapping.targets.iter().flat_map(|target| &target.columns));
+        table.mappings.push(mapping.name.clone());
     }
-    tables.into_values().map(|(schema, used)| (schema, used.into_iter().collect())).collect()
+    tables.into_values().collect()
 }
 
 pub fn mysql_options(config: &Config) -> MysqlOptions {

@@ -2,6 +2,8 @@
 
 use super::SourceError;
 use super::options::{MysqlOptions, TlsFiles, TlsMode};
+use super::session_settings;
+use crate::failpoints::Failpoints;
 use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, DriverError, Error, IoError, OptsBuilder, Params, Row, SslOpts};
 use std::path::Path;
@@ -20,10 +22,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Opens a connection within `connect_timeout`.
+    /// Opens a connection within `connect_timeout`, whose session is set as [`session_settings`] says.
     ///
     /// # Errors
-    /// `LoginRefused`, `Refused` for an unknown database, `Unavailable` for everything else.
+    /// `LoginRefused`, `Refused` for an unknown database or a session that cannot be set, `Unavailable` for everything else.
     pub async fn open(options: &MysqlOptions) -> Result<Connection, SourceError> {
         let opened = match &options.tls {
             TlsMode::Preferred => match dial(options, Some(unverified(&TlsFiles::default()))).await {
@@ -38,7 +40,12 @@ impl Connection {
             TlsMode::VerifyIdentity(files) => dial(options, Some(verified(files))).await,
         };
         match opened {
-            Ok(conn) => Ok(Connection { conn, address: options.address(), user: options.user.clone() }),
+            Ok(conn) => {
+                let mut connection =
+                    Connection { conn, address: options.address(), user: options.user.clone() };
+                connection.settle_session().await?;
+                Ok(connection)
+            }
             Err(Failure::TimedOut) => Err(SourceError::Unavailable {
                 address: options.address(),
                 reason: format!("no connection within {} s", options.connect_timeout.as_secs()),
@@ -46,6 +53,21 @@ impl Connection {
             Err(Failure::Driver(error)) => {
                 Err(classify("the connection", &options.address(), &options.user, error))
             }
+        }
+    }
+
+    async fn settle_session(&mut self) -> Result<(), SourceError> {
+        const WHAT: &str = "the settings of the session";
+        let known = self.rows(WHAT, &session_settings::known_statement()).await?;
+        let known: Vec<String> = known.iter().map(|row| text_at(row, 0)).collect();
+        let settings = session_settings::all(&known, Failpoints::default());
+        self.run(WHAT, &session_settings::set_statement(&settings)).await?;
+        let found = self.rows(WHAT, &session_settings::read_statement(&settings)).await?;
+        let texts = |row: &Row| (0..settings.len()).map(|at| text_at(row, at)).collect();
+        let found: Vec<String> = found.first().map(texts).unwrap_or_default();
+        match session_settings::differs(&settings, &found) {
+            None => Ok(()),
+            Some(reason) => Err(SourceError::Refused { what: WHAT.into(), reason }),
         }
     }
 

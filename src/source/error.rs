@@ -18,6 +18,9 @@ pub enum SourceError {
     /// The database, table or column that a mapping names is not there, or not usable.
     #[error("{table}: {reason}")]
     Schema { table: TableName, reason: String, advice: String },
+    /// A row that has no value for a column. `row` names it by its key columns.
+    #[error("{table}: column {column} of the row where {row} cannot be read{at}: {reason}")]
+    Unreadable { table: String, column: String, row: String, at: String, reason: String },
     /// The stream cannot be continued: purged, or the source lost transactions that were read.
     #[error("the source cannot be continued from this position: {reason}")]
     PositionLost { reason: String, advice: String },
@@ -30,9 +33,9 @@ impl SourceError {
     pub fn disposition(&self) -> Disposition {
         match self {
             SourceError::Unavailable { .. } => Disposition::Retry,
-            SourceError::LoginRefused { .. } | SourceError::NotUnderstood { .. } => {
-                Disposition::Halt(Exit::Failed)
-            }
+            SourceError::LoginRefused { .. }
+            | SourceError::NotUnderstood { .. }
+            | SourceError::Unreadable { .. } => Disposition::Halt(Exit::Failed),
             SourceError::Refused { .. } | SourceError::Schema { .. } => Disposition::Halt(Exit::Refused),
             SourceError::PositionLost { .. } => Disposition::Halt(Exit::Position),
         }
@@ -46,6 +49,10 @@ impl SourceError {
             }
             SourceError::LoginRefused { .. } => Some("check user and password of source.url"),
             SourceError::Refused { .. } => Some("run `tailfill check`"),
+            SourceError::Unreadable { .. } => Some(
+                "SELECT the row in MySQL, and give the column a text that MySQL can convert to utf8mb4 and back; then run \
+                 again",
+            ),
             SourceError::Schema { advice, .. }
             | SourceError::PositionLost { advice, .. }
             | SourceError::NotUnderstood { advice, .. } => Some(advice),

@@ -35,8 +35,6 @@ impl MysqlSource {
         limit: Duration,
     ) -> Result<Option<LargestList>, SourceError> {
         let mut connection = self.session().open().await?;
-        // segments of a TIMESTAMP are cut in UTC
-        connection.run("the time zone", "SET SESSION time_zone = '+00:00'").await?;
         let rows = look(&mut connection, &largest_statement(mapping, limit), Params::Empty).await?;
         let Some(rows) = rows else { return Ok(None) };
         let Some(row) = rows.first() else {

@@ -2,8 +2,7 @@
 
 use super::SourceError;
 use super::connection::{number_at, text_at};
-use super::mysql::MysqlSource;
-use super::text::Charset;
+use super::mysql::{MysqlSource, charset_names};
 use crate::model::{ColumnType, TableName, TableSchema};
 
 /// A table, as `information_schema` knows it.
@@ -23,9 +22,7 @@ impl MysqlSource {
     /// # Errors
     /// `Schema` when the table is not there, or may not be seen.
     pub async fn table_facts(&self, table: &TableName) -> Result<TableFacts, SourceError> {
-        // A connection of its own, because the estimate has to be a fresh one.
-        let mut connection = self.session().open().await?;
-        connection.run("a session setting", "SET SESSION information_schema_stats_expiry = 0").await?;
+        let mut connection = self.session().take().await?;
         let name = (table.schema.clone(), table.table.clone());
         let rows = connection.rows_with("the facts of a table", TABLE, name.clone()).await?;
         let row = rows.first().ok_or_else(|| SourceError::Schema {
@@ -35,6 +32,7 @@ impl MysqlSource {
         })?;
         let triggers = connection.rows_with("the triggers of a table", TRIGGERS, name.clone()).await?;
         let prefixes = connection.rows_with("the primary key of a table", PREFIXES, name).await?;
+        self.session().give_back(connection).await;
         Ok(TableFacts {
             engine: text_at(row, 0),
             rows_estimated: number_at(row, 1).unwrap_or(0),
@@ -53,12 +51,12 @@ impl MysqlSource {
         columns: &[usize],
     ) -> Result<Vec<(String, String)>, SourceError> {
         let mut connection = self.session().take().await?;
-        let tables = self.session().charsets(&mut connection).await?;
+        let known = self.session().charsets_called(&mut connection, &charset_names(schema, columns)).await?;
         self.session().give_back(connection).await;
         let unknown = columns.iter().filter_map(|index| {
             let column = schema.columns.get(*index)?;
             let ColumnType::Text { charset, .. } = &column.column_type else { return None };
-            Charset::find(charset, &tables).is_none().then(|| (column.name.clone(), charset.clone()))
+            known.find(charset).is_none().then(|| (column.name.clone(), charset.clone()))
         });
         Ok(unknown.collect())
     }

@@ -19,10 +19,12 @@ pub mod facts_table;
 pub mod json;
 pub mod json_diff;
 pub mod mysql;
+mod named;
 pub mod options;
 pub mod preflight;
 mod registry;
 pub mod schema;
+mod session_settings;
 pub mod snapshot;
 pub mod text;
 
@@ -31,6 +33,7 @@ pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
 pub use preflight::Facts;
+pub use registry::InUse;
 
 /// One source server. [`mysql`] is the real one; the simulation has its own.
 #[async_trait]

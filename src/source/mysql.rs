@@ -4,15 +4,15 @@ use super::binlog::scan;
 use super::binlog::stream::MysqlStream;
 use super::connection::{Connection, text_at};
 use super::options::MysqlOptions;
-use super::registry::Registry;
+use super::registry::{InUse, Registry};
 use super::snapshot::reader::MysqlSnapshot;
-use super::text::{SINGLE_BYTE_QUERY, SingleByteTables, single_byte_table, single_byte_table_query};
+use super::text::{self, Charsets};
 use super::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, schema};
-use crate::model::{Gtid, GtidSet, Position, TableId, TableName, TableSchema};
+use crate::model::{ColumnType, Gtid, GtidSet, Position, TableId, TableName, TableSchema};
 use async_trait::async_trait;
 use mysql_async::Row;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 /// A MySQL server whose binlog is tailed and whose tables are read.
 pub struct MysqlSource {
@@ -29,7 +29,8 @@ pub(crate) struct Session {
     pub replica_uuid: String,
     ignore_case: bool,
     registry: RwLock<Arc<Registry>>,
-    charsets: OnceCell<Arc<SingleByteTables>>,
+    /// Asked of the server once in each process, as far as columns in use need them.
+    charsets: Mutex<Arc<Charsets>>,
     /// The connection for small queries. Taken out while in use, so that a query that is
     /// cancelled half-way loses the connection instead of leaving it out of step.
     control: Mutex<Option<Connection>>,
@@ -59,7 +60,7 @@ impl MysqlSource {
             replica_uuid: random_uuid(),
             ignore_case: lower_case != "0",
             registry: RwLock::default(),
-            charsets: OnceCell::new(),
+            charsets: Mutex::default(),
             control: Mutex::new(Some(connection)),
             options,
         };
@@ -83,7 +84,7 @@ impl MysqlSource {
     ///
     /// # Errors
     /// `Schema` when an index is out of range.
-    pub fn register(&self, tables: Vec<(Arc<TableSchema>, Vec<usize>)>) -> Result<Vec<TableId>, SourceError> {
+    pub fn register(&self, tables: Vec<impl Into<InUse>>) -> Result<Vec<TableId>, SourceError> {
         let registry = Registry::new(tables, self.session.ignore_case)?;
         let ids = registry.tables().iter().map(|table| table.id).collect();
         *self.session.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
@@ -244,23 +245,45 @@ impl Session {
         self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The server's single-byte character sets, read once.
-    pub async fn charsets(&self, connection: &mut Connection) -> Result<Arc<SingleByteTables>, SourceError> {
-        self.charsets.get_or_try_init(|| read_charsets(connection)).await.cloned()
+    /// The character sets of the registered columns that are in use.
+    pub async fn charsets(&self, connection: &mut Connection) -> Result<Arc<Charsets>, SourceError> {
+        let registry = self.registry();
+        let mut names = Vec::new();
+        for table in registry.tables() {
+            names.extend(charset_names(&table.schema, &table.used));
+        }
+        self.charsets_called(connection, &names).await
+    }
+
+    /// The sets with these names, among others; without those that this program does not know.
+    ///
+    /// # Errors
+    /// `Refused` where the server does not say what its bytes mean.
+    pub async fn charsets_called(
+        &self,
+        connection: &mut Connection,
+        names: &[String],
+    ) -> Result<Arc<Charsets>, SourceError> {
+        let mut known = self.charsets.lock().await;
+        for name in names {
+            if known.find(name).is_none()
+                && let Some(table) = text::ask::read(connection, name).await?
+            {
+                Arc::make_mut(&mut known).add(table);
+            }
+        }
+        Ok(known.clone())
     }
 }
 
-async fn read_charsets(connection: &mut Connection) -> Result<Arc<SingleByteTables>, SourceError> {
-    let mut tables = SingleByteTables::new();
-    for row in connection.rows("the character sets", SINGLE_BYTE_QUERY).await? {
-        let name = text_at(&row, 0);
-        let Some(query) = single_byte_table_query(&name) else { continue };
-        let answer = connection.text("a character set", &query).await?;
-        if let Some(table) = single_byte_table(&answer) {
-            tables.insert(name, table);
-        }
-    }
-    Ok(Arc::new(tables))
+/// The character sets of some columns.
+pub(crate) fn charset_names(schema: &TableSchema, columns: &[usize]) -> Vec<String> {
+    let columns = columns.iter().filter_map(|index| schema.columns.get(*index));
+    let names = columns.filter_map(|column| match &column.column_type {
+        ColumnType::Text { charset, .. } => Some(charset.clone()),
+        _ => None,
+    });
+    names.collect()
 }
 
 fn parse_version(text: &str) -> (u16, u16, u16) {

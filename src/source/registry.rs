@@ -4,6 +4,25 @@ use super::SourceError;
 use crate::model::{TableId, TableName, TableSchema};
 use std::sync::Arc;
 
+/// What a run needs of one table.
+#[derive(Clone, Debug)]
+pub struct InUse {
+    pub schema: Arc<TableSchema>,
+    /// Indexes of the columns that are read.
+    pub columns: Vec<usize>,
+    /// Indexes of those that rows are found by again: list and item keys.
+    pub keys: Vec<usize>,
+    /// The mappings that need it, for messages.
+    pub mappings: Vec<String>,
+}
+
+/// A table of which nothing but the primary key is asked for again.
+impl From<(Arc<TableSchema>, Vec<usize>)> for InUse {
+    fn from((schema, columns): (Arc<TableSchema>, Vec<usize>)) -> InUse {
+        InUse { schema, columns, keys: Vec::new(), mappings: Vec::new() }
+    }
+}
+
 /// One registered table.
 #[derive(Clone, Debug)]
 pub struct Registered {
@@ -11,6 +30,20 @@ pub struct Registered {
     pub schema: Arc<TableSchema>,
     /// Column indexes in rising order, each once; the primary key included.
     pub used: Vec<usize>,
+    /// Those of them that rows are found by again, in rising order; the primary key included.
+    pub keys: Vec<usize>,
+    /// The mappings that it is read for, for messages.
+    pub mappings: Vec<String>,
+}
+
+impl Registered {
+    /// The table and its mappings, for messages.
+    pub fn label(&self) -> String {
+        match &self.mappings[..] {
+            [] => self.schema.name.to_string(),
+            names => format!("{} (mapping {})", self.schema.name, names.join(", ")),
+        }
+    }
 }
 
 /// All tables of a run, by [`TableId`].
@@ -24,22 +57,20 @@ pub struct Registry {
 impl Registry {
     /// # Errors
     /// `Schema` for a column index that the table has not, or more than 65,535 tables.
-    pub fn new(
-        tables: Vec<(Arc<TableSchema>, Vec<usize>)>,
-        ignore_case: bool,
-    ) -> Result<Registry, SourceError> {
+    pub fn new(tables: Vec<impl Into<InUse>>, ignore_case: bool) -> Result<Registry, SourceError> {
         let mut registered = Vec::with_capacity(tables.len());
-        for (place, (schema, mut used)) in tables.into_iter().enumerate() {
-            used.extend(&schema.primary_key);
-            used.sort_unstable();
-            used.dedup();
+        for (place, table) in tables.into_iter().enumerate() {
+            let InUse { schema, columns, mut keys, mappings } = table.into();
+            keys.extend(&schema.primary_key);
+            let used = each_once([&columns[..], &keys].concat());
+            let keys = each_once(keys);
             let id = u16::try_from(place).ok().filter(|_| used.iter().all(|i| *i < schema.columns.len()));
             let id = id.ok_or_else(|| SourceError::Schema {
                 table: schema.name.clone(),
                 reason: "it cannot be registered".into(),
                 advice: "too many tables, or a column that the table has not".into(),
             })?;
-            registered.push(Registered { id: TableId(id), schema, used });
+            registered.push(Registered { id: TableId(id), schema, used, keys, mappings });
         }
         Ok(Registry { tables: registered, ignore_case })
     }
@@ -64,4 +95,10 @@ impl Registry {
         };
         self.tables.iter().find(|registered| same(&registered.schema.name))
     }
+}
+
+fn each_once(mut columns: Vec<usize>) -> Vec<usize> {
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }

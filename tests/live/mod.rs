@@ -15,6 +15,7 @@ pub mod readers;
 pub mod run;
 pub mod snapshot;
 pub mod tail;
+pub mod text;
 pub mod types;
 pub mod verify;
 pub mod verify_layouts;

@@ -103,6 +103,14 @@ impl Decoder {
         })
     }
 
+    /// The text in a value, which may be none.
+    pub fn text<'a>(&self, value: &'a [u8]) -> &'a [u8] {
+        match self {
+            Decoder::Text { length_bytes, .. } => value.get(*length_bytes..).unwrap_or_default(),
+            _ => value,
+        }
+    }
+
     /// Decodes one value that is not NULL. Text in UTF-8 and byte strings are borrowed from the image.
     #[inline]
     pub fn decode<'a>(&'a self, cursor: &mut Cursor<'a>) -> Result<ColumnValue<'a>, DecodeError> {
@@ -164,6 +172,13 @@ impl WireColumn {
             }
         };
         cursor.take(length).map(|_| ())
+    }
+
+    /// Passes over one value that is not NULL: its bytes, its length in front where it has one.
+    pub fn value<'a>(&self, cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+        let from = cursor.rest();
+        self.skip(cursor).ok()?;
+        from.get(..from.len() - cursor.rest().len())
     }
 
     fn is_string(&self) -> bool {

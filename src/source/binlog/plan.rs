@@ -6,7 +6,9 @@ use super::table_map::{TableMap, WireColumn, wire};
 use crate::model::{ColumnType, ColumnValue, TableId, TableSchema};
 use crate::source::json::{Json, JsonError};
 use crate::source::json_diff::apply;
-use crate::source::text::{Charset, SingleByteTables};
+use crate::source::named::{self, KeyCell};
+use crate::source::text::Charsets;
+use std::sync::Arc;
 
 /// Decodes row images of one table id.
 #[derive(Clone, Debug)]
@@ -17,6 +19,9 @@ pub struct TablePlan {
     /// Columns of a [`Row`]: those of the schema that the run was registered with.
     width: usize,
     columns: Vec<Planned>,
+    /// Names rows that do not decode.
+    schema: Arc<TableSchema>,
+    keys: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,12 +46,14 @@ pub enum Mismatch {
 pub struct PlanInput<'a> {
     pub table: TableId,
     /// The schema that rows are indexed by.
-    pub registered: &'a TableSchema,
+    pub registered: &'a Arc<TableSchema>,
     /// The schema that the TABLE_MAP should agree with; usually the same.
     pub present: &'a TableSchema,
     /// Indexes into `registered.columns`.
     pub used: &'a [usize],
-    pub charsets: &'a SingleByteTables,
+    /// Those of them that rows are found by again.
+    pub keys: &'a [usize],
+    pub charsets: &'a Charsets,
 }
 
 impl TablePlan {
@@ -70,7 +77,34 @@ impl TablePlan {
             by_name: map.names.is_some(),
             width: input.registered.columns.len(),
             columns,
+            schema: input.registered.clone(),
+            keys: input.keys.to_vec(),
         })
+    }
+
+    /// The column of a row image that has no value, and the row, named by its key columns. `None`: all have one, or
+    /// the bytes are not those of such a row. `image` moves to the next one.
+    #[cold]
+    pub fn unreadable(&self, image: &mut Cursor<'_>) -> Option<(&str, String)> {
+        let nulls = image.take(self.columns.len().div_ceil(8)).ok()?;
+        let (mut fault, mut cells) = (None, Vec::new());
+        for (i, column) in self.columns.iter().enumerate() {
+            let null = nulls[i / 8] >> (i % 8) & 1 == 1;
+            let value = if null { &[][..] } else { column.wire.value(image)? };
+            let Some((target, decoder)) = &column.target else { continue };
+            let cell = match decoder.decode(&mut Cursor::new(value)) {
+                _ if null => KeyCell::Value(ColumnValue::Null),
+                Ok(value) => KeyCell::Value(value),
+                Err(_) => {
+                    fault.get_or_insert(*target);
+                    KeyCell::Bytes(decoder.text(value))
+                }
+            };
+            cells.push((*target, cell));
+        }
+        let column = self.schema.columns.get(fault?)?;
+        let keys = cells.into_iter().filter(|(target, _)| self.keys.contains(target));
+        Some((&column.name, named::condition(&self.schema, keys)))
     }
 
     pub fn column_count(&self) -> usize {
@@ -135,10 +169,13 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
     let present = input.present.column_index(&wanted.name).map(|i| &input.present.columns[i]);
     let column_type = present.map_or(&wanted.column_type, |column| &column.column_type);
     let charset = match column_type {
-        ColumnType::Text { charset, .. } => Some(
-            Charset::find(charset, input.charsets)
-                .ok_or_else(|| Mismatch::Charset { column: wanted.name.clone(), charset: charset.clone() })?,
-        ),
+        ColumnType::Text { charset, .. } => {
+            let found = input
+                .charsets
+                .find(charset)
+                .ok_or_else(|| Mismatch::Charset { column: wanted.name.clone(), charset: charset.clone() })?;
+            Some(if input.keys.contains(&used) { found.of_key() } else { found })
+        }
         _ => None,
     };
     let decoder = Decoder::new(wire, column_type, charset).ok_or_else(gone)?;

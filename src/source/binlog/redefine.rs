@@ -114,6 +114,8 @@ mod tests {
             id: TableId(0),
             schema: Arc::new(schema(vec![note(), state(&["a", "b"])])),
             used: vec![0, 1],
+            keys: vec![],
+            mappings: vec![],
         };
         let check = |columns, clauses: &[ColumnClause]| {
             still_readable(&registered, &schema(columns), clauses).is_ok()

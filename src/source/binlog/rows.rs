@@ -1,6 +1,7 @@
 //! A rows event whose row images are decoded where they are used: nothing is copied out of it before.
 
 use super::cursor::Cursor;
+use super::decode::DecodeError;
 use super::plan::{self, RowsKind, TablePlan};
 use crate::model::{ColumnValue, RowChangeRef};
 use crate::source::{BinlogPlace, SourceError};
@@ -59,9 +60,9 @@ impl RowsReader<'_> {
         if self.cursor.is_empty() {
             return Ok(None);
         }
-        let block = self.block;
+        let (block, images) = (self.block, self.cursor);
         plan::next_change(&block.plan, block.kind, &mut self.cursor, &mut self.before, &mut self.after)
-            .map_err(|error| block.undecodable(&error.to_string()))?;
+            .map_err(|error| block.undecodable(images, &error))?;
         let before = (block.kind != RowsKind::Insert).then_some(&*self.before);
         let after = (block.kind != RowsKind::Delete).then_some(&*self.after);
         Ok(Some(RowChangeRef { table: block.plan.table, before, after }))
@@ -70,10 +71,26 @@ impl RowsReader<'_> {
 
 impl RowsBlock {
     #[cold]
-    fn undecodable(&self, reason: &str) -> SourceError {
+    fn undecodable(&self, mut images: Cursor<'_>, error: &DecodeError) -> SourceError {
+        let position = format!("{}:{}", self.place.file, self.place.offset);
+        // of an update, the first or the second image
+        let named = self.plan.unreadable(&mut images).or_else(|| match self.kind {
+            RowsKind::Update => self.plan.unreadable(&mut images),
+            _ => None,
+        });
+        if let (DecodeError::NotText(_), Some((column, row))) = (error, named) {
+            let (table, column) = (self.table.to_string(), column.to_owned());
+            return SourceError::Unreadable {
+                table,
+                column,
+                row,
+                at: format!(" at {position}"),
+                reason: error.to_string(),
+            };
+        }
         SourceError::NotUnderstood {
-            position: format!("{}:{}", self.place.file, self.place.offset),
-            reason: format!("a row of {} does not decode: {reason}", self.table),
+            position,
+            reason: format!("a row of {} does not decode: {error}", self.table),
             advice: "was the table altered before this position? then start from a later one and copy again"
                 .into(),
         }

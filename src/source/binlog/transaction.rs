@@ -18,7 +18,7 @@ use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
 use crate::model::{Gtid, TableName, TableSchema};
 use crate::source::registry::{Registered, Registry};
-use crate::source::text::SingleByteTables;
+use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, ExecuteLoadQueryEvent, GtidEvent};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -112,7 +112,7 @@ enum Known {
 /// The state of one stream.
 pub struct Transactions {
     registry: Arc<Registry>,
-    charsets: Arc<SingleByteTables>,
+    charsets: Arc<Charsets>,
     /// The newest known definition of each registered table.
     present: Vec<Arc<TableSchema>>,
     /// Rows of this table were read by the places of its columns.
@@ -127,7 +127,7 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    pub fn new(registry: Arc<Registry>, charsets: Arc<SingleByteTables>) -> Transactions {
+    pub fn new(registry: Arc<Registry>, charsets: Arc<Charsets>) -> Transactions {
         let present: Vec<_> = registry.tables().iter().map(|table| table.schema.clone()).collect();
         let read_by_place = vec![false; present.len()];
         Transactions {
@@ -417,14 +417,14 @@ impl Transactions {
                 registered: &registered.schema,
                 present: &self.present[index],
                 used: &registered.used,
+                keys: &registered.keys,
                 charsets: &self.charsets,
             },
         )
     }
 
     fn remember(&mut self, id: u64, raw: Vec<u8>, plan: TablePlan) {
-        let name =
-            self.registry.get(plan.table).map(|table| table.schema.name.to_string()).unwrap_or_default();
+        let name = self.registry.get(plan.table).map(Registered::label).unwrap_or_default();
         self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan), name: name.into() });
     }
 

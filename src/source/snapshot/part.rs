@@ -5,6 +5,7 @@
 use super::chunk::{self, BadBound, Condition, Step};
 use crate::model::table::quote;
 use crate::model::{Column, ColumnType, Cursor, ListPart, Mapping, TableSchema, Value};
+use crate::source::text::Charsets;
 
 /// Which rows, and in which order: what stands behind WHERE, and behind the condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,14 +17,15 @@ pub struct Part {
 /// `part` of the list `key`.
 pub fn of_list(
     schema: &TableSchema,
+    charsets: &Charsets,
     mapping: &Mapping,
     key: &[Value],
     part: &ListPart,
 ) -> Result<Part, BadBound> {
-    let mut condition = exactly(schema, &mapping.key, key)?;
+    let mut condition = exactly(schema, charsets, &mapping.key, key)?;
     let places = places(schema, mapping);
     if let Some(after) = &part.after {
-        condition = condition.and(&behind(&places, after)?);
+        condition = condition.and(&behind(&places, charsets, after)?);
     }
     let directions = places.iter().map(|place| {
         let direction = if place.descending != part.reversed { "DESC" } else { "ASC" };
@@ -35,14 +37,20 @@ pub fn of_list(
 
 /// `columns` equal to `values` to the byte: an index finds what the collation calls equal, and of that only the same bytes
 /// are left.
-pub fn exactly(schema: &TableSchema, columns: &[usize], values: &[Value]) -> Result<Condition, BadBound> {
-    let mut condition = chunk::equal(schema, columns, values)?;
+pub fn exactly(
+    schema: &TableSchema,
+    charsets: &Charsets,
+    columns: &[usize],
+    values: &[Value],
+) -> Result<Condition, BadBound> {
+    let mut condition = chunk::equal(schema, charsets, columns, values)?;
     for (index, value) in columns.iter().zip(values) {
         let column = &schema.columns[*index];
-        if matches!(column.column_type, ColumnType::Text { .. }) {
-            let (sql, param) = bound(column, value)?;
-            let same = Condition { sql: format!("{} = {sql}", sorted(column)), params: vec![param] };
-            condition = condition.and(&same);
+        if let (ColumnType::Text { charset, .. }, Value::Text(text)) = (&column.column_type, value)
+            && let Some(bytes) = charsets.find(charset).and_then(|set| set.encode(text))
+        {
+            let sql = format!("CAST({} AS BINARY) = UNHEX(?)", quote(&column.name));
+            condition = condition.and(&Condition { sql, params: vec![chunk::in_hex(&bytes)] });
         }
     }
     Ok(condition)
@@ -61,13 +69,13 @@ fn places<'a>(schema: &'a TableSchema, mapping: &Mapping) -> Vec<Place<'a>> {
     order.into_iter().chain(items).map(place).collect()
 }
 
-fn behind(places: &[Place<'_>], after: &Cursor) -> Result<Condition, BadBound> {
+fn behind(places: &[Place<'_>], charsets: &Charsets, after: &Cursor) -> Result<Condition, BadBound> {
     let values = after.order.iter().chain(&after.item);
     if values.clone().count() != places.len() {
         return Err(BadBound { column: "of the list's order".into() });
     }
     let step = |(place, value): (&Place<'_>, &Value)| {
-        let (sql, param) = bound(place.column, value)?;
+        let (sql, param) = bound(place.column, charsets, value)?;
         let (strict, wide) = if place.descending { ("<", "<=") } else { (">", ">=") };
         Ok(Step { name: sorted(place.column), sql, param, strict, wide })
     };
@@ -84,12 +92,16 @@ fn sorted(column: &Column) -> String {
 }
 
 /// A value to compare with [`sorted`].
-fn bound(column: &Column, value: &Value) -> Result<(String, mysql_async::Value), BadBound> {
+fn bound(
+    column: &Column,
+    charsets: &Charsets,
+    value: &Value,
+) -> Result<(String, mysql_async::Value), BadBound> {
     match (&column.column_type, value) {
         (ColumnType::Text { .. }, Value::Text(text)) => {
-            Ok((utf8_bytes("?"), mysql_async::Value::Bytes(text.as_bytes().to_vec())))
+            Ok(("UNHEX(?)".into(), chunk::in_hex(text.as_bytes())))
         }
-        _ => chunk::bind(column, value),
+        _ => chunk::bind(column, charsets, value)?.ok_or_else(|| BadBound { column: column.name.clone() }),
     }
 }
 
@@ -101,7 +113,14 @@ fn utf8_bytes(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{MappingId, OrderKey, TableId, TableName};
+    use crate::source::text::CodeTable;
     use std::sync::Arc;
+
+    fn charsets() -> Charsets {
+        let mut charsets = Charsets::default();
+        charsets.add(CodeTable::new("latin1", [(0xE9, 'é')]));
+        charsets
+    }
 
     fn mapping(item: ColumnType, order: Option<OrderKey>) -> Mapping {
         let int = ColumnType::Integer { bytes: 8, unsigned: false };
@@ -132,7 +151,7 @@ mod tests {
 
     fn part(mapping: &Mapping, reversed: bool, after: Option<Cursor>) -> Part {
         let part = ListPart { reversed, after, limit: 9 };
-        of_list(&mapping.schema, mapping, &[Value::Int(7)], &part).unwrap()
+        of_list(&mapping.schema, &charsets(), mapping, &[Value::Int(7)], &part).unwrap()
     }
 
     fn int() -> ColumnType {
@@ -162,7 +181,7 @@ mod tests {
             after: Some(Cursor { order: None, item: vec![Value::Int(3)] }),
             limit: 9,
         };
-        assert!(of_list(&mapping.schema, &mapping, &[Value::Int(7)], &short).is_err());
+        assert!(of_list(&mapping.schema, &charsets(), &mapping, &[Value::Int(7)], &short).is_err());
     }
 
     #[test]
@@ -171,18 +190,13 @@ mod tests {
         let mapping = mapping(text, None);
         let after = Cursor { order: None, item: vec![Value::Text("é".into())] };
         let found = part(&mapping, false, Some(after));
-        let bytes = "CAST(CONVERT(? USING utf8mb4) AS BINARY)";
         assert_eq!(
             found.condition.sql,
-            format!("`k` = ? AND (CAST(CONVERT(`i` USING utf8mb4) AS BINARY) > {bytes})")
+            "`k` = ? AND (CAST(CONVERT(`i` USING utf8mb4) AS BINARY) > UNHEX(?))"
         );
         assert_eq!(found.order_by, " ORDER BY CAST(CONVERT(`i` USING utf8mb4) AS BINARY) ASC LIMIT 9");
-        let same = exactly(&mapping.schema, &[1], &[Value::Text("é".into())]).unwrap();
-        assert!(
-            same.sql.ends_with(&format!("AND (CAST(CONVERT(`i` USING utf8mb4) AS BINARY) = {bytes})")),
-            "{}",
-            same.sql
-        );
+        let same = exactly(&mapping.schema, &charsets(), &[1], &[Value::Text("é".into())]).unwrap();
+        assert!(same.sql.ends_with(" AND (CAST(`i` AS BINARY) = UNHEX(?))"), "{}", same.sql);
         assert_eq!(same.params.len(), 2);
     }
 }

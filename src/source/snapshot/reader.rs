@@ -2,20 +2,21 @@
 
 use super::chunk::{self, Condition};
 use super::part;
-use super::value::CellReader;
+use super::value::{CellReader, Unreadable};
 use crate::model::table::quote;
 use crate::model::{ListPart, Mapping, Row, TableId, TableName, Value};
 use crate::source::connection::{Connection, number_at};
 use crate::source::mysql::Session;
+use crate::source::named::{self, KeyCell};
 use crate::source::registry::{Registered, Registry};
-use crate::source::text::SingleByteTables;
+use crate::source::text::Charsets;
 use crate::source::{EachRow, KeyRange, LISTS_A_SELECT, Snapshot, SourceError, Wanted};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bound on one SELECT, at the server; ours is a little longer.
+/// Bound on one SELECT, at the server (`max_execution_time` of our sessions); ours is a little longer.
 const SELECT_MAX_MS: u64 = 600_000;
 
 /// The longest that a count of all rows of a table may take.
@@ -24,23 +25,17 @@ const COUNT_WITHIN: Duration = Duration::from_secs(6 * 3_600);
 /// MySQL reads the whole table instead.
 const ITEMS_A_SELECT: usize = 500;
 
-/// UTC, the columns' own bytes, no rounding or padding by mode, and a read view per statement.
-const SESSION: &str = "SET SESSION time_zone = '+00:00', character_set_results = NULL, sql_mode = '', \
-     autocommit = 1, transaction_isolation = 'READ-COMMITTED', max_execution_time = 600000, \
-     sql_select_limit = 18446744073709551615, net_write_timeout = 600, information_schema_stats_expiry = 0";
-
 /// A [`Snapshot`] over one MySQL connection.
 pub(crate) struct MysqlSnapshot {
     connection: Connection,
     registry: Arc<Registry>,
-    charsets: Arc<SingleByteTables>,
+    charsets: Arc<Charsets>,
 }
 
 impl MysqlSnapshot {
     pub async fn open(session: &Session) -> Result<MysqlSnapshot, SourceError> {
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
-        connection.run("the settings of the snapshot session", SESSION).await?;
         Ok(MysqlSnapshot { connection, registry: session.registry(), charsets })
     }
 
@@ -73,7 +68,8 @@ impl MysqlSnapshot {
         let mut readers = Vec::with_capacity(select.columns.len());
         for index in select.columns {
             let column = &select.table.schema.columns[*index];
-            let reader = CellReader::new(column, &self.charsets, select.grouped)
+            let is_key = select.table.keys.contains(index);
+            let reader = CellReader::new(column, &self.charsets, select.grouped, is_key)
                 .map_err(|error| schema_error(format!("column {}: {error}", column.name)))?;
             readers.push((*index, reader));
         }
@@ -84,15 +80,16 @@ impl MysqlSnapshot {
         let mut unreadable = None;
         let mut place = |result: mysql_async::Row| {
             let mut cells = result.unwrap_raw().into_iter();
+            let mut faults = Vec::new();
             for ((index, reader), cell) in readers.iter().zip(&mut cells) {
                 match reader.read(cell.unwrap_or(mysql_async::Value::NULL)) {
                     Ok(value) => row[*index] = value,
-                    Err(error) => {
-                        unreadable.get_or_insert_with(|| format!("column {}: {error}", reader.column));
-                    }
+                    Err(fault) => faults.push((*index, fault)),
                 }
             }
-            if unreadable.is_none() {
+            if !faults.is_empty() {
+                unreadable.get_or_insert_with(|| cannot_read(select.table, select.columns, &row, &faults));
+            } else if unreadable.is_none() {
                 let count = cells.next().flatten().and_then(|count| mysql_async::from_value_opt(count).ok());
                 take(&row, count.unwrap_or(0));
             }
@@ -105,7 +102,7 @@ impl MysqlSnapshot {
             Ok(done) => done.map_err(|error| self.connection.error(&what, error))?,
             Err(_) => return Err(self.connection.unavailable(format!("no answer to {what}"))),
         }
-        unreadable.map_or(Ok(()), |reason| Err(schema_error(reason)))
+        unreadable.map_or(Ok(()), Err)
     }
 
     /// The rows in which `columns` have exactly these values: MySQL compares under the collation,
@@ -117,7 +114,7 @@ impl MysqlSnapshot {
         values: &[Value],
     ) -> Result<Vec<Row>, SourceError> {
         let table = self.registered(mapping.table)?;
-        let condition = chunk::equal(&table.schema, columns, values)
+        let condition = chunk::equal(&table.schema, &self.charsets, columns, values)
             .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
         let select =
             Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
@@ -141,13 +138,40 @@ impl MysqlSnapshot {
         if table.schema.primary_key.is_empty() {
             return Err(bad_table(&table.schema.name, "it has no primary key".into()));
         }
-        chunk::range(&table.schema, range).map_err(|error| bad_table(&table.schema.name, error.to_string()))
+        chunk::range(&table.schema, &self.charsets, range)
+            .map_err(|error| bad_table(&table.schema.name, error.to_string()))
     }
 }
 
 /// mysql_async takes an empty list for "no parameters" only in this form.
 fn positional(params: Vec<mysql_async::Value>) -> mysql_async::Params {
     if params.is_empty() { mysql_async::Params::Empty } else { mysql_async::Params::Positional(params) }
+}
+
+/// Names the row by those of its key columns that were selected.
+#[cold]
+fn cannot_read(
+    table: &Registered,
+    columns: &[usize],
+    row: &[Value],
+    faults: &[(usize, Unreadable)],
+) -> SourceError {
+    let keys = table.keys.iter().filter(|key| columns.contains(key));
+    let cells = keys.filter_map(|key| {
+        let cell = match faults.iter().find(|(index, _)| index == key) {
+            Some((_, fault)) => KeyCell::Bytes(fault.bytes.as_deref()?),
+            None => KeyCell::Value(row[*key].clone()),
+        };
+        Some((*key, cell))
+    });
+    let (index, fault) = &faults[0];
+    SourceError::Unreadable {
+        table: table.label(),
+        column: table.schema.columns[*index].name.clone(),
+        row: named::condition(&table.schema, cells),
+        at: String::new(),
+        reason: fault.error.to_string(),
+    }
 }
 
 fn bad_table(table: &TableName, reason: String) -> SourceError {
@@ -244,7 +268,7 @@ impl Snapshot for MysqlSnapshot {
     ) -> Result<Option<Vec<Value>>, SourceError> {
         let table = self.registered(mapping.table)?;
         let range = self.range(&table, &KeyRange { after: after.map(<[Value]>::to_vec), up_to: None })?;
-        let condition = chunk::equal(&table.schema, &mapping.key, key)
+        let condition = chunk::equal(&table.schema, &self.charsets, &mapping.key, key)
             .map_err(|error| bad_table(&table.schema.name, error.to_string()))?
             .and(&range);
         let (columns, tail) = (&table.schema.primary_key, Tail::NthOfAny(rows.saturating_sub(1)));
@@ -274,13 +298,22 @@ impl Snapshot for MysqlSnapshot {
             Wanted::Range(range) => vec![self.range(&table, range)?],
             Wanted::List { key, range } => {
                 let range = self.range(&table, range)?;
-                vec![chunk::equal(&table.schema, &mapping.key, key).map_err(bad_bound)?.and(&range)]
+                vec![
+                    chunk::equal(&table.schema, &self.charsets, &mapping.key, key)
+                        .map_err(bad_bound)?
+                        .and(&range),
+                ]
             }
             Wanted::OfLists { range, lists } => {
                 let range = self.range(&table, range)?;
                 let lists = lists.chunks(LISTS_A_SELECT);
                 let both = lists.map(|lists| {
-                    Ok(range.clone().and(&chunk::any_list(&table.schema, &mapping.key, lists)?))
+                    Ok(range.clone().and(&chunk::any_list(
+                        &table.schema,
+                        &self.charsets,
+                        &mapping.key,
+                        lists,
+                    )?))
                 });
                 both.collect::<Result<_, _>>().map_err(bad_bound)?
             }
@@ -312,7 +345,7 @@ impl Snapshot for MysqlSnapshot {
         part: &ListPart,
     ) -> Result<Vec<Row>, SourceError> {
         let table = self.registered(mapping.table)?;
-        let part = part::of_list(&table.schema, mapping, key, part)
+        let part = part::of_list(&table.schema, &self.charsets, mapping, key, part)
             .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
         let (condition, tail) = (part.condition, Tail::Ordered(part.order_by));
         self.select(Select { table: &table, columns: &table.used, condition, grouped: false, tail }).await
@@ -320,7 +353,7 @@ impl Snapshot for MysqlSnapshot {
 
     async fn list_count(&mut self, mapping: &Mapping, key: &[Value]) -> Result<u64, SourceError> {
         let name = &mapping.schema.name;
-        let condition = part::exactly(&mapping.schema, &mapping.key, key)
+        let condition = part::exactly(&mapping.schema, &self.charsets, &mapping.key, key)
             .map_err(|error| bad_table(name, error.to_string()))?;
         let statement = format!("SELECT COUNT(*) FROM {} WHERE {}", name.quoted(), condition.sql);
         let rows = self.connection.rows_with("the size of a list", &statement, condition.params).await?;
@@ -348,7 +381,7 @@ impl Snapshot for MysqlSnapshot {
         let mut found = Vec::new();
         for part in wanted.chunks(ITEMS_A_SELECT) {
             let tuples = part.iter().map(|(key, item)| key.iter().chain(item).collect());
-            let condition = chunk::any_equal(&table.schema, &columns, tuples)
+            let condition = chunk::any_equal(&table.schema, &self.charsets, &columns, tuples)
                 .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
             let select =
                 Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };

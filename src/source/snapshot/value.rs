@@ -4,7 +4,7 @@ use crate::model::table::quote;
 use crate::model::{Column, ColumnType, DateTime, Time, Value};
 use crate::source::binlog::decode::{DecodeError, enum_label, padded, set_labels};
 use crate::source::json::compact;
-use crate::source::text::{Charset, SingleByteTables};
+use crate::source::text::{Charset, Charsets};
 use mysql_async::Value as Cell;
 
 /// Reads one column of a result.
@@ -33,6 +33,20 @@ enum Kind {
     Json,
 }
 
+/// A cell without a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unreadable {
+    pub error: CellError,
+    /// Its bytes, where it should have been text: to name a row by, and for nothing else.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl<E: Into<CellError>> From<E> for Unreadable {
+    fn from(error: E) -> Unreadable {
+        Unreadable { error: error.into(), bytes: None }
+    }
+}
+
 /// Why a result cell has no value. Never holds the cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CellError {
@@ -46,8 +60,13 @@ pub enum CellError {
 
 impl CellReader {
     /// `grouped`: the expression stands under GROUP BY, where two spellings that are equal under the collation
-    /// are two values.
-    pub fn new(column: &Column, charsets: &SingleByteTables, grouped: bool) -> Result<CellReader, CellError> {
+    /// are two values. `is_key`: rows are found by it again.
+    pub fn new(
+        column: &Column,
+        charsets: &Charsets,
+        grouped: bool,
+        is_key: bool,
+    ) -> Result<CellReader, CellError> {
         let name = quote(&column.name);
         let (kind, expression) = match &column.column_type {
             ColumnType::Integer { unsigned: false, .. } => (Kind::Int, name),
@@ -64,8 +83,8 @@ impl CellReader {
             }
             ColumnType::Time { .. } => (Kind::Time, name),
             ColumnType::Text { charset, .. } => {
-                let found =
-                    Charset::find(charset, charsets).ok_or_else(|| CellError::Charset(charset.clone()))?;
+                let found = charsets.find(charset).ok_or_else(|| CellError::Charset(charset.clone()))?;
+                let found = if is_key { found.of_key() } else { found };
                 (Kind::Text(found), if grouped { format!("CAST({name} AS BINARY)") } else { name })
             }
             // Numbers, so that both sides look labels up in the same list.
@@ -77,7 +96,7 @@ impl CellReader {
     }
 
     /// The value of one cell.
-    pub fn read(&self, cell: Cell) -> Result<Value, CellError> {
+    pub fn read(&self, cell: Cell) -> Result<Value, Unreadable> {
         Ok(match (&self.kind, cell) {
             (_, Cell::NULL) => Value::Null,
             (Kind::Int, Cell::Int(number)) => Value::Int(number),
@@ -90,7 +109,11 @@ impl CellReader {
             (Kind::Bytes, Cell::Bytes(bytes)) => Value::Bytes(bytes.into()),
             (Kind::Binary(length), Cell::Bytes(bytes)) => padded(bytes.into(), *length)?,
             (Kind::Text(charset), Cell::Bytes(bytes)) => {
-                Value::Text(charset.decode_owned(bytes).map_err(DecodeError::from)?.into())
+                let text = charset.decode_owned(bytes).map_err(|(error, bytes)| Unreadable {
+                    error: DecodeError::from(error).into(),
+                    bytes: Some(bytes),
+                })?;
+                Value::Text(text.into())
             }
             (Kind::Json, Cell::Bytes(bytes)) => Value::Text(compact(&utf8(bytes)?).into()),
             (Kind::DateTime, Cell::Date(year, month, day, hour, minute, second, micros)) => {
@@ -104,7 +127,7 @@ impl CellReader {
                 (Kind::UInt, number) => Value::UInt(number),
                 (Kind::Enum(labels), number) => enum_label(number, labels)?.into_owned(),
                 (Kind::Set(labels), bits) => set_labels(bits, labels)?,
-                _ => return Err(CellError::Type),
+                _ => return Err(CellError::Type.into()),
             },
         })
     }
