@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tailfill::clock::{SteadyClock, SystemEntropy};
 use tailfill::lock::Leases;
 use tailfill::model::{Mapping, Position};
-use tailfill::pipeline::{self, Finished, Parts, Progress, RunOptions, Settings};
+use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, RunOptions, Settings};
 use tailfill::protocol::Plan;
 use tailfill::protocol::plan::Cohort;
 use tailfill::sink::null::NullSink;
@@ -189,6 +189,7 @@ async fn encoded(
         plan: Arc::new(Plan::new(vec![mapping.clone()], Cohort::All)),
         settings: Arc::new(Settings::default()),
         progress: Arc::new(Progress::default()),
+        holds: Holds::default(),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());
     let options = RunOptions { tail, backfill: !tail, from, until_caught_up: false, accept_gap: false };

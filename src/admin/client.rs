@@ -1,6 +1,7 @@
 //! Asking a running tailfill, which is found by the files in its `state_dir`.
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
+use crate::pipeline::holds::{Held, HoldAsk, TURN_WITHIN};
 use crate::pipeline::recopy::{Ask, Report};
 use crate::status::Status;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -93,6 +94,21 @@ impl Client {
         self.read(answer).await
     }
 
+    /// Has lists held up; waits until it is their turn.
+    pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, ClientError> {
+        let token = self.token()?;
+        let with = |request: RequestBuilder| request.json(ask).timeout(TURN_WITHIN + ANSWER_WITHIN);
+        let answer = self.ask(Method::POST, "hold", Some(&token), with).await?;
+        self.read(answer).await
+    }
+
+    /// Gives a hold back. Whether it had lasted until now.
+    pub async fn release(&self, hold: u64) -> Result<bool, ClientError> {
+        let (token, route) = (self.token()?, format!("release/{hold}"));
+        let answer = self.ask(Method::POST, &route, Some(&token), |request| request).await?;
+        self.read(answer).await
+    }
+
     /// Asks the run to drain and end; does not wait for it.
     pub async fn stop(&self) -> Result<(), ClientError> {
         let token = self.token()?;
@@ -122,7 +138,8 @@ impl Client {
             return Ok(answer);
         }
         let status = answer.status();
-        if matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) && route.starts_with("recopy") {
+        let refuses = route.starts_with("recopy") || route == "hold";
+        if matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) && refuses {
             let reason = String::from_utf8_lossy(&self.body(answer).await?).trim().to_owned();
             return Err(ClientError::Refused { reason });
         }

@@ -7,14 +7,17 @@
 //! | `GET /health` | 200 while the run is up, 503 once it has ended | |
 //! | `POST /stop` | 202; the run drains and ends | yes |
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
+//! | `POST /hold` | 200 and the [`Held`](crate::pipeline::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
+//! | `POST /release/N` | `true` where the hold had lasted until now, else `false` | yes |
 //! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::recopy::Report) as JSON | yes |
 
 use super::auth::{self, Token};
 use super::client::Job;
 use super::files::Files;
 use super::{AdminError, metrics};
-use crate::pipeline::Recopies;
+use crate::pipeline::holds::HoldAsk;
 use crate::pipeline::recopy::Ask;
+use crate::pipeline::{Holds, Recopies};
 use crate::status::{Phase, StatusSource};
 use axum::extract::{Path as RoutePath, State};
 use axum::http::{StatusCode, header};
@@ -53,6 +56,7 @@ impl AdminServer {
         status: StatusSource,
         drain: CancellationToken,
         recopies: Recopies,
+        holds: Holds,
     ) -> Result<AdminServer, AdminError> {
         let fail = |reason| AdminError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
@@ -61,7 +65,7 @@ impl AdminServer {
         let files = Files::write(state_dir, address, token.text())?;
         let stopping = CancellationToken::new();
         let stopped = stopping.clone().cancelled_owned();
-        let routes = routes(status, token, drain, recopies);
+        let routes = routes(status, token, drain, recopies, holds);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the admin server ended");
@@ -90,15 +94,24 @@ impl Drop for AdminServer {
     }
 }
 
-fn routes(status: StatusSource, token: Token, drain: CancellationToken, recopies: Recopies) -> Router {
+fn routes(
+    status: StatusSource,
+    token: Token,
+    drain: CancellationToken,
+    recopies: Recopies,
+    holds: Holds,
+) -> Router {
     let recopying = Router::new()
         .route("/recopy", post(recopy))
         .route("/recopy/{job}", get(show_recopy))
         .with_state(recopies);
+    let holding =
+        Router::new().route("/hold", post(hold)).route("/release/{hold}", post(release)).with_state(holds);
     let changing = Router::new()
         .route("/stop", post(stop))
         .with_state(drain)
         .merge(recopying)
+        .merge(holding)
         .route_layer(middleware::from_fn_with_state(token, auth::require_token));
     Router::new()
         .route("/status", get(show_status))
@@ -145,6 +158,17 @@ async fn show_recopy(State(recopies): State<Recopies>, RoutePath(job): RoutePath
     }
 }
 
+async fn hold(State(holds): State<Holds>, Json(ask): Json<HoldAsk>) -> Response {
+    match holds.hold(&ask).await {
+        Ok(held) => Json(held).into_response(),
+        Err(reason) => (StatusCode::CONFLICT, reason).into_response(),
+    }
+}
+
+async fn release(State(holds): State<Holds>, RoutePath(hold): RoutePath<u64>) -> Response {
+    Json(holds.release(hold)).into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
@@ -169,9 +193,16 @@ mod tests {
         let (drain, recopies) = (CancellationToken::new(), Recopies::taken(Arc::new(Nothing)));
         let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = AdminServer::start(listen, state_dir.path(), status, drain.clone(), recopies.clone())
-            .await
-            .expect("a server");
+        let server = AdminServer::start(
+            listen,
+            state_dir.path(),
+            status,
+            drain.clone(),
+            recopies.clone(),
+            Holds::default(),
+        )
+        .await
+        .expect("a server");
         let base = format!("http://{}", server.address());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Running { server, drain, recopies, state_dir, base, http }
@@ -233,6 +264,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn holding_lists_up_needs_the_token_and_a_run_that_tails() {
+        let run = start().await;
+        let ask = HoldAsk { mapping: "followers".into(), lists: vec![vec![Value::UInt(7)]] };
+        for route in ["hold", "release/1"] {
+            let post = run.http.post(format!("{}/{route}", run.base)).json(&ask);
+            assert_eq!(post.send().await.expect("an answer").status(), 401);
+        }
+        let client = Client::open(run.state_dir.path()).expect("a client");
+        assert!(matches!(client.hold(&ask).await, Err(ClientError::Refused { .. })));
+        assert!(!client.release(1).await.expect("an answer"), "nothing is held");
+    }
+
+    #[tokio::test]
     async fn a_request_under_a_foreign_host_name_is_refused() {
         let run = start().await;
         let request = run.http.get(format!("{}/status", run.base)).header("Host", "evil.example");
@@ -276,6 +320,7 @@ mod tests {
             status,
             CancellationToken::new(),
             Recopies::none(),
+            Holds::default(),
         )
         .await;
         assert!(second.expect_err("a taken port").advice().contains("admin.listen"));

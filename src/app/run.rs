@@ -8,7 +8,7 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
 use crate::model::{Mapping, Position, Target};
-use crate::pipeline::{self, Finished, Parts, Progress, Recopies};
+use crate::pipeline::{self, Finished, Holds, Parts, Progress, Recopies};
 use crate::protocol::{Journal, Plan, plan::Cohort};
 use crate::sink::null::NullSink;
 use crate::sink::{Sink, layout};
@@ -145,6 +145,7 @@ async fn compose(
         plan,
         settings: Arc::new(connect::settings(config)),
         progress: Arc::new(Progress::default()),
+        holds: Holds::default(),
     };
     estimate(&parts).await?;
     let (tail, backfill) = options.parts.sides();

@@ -63,6 +63,7 @@ pub async fn serve(
     let looked = Arc::new(Looked::default());
     let looking = tokio::spawn(look(parts.clone(), looked.clone()));
     let (parts, begin) = (parts.clone(), Instant::now());
+    let holds = parts.holds.clone();
     let started_at_ms = parts.clock.now_ms();
     let state_id = run::run_id(&*parts.store).await?;
     let source: StatusSource = Arc::new(move || {
@@ -73,7 +74,7 @@ pub async fn serve(
         status
     });
     let (listen, jobs) = (config.admin.listen, recopies.clone());
-    let server = AdminServer::start(listen, &config.state_dir, source, stop.clone(), jobs).await?;
+    let server = AdminServer::start(listen, &config.state_dir, source, stop.clone(), jobs, holds).await?;
     Ok(Serving { server, looking })
 }
 

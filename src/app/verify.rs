@@ -2,11 +2,13 @@
 
 use super::run::{SOURCE, stored_cohort};
 use super::{VerifyOptions, begun, check, connect, recopy, status};
+use crate::admin::Client;
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::{GtidSet, LifeEvent, Mapping, life_cycle};
+use crate::model::{GtidSet, LifeEvent, Mapping, Value, life_cycle};
+use crate::pipeline::holds::{self, HoldAsk};
 use crate::pipeline::recopy::Ask;
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{Phase, Status, TargetStatus};
@@ -14,7 +16,8 @@ use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, Count
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Commit, Space, Store, StoreError};
 use crate::verify::{
-    ListsFound, Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification, full,
+    Held, ListsFound, Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification,
+    full,
 };
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -174,6 +177,30 @@ impl TailView for AdminTail {
         }
         None
     }
+
+    async fn hold(&self, mapping: &Mapping, lists: &[Vec<Value>]) -> Option<Held> {
+        let held = match Client::open(&self.config.state_dir) {
+            Ok(client) => client.hold(&hold_ask(mapping, lists)).await,
+            Err(error) => Err(error),
+        };
+        match held {
+            Ok(holds::Held { hold, sealed }) => Some(Held { hold, sealed }),
+            Err(error) => {
+                tracing::warn!(%error, mapping = %mapping.name, "the run holds no lists up");
+                None
+            }
+        }
+    }
+
+    async fn release(&self, held: &Held) -> bool {
+        let Ok(client) = Client::open(&self.config.state_dir) else { return false };
+        client.release(held.hold).await.unwrap_or(false)
+    }
+}
+
+/// A request for a hold as the run takes it.
+fn hold_ask(mapping: &Mapping, lists: &[Vec<Value>]) -> HoldAsk {
+    HoldAsk { mapping: mapping.name.clone(), lists: lists.to_vec() }
 }
 
 fn positions(status: &Status) -> Option<TailPositions> {

@@ -19,6 +19,7 @@ pub mod counting;
 pub mod counts;
 pub mod fence;
 pub mod gap;
+pub mod holds;
 mod identity;
 pub mod journaling;
 pub mod life;
@@ -42,6 +43,7 @@ pub mod walk;
 pub mod window;
 pub mod writer;
 
+pub use holds::Holds;
 pub use progress::Progress;
 pub use recopy::Recopies;
 pub use settings::{Parts, Settings};

@@ -86,6 +86,8 @@ struct Sealer<'a> {
     ended: Boundary,
     /// When what is waiting is handed on.
     due: Option<Instant>,
+    /// Turns that wait for the end of a transaction of which a part is sealed.
+    turns: Vec<TurnRequest>,
     /// Targets that the last change has no place in.
     refused: Vec<(TargetId, ProtocolError)>,
 }
@@ -132,6 +134,7 @@ impl<'a> Sealer<'a> {
             transaction: None,
             ended: Boundary::default(),
             due: None,
+            turns: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -299,7 +302,12 @@ impl<'a> Sealer<'a> {
             self.wait_from_now();
         }
         if self.replay.is_empty() && (self.batch_is_full() || transaction.parted) {
-            return self.hand_on().await;
+            self.hand_on().await?;
+        }
+        if self.may_queue() {
+            for request in std::mem::take(&mut self.turns) {
+                self.turn(request).await?;
+            }
         }
         Ok(())
     }
@@ -407,7 +415,11 @@ impl<'a> Sealer<'a> {
     }
 
     async fn turn(&mut self, request: TurnRequest) -> Result<(), ProtocolError> {
-        let TurnRequest { mut lists, cut, reply } = request;
+        if request.whole && self.transaction.as_ref().is_some_and(|open| open.parted) {
+            self.turns.push(request);
+            return Ok(());
+        }
+        let TurnRequest { mut lists, cut, reply, .. } = request;
         if cut {
             self.cut().await?;
         }

@@ -80,6 +80,8 @@ pub struct TurnRequest {
     /// Whether everything that was taken in is to be sealed below the mark: what stands in a batch that is not sealed
     /// yet may lack a target that joined meanwhile.
     pub cut: bool,
+    /// Whether the mark is to lie between two transactions, so that each one that is sealed below it is so as a whole.
+    pub whole: bool,
     pub reply: oneshot::Sender<Turn>,
 }
 

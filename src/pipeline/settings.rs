@@ -1,6 +1,6 @@
 //! What a run is made of, and its numbers.
 
-use super::Progress;
+use super::{Holds, Progress};
 use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub plan: Arc<Plan>,
     pub settings: Arc<Settings>,
     pub progress: Arc<Progress>,
+    /// Lists that are held up for readers in other processes.
+    pub holds: Holds,
 }
 
 /// The numbers of a run.

@@ -186,6 +186,12 @@ impl Tasks {
             }
         }
         if options.tail {
+            let (holds, stopped) = (parts.holds.clone(), intake.clone());
+            let (plan, progress, turns) = (parts.plan.clone(), parts.progress.clone(), turn_requests.clone());
+            self.task(async move {
+                holds.work(plan, progress, turns, stopped).await;
+                Ok(())
+            });
             let (own, jobs, stopped) = (parts.clone(), recopies.clone(), intake.clone());
             let (copies, counts, recounts) = (copies.clone(), counts.clone(), recount_requests.clone());
             let counting = options.backfill || recopies.is_alone();

@@ -4,7 +4,8 @@
 //! HBase; SELECT S2; the binlog up to its end. HBase then reflects everything that S1 can have seen, and maybe
 //! later transactions, all of which are in the binlog. So if S1 = S2, HBase differs, and no transaction of H outside G0
 //! touches the address, nothing but a difference explains it. Any other item that differs is put off to the next
-//! round. A lease would prove nothing: it does not stop MySQL.
+//! round. A lease would prove nothing: it does not stop MySQL. What still moves after some rounds is judged in a
+//! [`turn`] of its list.
 //!
 //! Without a live tail nothing is waited for and the binlog is read once, at the end: the whole comparison counts
 //! only if no mapped table changed since the last run left it.
@@ -16,8 +17,8 @@ use super::digest::Suspects;
 use super::read::{SinkReader, SourceReader};
 use super::report::{ItemKey, TargetReport};
 use super::tail::Watch;
-use super::{Verification, VerifyError, under_way};
-use crate::model::{GtidSet, Mapping, Row, Target};
+use super::{Verification, VerifyError, turn, under_way};
+use crate::model::{ColumnValue, GtidSet, Mapping, Row, Target, Value};
 use crate::sink::layout::{self, Address, ItemWrite};
 use crate::sink::{SinkError, StoredRow};
 use crate::source::SourceError;
@@ -105,8 +106,80 @@ impl<'a> Confirmer<'a> {
             }
             moving = self.round(source, moving, report).await?;
         }
-        report.unsettled += moving.len() as u64;
+        for part in moving.chunks(turn::AT_ONCE) {
+            if !self.in_turn(source, part, report).await? {
+                report.unsettled += part.len() as u64;
+            }
+        }
         Ok(())
+    }
+
+    /// Judges what never rests, in a turn of its lists. `false`: nobody holds these up.
+    async fn in_turn(
+        &mut self,
+        source: &mut SourceReader<'_>,
+        candidates: &[Candidate],
+        report: &mut TargetReport,
+    ) -> Result<bool, VerifyError> {
+        let (with, watch, mapping, target) = (self.with, self.watch, self.mapping, self.target);
+        let mut lists: Vec<Vec<Value>> = Vec::new();
+        for (key, _) in candidates.iter().filter_map(|candidate| candidate.key.as_ref()) {
+            if !lists.contains(key) {
+                lists.push(key.clone());
+            }
+        }
+        let addresses: Vec<Address> = candidates.iter().map(|candidate| candidate.address.clone()).collect();
+        let sink = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
+        let read = async || sink.items(target, &addresses).await;
+        let Some((stored, sealed)) = turn::held_up(watch, mapping, &lists, read).await? else {
+            return Ok(false);
+        };
+        if !watch.committed(&*with.source, &sealed).await? {
+            return Ok(false);
+        }
+        let selected = self.expected(source, candidates).await?;
+        let known: BTreeSet<&Address> = addresses.iter().collect();
+        let mut before: BTreeMap<Address, Vec<ItemWrite>> = BTreeMap::new();
+        let see = |address: Address, row: Option<&[ColumnValue<'_>]>| {
+            if known.contains(&address) && !before.contains_key(&address) {
+                let write = row.and_then(|row| layout::item_write(mapping, target, row).ok());
+                before.insert(address, write.into_iter().collect());
+            }
+        };
+        turn::stood_before(with, (mapping, target), sealed, see).await?;
+        for (candidate, stored) in candidates.iter().zip(&stored) {
+            let address = &candidate.address;
+            let rows = before.get(address).or(selected.by_address.get(address));
+            let rows = rows.map_or(&[][..], |rows| &rows[..]);
+            if let Some(difference) = differs(rows, stored.as_ref()) {
+                let difference = self.by_column(difference, rows, stored.as_ref());
+                self.confirmed(candidate, &difference, &selected, report);
+            }
+        }
+        Ok(true)
+    }
+
+    fn by_column(&self, found: Difference, expected: &[ItemWrite], stored: Option<&StoredRow>) -> Difference {
+        match (expected.last(), stored) {
+            (Some(expected), Some(stored)) => by_column(self.mapping, self.target, found, expected, stored),
+            _ => found,
+        }
+    }
+
+    /// Counts a confirmed difference. `present`: what MySQL has now.
+    fn confirmed(
+        &mut self,
+        candidate: &Candidate,
+        difference: &Difference,
+        present: &Expected,
+        report: &mut TargetReport,
+    ) {
+        if self.target.counted && !matches!(difference, Difference::Different(_)) {
+            self.uneven.mark_row(&candidate.address.row);
+        }
+        self.account.differs(&candidate.address, difference);
+        let elsewhere = candidate.key.as_ref().and_then(|key| self.place(present, key));
+        report.count((self.mapping, self.target), candidate, difference, elsewhere);
     }
 
     /// Gives back what was moving.
@@ -139,12 +212,7 @@ impl<'a> Confirmer<'a> {
                 moving.push(candidate);
                 continue;
             }
-            if self.target.counted && !matches!(difference, Difference::Different(_)) {
-                self.uneven.mark_row(&candidate.address.row);
-            }
-            self.account.differs(&candidate.address, &difference);
-            let elsewhere = candidate.key.as_ref().and_then(|key| self.place(&second, key));
-            report.count((self.mapping, self.target), &candidate, &difference, elsewhere);
+            self.confirmed(&candidate, &difference, &second, report);
         }
         Ok(moving)
     }
@@ -185,12 +253,9 @@ impl<'a> Confirmer<'a> {
         let (first, second) = (rows(first), rows(second));
         match (differs(&first, stored), differs(&second, stored)) {
             (None, _) | (_, None) => Look::Equal,
-            (Some(_), Some(found)) if first == second => Look::Differs(match (second.last(), stored) {
-                (Some(expected), Some(stored)) => {
-                    by_column(self.mapping, self.target, found, expected, stored)
-                }
-                _ => found,
-            }),
+            (Some(_), Some(found)) if first == second => {
+                Look::Differs(self.by_column(found, &second, stored))
+            }
             _ => Look::Moving,
         }
     }

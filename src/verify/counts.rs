@@ -11,7 +11,8 @@
 //!
 //! An item that no transaction outside G0 touches is the same in the view and in B. So `c:n` has to be the number of
 //! those in the view and of the touched ones in B. Rows to which something was done between A and B go through step 2
-//! again, with B as A.
+//! again, with B as A. What never finds such a moment is judged in a [`turn`] of its list, where HBase stands at one place of
+//! the binlog.
 
 use super::digest::Suspects;
 use super::read::{SinkReader, SourceReader};
@@ -20,8 +21,8 @@ use super::scan::buckets;
 use super::tail::Watch;
 use super::tally::{CountsSeen, Judged, Passed, RowTally, TallyWalk, judge};
 use super::under_way::{self, Feed};
-use super::{Verification, VerifyError};
-use crate::model::{GtidSet, Mapping, Target, Value};
+use super::{Verification, VerifyError, turn};
+use crate::model::{ColumnValue, GtidSet, Mapping, Target, Value};
 use crate::sink::layout::{self, Address};
 use crate::sink::{CellNames, CountedRow, SinkError, wide};
 use crate::source::SourceError;
@@ -33,7 +34,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const ROWS_AT_ONCE: usize = 1_000;
 
 /// How often a row is looked at for a moment in which nothing is done to it (some milliseconds), in one round.
-const LOOKS_MAX: u32 = 100;
+const LOOKS_MAX: u32 = 20;
 
 /// Where counts are looked at.
 pub struct CountSuspects {
@@ -133,7 +134,12 @@ impl CountConfirmer<'_> {
             }
             moving = self.round(moving, report).await?;
         }
-        report.unsettled += moving.len() as u64;
+        while !moving.is_empty() {
+            let behind = moving.keys().nth(turn::AT_ONCE).cloned();
+            let rest = behind.map(|behind| moving.split_off(&behind)).unwrap_or_default();
+            let left = self.in_turn(std::mem::replace(&mut moving, rest), report).await?;
+            report.unsettled += left.len() as u64;
+        }
         self.with.meter.candidates.fetch_sub(count, Relaxed);
         Ok(())
     }
@@ -154,6 +160,18 @@ impl CountConfirmer<'_> {
             done => done?,
         };
         let Some(untouched) = self.untouched(&mut source, &rows, &stood).await? else { return Ok(rows) };
+        self.judge(&mut rows, stood, &untouched, report);
+        Ok(rows)
+    }
+
+    /// Judges those rows of which it is known how they stood, and takes them out.
+    fn judge(
+        &self,
+        rows: &mut Rows,
+        stood: BTreeMap<Bytes, Stood>,
+        untouched: &BTreeMap<Bytes, u64>,
+        report: &mut TargetReport,
+    ) {
         for (row, stood) in stood {
             let Some(list) = rows.remove(&row) else { continue };
             let expected = untouched.get(&row).copied().unwrap_or(0) + stood.touched_present;
@@ -163,6 +181,38 @@ impl CountConfirmer<'_> {
                 let list = list.map(|key| (key, segment));
                 report.miscounted(self.mapping, &row, list, stood.count, expected);
             }
+        }
+    }
+
+    /// Judges rows that never rest, in a turn of their lists. Gives back those that nobody holds up.
+    async fn in_turn(&self, mut rows: Rows, report: &mut TargetReport) -> Result<Rows, VerifyError> {
+        let (with, names) = (self.with, rows.keys().map(|row| (row.clone(), BTreeSet::new())).collect());
+        let mut lists: Vec<Vec<Value>> = rows.values().flatten().cloned().collect();
+        lists.dedup(); // the segments of a list lie together
+        let read = async || self.read(&names).await;
+        let Some((found, sealed)) = turn::held_up(self.watch, self.mapping, &lists, read).await? else {
+            return Ok(rows);
+        };
+        if !self.watch.committed(&*with.source, &sealed).await? {
+            return Ok(rows);
+        }
+        let mut source = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
+        source.hold_view().await?;
+        let mut before: BTreeMap<Bytes, BTreeMap<Bytes, bool>> = BTreeMap::new();
+        let see = |Address { row, cell }: Address, was: Option<&[ColumnValue<'_>]>| {
+            if let Some(cell) = cell.filter(|_| rows.contains_key(&row)) {
+                before.entry(row).or_default().entry(cell).or_insert(was.is_some());
+            }
+        };
+        turn::stood_before(with, (self.mapping, self.target), sealed, see).await?;
+        let stood = found.into_iter().map(|CountedRow { row, count, .. }| {
+            let items = before.remove(&row).unwrap_or_default();
+            let touched_present = items.values().filter(|was_there| **was_there).count() as u64;
+            (row, Stood { count, touched: items.into_keys().collect(), touched_present })
+        });
+        let stood: BTreeMap<Bytes, Stood> = stood.collect();
+        if let Some(untouched) = self.untouched(&mut source, &rows, &stood).await? {
+            self.judge(&mut rows, stood, &untouched, report);
         }
         Ok(rows)
     }

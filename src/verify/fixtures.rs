@@ -1,5 +1,6 @@
 //! MySQL, HBase and a tail in memory, for the tests of this room.
 
+use super::tail::Held;
 use super::watched::Watched;
 use super::{Meter, Settings, Tail, TailPositions, TailView, Verification};
 use crate::clock::SteadyClock;
@@ -115,6 +116,8 @@ pub enum Call {
     CountRows,
     /// A range of rows.
     Rows,
+    /// Lists to be held up.
+    Hold,
 }
 
 type Hook = Box<dyn FnOnce(&World) + Send>;
@@ -141,6 +144,12 @@ struct State {
     live: bool,
     /// Whether the tail keeps counts.
     counting: bool,
+    /// Whether the tail holds lists up now.
+    held: bool,
+    /// Holds that end before they are given back.
+    short_holds: u32,
+    /// A row whose changes the tail passes over.
+    passed_over: Option<(u64, u64)>,
     /// A row that SELECTs of one kind pass over.
     blind: Option<(Call, (u64, u64))>,
 }
@@ -155,6 +164,16 @@ impl World {
         let world = World { state: Arc::default(), sink: Watched::new(sink), mapping };
         world.state().counting = true;
         world
+    }
+
+    /// So many holds end before they are given back.
+    pub fn end_holds_early(&self, holds: u32) {
+        self.state().short_holds = holds;
+    }
+
+    /// From now on the tail passes over the changes of a row.
+    pub fn forget_changes_of(&self, key: (u64, u64)) {
+        self.state().passed_over = Some(key);
     }
 
     pub fn set_counting(&self, counting: bool) {
@@ -240,10 +259,18 @@ impl World {
 
     /// The tail writes what is in the binlog and not written yet.
     pub fn tail(&self) {
+        if self.state().held {
+            return;
+        }
         let from = self.state().written as usize;
         let log: Vec<_> = self.state().log[from..].to_vec();
         for (number, changes) in log {
-            for RowChange { before, after, .. } in changes {
+            let passed_over = self.state().passed_over;
+            let is_passed_over = |change: &RowChange| {
+                let row = change.before.as_ref().or(change.after.as_ref());
+                passed_over.zip(row).is_some_and(|((a, b), row)| row[..2] == [Value::UInt(a), Value::UInt(b)])
+            };
+            for RowChange { before, after, .. } in changes.into_iter().filter(|c| !is_passed_over(c)) {
                 before.iter().for_each(|row| self.forget(row));
                 after.iter().for_each(|row| self.store(row));
             }
@@ -360,6 +387,21 @@ impl TailView for World {
         let state = self.state();
         let (received, written) = (gtids(state.log.len() as u64), gtids(state.written));
         state.live.then_some(TailPositions { received, written, replaying: state.replaying })
+    }
+
+    async fn hold(&self, _mapping: &Mapping, _lists: &[Vec<Value>]) -> Option<Held> {
+        self.reach(Call::Hold);
+        self.tail();
+        let mut state = self.state();
+        state.held = true;
+        Some(Held { hold: 1, sealed: gtids(state.written) })
+    }
+
+    async fn release(&self, _held: &Held) -> bool {
+        let mut state = self.state();
+        let is_short = state.short_holds > 0;
+        state.short_holds -= u32::from(is_short);
+        std::mem::take(&mut state.held) && !is_short
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Verification {
 pub struct Settings {
     /// Rows of one SELECT.
     pub chunk_rows: u32,
-    /// How often an item that moves is looked at again before it is given up as unsettled.
+    /// How often an item that moves is looked at again before it is judged in a turn of its list.
     pub rounds: u32,
     /// How long the tail is waited for.
     pub wait_max: Duration,
@@ -59,7 +59,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             chunk_rows: 2_000,
-            rounds: 5,
+            rounds: 3,
             wait_max: Duration::from_secs(120),
             retry_for: Duration::from_secs(60),
             failpoints: Failpoints::default(),

@@ -34,6 +34,9 @@ mod show;
 mod sums;
 mod tail;
 mod tally;
+mod turn;
+#[cfg(test)]
+mod turn_tests;
 mod under_way;
 mod unpack;
 #[cfg(test)]
@@ -48,4 +51,4 @@ pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Wo
 pub use meter::{Meter, Stage};
 pub use report::{Example, ListsFound, Report, TargetReport};
 pub use show::{answers_json, answers_text, key_text, work_text};
-pub use tail::{Tail, TailPositions, TailView};
+pub use tail::{Held, Tail, TailPositions, TailView};

@@ -193,7 +193,8 @@ impl Report {
         }
         (self.unsettled > 0).then(|| {
             format!(
-                "{} items or counts changed faster than they could be compared; nothing else differs; verify again",
+                "{} items or counts changed faster than they could be compared, and no run held their lists up (see its log, and \
+                 `tailfill status`); nothing else differs; verify again",
                 self.unsettled
             )
         })

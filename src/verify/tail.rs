@@ -2,7 +2,7 @@
 //! that stands still can be judged.
 
 use super::VerifyError;
-use crate::model::GtidSet;
+use crate::model::{GtidSet, Mapping, Value};
 use crate::source::Source;
 use crate::store::records::CheckpointRecord;
 use async_trait::async_trait;
@@ -15,6 +15,19 @@ use tokio::time::{Instant, sleep};
 pub trait TailView: Send + Sync {
     /// Where it is now; `None` when there is no live tail (any more).
     async fn positions(&self) -> Option<TailPositions>;
+
+    /// Holds lists of a mapping up once it is their turn; `None` where that is refused.
+    async fn hold(&self, mapping: &Mapping, lists: &[Vec<Value>]) -> Option<Held>;
+
+    /// Gives a hold back. Whether it had lasted until now.
+    async fn release(&self, held: &Held) -> bool;
+}
+
+/// Lists that the tail holds up: HBase has of them what these transactions say, each as a whole, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub hold: u64,
+    pub sealed: GtidSet,
 }
 
 /// Where a tail is.
@@ -99,6 +112,28 @@ impl Watch {
             sleep(pause).await;
             pause = (pause * 2).min(POLL_MAX);
         }
+    }
+
+    /// The live tail, if there is one.
+    pub fn tail(&self) -> Option<&dyn TailView> {
+        match &self.tail {
+            Tail::Live(tail) => Some(&**tail),
+            Tail::Stopped { .. } => None,
+        }
+    }
+
+    /// Waits until the source's engine has committed `wanted`, all of which its binlog shows. `false`: it does not in time.
+    pub async fn committed(&self, source: &dyn Source, wanted: &GtidSet) -> Result<bool, VerifyError> {
+        let deadline = Instant::now() + self.wait_max;
+        let mut pause = POLL_FIRST;
+        while !source.executed().await?.contains_set(wanted) {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(POLL_MAX);
+        }
+        Ok(true)
     }
 
     fn too_late(&self, wanted: &GtidSet, positions: &TailPositions) -> VerifyError {

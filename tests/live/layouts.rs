@@ -20,7 +20,7 @@ const LISTS: u64 = 200;
 const LARGEST: u64 = LISTS / 2;
 
 /// A copy under writes takes its time on a machine that is busy otherwise.
-const COPY_LIMIT: Duration = Duration::from_secs(140);
+const COPY_LIMIT: Duration = Duration::from_secs(600);
 
 async fn full_cycle(test: &str, shape: &'static Shape, lists: Vec<Lists>, rows: u64) {
     let mut scenario = Scenario::new(test, shape).await.moving(lists).await.fill(LISTS, rows).await;

@@ -15,7 +15,7 @@ use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
 use tailfill::model::{TargetId, Value};
 use tailfill::pipeline::recopy::Report;
-use tailfill::pipeline::{self, Finished, Parts, Progress, Recopies, RunOptions, Settings};
+use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, Recopies, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};
 use tailfill::sink::{SinkError, layout};
@@ -256,6 +256,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
         plan: Arc::new(plan),
         settings: Arc::new(settings),
         progress: Arc::new(Progress::default()),
+        holds: Holds::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a command that runs to its end may take.
-const END_LIMIT: Duration = Duration::from_secs(150);
+const END_LIMIT: Duration = Duration::from_secs(600);
 
 /// The program under test: what Cargo has built, unless `TAILFILL_PROGRAM` names another file.
 fn program() -> OsString {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// What is waited for comes within this time, or something is wrong. Generous: the machine may be busy.
-pub const LIMIT: Duration = Duration::from_secs(40);
+pub const LIMIT: Duration = Duration::from_secs(240);
 
 /// Looks until there is something to see.
 ///

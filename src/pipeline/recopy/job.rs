@@ -212,7 +212,7 @@ impl Job<'_> {
     pub async fn turn(&self, lists: Vec<ListId>, cut: bool) -> Result<(Turn, SafeMark), ProtocolError> {
         let (reply, answer) = oneshot::channel();
         let gone = |_| super::interrupted();
-        if self.shared.turns.send(TurnRequest { lists, cut, reply }).await.is_err() {
+        if self.shared.turns.send(TurnRequest { lists, cut, whole: false, reply }).await.is_err() {
             return Err(super::interrupted());
         }
         let turn = answer.await.map_err(gone)?;

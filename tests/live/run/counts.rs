@@ -9,7 +9,7 @@ use std::time::Duration;
 const DAY: u64 = 24 * 3_600 * 1_000_000;
 
 /// What a copy under writes may take on a busy machine, and the wait for an earlier process's leases.
-const LIMIT: Duration = Duration::from_secs(140);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The state of the counts of each target, and rows that were walked over, in the order of the configuration.
 fn counts(status: &Json) -> Vec<(String, u64)> {

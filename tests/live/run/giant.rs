@@ -16,8 +16,8 @@ const MEMORY_MAX: u64 = 128 << 20;
 const LONG_ROWS_MEMORY_MAX: u64 = 200 << 20;
 /// A change of the giant that takes longer than this was kept waiting by the copy: several lives of a lease, which a machine
 /// that is very busy may lose the reply for.
-const LAG_MAX: Duration = Duration::from_secs(40);
-const COPIED_WITHIN: Duration = Duration::from_secs(180);
+const LAG_MAX: Duration = Duration::from_secs(180);
+const COPIED_WITHIN: Duration = Duration::from_secs(600);
 const NOTE: &str = "note VARCHAR(400) NULL";
 /// 300 bytes.
 const NOTE_OF: &str = "RPAD(CONCAT('note ', i), 300, '.')";

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tailfill::failpoints::KillPoint;
 
 /// What a busy machine, the leases of a killed run and the late-write horizon may take.
-const LIMIT: Duration = Duration::from_secs(140);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// When a point is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ const STREAMS: &str = "SET @source_heartbeat_period";
 const READS: &str = "max_execution_time = 600000";
 
 /// Until the run goes on, on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A connection, and what troubles it.
 struct Troubled {

@@ -144,8 +144,10 @@ impl Line<Connections> {
             Ok(Err(error)) if failure::is_declared(&error) => {
                 return Err(failure::meaning(&self.address, subject, &error));
             }
-            Ok(Err(error)) => failure::meaning(&self.address, subject, &error),
-            Err(_elapsed) => no_answer(&self.address, subject, limit),
+            Ok(Err(error)) if !failure::is_timeout(&error) => {
+                failure::meaning(&self.address, subject, &error)
+            }
+            Ok(Err(_)) | Err(_) => no_answer(&self.address, subject, limit),
         };
         self.put_aside().await;
         Err(error)

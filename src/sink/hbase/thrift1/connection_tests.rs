@@ -93,3 +93,12 @@ fn dropping_a_write_stops_what_was_not_sent_and_frees_its_thread() {
         assert_eq!(writes.load(Ordering::SeqCst), 3);
     });
 }
+
+#[tokio::test]
+async fn a_gateway_that_is_silent_beyond_the_sockets_time_out_has_not_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut silent = shared(listener.local_addr().unwrap());
+    Arc::get_mut(&mut silent.0).expect("nobody shares it yet").operation_timeout = Duration::from_millis(1);
+    let error = tables(&silent).await.expect_err("nobody answers");
+    assert!(failure::is_timeout(&error), "{error:?}");
+}

@@ -1,5 +1,6 @@
 //! What the errors of the Thrift1 client mean.
 
+use super::socket::TIMED_OUT;
 use crate::sink::SinkError;
 use crate::sink::hbase::failure::{Subject, refusal, unavailable};
 use hbase_thrift::hbase::{IOError, IllegalArgument};
@@ -8,6 +9,11 @@ use thrift::{ApplicationErrorKind, Error};
 /// Whether it is an exception of the interface: the reply was read to its end, and the connection is sound.
 pub fn is_declared(error: &Error) -> bool {
     matches!(error, Error::User(_))
+}
+
+/// Whether the socket's time-out was over before there was an answer.
+pub fn is_timeout(error: &Error) -> bool {
+    matches!(error, Error::Transport(error) if error.message == TIMED_OUT)
 }
 
 /// The meaning of a failed call.

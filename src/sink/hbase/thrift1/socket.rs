@@ -34,9 +34,20 @@ impl Socket {
     }
 }
 
+/// The message of the error that a read or a write ends with after its limit.
+pub const TIMED_OUT: &str = "the socket's time-out is over";
+
+/// The system calls that "would block".
+fn in_time<T>(done: std::io::Result<T>) -> std::io::Result<T> {
+    done.map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Error::new(ErrorKind::TimedOut, TIMED_OUT),
+        _ => error,
+    })
+}
+
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        (&*self.0).read(into)
+        in_time((&*self.0).read(into))
     }
 }
 
@@ -114,7 +125,7 @@ impl Write for Outgoing {
             .map_err(|_| Error::new(ErrorKind::InvalidData, "a message above 2 GiB"))?;
         self.message[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
         let from = if self.transport == Transport::Framed { 0 } else { LENGTH_BYTES };
-        let sent = (&*self.socket.0).write_all(&self.message[from..]);
+        let sent = in_time((&*self.socket.0).write_all(&self.message[from..]));
         self.message.truncate(LENGTH_BYTES);
         self.message.shrink_to(KEPT_BYTES);
         sent
