@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest that lists are held up.
 pub const HELD_MAX: Duration = Duration::from_secs(5);
-/// How long the lists' turn is waited for: what is queued for them is written first.
-pub const TURN_WITHIN: Duration = Duration::from_secs(60);
+/// How long the lists' turn is waited for: what is queued for them is written first, with the lag that the tail has.
+pub const TURN_WITHIN: Duration = Duration::from_secs(300);
 /// Holds at the same time, those that wait for their turn among them.
 const HOLDS_MAX: usize = 4;
 /// Lists of one hold.
@@ -99,7 +99,7 @@ impl Holds {
     /// Holds lists up, once it is their turn.
     ///
     /// # Errors
-    /// Why it does not: no run that tails, an older state is replayed, too many at once, or no turn within a minute.
+    /// Why it does not: no run that tails, an older state is replayed, too many at once, or no turn within five minutes.
     pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, String> {
         let (run, _waiting) = self.enter()?;
         let lists = lists(&run.plan, ask)?;

@@ -91,11 +91,12 @@ impl Watch {
         matches!(self.tail, Tail::Live(_))
     }
 
-    /// Waits until everything in `wanted` is written; returns at once without a live tail.
+    /// Waits until everything in `wanted` is written, as long as the tail comes nearer to it; returns at once without a
+    /// live tail.
     pub async fn written(&self, wanted: &GtidSet) -> Result<(), VerifyError> {
         let Tail::Live(tail) = &self.tail else { return Ok(()) };
-        let deadline = Instant::now() + self.wait_max;
-        let mut pause = POLL_FIRST;
+        let mut deadline = Instant::now() + self.wait_max;
+        let (mut pause, mut least) = (POLL_FIRST, u64::MAX);
         loop {
             let positions = tail.positions().await.ok_or_else(|| VerifyError::CannotJudge {
                 reason: "the tail ended, or answers no more".to_owned(),
@@ -105,6 +106,10 @@ impl Watch {
             }
             if positions.written.contains_set(wanted) {
                 return Ok(());
+            }
+            let left = wanted.minus(&positions.written).count();
+            if left < least {
+                (least, deadline) = (left, Instant::now() + self.wait_max);
             }
             if Instant::now() >= deadline {
                 return Err(self.too_late(wanted, &positions));
@@ -142,7 +147,7 @@ impl Watch {
         let seconds = self.wait_max.as_secs();
         VerifyError::CannotJudge {
             reason: format!(
-                "the tail has not written what the source had committed within {seconds} s: {left} transactions \
+                "the tail has written nothing of what the source had committed for {seconds} s: {left} transactions \
                  are left, {unread} of them not even read"
             ),
         }

@@ -14,14 +14,18 @@ fn judge(verification: &Verification) -> Report {
     runtime.unwrap().block_on(async { full(verification).await.unwrap() })
 }
 
-/// Equal sides, but for what is under way at one item whenever somebody reads MySQL: the tail is one change behind.
+/// One item changes before each SELECT, and again before the tail writes.
 fn restless(world: &World) {
+    let change = |world: &World, note: String| {
+        world.log((1, 4), Some(edge(1, 4, 1, Some(&note))));
+        world.commit();
+    };
     for n in 0..WITHOUT_END {
-        world.before(Call::Items, move |world| {
-            world.log((1, 4), Some(edge(1, 4, 1, Some(&format!("note {n}")))));
-            world.commit();
+        world.before(Call::Items, move |world| change(world, format!("selected {n}")));
+        world.before(Call::Positions, move |world| {
+            change(world, format!("tailed {n}"));
+            world.tail();
         });
-        world.before(Call::Positions, World::tail);
     }
 }
 
@@ -70,7 +74,11 @@ fn an_item_that_comes_and_goes_all_the_time_is_judged() {
                 world.log((1, 4), (n % 2 == 0).then(|| edge(1, 4, 1, Some("back"))));
                 world.commit();
             });
-            world.before(Call::Positions, World::tail);
+            world.before(Call::Positions, move |world| {
+                world.log((1, 4), Some(edge(1, 4, 1, Some(&format!("tailed {n}")))));
+                world.commit();
+                world.tail();
+            });
         }
         let report = judge(&world.verification(true));
         assert_eq!(report.unsettled, 0, "{report}");

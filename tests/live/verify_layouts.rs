@@ -231,7 +231,8 @@ async fn counts_of_lists_that_are_written_to_raise_no_false_alarm_and_a_wrong_on
     let giant = whole.iter().max_by_key(|row| row.cells.len()).expect("there are lists");
     let run = scenario.start(&["run"]);
     scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
-    let application = scenario.application(4).await;
+    // one connection: where others use the machine too, the tail counts more slowly than four of them commit
+    let application = scenario.application(1).await;
     for _ in 0..3 {
         let report = verify(&scenario, 0).await;
         assert_eq!((found(&report), &report["judged"]), ([0; 4], &Json::Bool(true)));
