@@ -41,7 +41,7 @@ struct Repeat {
 impl Repeats {
     /// Takes in a row that lies in `range`.
     pub fn see(&mut self, address: &Address, range: &Arc<KeyRange>, key: impl FnOnce() -> ItemKey) {
-        let hash = item_hash(&address.row, &[(address.cell.as_deref().unwrap_or_default(), &[])]);
+        let hash = hash(address);
         let Some(first) = self.seen.get(&hash) else {
             if self.seen.len() < SEEN_MAX {
                 self.seen.insert(hash, range.clone());
@@ -52,6 +52,11 @@ impl Repeats {
             let new = || Repeat { key: key(), ranges: vec![first.clone()] };
             self.found.entry(address.clone()).or_insert_with(new).ranges.push(range.clone());
         }
+    }
+
+    /// Whether the scan has come upon an address, as far as it is remembered.
+    pub fn may_have_seen(&self, address: &Address) -> bool {
+        self.seen.len() >= SEEN_MAX || self.seen.contains_key(&hash(address))
     }
 
     /// Reads again, and counts into `report` and `account` what one read view shows several times.
@@ -100,4 +105,8 @@ impl Repeats {
         }
         Ok(Some(rows))
     }
+}
+
+fn hash(address: &Address) -> u128 {
+    item_hash(&address.row, &[(address.cell.as_deref().unwrap_or_default(), &[])])
 }
