@@ -126,8 +126,12 @@ part_live() { run_tests --test tailfill live:: -- --test-threads=2; }
 # What the soak rests on, and then two minutes of it.
 part_soak() { run_tests --test tailfill soak:: && doing scripts/soak 2; }
 
-# What the hunt rests on.
-part_hunt() { run_tests --test tailfill hunt::; }
+# What the hunt rests on, and then a minute of it; ten with --long.
+part_hunt() {
+  local minutes=1
+  [ "$LONG" = no ] || minutes=10
+  run_tests --test tailfill hunt:: && doing scripts/hunt "$minutes"
+}
 
 # What stands in tests/ outside the rooms.
 part_rest() {

@@ -195,9 +195,7 @@ impl<'a> World<'a> {
 
     fn ended_by_itself(&mut self, ended: &Ended) {
         self.tally.add("run: ends by itself");
-        if super::round::RUN_STAYS_UP || ended.code != Some(1) {
-            self.found(format!("`run` ended by itself with {:?}:\n{}", ended.code, last_lines(&ended.err)));
-        }
+        self.found(format!("`run` ended by itself with {:?}:\n{}", ended.code, last_lines(&ended.err)));
     }
 
     pub fn write_config(&self) {
