@@ -65,3 +65,8 @@ pub fn gone_under_a_run(table: &str) -> String {
 pub fn adopt_alone() -> &'static str {
     "stop the run that is up, then run `tailfill init --adopt` again"
 }
+
+/// A row that has no form in HBase.
+pub fn row_refused(mapping: &str) -> String {
+    format!("mend or delete it in MySQL, then `{}`", recopy(mapping))
+}

@@ -20,7 +20,7 @@ use crate::failpoints::Failpoints;
 use crate::lock::ListId;
 use crate::model::{ColumnValue, Mapping, RowChangeRef, Target, TargetId, Tick};
 use crate::sink::rows::{Packed, PackedWrite, RowBlock};
-use crate::sink::{SinkError, layout};
+use crate::sink::{SinkError, layout, limits};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -120,7 +120,8 @@ impl Coalescer {
                     self.add_to_target(mapping, target, before, after, change.before.is_none())
                 });
                 if let Err(error) = added {
-                    refused.push((target.id, error));
+                    let row = change.after.or(change.before).unwrap_or(&[]);
+                    refused.push((target.id, limits::named(mapping, row, error)));
                 }
             }
         }
@@ -160,7 +161,9 @@ impl Coalescer {
             let address = pack_deleted(mapping, target, row, &mut self.buffer)?;
             let buffer = &self.buffer;
             let same = |(_, after): &(ListId, Packed)| after.address(buffer) == address.address(buffer);
-            if after.as_ref().is_some_and(same) {
+            // what HBase cannot have needs no delete
+            let nowhere = !limits::key_fits(address.key(buffer));
+            if nowhere || after.as_ref().is_some_and(same) {
                 self.buffer.truncate(address.at);
             } else {
                 self.note(Entry {
@@ -256,7 +259,10 @@ fn pack_item(
     row: &[ColumnValue<'_>],
     buffer: &mut Vec<u8>,
 ) -> Result<Packed, SinkError> {
-    pack(mapping, target, row, layout::push_cells, buffer)
+    let packed = pack(mapping, target, row, layout::push_cells, buffer)?;
+    let (key, cells) = (packed.key(buffer), &buffer[packed.at + packed.key_bytes as usize..]);
+    limits::fits(mapping, target, key, cells)?;
+    Ok(packed)
 }
 
 /// Appends the address of an item to `buffer`, and what deletes it.
@@ -331,7 +337,8 @@ impl<'a> SnapshotRows<'a> {
     /// # Errors
     /// A row that has no address.
     pub fn add(&mut self, list: ListId, row: &[ColumnValue<'_>]) -> Result<(), SinkError> {
-        let row = pack_item(self.mapping, self.target, row, &mut self.buffer)?;
+        let packed = pack_item(self.mapping, self.target, row, &mut self.buffer);
+        let row = packed.map_err(|error| limits::named(self.mapping, row, error))?;
         self.entries.push(Entry {
             list,
             target: self.target.id,

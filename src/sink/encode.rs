@@ -4,7 +4,8 @@
 //! compared as unsigned bytes, and none is a prefix of another of the same type, so parts can stand
 //! one after the other without separators.
 
-use super::{SinkError, number, print};
+use super::{SinkError, limits, number, print};
+use crate::model::table::quote;
 use crate::model::{Column, ColumnType, ColumnValue, DateTime, Mapping, Value, ValueEncoding};
 use bytes::Bytes;
 
@@ -157,10 +158,13 @@ pub(super) fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, Sin
 
 pub(super) fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
     let name = mapping.schema.columns.get(column).map_or("?", |column| column.name.as_str());
-    SinkError::Unencodable {
-        mapping: mapping.name.clone(),
-        reason: format!("column {name} of {} {reason}", mapping.schema.name),
+    let mut said = format!("column {name} of {} {reason}", mapping.schema.name);
+    if reason == NO_INSTANT {
+        let column = quote(name);
+        let condition = format!("MONTH({column}) = 0 OR DAYOFMONTH({column}) = 0");
+        said += &format!("; all such rows: {}", limits::select(mapping, &condition));
     }
+    SinkError::Unencodable { mapping: mapping.name.clone(), reason: said }
 }
 
 const MISMATCH: Reason = "holds a value that its declared type cannot hold";

@@ -59,7 +59,9 @@ impl SinkError {
                 "counts of another program or another run would be taken for ours: name another table, \
                  or empty this one (truncate_preserve) before the first start",
             ),
-            SinkError::Unencodable { .. } => Some("mend or delete the row in MySQL, then run again"),
+            SinkError::Unencodable { .. } => {
+                Some("mend or delete the row in MySQL, then `tailfill recopy MAPPING --yes`")
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From a row to what is written: list keys, addresses and cells, by the target's layout.
 
 use super::rows::{push_cell, push_null, push_value};
-use super::{RowWrite, SinkError, encode, packed, parts, rows, tall, wide};
+use super::{RowWrite, SinkError, encode, limits, packed, parts, rows, tall, wide};
 use crate::model::{CellForm, ColumnValue, Layout, Mapping, Target, Tick, Value};
 use bytes::Bytes;
 
@@ -188,11 +188,15 @@ pub fn item_write(
     target: &Target,
     row: &[ColumnValue<'_>],
 ) -> Result<ItemWrite, SinkError> {
-    let address = address(mapping, target, row)?;
-    let mut cells = Vec::new();
-    push_cells(mapping, target, row, &mut cells)?;
-    let RowWrite { puts, delete_columns, .. } = rows::unpacked(&cells, Tick(0));
-    Ok(ItemWrite { address, puts, nulls: delete_columns })
+    let made = || {
+        let address = address(mapping, target, row)?;
+        let mut cells = Vec::new();
+        push_cells(mapping, target, row, &mut cells)?;
+        limits::fits(mapping, target, &address.row, &cells)?;
+        let RowWrite { puts, delete_columns, .. } = rows::unpacked(&cells, Tick(0));
+        Ok(ItemWrite { address, puts, nulls: delete_columns })
+    };
+    made().map_err(|error| limits::named(mapping, row, error))
 }
 
 /// Room for most addresses.

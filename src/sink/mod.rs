@@ -21,6 +21,7 @@ mod formats_tests;
 pub mod found;
 pub mod hbase;
 pub mod layout;
+pub mod limits;
 pub mod memory;
 pub mod null;
 pub mod number;
