@@ -116,7 +116,6 @@ fn shown(mapping: &Mapping, column: usize, value: Option<&ColumnValue<'_>>) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::model::Value;
     use crate::sink::fixtures::followers;
     use crate::sink::layout;
