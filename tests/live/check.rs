@@ -232,19 +232,6 @@ async fn a_table_whose_lists_cannot_arrive_whole_is_refused() {
     let said = "it has only the beginning of a column: name(10)";
     refused(&check(&setup).await.code(3), &[(&format!("{table} primary key"), said)]);
 
-    // a key that the server made is one, also where the server hides it
-    for setting in
-        ["sql_generate_invisible_primary_key = ON", "show_gipk_in_create_table_and_information_schema = OFF"]
-    {
-        setup.database.run(&format!("SET SESSION {setting}")).await;
-    }
-    setup
-        .with_table(&format!("CREATE TABLE follows ({columns}, UNIQUE KEY one (followee_id, follower_id))"))
-        .await;
-    setup.database.run("SET SESSION sql_generate_invisible_primary_key = OFF").await;
-    let run = check(&setup).await.code(0);
-    assert!(line(&run, &format!("{table} primary key")).contains("my_row_id"), "{}", run.out);
-
     let nullable = columns.replace("followee_id BIGINT UNSIGNED NOT NULL", "followee_id BIGINT UNSIGNED");
     setup.with_table(&format!("CREATE TABLE follows ({nullable}, id BIGINT PRIMARY KEY)")).await;
     refused(&check(&setup).await.code(3), &[("followers key[0]", "it can be NULL")]);
