@@ -31,8 +31,8 @@ impl Begun {
 }
 
 impl Config {
-    /// The mappings with their columns found: [`TableId`] is the table's place in
-    /// [`Config::tables`], [`MappingId`] the mapping's place in the file, [`TargetId`] rises over
+    /// The mappings with their columns found: [`TableId`] is the table's place in the order of first
+    /// mention (two spellings of one name are one table), [`MappingId`] the mapping's place in the file, [`TargetId`] rises over
     /// the targets of all mappings.
     ///
     /// # Errors
@@ -47,6 +47,7 @@ impl Config {
         let mut faults = Vec::new();
         let mut next_target = 0;
         let mut resolved = Vec::new();
+        let mut stored: Vec<&TableName> = Vec::new();
         for (index, mapping) in self.mappings.iter().enumerate() {
             let path = format!("mapping[{index}]");
             let Some(schema) = schemas.get(&mapping.table) else {
@@ -56,8 +57,11 @@ impl Config {
             let mut columns = Columns { schema, begun, path, faults: &mut faults };
             let mut found = columns.mapping(mapping, &mut next_target);
             found.id = MappingId(small(index));
-            let place = self.tables().iter().position(|table| *table == mapping.table);
-            found.table = TableId(small(place.unwrap_or_default()));
+            let known = stored.iter().position(|name| **name == schema.name);
+            found.table = TableId(small(known.unwrap_or(stored.len())));
+            if known.is_none() {
+                stored.push(&schema.name);
+            }
             resolved.push(found);
         }
         if faults.is_empty() { Ok(resolved) } else { Err(Faults(faults)) }

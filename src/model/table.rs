@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// `schema.table`, unquoted, as MySQL spells it.
+/// `schema.table`, unquoted, as MySQL stores it. Shown in backquotes where it would be ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableName {
     pub schema: String,
@@ -24,7 +24,9 @@ pub fn quote(identifier: &str) -> String {
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.schema, self.table)
+        let plain = |name: &str| !name.contains(['.', '`', ' ']);
+        let shown = |name: &str| if plain(name) { name.to_owned() } else { quote(name) };
+        write!(f, "{}.{}", shown(&self.schema), shown(&self.table))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod json;
 pub mod json_diff;
 pub mod mysql;
 mod named;
+pub mod names;
 pub mod options;
 pub mod preflight;
 mod registry;

@@ -1,8 +1,10 @@
 //! The real source: a MySQL server (8.0 to 9.x) with GTIDs.
 
 use super::binlog::scan;
+use super::binlog::statement::Dialect;
 use super::binlog::stream::MysqlStream;
 use super::connection::{Connection, text_at};
+use super::names::NameCase;
 use super::options::MysqlOptions;
 use super::registry::{InUse, Registry};
 use super::snapshot::reader::MysqlSnapshot;
@@ -27,7 +29,7 @@ pub(crate) struct Session {
     pub version: (u16, u16, u16),
     /// What the server knows our dumps by; new in each process.
     pub replica_uuid: String,
-    ignore_case: bool,
+    case: NameCase,
     registry: RwLock<Arc<Registry>>,
     /// Asked of the server once in each process, as far as columns in use need them.
     charsets: Mutex<Arc<Charsets>>,
@@ -58,7 +60,7 @@ impl MysqlSource {
             server_uuid,
             version: parse_version(&version),
             replica_uuid: random_uuid(),
-            ignore_case: lower_case != "0",
+            case: NameCase::of(&lower_case),
             registry: RwLock::default(),
             charsets: Mutex::default(),
             control: Mutex::new(Some(connection)),
@@ -85,7 +87,7 @@ impl MysqlSource {
     /// # Errors
     /// `Schema` when an index is out of range.
     pub fn register(&self, tables: Vec<impl Into<InUse>>) -> Result<Vec<TableId>, SourceError> {
-        let registry = Registry::new(tables, self.session.ignore_case)?;
+        let registry = Registry::new(tables, self.session.case)?;
         let ids = registry.tables().iter().map(|table| table.id).collect();
         *self.session.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
         Ok(ids)
@@ -245,10 +247,16 @@ impl Session {
         self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The character sets of the registered columns that are in use.
+    /// How statements of this server are read.
+    pub async fn dialect(&self, connection: &mut Connection) -> Result<Dialect, SourceError> {
+        Ok(Dialect::new(self.charsets(connection).await?, self.case))
+    }
+
+    /// The character sets of the registered columns that are in use, and latin1.
     pub async fn charsets(&self, connection: &mut Connection) -> Result<Arc<Charsets>, SourceError> {
         let registry = self.registry();
-        let mut names = Vec::new();
+        // and what statements are often in
+        let mut names = vec!["latin1".to_owned()];
         for table in registry.tables() {
             names.extend(charset_names(&table.schema, &table.used));
         }

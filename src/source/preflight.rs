@@ -292,7 +292,7 @@ fn grantee(current_user: &str) -> String {
     format!("{}@{}", quoted(user), quoted(host))
 }
 
-async fn global_privileges(connection: &mut Connection) -> Result<Vec<String>, SourceError> {
+pub(super) async fn global_privileges(connection: &mut Connection) -> Result<Vec<String>, SourceError> {
     let roles = connection.text("the active roles", "SELECT CURRENT_ROLE()").await?;
     let statement = match roles.as_str() {
         "" | "NONE" => "SHOW GRANTS FOR CURRENT_USER()".to_owned(),

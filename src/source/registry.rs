@@ -1,6 +1,7 @@
 //! The tables that a run maps, and which of their columns it needs.
 
 use super::SourceError;
+use super::names::NameCase;
 use crate::model::{TableId, TableName, TableSchema};
 use std::sync::Arc;
 
@@ -50,14 +51,13 @@ impl Registered {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     tables: Vec<Registered>,
-    /// `@@lower_case_table_names` is not 0: names differ in case only by spelling.
-    ignore_case: bool,
+    case: NameCase,
 }
 
 impl Registry {
     /// # Errors
     /// `Schema` for a column index that the table has not, or more than 65,535 tables.
-    pub fn new(tables: Vec<impl Into<InUse>>, ignore_case: bool) -> Result<Registry, SourceError> {
+    pub fn new(tables: Vec<impl Into<InUse>>, case: NameCase) -> Result<Registry, SourceError> {
         let mut registered = Vec::with_capacity(tables.len());
         for (place, table) in tables.into_iter().enumerate() {
             let InUse { schema, columns, mut keys, mappings } = table.into();
@@ -72,7 +72,7 @@ impl Registry {
             })?;
             registered.push(Registered { id: TableId(id), schema, used, keys, mappings });
         }
-        Ok(Registry { tables: registered, ignore_case })
+        Ok(Registry { tables: registered, case })
     }
 
     pub fn tables(&self) -> &[Registered] {
@@ -83,17 +83,23 @@ impl Registry {
         self.tables.get(usize::from(id.0))
     }
 
+    /// How the server compares names of tables.
+    pub fn case(&self) -> NameCase {
+        self.case
+    }
+
     /// The table that a TABLE_MAP names, if it is one of ours.
     pub fn find(&self, schema: &[u8], table: &[u8]) -> Option<&Registered> {
-        let same = |name: &TableName| {
-            if self.ignore_case {
-                name.schema.as_bytes().eq_ignore_ascii_case(schema)
-                    && name.table.as_bytes().eq_ignore_ascii_case(table)
-            } else {
-                name.schema.as_bytes() == schema && name.table.as_bytes() == table
-            }
+        let named = |name: &TableName| name.schema.as_bytes() == schema && name.table.as_bytes() == table;
+        let same = |stored: &str, given: &[u8]| {
+            std::str::from_utf8(given).is_ok_and(|given| self.case.same(stored, given))
         };
-        self.tables.iter().find(|registered| same(&registered.schema.name))
+        let spelled = |name: &TableName| same(&name.schema, schema) && same(&name.table, table);
+        let mut tables = self.tables.iter();
+        tables.find(|registered| {
+            let name = &registered.schema.name;
+            named(name) || self.case == NameCase::Ignored && spelled(name)
+        })
     }
 }
 

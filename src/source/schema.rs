@@ -6,8 +6,8 @@ use crate::model::{Column, ColumnType, TableName, TableSchema};
 use mysql_async::Row;
 
 const COLUMNS: &str = "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, \
-     COLLATION_NAME, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_MAXIMUM_LENGTH, EXTRA \
-     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
+     COLLATION_NAME, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_MAXIMUM_LENGTH, EXTRA, \
+     TABLE_SCHEMA, TABLE_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
 
 const SHOW_GENERATED_KEY: &str = "SET SESSION show_gipk_in_create_table_and_information_schema = ON";
 
@@ -16,7 +16,8 @@ const UNIQUE_KEYS: &str = "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, NULLABLE \
      FROM information_schema.STATISTICS \
      WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0 ORDER BY INDEX_NAME, SEQ_IN_INDEX";
 
-/// Reads the present definition of `name`.
+/// Reads the present definition of `name`, under the name that the server stores: with `lower_case_table_names` it may
+/// be spelled otherwise.
 ///
 /// # Errors
 /// `Schema` when the database or table is not there (or we may not see it), is a view, or has a
@@ -29,15 +30,13 @@ pub(crate) async fn read(conn: &mut Connection, name: &TableName) -> Result<Tabl
         Err(error) => return Err(error),
     }
     let rows = conn.rows_with("the columns of a table", COLUMNS, key.clone()).await?;
-    if rows.is_empty() {
-        return Err(absent(conn, name).await?);
-    }
+    let Some(first) = rows.first() else { return Err(absent(conn, name).await?) };
+    let stored = TableName { schema: text_at(first, 11), table: text_at(first, 12) };
     let mut columns = Vec::with_capacity(rows.len());
     for row in &rows {
         columns.push(column(name, row)?);
     }
-    let mut schema =
-        TableSchema { name: name.clone(), columns, primary_key: Vec::new(), unique_keys: Vec::new() };
+    let mut schema = TableSchema { name: stored, columns, primary_key: Vec::new(), unique_keys: Vec::new() };
     let indexes = conn.rows_with("the unique keys of a table", UNIQUE_KEYS, key).await?;
     add_unique_keys(&mut schema, &indexes);
     Ok(schema)

@@ -14,6 +14,7 @@ pub mod queries;
 pub mod readers;
 pub mod run;
 pub mod snapshot;
+pub mod statements;
 pub mod tail;
 pub mod text;
 pub mod types;

@@ -94,6 +94,9 @@ impl Own {
         own.set("--innodb-buffer-pool-size=", "64M");
         let mut initialize = own.command.clone();
         initialize.push("--initialize-insecure".into());
+        // the data folder remembers this one
+        let of_the_data = options.iter().filter(|option| option.starts_with("--lower-case-table-names"));
+        initialize.extend(of_the_data.map(|option| (*option).to_owned()));
         let log = own.log("initialize");
         let status = command(&initialize, own.dir.path(), &log).status().expect("mysqld can be started");
         assert!(

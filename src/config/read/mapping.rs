@@ -56,19 +56,42 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
     }
 }
 
-/// `schema.table`, or `table` in the URL's database.
+/// `schema.table`, or `table` in the URL's database. A part may stand in backquotes, as MySQL quotes it.
 fn table_name(text: &str, database: Option<&str>) -> Result<TableName, String> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let (schema, table) = match (parts.as_slice(), database) {
-        ([schema, table], _) => (*schema, *table),
-        ([table], Some(database)) => (database, *table),
-        ([_], None) => return Err("must be schema.table, as source.url names no database".to_owned()),
-        _ => return Err("must be schema.table, without quotes of its own".to_owned()),
-    };
-    if schema.is_empty() || table.is_empty() || text.contains('`') {
-        return Err("must be schema.table, without quotes of its own".to_owned());
+    const RULE: &str =
+        "must be schema.table; a name that holds a dot or a backquote stands in backquotes: `my.db`.`t`";
+    let (first, rest) = name_part(text).ok_or(RULE)?;
+    if rest.is_empty() {
+        let database = database.ok_or("must be schema.table, as source.url names no database")?;
+        return Ok(TableName { schema: database.to_owned(), table: first });
     }
-    Ok(TableName { schema: schema.to_owned(), table: table.to_owned() })
+    let second = rest.strip_prefix('.').and_then(name_part);
+    match second {
+        Some((table, "")) => Ok(TableName { schema: first, table }),
+        _ => Err(RULE.to_owned()),
+    }
+}
+
+/// The name that `text` begins with, and what is behind it. A backquote inside backquotes is doubled.
+fn name_part(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('`') else {
+        let end = text.find('.').unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        return (!name.is_empty() && !name.contains('`')).then(|| (name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    let mut rest = quoted;
+    loop {
+        let (part, behind) = rest.split_once('`')?;
+        name.push_str(part);
+        match behind.strip_prefix('`') {
+            Some(more) => {
+                name.push('`');
+                rest = more;
+            }
+            None => return (!name.is_empty()).then_some((name, behind)),
+        }
+    }
 }
 
 /// A required list of different columns.
@@ -142,4 +165,28 @@ fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>
     }
     section.close();
     Some(Query { name: name?, kind: kind?, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tables_are_read_plain_and_in_backquotes() {
+        for (text, schema, table) in [
+            ("social.follows", "social", "follows"),
+            ("follows", "url", "follows"),
+            ("`my.db`.`t`", "my.db", "t"),
+            ("social.`a``.b`", "social", "a`.b"),
+            ("`a b`", "url", "a b"),
+            ("my db.my table", "my db", "my table"),
+        ] {
+            let name = table_name(text, Some("url")).expect(text);
+            assert_eq!((name.schema.as_str(), name.table.as_str()), (schema, table), "{text}");
+        }
+        for text in ["", ".", "a.", ".a", "a.b.c", "`a", "`a`b", "``.b", "a`b", "`a`.b`c"] {
+            table_name(text, Some("url")).expect_err(text);
+        }
+        table_name("follows", None).expect_err("there is no database");
+    }
 }

@@ -54,22 +54,6 @@ pub fn widen(before: u64, log_pos: u32) -> u64 {
     if candidate + (1 << 31) < before { candidate + (1 << 32) } else { candidate }
 }
 
-/// Default schema and text of a QUERY event.
-///
-/// Layout: thread id (4), seconds (4), schema length (1), error (2), status variables' length (2),
-/// status variables, schema, 0, statement.
-pub fn query_text(data: &[u8]) -> Result<(String, String), Truncated> {
-    let mut cursor = Cursor::new(data);
-    cursor.take(8)?;
-    let schema_length = usize::from(cursor.u8()?);
-    cursor.take(2)?;
-    let status_length = usize::from(cursor.u16()?);
-    cursor.take(status_length)?;
-    let schema = String::from_utf8_lossy(cursor.take(schema_length)?).into_owned();
-    cursor.take(1)?;
-    Ok((schema, String::from_utf8_lossy(cursor.rest()).into_owned()))
-}
-
 /// The size that a TRANSACTION_PAYLOAD event says its content has when inflated: fields of (type
 /// lenenc, length lenenc, value lenenc) up to the end mark 0 (WL#3549).
 pub fn payload_size(data: &[u8]) -> Result<u64, PayloadError> {
@@ -118,16 +102,5 @@ mod tests {
         assert_eq!(payload_size(&data).unwrap(), 256);
         assert!(payload_size(&[2, 1, 7, 0]).is_err());
         assert!(payload_size(&[2, 1]).is_err());
-    }
-
-    #[test]
-    fn a_query_event_is_split_into_schema_and_text() {
-        let mut data = vec![0; 8];
-        data.extend([1, 0, 0, 2, 0, 9, 9, b's', 0]);
-        data.extend(b"BEGIN");
-        assert_eq!(query_text(&data).unwrap(), ("s".into(), "BEGIN".into()));
-        for end in 0..16 {
-            let _ = query_text(&data[..end]);
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Whether the rows of a table that was altered still mean what the mappings think they mean.
 
-use super::alter::ColumnClause;
+use super::statement::{ColumnClause, may_be};
 use crate::model::TableSchema;
 use crate::model::{Column, ColumnType};
+use crate::source::names::NameCase;
 use crate::source::registry::Registered;
 
 /// Says why not, if not. `fresh` is the definition now, `clauses` what one statement did to columns.
@@ -25,7 +26,7 @@ pub fn still_readable(
 }
 
 fn touches(clause: &ColumnClause, column: &Column) -> Result<(), String> {
-    let is = |name: &String| name.eq_ignore_ascii_case(&column.name);
+    let is = |name: &String| may_be(name, &column.name, NameCase::Ignored);
     match clause {
         ColumnClause::AddOrDrop(names) if names.iter().any(is) => {
             Err(format!("the mapped column {} was added or dropped", column.name))
@@ -33,6 +34,7 @@ fn touches(clause: &ColumnClause, column: &Column) -> Result<(), String> {
         ColumnClause::Rename { from, to } if is(from) != is(to) => {
             Err(format!("the mapped column {} was renamed", column.name))
         }
+        ColumnClause::Cascades => Err("a foreign key with CASCADE or SET changes its rows".into()),
         _ => Ok(()),
     }
 }

@@ -242,11 +242,11 @@ impl Scan {
 }
 
 /// Side dumps have a name of their own, so that they do not end the tail's.
-fn side_uuid() -> String {
+pub(super) fn side_uuid() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
-fn rotate_target(event: &Event) -> String {
+pub(super) fn rotate_target(event: &Event) -> String {
     let mut cursor = Cursor::new(crc::body(event));
     let _ = cursor.u64();
     String::from_utf8_lossy(cursor.rest()).into_owned()

@@ -1,7 +1,8 @@
 //! Asking a server for its binlog, and reading it with every wait bounded.
 
 use super::crc::{self, Integrity};
-use super::transaction::{Fault, Next, Transactions};
+use super::transaction::{Ask, Fault, Next, Transactions};
+use super::untouched;
 use crate::isolation::caught_in;
 use crate::model::{GtidSet, Position};
 use crate::source::connection::Connection;
@@ -204,6 +205,8 @@ pub(crate) struct MysqlStream {
     session: Arc<Session>,
     events: Events,
     transactions: Transactions,
+    /// All transactions that were read to their end.
+    read: GtidSet,
 }
 
 impl MysqlStream {
@@ -229,7 +232,7 @@ impl MysqlStream {
             Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.gtids))
                 .await?;
         let transactions = Transactions::new(session.registry(), charsets);
-        Ok(MysqlStream { session, events, transactions })
+        Ok(MysqlStream { session, events, transactions, read: from.gtids.clone() })
     }
 
     fn place(&self) -> String {
@@ -249,11 +252,22 @@ impl MysqlStream {
         match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
             Next::Nothing => Ok(None),
             Next::Report(event) => Ok(Some(event)),
+            Next::Ask(ask) => self.answer(*ask).await,
             Next::Reread(reread) => {
                 let mut connection = self.session.open().await?;
                 let fresh = schema::read(&mut connection, &reread.table).await?;
                 self.transactions.reread(*reread, fresh).map_err(|fault| self.fault(fault))
             }
+        }
+    }
+
+    /// Finds out whether a change in statement format is harmless.
+    async fn answer(&mut self, ask: Ask) -> Result<Option<StreamEvent>, SourceError> {
+        let proven =
+            untouched::leaves_others_alone(&self.session, &ask.question, &ask.gtid, &self.read).await?;
+        match self.transactions.answered(ask, proven).map_err(|fault| self.fault(fault))? {
+            Next::Report(event) => Ok(Some(event)),
+            _ => Ok(None),
         }
     }
 }
@@ -263,6 +277,9 @@ impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamEvent, SourceError> {
         loop {
             if let Some(event) = self.advance().await? {
+                if let StreamEvent::End { gtid, .. } = &event {
+                    self.read.insert(gtid);
+                }
                 return Ok(event);
             }
         }

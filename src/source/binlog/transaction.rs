@@ -4,15 +4,14 @@
 //! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
 //! does not know is a [`Fault`], never skipped.
 
-use super::alter::ColumnClause;
 use super::crc;
 use super::cursor::{Cursor, Truncated};
-use super::ddl::{self, Effect, Statement};
-use super::event::{PayloadError, kind::*, payload_size, query_text, widen};
+use super::event::{PayloadError, kind::*, payload_size, widen};
 use super::guard::guarded;
 use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan};
 use super::redefine;
 use super::rows::RowsBlock;
+use super::statement::{self, ColumnClause, Dialect, Effect, Question, Statement};
 use super::table_map::{TableMap, TableMapHead};
 use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
@@ -20,14 +19,17 @@ use crate::model::{Gtid, TableName, TableSchema};
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
-use mysql_common::binlog::events::{Event, ExecuteLoadQueryEvent, GtidEvent};
+use mysql_common::binlog::events::{Event, GtidEvent};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Table ids remembered between transactions, and undecided XA transactions of other tables.
 const PLANS_MAX: usize = 4_096;
 const PREPARED_MAX: usize = 100_000;
+/// Answers of the server that are kept.
+const PROVEN_MAX: usize = 1_000;
 
 /// Something that must not be skipped. `reason` and `advice` become
 /// [`SourceError::NotUnderstood`](crate::source::SourceError::NotUnderstood) with the position.
@@ -70,6 +72,17 @@ pub enum Next {
     Report(StreamEvent),
     /// Read the table's definition again and hand it to [`Transactions::reread`].
     Reread(Box<Reread>),
+    /// Ask the server, and hand the answer to [`Transactions::answered`].
+    Ask(Box<Ask>),
+}
+
+/// A change in statement format that may be harmless.
+#[derive(Debug)]
+pub struct Ask {
+    pub gtid: Gtid,
+    pub question: Question,
+    definition: Box<statement::Definition>,
+    ends: bool,
 }
 
 /// Why a definition is needed again, and what waits for it.
@@ -113,6 +126,9 @@ enum Known {
 pub struct Transactions {
     registry: Arc<Registry>,
     charsets: Arc<Charsets>,
+    dialect: Dialect,
+    /// What the server has proven of changes in statement format, and no statement has touched since.
+    proven: BTreeSet<Question>,
     /// The newest known definition of each registered table.
     present: Vec<Arc<TableSchema>>,
     /// Rows of this table were read by the places of its columns.
@@ -131,6 +147,8 @@ impl Transactions {
         let present: Vec<_> = registry.tables().iter().map(|table| table.schema.clone()).collect();
         let read_by_place = vec![false; present.len()];
         Transactions {
+            dialect: Dialect::new(charsets.clone(), registry.case()),
+            proven: BTreeSet::new(),
             registry,
             charsets,
             present,
@@ -254,29 +272,12 @@ impl Transactions {
     }
 
     fn query(&mut self, event: &Event) -> Result<Next, Fault> {
-        let (schema, text) = query_text(event.data())?;
-        let ends = matches!(self.state, State::Opened(_));
-        match ddl::parse(&text, &schema) {
-            Ok(statement) => self.statement(statement, ends),
-            Err(unterminated) => {
-                Err(Fault::new(format!("a statement does not parse: {unterminated}"), REPORT))
-            }
-        }
+        let first = matches!(self.state, State::Opened(_));
+        self.statement(self.dialect.query(event.data())?, first)
     }
 
     fn load_query(&mut self, event: &Event) -> Result<Next, Fault> {
-        let read = guarded(|| {
-            let read = event.read_event::<ExecuteLoadQueryEvent<'_>>().map_err(|error| error.to_string())?;
-            Ok((read.schema().into_owned(), read.query().into_owned()))
-        });
-        let (schema, text) =
-            read.map_err(|error| Fault::new(format!("a LOAD event does not decode: {error}"), REPORT))?;
-        match ddl::parse(&text, &schema) {
-            Ok(statement) => self.statement(statement, false),
-            Err(unterminated) => {
-                Err(Fault::new(format!("a statement does not parse: {unterminated}"), REPORT))
-            }
-        }
+        self.statement(self.dialect.load_query(event.data())?, false)
     }
 
     /// `first`: the statement follows its GTID at once, so that it may be a transaction by itself.
@@ -297,8 +298,13 @@ impl Transactions {
                 self.end()
             }
             Statement::XaCommit(xid) => self.xa_commit(&xid),
-            Statement::Other(definition) if first && definition.opens_transaction() => self.open(None),
-            Statement::Other(definition) => self.definition(&definition, first),
+            Statement::Other(definition) => {
+                let opens = first && definition.opens_transaction();
+                if opens {
+                    self.open(None)?;
+                }
+                self.definition(definition, first && !opens, false)
+            }
         }
     }
 
@@ -313,11 +319,37 @@ impl Transactions {
         }
     }
 
-    fn definition(&mut self, definition: &ddl::Definition, ends: bool) -> Result<Next, Fault> {
+    /// Goes on after [`Next::Ask`]: whether the change is proven to be harmless.
+    pub fn answered(&mut self, ask: Ask, proven: bool) -> Result<Next, Fault> {
+        if proven {
+            if self.proven.len() >= PROVEN_MAX {
+                self.proven.clear();
+            }
+            self.proven.insert(ask.question);
+        }
+        self.definition(ask.definition, ask.ends, true)
+    }
+
+    fn definition(
+        &mut self,
+        definition: Box<statement::Definition>,
+        ends: bool,
+        asked: bool,
+    ) -> Result<Next, Fault> {
+        let gtid = match &self.state {
+            State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => gtid.clone(),
+            State::Between => return Err(no_gtid()),
+        };
+        self.proven.retain(|question| !definition.may_change(question));
         let mut altered = None;
         for (index, table) in self.registry.tables().iter().enumerate() {
             match definition.effect_on(&table.schema.name) {
                 Effect::None => {}
+                Effect::StatementFormat { unless: Some(question), .. } if self.proven.contains(&question) => {
+                }
+                Effect::StatementFormat { unless: Some(question), .. } if !asked => {
+                    return Ok(Next::Ask(Box::new(Ask { gtid, question, definition, ends })));
+                }
                 Effect::Redefines { clauses } => altered = Some((index, clauses)),
                 effect => return Err(refused(&effect, table)),
             }
@@ -525,11 +557,23 @@ fn refused(effect: &Effect, table: &Registered) -> Fault {
         Effect::Destroys { what } => {
             Fault::new(format!("{what} on {name}: rows changed without row events"), RECOPY)
         }
-        Effect::StatementFormat { what } => Fault::new(
+        Effect::StatementFormat { what, unless: Some(_) } => Fault::new(
+            format!(
+                "{what} is logged in statement format, and may have changed rows of {name} through a view, a trigger, a \
+                 stored function or a foreign key"
+            ),
+            format!(
+                "set binlog_format = ROW in every session; with GRANT SELECT, TRIGGER ON *.* MySQL can prove that such \
+                 changes are harmless; then {RECOPY}"
+            ),
+        ),
+        Effect::StatementFormat { what, .. } => Fault::new(
             format!("{what} on {name} is logged in statement format: its rows cannot be known"),
             format!("set binlog_format = ROW in every session; then {RECOPY}"),
         ),
-        Effect::Unknown { what } => Fault::new(format!("{what} names {name} and is not understood"), REPORT),
+        Effect::Unknown { what } => {
+            Fault::new(format!("{what} may change {name} and is not understood"), REPORT)
+        }
         Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
     }
 }

@@ -55,3 +55,17 @@ async fn an_item_whose_columns_are_all_null_is_there() {
     scenario.catch_up().await;
     assert_eq!(scenario.compare().await, 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_name_holds_a_dot_a_backquote_and_a_blank_is_moved() {
+    let mut scenario = Scenario::new("quoted", &FOLLOWS).await.fill(3, 60).await;
+    let rows = scenario.ask("SELECT COUNT(*) FROM follows").await;
+    scenario.sql("RENAME TABLE follows TO `fol.lo``w s`").await;
+    scenario.settings.table = Some(format!("{}.`fol.lo``w s`", scenario.database));
+    scenario.init().await;
+    scenario.catch_up().await;
+    assert_eq!(scenario.shown(0).await.len().to_string(), rows);
+    scenario.sql("DELETE FROM `fol.lo``w s`").await;
+    scenario.catch_up().await;
+    assert!(scenario.shown(0).await.is_empty());
+}

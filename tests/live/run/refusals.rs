@@ -97,7 +97,9 @@ async fn a_row_format_that_is_not_row_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_logged_as_such_halts_the_run() {
-    let mut scenario = Scenario::new("statement", &FOLLOWS).await.fill(3, 10).await;
+    // others would have to prove that it leaves their tables alone
+    let mysql = Own::mysql(&[]).await;
+    let mut scenario = Scenario::on(mysql.port, "statement", &FOLLOWS).await.fill(3, 10).await;
     scenario.init().await;
     scenario.catch_up().await;
     scenario.conn.query_drop("SET SESSION binlog_format = STATEMENT").await.expect("root may");
