@@ -127,4 +127,6 @@ switches! {
     statement_charset_ignored = "statement-charset-ignored";
     /// A change in statement format is harmless where it does not name a mapped table (I9).
     statement_format_trusted = "statement-format-trusted";
+    /// An HBase table is taken for the one that the rows were copied into because it has the same name.
+    table_not_compared = "table-not-compared";
 }

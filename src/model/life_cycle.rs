@@ -18,9 +18,10 @@ use std::fmt;
 /// | `Finished` | `finish` | the application writes to HBase; `run` refuses |
 /// | `Paused` | a person | nothing is written; holds the state to go back to |
 /// | `Parked` | the tail | changes were missed from here on; a re-copy is needed |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifeCycle {
+    #[default]
     New,
     Tailing,
     Backfilling,

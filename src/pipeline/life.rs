@@ -30,10 +30,10 @@ pub async fn examine(
     for copy in copies {
         let key = key_of(copy).await;
         let record = match record_of(parts, &key).await? {
-            None if continued => of_a_pilot(&*parts.store, &key).await?,
+            Some(record) if record.state != LifeCycle::New => Some(record),
+            _ if continued => of_a_pilot(&*parts.store, &key).await?,
             record => record,
         };
-        let is_new = record.is_none();
         match standing(record.as_ref(), &copy.mapping, &copy.target) {
             Standing::Parked { reason } => found_parked(parts, copy, &reason),
             Standing::Changed(changes) if !parts.settings.failpoints.columns_of_now() => {
@@ -44,7 +44,7 @@ pub async fn examine(
                 found_parked(parts, copy, &reason);
             }
             Standing::Moved(changes) => return Err(refuse_moved(copy, &changes)),
-            Standing::Begins if is_new && continued => refuse_rows_of_others(parts, copy).await?,
+            Standing::Begins if continued => refuse_rows_of_others(parts, copy).await?,
             Standing::Begins | Standing::Changed(_) | Standing::GoesOn => {}
         }
     }
@@ -145,7 +145,7 @@ pub async fn of_a_pilot(store: &dyn Store, ours: &CopyKey) -> Result<Option<Life
         let Some(key) = CopyKey::of_prefix(&key) else { continue };
         let record: LifeRecord = records::decode(&value)?;
         let same = CopyKey { cohort: ours.cohort.clone(), ..key } == *ours;
-        if same && !matches!(record.state, LifeCycle::Parked { .. }) {
+        if same && !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. }) {
             return Ok(Some(record));
         }
     }
@@ -212,8 +212,7 @@ pub async fn caught_up(parts: &Parts, copies: &[Arc<Copy>]) -> Result<Option<Pro
 /// Takes one step in the life of a copy, durably.
 pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
     let key = key_of(copy).await;
-    let record =
-        record_of(parts, &key).await?.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+    let record = record_of(parts, &key).await?.unwrap_or_default();
     let now = LifeRecord { definition: Some(TargetDefinition::of(&copy.mapping, &copy.target)), ..record };
     put(parts, &key, now, event).await
 }
@@ -250,7 +249,7 @@ pub async fn void(
         }
     }
     if !known && holds_rows {
-        let next = LifeRecord { state: LifeCycle::Parked { reason }, definition: None };
+        let next = LifeRecord { state: LifeCycle::Parked { reason }, ..LifeRecord::default() };
         put.push((Space::LifeCycle, copy.prefix(), records::encode(&next)?));
     }
     store.commit(Commit { put, ..Commit::default() }).await?;
@@ -327,7 +326,7 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
         let Some((mapping, target)) = parts.plan.target(id) else { continue };
         let key = super::chunks::Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
         let record = record_of(parts, &key).await?;
-        let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+        let record = record.unwrap_or_default();
         let reason = chain(&reason);
         tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "parked: the other targets go on without it");
         // durable before anything is left out; one whose re-copy is under way is parked durably as it was

@@ -37,6 +37,7 @@ pub mod settings;
 pub mod skew;
 pub mod span;
 pub mod supervisor;
+mod tables;
 pub mod tail;
 mod turns;
 pub mod walk;

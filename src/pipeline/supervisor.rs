@@ -9,7 +9,7 @@ use super::progress::{Phase, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, gap, journaling, life, opening, seal, skew, tail, writer};
+use super::{counting, gap, journaling, life, opening, seal, skew, tables, tail, writer};
 use crate::model::{GtidSet, Position};
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
@@ -103,6 +103,7 @@ async fn prepare(
     if options.tail && !recopies.is_alone() {
         gap::ask_again(parts, recopies).await?;
     }
+    retried(parts, || tables::compare(parts)).await?;
     let copies = load_copies(parts).await?;
     retried(parts, || life::examine(parts, &copies, continued, recopies)).await?;
     let recovered = opening::open(parts, options).await?;

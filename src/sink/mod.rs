@@ -112,6 +112,13 @@ fn closest_before(row: &[u8]) -> Vec<u8> {
 
 /// The table attribute that holds the id of the run which created the table.
 pub const RUN_ATTRIBUTE: &str = "tailfill.run";
+/// The table attribute that no two tables share, also where one of them was dropped and made again.
+pub const TABLE_ATTRIBUTE: &str = "tailfill.table";
+
+/// A new value of [`TABLE_ATTRIBUTE`].
+fn new_table_id(run_id: &str) -> String {
+    format!("{run_id}-{:016x}", rand::random::<u64>())
+}
 
 /// Whether a table that exists has the target's family among its own.
 fn require_family<'a>(

@@ -182,12 +182,16 @@ pub struct GapRecord {
 }
 
 /// The life cycle of a copy. Key: [`CopyKey::prefix`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeRecord {
     pub state: LifeCycle,
     /// What its rows are made by, its columns among it; `None` in a record of an earlier build.
     #[serde(default, deserialize_with = "target_definition::known")]
     pub definition: Option<TargetDefinition>,
+    /// The id of the HBase table that the copy was begun into; `None` where the table has none, where the gateway does not
+    /// tell it, and in a record of an earlier build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].

@@ -19,4 +19,5 @@ mod parking;
 mod recopy;
 mod source;
 mod stream;
+mod tables;
 mod writes;

@@ -58,7 +58,7 @@ impl Known {
                 None => LifeCycle::Tailing,
             };
             let name = (target.mapping.clone(), format!("{}/{}", target.table, target.family));
-            (name, LifeRecord { state, definition: None })
+            (name, LifeRecord { state, ..LifeRecord::default() })
         });
         Known {
             start: Start::Running,

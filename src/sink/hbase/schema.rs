@@ -5,7 +5,7 @@ use super::thrift::{
 };
 use crate::model::Target;
 use crate::sink::cells::COUNTS_FAMILY;
-use crate::sink::{RUN_ATTRIBUTE, TableState};
+use crate::sink::{RUN_ATTRIBUTE, TABLE_ATTRIBUTE, TableState, new_table_id};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -34,11 +34,12 @@ pub fn sharing<'a>(target: &'a Target, registered: impl Iterator<Item = &'a Targ
 
 /// The table of `targets` (never empty, all of one table).
 pub fn descriptor(targets: &[&Target], run_id: &str, purge_deletes_ms: u64) -> TTableDescriptor {
+    let attributes = [(RUN_ATTRIBUTE, run_id), (TABLE_ATTRIBUTE, &new_table_id(run_id))];
     let columns = families_of(targets).into_iter().map(|name| family(name, purge_deletes_ms)).collect();
     TTableDescriptor {
         table_name: table_name(targets.first().map_or("", |target| &target.table)),
         columns: Some(columns),
-        attributes: Some([(copied(RUN_ATTRIBUTE), copied(run_id))].into_iter().collect()),
+        attributes: Some(attributes.map(|(name, value)| (copied(name), copied(value))).into_iter().collect()),
     }
 }
 
@@ -91,7 +92,9 @@ pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64,
     if !splits.is_empty() {
         statement += &format!(", SPLITS => [{}]", splits.join(", "));
     }
-    statement + &format!(", METADATA => {{'{RUN_ATTRIBUTE}' => '{run_id}'}}")
+    let table_id = new_table_id(run_id);
+    statement
+        + &format!(", METADATA => {{'{RUN_ATTRIBUTE}' => '{run_id}', '{TABLE_ATTRIBUTE}' => '{table_id}'}}")
 }
 
 /// The names of a table's families.
@@ -149,12 +152,15 @@ mod tests {
     #[test]
     fn the_shell_statement_says_what_create_does() {
         let target = Target { salt_buckets: 3, ..target(0, "ns:t", true) };
+        let statement = shell_statement(&[&target], "run-1", 1_209_600_000, 16);
+        let (said, table_id) = statement.rsplit_once("'run-1-").expect("an id of the table");
+        assert_eq!(table_id.len(), "0123456789abcdef'}".len(), "{table_id}");
         assert_eq!(
-            shell_statement(&[&target], "run-1", 1_209_600_000, 16),
+            said,
             "create 'ns:t', {NAME => 'f', VERSIONS => 1, BLOOMFILTER => 'ROW', DATA_BLOCK_ENCODING => \
              'FAST_DIFF', NEW_VERSION_BEHAVIOR => 'false', CONFIGURATION => \
              {'hbase.hstore.time.to.purge.deletes' => '1209600000'}}, SPLITS => ['\\x01', '\\x02'], \
-             METADATA => {'tailfill.run' => 'run-1'}"
+             METADATA => {'tailfill.run' => 'run-1', 'tailfill.table' => "
         );
     }
 

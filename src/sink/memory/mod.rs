@@ -329,6 +329,7 @@ impl Sink for MemorySink {
         // Like a real table, it is made with the families of all targets that name it.
         let table = tables.entry(target.table.clone()).or_default();
         table.attributes.insert(super::RUN_ATTRIBUTE.to_owned(), run_id.to_owned());
+        table.attributes.insert(super::TABLE_ATTRIBUTE.to_owned(), super::new_table_id(run_id));
         table.add_family(target, purge_deletes_ms);
         for other in self.targets.values().filter(|other| other.table == target.table) {
             table.add_family(other, purge_deletes_ms);

@@ -1,10 +1,11 @@
 //! The state's file in trouble: it cannot grow, it is torn, it is an older one.
 
-use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::scenario::{Scenario, chunks_done, gateway};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use std::fs;
 use std::path::PathBuf;
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
 async fn change(scenario: &Scenario, transactions: u64) {
     let application = scenario.application(2).await;
@@ -87,4 +88,19 @@ async fn a_state_that_is_torn_is_refused_with_what_to_do_and_never_begun_anew() 
     scenario.catch_up().await;
     scenario.compare().await;
     scenario.run(&["verify", "--full"]).await.expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hbase_table_that_was_dropped_and_made_by_init_again_is_copied_anew() {
+    let mut scenario = Scenario::new("remade", &FOLLOWS).await.fill(20, 200).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), Vec::new()).await.expect("it answers");
+    sink.drop_table(&scenario.table(0)).await;
+    scenario.init().await;
+    scenario.sql("UPDATE follows SET note = 'since' LIMIT 1").await;
+    scenario.catch_up().await.says(&["the copy begins anew"]);
+    assert!(scenario.compare().await >= 200);
+    let again = scenario.catch_up().await;
+    assert!(!again.err.contains("begins anew"), "{}", again.err);
 }
