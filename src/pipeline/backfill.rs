@@ -96,8 +96,10 @@ enum Attempt {
     Copied {
         rows: u64,
     },
-    /// Busy lists, or leases that ran out; nothing is lost.
+    /// Busy lists; nothing is lost.
     Again,
+    /// The leases ran out before all was written: fewer lists at once are taken.
+    Slow,
 }
 
 impl Worker<'_> {
@@ -106,6 +108,7 @@ impl Worker<'_> {
         let mut changed = copy.changed.listen();
         self.plan_ahead(copy).await?;
         let rows_max = u64::from(copy.chunk_rows.get().copied().unwrap_or(self.parts.settings.chunk_rows));
+        let rows_max = rows_max.min(copy.pace().rows() as u64);
         let Some(part) = copy.spans().take(rows_max) else {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
@@ -118,6 +121,10 @@ impl Worker<'_> {
         for _ in 0..DEADLINES_MAX {
             match self.attempt(copy, &part).await {
                 Ok(Attempt::Copied { rows }) => return self.finish(copy, &part, rows).await,
+                Ok(Attempt::Slow) => {
+                    copy.pace().missed();
+                    break;
+                }
                 Ok(Attempt::Again) if self.stop.is_cancelled() => break,
                 Ok(Attempt::Again) => {}
                 Err(error) => {
@@ -188,7 +195,7 @@ impl Worker<'_> {
             let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
             if joined.is_empty() {
                 kill_at(KillPoint::ChunkRead);
-                return self.write(held, rows, &mark).await;
+                return self.write(copy, held, rows, &mark).await;
             }
             // rows of lists that joined the range since: put back, and taken with their leases
             held.release().await;
@@ -281,6 +288,7 @@ impl Worker<'_> {
 
     async fn write(
         &mut self,
+        copy: &Copy,
         held: Held,
         rows: SnapshotRows<'_>,
         mark: &SafeMark,
@@ -290,24 +298,30 @@ impl Worker<'_> {
         let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
         #[cfg(feature = "failpoints")]
         if crate::failpoints::is_armed(KillPoint::ChunkPartlyWritten) && writes.len() > 1 {
-            let half = send(&*self.parts.sink, &held, &writes[..writes.len() / 2]).await;
+            let half = send(&*self.parts.sink, &held, &writes[..writes.len() / 2], usize::MAX).await;
             if half.is_ok() {
                 kill_at(KillPoint::ChunkPartlyWritten);
             }
         }
-        let outcome = send(&*self.parts.sink, &held, &writes).await;
+        let begun = Instant::now();
+        let outcome = send(&*self.parts.sink, &held, &writes, usize::MAX).await;
+        let took = begun.elapsed();
         held.release().await;
         match outcome {
             Ok(sent) => {
                 self.parts.plan.written_to().accepted(sent.accepted);
+                copy.pace().ended(count as usize, took, self.parts.leases.expiry());
                 Ok(Attempt::Copied { rows: count })
             }
             Err(NotWritten::Refused { refused, .. }) => match refused.into_iter().next() {
                 Some((_, error)) => Err(error.into()),
                 None => Ok(Attempt::Again),
             },
-            Err(NotWritten::Deadline(Some(error))) => Err(error.into()),
-            Err(NotWritten::Deadline(None)) => Ok(Attempt::Again),
+            Err(NotWritten::Deadline { trouble: Some(error), .. }) => {
+                copy.pace().missed();
+                Err(error.into())
+            }
+            Err(NotWritten::Deadline { trouble: None, .. }) => Ok(Attempt::Slow),
         }
     }
 

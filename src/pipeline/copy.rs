@@ -2,6 +2,7 @@
 
 use super::chunks::Chunks;
 use super::fence::Fence;
+use super::pace::WindowPace;
 use super::settings::Parts;
 use super::span::Spans;
 use crate::model::{LifeCycle, Mapping, Target};
@@ -19,6 +20,8 @@ pub struct Copy {
     pub target: Target,
     pub chunks: Mutex<Chunks>,
     spans: std::sync::Mutex<Spans>,
+    /// How many rows a part may have, at most.
+    pace: std::sync::Mutex<WindowPace>,
     /// Held by the worker that plans.
     pub planning: Mutex<()>,
     /// Rows of a chunk, once that is known.
@@ -47,6 +50,7 @@ pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError>
             target: target.clone(),
             chunks: Mutex::new(chunks),
             spans: std::sync::Mutex::default(),
+            pace: std::sync::Mutex::new(WindowPace::at_most(parts.settings.chunk_rows as usize, 1)),
             planning: Mutex::new(()),
             chunk_rows: OnceLock::new(),
             changed: Signal::new(),
@@ -70,6 +74,10 @@ impl Copy {
     pub fn spans(&self) -> MutexGuard<'_, Spans> {
         // no method panics between two changes that belong together, so a poisoned state is whole
         self.spans.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn pace(&self) -> MutexGuard<'_, WindowPace> {
+        self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A row of the snapshot that has no place in HBase.

@@ -1,6 +1,6 @@
-//! How many counted rows a window may have: as many as are surely written within a lease.
+//! How much a window may have: as much as is surely written within a lease.
 //!
-//! Reckoned in steps, each what one batch does to one row. Steps of different rows go side by side and those of one row do
+//! Counted rows are reckoned in steps, each what one batch does to one row. Steps of different rows go side by side and those of one row do
 //! not, so that a window on a busy list teaches that steps are slow, and one on many lists that they are fast.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -37,6 +37,63 @@ impl CountedPace {
     }
 }
 
+/// How many plain rows a window may have, and how many windows are under way at once: less after one that did not end
+/// before the deadline of its leases, more again as windows end early. So there is progress at any speed of the sink above
+/// one list for each lease.
+#[derive(Debug)]
+pub struct WindowPace {
+    rows: usize,
+    windows: usize,
+    rows_max: usize,
+    windows_max: usize,
+}
+
+/// Parts that the rows of a window are asked for in while the sink is slow.
+const PARTS: usize = 8;
+
+impl WindowPace {
+    pub fn at_most(rows_max: usize, windows_max: usize) -> WindowPace {
+        let (rows_max, windows_max) = (rows_max.max(1), windows_max.max(1));
+        WindowPace { rows: rows_max, windows: windows_max, rows_max, windows_max }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn windows(&self) -> usize {
+        self.windows
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.rows < self.rows_max || self.windows < self.windows_max
+    }
+
+    /// Rows that are asked for together: all, until a window was too slow.
+    pub fn at_once(&self) -> usize {
+        if self.is_slow() { self.rows.div_ceil(PARTS) } else { usize::MAX }
+    }
+
+    /// A window did not end before its deadline.
+    pub fn missed(&mut self) {
+        match self.rows {
+            1 => self.windows = (self.windows / 2).max(1),
+            rows => self.rows = rows / 2,
+        }
+    }
+
+    /// A window of `rows` ended in its time.
+    pub fn ended(&mut self, rows: usize, took: Duration, lease: Duration) {
+        if !self.is_slow() || took > lease / PART_OF_LEASE || rows < self.rows / 2 {
+            return;
+        }
+        match self.windows < self.windows_max {
+            true => self.windows += 1,
+            false => self.rows = (self.rows * 2).min(self.rows_max),
+        }
+    }
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -55,6 +112,21 @@ mod tests {
         assert!((29..=31).contains(&pace.steps_max(LEASE)), "{} at 50 ms each", pace.steps_max(LEASE));
         (0..20).for_each(|_| pace.learn(30, Duration::from_millis(10)));
         assert!(pace.steps_max(LEASE) > 4_000, "a window of few rows does not hold for ever");
+    }
+
+    #[test]
+    fn windows_get_smaller_after_a_deadline_and_larger_again_later() {
+        let mut pace = WindowPace::at_most(16_384, 4);
+        assert_eq!((pace.rows(), pace.windows(), pace.at_once()), (16_384, 4, usize::MAX));
+        (0..3).for_each(|_| pace.missed());
+        assert_eq!((pace.rows(), pace.windows(), pace.at_once()), (2_048, 4, 256));
+        pace.ended(2_048, LEASE, LEASE);
+        pace.ended(10, Duration::ZERO, LEASE);
+        assert_eq!(pace.rows(), 2_048, "one that took long, and one that proves nothing");
+        (0..30).for_each(|_| pace.missed());
+        assert_eq!((pace.rows(), pace.windows()), (1, 1));
+        (0..30).for_each(|_| pace.ended(pace.rows(), Duration::ZERO, LEASE));
+        assert_eq!((pace.rows(), pace.windows(), pace.is_slow()), (16_384, 4, false));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::protocol::{Journaled, ListWrites};
 use crate::sink::SinkError;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What is done to one list in the order of ticks. Most lists have one or two (a batch, and as many targets), which
@@ -133,6 +134,12 @@ pub struct WindowDone {
     pub busy_elsewhere: Vec<ListWindow>,
     /// The deadline came first; to be sent again.
     pub unwritten: Vec<ListWindow>,
+    /// Work of lists in `unwritten` that was acknowledged before, and is done.
+    pub taken: Vec<ListWork>,
+    /// How a window of `rows` plain rows went.
+    pub rows: usize,
+    pub missed: bool,
+    pub took: Duration,
     pub rows_written: u64,
     /// The last passing error, when something is unwritten.
     pub trouble: Option<SinkError>,
@@ -142,8 +149,13 @@ pub struct WindowDone {
     pub refused: Vec<(TargetId, SinkError)>,
 }
 
-/// Leases, writes and releases.
-pub async fn write_window(parts: &Parts, counts: &Counts, lists: Vec<ListWindow>) -> WindowDone {
+/// Leases, writes and releases. At most `at_once` rows are asked for together.
+pub async fn write_window(
+    parts: &Parts,
+    counts: &Counts,
+    lists: Vec<ListWindow>,
+    at_once: usize,
+) -> WindowDone {
     let wanted: Vec<(ListId, Ticket)> = lists.iter().map(|window| (window.list, window.ticket)).collect();
     let grant = parts.leases.acquire_any(&wanted).await;
     let mut done = WindowDone::default();
@@ -159,7 +171,7 @@ pub async fn write_window(parts: &Parts, counts: &Counts, lists: Vec<ListWindow>
         }
     }
     if let Some(held) = grant.held {
-        write_granted(parts, counts, &held, granted, &mut done).await;
+        write_granted(parts, counts, &held, granted, at_once, &mut done).await;
         held.release().await;
     }
     done
@@ -171,6 +183,7 @@ async fn write_granted(
     counts: &Counts,
     held: &Held,
     granted: Vec<ListWindow>,
+    at_once: usize,
     done: &mut WindowDone,
 ) {
     let (mut plain, mut counted) = (Vec::new(), Vec::new());
@@ -183,12 +196,29 @@ async fn write_granted(
             ListWork::Turn { .. } => {}
         }
     }
-    let mut all_again = false;
-    match send(&*parts.sink, held, &plain).await {
+    let (mut all_again, begun) = (false, Instant::now());
+    done.rows = plain.iter().map(|writes| writes.get().len()).sum();
+    let outcome = send(&*parts.sink, held, &plain, at_once).await;
+    done.took = begun.elapsed();
+    match outcome {
         Ok(sent) => (done.rows_written, done.accepted) = (sent.rows, sent.accepted),
-        Err(NotWritten::Deadline(trouble)) => {
-            done.trouble = trouble;
-            done.unwritten = granted;
+        Err(NotWritten::Deadline { trouble, taken }) => {
+            let is_taken = |work: &ListWork| match work {
+                work if work.target().is_none_or(|target| parts.plan.is_parked(target)) => true,
+                ListWork::Batch { writes, .. } => taken.holds(writes.get()),
+                ListWork::Recount { .. } | ListWork::Turn { .. } => false,
+            };
+            (done.missed, done.trouble, done.rows_written) = (true, trouble, taken.rows);
+            for ListWindow { list, ticket, works } in granted {
+                let (taken, left): (ListWorks, ListWorks) = works.into_iter().partition(is_taken);
+                match left.is_empty() {
+                    true => done.written.push(ListWindow { list, ticket, works: taken }),
+                    false => {
+                        done.taken.extend(taken);
+                        done.unwritten.push(ListWindow { list, ticket, works: left });
+                    }
+                }
+            }
             return;
         }
         Err(NotWritten::Refused { refused, accepted }) => {

@@ -7,6 +7,7 @@
 use super::counts::Counts;
 use super::journaling::{Ready, ReadyBatch};
 use super::life;
+use super::pace::WindowPace;
 use super::progress::{Phase, Place, Waiter};
 use super::ready::ReadyLists;
 use super::sealed::Boundary;
@@ -86,6 +87,7 @@ struct Writer {
     written_tick: Tick,
     checkpoint_is_stale: bool,
     trouble_since: Option<Instant>,
+    pace: WindowPace,
 }
 
 /// A list that is asked for again later.
@@ -127,6 +129,7 @@ impl Writer {
     fn new(parts: Parts, counts: Arc<Counts>, recovered: &Recovered) -> Writer {
         Writer {
             journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
+            pace: WindowPace::at_most(parts.settings.window_rows, parts.settings.writes_at_once),
             parts,
             counts,
             lists: FxHashMap::default(),
@@ -272,20 +275,20 @@ impl Writer {
 
     /// Starts windows while there is room and something to write.
     fn form_windows(&mut self) {
-        while self.windows.len() < self.parts.settings.writes_at_once {
+        while self.windows.len() < self.pace.windows() {
             let lists = self.take_window();
             if lists.is_empty() {
                 return;
             }
             self.parts.progress.counts.windows.fetch_add(1, Relaxed);
-            let (parts, counts) = (self.parts.clone(), self.counts.clone());
-            self.windows.spawn(async move { write_window(&parts, &counts, lists).await });
+            let (parts, counts, at_once) = (self.parts.clone(), self.counts.clone(), self.pace.at_once());
+            self.windows.spawn(async move { write_window(&parts, &counts, lists, at_once).await });
         }
     }
 
     /// Takes what is ready: in a backlog the lists of one region, else all that is there.
     fn take_window(&mut self) -> Vec<ListWindow> {
-        let rows_max = self.parts.settings.window_rows;
+        let rows_max = self.pace.rows();
         let counted_row = self.counts.counted_row(rows_max, self.parts.leases.expiry());
         let mut ticks = Ticks::at_most(self.parts.sink.ticks_max());
         let (mut rows, mut lists) = (0, Vec::new());
@@ -343,10 +346,13 @@ impl Writer {
             life::refused(&self.parts, target, error.clone()).await?;
             done.trouble = Some(error);
         }
+        self.note_pace(&done);
         self.note_trouble(&done)?;
         for window in done.written {
-            self.list_written(window);
+            self.go_on_with(window.list);
+            window.works.into_iter().for_each(|work| self.finish(work));
         }
+        done.taken.into_iter().for_each(|work| self.finish(work));
         let now = Instant::now();
         self.put_aside(done.busy, now + BUSY_PAUSE, true);
         self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, false);
@@ -356,14 +362,11 @@ impl Writer {
         Ok(())
     }
 
-    fn list_written(&mut self, window: ListWindow) {
-        self.go_on_with(window.list);
-        for work in window.works {
-            match work {
-                ListWork::Batch { number, .. } => self.finish_one(number, 1),
-                ListWork::Recount { number, .. } => self.finish_recount(number),
-                ListWork::Turn { .. } => {} // in no window
-            }
+    fn finish(&mut self, work: ListWork) {
+        match work {
+            ListWork::Batch { number, .. } => self.finish_one(number, 1),
+            ListWork::Recount { number, .. } => self.finish_recount(number),
+            ListWork::Turn { .. } => {} // in no window
         }
     }
 
@@ -408,6 +411,21 @@ impl Writer {
             let salt = self.lists.get(&list).map_or(0, |queue| queue.salt);
             self.ready.push(salt, list);
         }
+    }
+
+    fn note_pace(&mut self, done: &WindowDone) {
+        if !done.missed {
+            return self.pace.ended(done.rows, done.took, self.parts.leases.expiry());
+        }
+        if !self.pace.is_slow() {
+            let seconds = done.took.as_secs();
+            tracing::info!(
+                rows = done.rows,
+                seconds,
+                "a write did not end before its leases: smaller ones now"
+            );
+        }
+        self.pace.missed();
     }
 
     fn note_trouble(&mut self, done: &WindowDone) -> Result<(), ProtocolError> {

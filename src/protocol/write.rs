@@ -7,7 +7,7 @@ use super::journal::Journaled;
 use crate::error::Disposition;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::Held;
-use crate::model::TargetId;
+use crate::model::{TargetId, Tick};
 use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,9 +16,13 @@ use tokio::time::Instant;
 /// Why a write was not completed.
 #[derive(Debug)]
 pub enum NotWritten {
-    /// The lease's deadline came before the sink took everything; the last error, if there was one. Part of
-    /// it may have been applied: send the same again under a new lease.
-    Deadline(Option<SinkError>),
+    /// The lease's deadline came before the sink took everything. Part of what is not in `taken` may have been applied:
+    /// send the same again under a new lease.
+    Deadline {
+        /// The last error, if there was one.
+        trouble: Option<SinkError>,
+        taken: Taken,
+    },
     /// Some targets were refused for a reason that lasts; the others were written to.
     Refused { refused: Vec<(TargetId, SinkError)>, accepted: Vec<TargetId> },
 }
@@ -30,6 +34,28 @@ pub struct Sent {
     pub accepted: Vec<TargetId>,
 }
 
+/// What the sink has acknowledged of some writes before the deadline: all rows of some targets, and of one those up to a
+/// row. It need not be sent again.
+#[derive(Debug, Default)]
+pub struct Taken {
+    targets: Vec<TargetId>,
+    /// Up to this row, tick included, in the order of [`send`].
+    up_to: Option<(TargetId, Vec<u8>, Tick)>,
+    pub rows: u64,
+}
+
+impl Taken {
+    /// Whether all of it was acknowledged.
+    pub fn holds(&self, writes: &ListWrites) -> bool {
+        if self.targets.contains(&writes.target) {
+            return true;
+        }
+        let Some((target, row, tick)) = &self.up_to else { return false };
+        *target == writes.target
+            && writes.rows().all(|write| (write.row, write.tick) <= (row.as_slice(), *tick))
+    }
+}
+
 /// How passing errors are retried while the lease lasts.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -37,11 +63,13 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Writes `writes` to the sink, grouped by target and sorted by row key, so that rows of several batches
 /// and ticks that lie in one region travel together.
 ///
-/// Passing errors are retried with the same content and ticks as long as the lease lasts.
+/// Passing errors are retried with the same content and ticks as long as the lease lasts. At most `at_once` rows are
+/// asked for together, so that of what a slow sink takes something is acknowledged in time.
 pub async fn send(
     sink: &dyn Sink,
     held: &Held,
     writes: &[&Journaled<ListWrites>],
+    at_once: usize,
 ) -> Result<Sent, NotWritten> {
     let mut by_target: BTreeMap<TargetId, Vec<Keyed<'_>>> = BTreeMap::new();
     for write in writes {
@@ -50,20 +78,30 @@ pub async fn send(
         by_target.entry(write.target).or_default().extend(write.rows().map(keyed));
     }
     let (mut rows_written, mut accepted, mut refused) = (0, Vec::new(), Vec::new());
-    for (target, mut rows) in by_target {
+    'targets: for (target, mut rows) in by_target {
         if !accepted.is_empty() {
             kill_at(KillPoint::BatchPartlySent);
         }
         rows.sort_unstable_by(|(a_key, a), (b_key, b)| (a_key, a.row, a.tick).cmp(&(b_key, b.row, b.tick)));
         let rows: Vec<PackedWrite<'_>> = rows.into_iter().map(|(_, row)| row).collect();
-        match send_to_target(sink, held, target, &rows).await {
-            Ok(()) => {
-                accepted.push(target);
-                rows_written += rows.len() as u64;
+        let mut up_to = None;
+        for part in rows.chunks(at_once.max(1)) {
+            match send_to_target(sink, held, target, part).await {
+                Ok(()) => {
+                    up_to = part.last().map(|last| (target, last.row.to_vec(), last.tick));
+                    rows_written += part.len() as u64;
+                }
+                Err(Failed::Deadline(trouble)) => {
+                    let taken = Taken { targets: accepted, up_to, rows: rows_written };
+                    return Err(NotWritten::Deadline { trouble, taken });
+                }
+                Err(Failed::Refused(error)) => {
+                    refused.push((target, error));
+                    continue 'targets;
+                }
             }
-            Err(Failed::Deadline(error)) => return Err(NotWritten::Deadline(error)),
-            Err(Failed::Refused(error)) => refused.push((target, error)),
         }
+        accepted.push(target);
     }
     match refused.is_empty() {
         true => Ok(Sent { rows: rows_written, accepted }),

@@ -40,7 +40,12 @@ pub struct Gateway {
     sink: MemorySink,
     script: Mutex<Script>,
     landed_late: Arc<AtomicU64>,
+    /// The line to HBase: whoever has it sends some rows.
+    line: tokio::sync::Mutex<()>,
 }
+
+/// Rows that one write sends before others get their turn.
+const SLICE: usize = 50;
 
 #[derive(Default)]
 struct Script {
@@ -62,11 +67,12 @@ struct Script {
     /// How long it takes to read one item by its address.
     item_takes: Duration,
     clock_off_ms: i64,
+    rows_a_second: Option<u32>,
 }
 
 impl Gateway {
     pub fn new(sink: MemorySink) -> Gateway {
-        Gateway { sink, script: Mutex::default(), landed_late: Arc::default() }
+        Gateway { sink, script: Mutex::default(), landed_late: Arc::default(), line: Default::default() }
     }
 
     /// HBase's clock is that far ahead of ours from now on.
@@ -113,6 +119,21 @@ impl Gateway {
     /// Reads of items by their addresses take so long for each from now on.
     pub fn items_take(&self, time: Duration) {
         self.script().item_takes = time;
+    }
+
+    /// Writes of all callers together take that long from now on, and share the line fairly.
+    pub fn takes_rows(&self, a_second: u32) {
+        self.script().rows_a_second = Some(a_second);
+    }
+
+    async fn pass(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let Some(speed) = self.script().rows_a_second else { return self.sink.write(target, rows).await };
+        for slice in rows.chunks(SLICE) {
+            let _line = self.line.lock().await;
+            sleep(Duration::from_secs(slice.len() as u64) / speed).await;
+            self.sink.write(target, slice).await?;
+        }
+        Ok(())
     }
 
     async fn take_time(&self, items: usize) {
@@ -192,7 +213,7 @@ impl Sink for Gateway {
         };
         sleep(Duration::from_millis(2)).await;
         match fate {
-            Fate::Pass => self.sink.write(target, rows).await,
+            Fate::Pass => self.pass(target, rows).await,
             Fate::FailBefore => Err(unavailable()),
             Fate::FailAfter => {
                 self.sink.write(target, rows).await?;

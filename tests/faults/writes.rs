@@ -138,3 +138,58 @@ async fn a_sink_that_wants_few_ticks_at_a_time_gets_no_more_and_all_of_them() {
     assert_eq!(ticks_of_a_backlog(&bench).await, 3);
     bench.assert_equal().await;
 }
+
+/// A backlog of so many rows in so many lists, written to the first target alone.
+fn backlog(bench: &Bench, lists: u64, rows: u64) {
+    for transaction in 0..rows / 500 {
+        let items = (0..500).map(|n| transaction * 500 + n);
+        bench.commit(items.map(|item| insert(&row(item % lists, item, "x"))).collect());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_gets_through_a_sink_that_takes_less_than_its_windows_in_the_time_of_a_lease() {
+    for (speed, rows) in [(3_000, 60_000), (300, 8_000), (40, 2_000)] {
+        let mut bench = Bench::opened().await;
+        (bench.settings.batch_rows, bench.settings.retry_for) = (2_000, Duration::from_secs(60));
+        backlog(&bench, 400, rows);
+        bench.gateway.takes_rows(speed);
+        bench.catches_up().await;
+        bench.assert_equal().await;
+        let sent: usize = bench.gateway.take_sent().iter().map(|call| call.rows.len()).sum();
+        let once = contents_count(&bench, rows);
+        assert!(sent < 3 * once, "{sent} rows were asked for, {once} are there, at {speed} rows a second");
+    }
+}
+
+/// Rows of all targets.
+fn contents_count(bench: &Bench, rows: u64) -> usize {
+    bench.world.mapping.targets.len() * rows as usize
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_gets_through_a_slow_sink_too() {
+    let mut bench = Bench::unopened();
+    bench.settings.retry_for = Duration::from_secs(60);
+    backlog(&bench, 400, 4_000);
+    bench.gateway.takes_rows(100);
+    bench.copies().await;
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_before_the_deadline_is_not_sent_again() {
+    let mut bench = Bench::opened().await;
+    (bench.settings.batch_rows, bench.settings.retry_for) = (2_000, Duration::from_secs(60));
+    bench.settings.writes_at_once = 1;
+    backlog(&bench, 400, 8_000);
+    bench.gateway.takes_rows(500);
+    bench.catches_up().await;
+    bench.assert_equal().await;
+    let calls = bench.gateway.take_sent();
+    let small = calls.iter().filter(|call| call.rows.len() < 600);
+    let mut seen = std::collections::BTreeSet::new();
+    let again = small.flat_map(|call| &call.rows).filter(|row| !seen.insert((row.row.clone(), row.tick)));
+    // part of one small call at each later deadline at most
+    assert!(again.count() < 1_200);
+}

@@ -294,13 +294,13 @@ impl<'a> Settling<'a> {
             return self.write_counted(held, &writes).await;
         }
         let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
-        match send(&*parts.sink, held, &writes).await {
+        match send(&*parts.sink, held, &writes, usize::MAX).await {
             Ok(sent) => {
                 parts.plan.written_to().accepted(sent.accepted);
                 Ok(None)
             }
-            Err(NotWritten::Deadline(None)) => Ok(Some(Attempt::Slow)),
-            Err(NotWritten::Deadline(error)) => Ok(Some(Attempt::Again(error))),
+            Err(NotWritten::Deadline { trouble: None, .. }) => Ok(Some(Attempt::Slow)),
+            Err(NotWritten::Deadline { trouble, .. }) => Ok(Some(Attempt::Again(trouble))),
             Err(NotWritten::Refused { refused, .. }) => match refused.into_iter().next() {
                 Some((_, error)) => Err(error.into()),
                 None => Ok(Some(Attempt::Again(None))),
