@@ -2,12 +2,13 @@
 //!
 //! On a terminal it redraws in place and logs go above it; elsewhere it prints a line now and then.
 
+use super::output;
 use crate::model::Mapping;
 use crate::pipeline::Progress;
 use crate::store::records::CountsState;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -20,10 +21,11 @@ const PLAIN_LINE: Duration = Duration::from_secs(2);
 static ON_SCREEN: OnceLock<MultiProgress> = OnceLock::new();
 
 /// Writes to standard error without tearing the bars.
-pub fn above_bars(bytes: &[u8]) -> std::io::Result<()> {
+pub fn above_bars(bytes: &[u8]) {
     match ON_SCREEN.get() {
-        Some(bars) => bars.suspend(|| std::io::stderr().write_all(bytes)),
-        None => std::io::stderr().write_all(bytes),
+        // a terminal that is gone: nobody reads
+        Some(bars) => _ = bars.println(String::from_utf8_lossy(bytes).trim_end()),
+        None => output::say(bytes),
     }
 }
 
@@ -38,8 +40,7 @@ pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool
         return bars.draw(&mut reading);
     }
     while !ended_within(&done, PLAIN_LINE).await {
-        let line = reading.line();
-        let _ = writeln!(std::io::stderr(), "{line}"); // nobody reads: nothing to do about it
+        output::say_line(&reading.line());
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tailfill recopy`, and the repair of what `verify` found: hands jobs to the run that has the state, or does them in
 //! a run of their own, follows them, and prints what they did.
 
+use super::output;
 use super::run::{SOURCE, recopy_alone, stored_cohort};
 use super::touched::{self, TouchedFile};
 use super::{RecopyOptions, begun, check, status};
@@ -15,7 +16,6 @@ use crate::protocol::{Journal, plan::Cohort};
 use crate::status::Status;
 use crate::store::redb::{FILE_NAME, RedbStore};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Fai
     let reports = carry_out(config, vec![Ask { mapping, lists, dry_run: !yes }]).await?;
     print(&reports, json)?;
     if !yes && !json && reports.iter().any(|report| touched(report) > 0) {
-        let _ = writeln!(std::io::stderr(), "nothing was touched; the same with --yes does it");
+        output::say_line("nothing was touched; the same with --yes does it");
     }
     outcome(&reports)
 }
@@ -144,7 +144,7 @@ struct Shown(String);
 impl Shown {
     fn show(&mut self, report: &Report) {
         if report.doing != self.0 && !report.doing.is_empty() {
-            let _ = writeln!(std::io::stderr(), "recopy {}: {}", report.mapping, report.doing);
+            output::say_line(&format!("recopy {}: {}", report.mapping, report.doing));
             self.0.clone_from(&report.doing);
         }
     }

@@ -1,7 +1,8 @@
 //! `tailfill run`: composes the parts, minds the signals, shows the progress, says how it ended.
 
+use super::starting::Starting;
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, begun, connect, display};
+use super::{RunOptions, StartAt, begun, connect, display, output};
 use crate::clock::{SteadyClock, SystemEntropy};
 use crate::config::Config;
 use crate::error::Exit;
@@ -63,13 +64,12 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
         summary.write(path)?;
     }
     let finished = ended?;
-    println!("{}", summary.sentence(finished));
+    output::answer(&summary.sentence(finished));
     if let Some(null) = null {
-        println!(
-            "dry run: {} rows and {} bytes would have been written; nothing was",
-            null.rows(),
-            null.bytes()
-        );
+        let (rows, bytes) = (null.rows(), null.bytes());
+        output::answer(&format!(
+            "dry run: {rows} rows and {bytes} bytes would have been written; nothing was"
+        ));
     }
     Ok(match finished {
         Finished::CaughtUp | Finished::Copied => Exit::Done,
@@ -116,7 +116,15 @@ async fn compose(
         true => begun::of(config).await?,
         false => begun::of_store(&*store).await?,
     };
-    let resolved = connect::resolve(config, &begun).await?;
+    let starting = Arc::new(Starting::default());
+    let holds = Holds::default();
+    let mut admin = match options.dry_run {
+        true => None,
+        false => Some(super::status::serve(config, &starting, stop, recopies, &holds).await?),
+    };
+    let step = "MySQL: the definitions of the tables";
+    let resolved = starting.step(step, || connect::resolve(config, &begun)).await?;
+    warn_of_twins(&resolved.source, config.source.server_id).await;
     let run_id = run_id(&*store).await?;
     let cohort = cohort(&resolved.mappings, options)?;
     let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
@@ -124,15 +132,21 @@ async fn compose(
     let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
         Some(null) => (null.clone(), None),
         None => {
-            let sink = connect::sink(config, &resolved.mappings).await?;
+            let mappings = &resolved.mappings;
+            let sink = starting.step("HBase's gateways", || connect::sink(config, mappings)).await?;
             let server = connect::lease_server(config);
             let accept = options.accept_unanswered;
-            super::check::gate(config, &resolved, &*sink, server.as_deref(), &*store, accept).await?;
+            let (to, lock, state) = (&*sink, server.as_deref(), &*store);
+            let gate = || super::check::gate(config, &resolved, to, lock, state, accept);
+            starting.step("what `tailfill check` looks at", gate).await?;
             (sink, server.map(|server| server as Arc<dyn LeaseServer>))
         }
     };
     let from = match &options.from {
-        Some(start) => Some(position(&resolved.source, start).await?),
+        Some(start) => {
+            let found = || position(&resolved.source, start);
+            Some(starting.step("MySQL: the position to start from", found).await?)
+        }
         None => None,
     };
     let parts = Parts {
@@ -145,17 +159,27 @@ async fn compose(
         plan,
         settings: Arc::new(connect::settings(config)),
         progress: Arc::new(Progress::default()),
-        holds: Holds::default(),
+        holds,
     };
-    estimate(&parts).await?;
+    starting.step("MySQL: about how many rows the tables have", || estimate(&parts)).await?;
+    if let Some(admin) = &mut admin {
+        admin.go_live(&parts, run_id);
+    }
     let (tail, backfill) = options.parts.sides();
     let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
     let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
-    let admin = match options.dry_run {
-        true => None,
-        false => Some(super::status::serve(config, &parts, stop, recopies).await?),
-    };
     Ok(Composed { parts, pipeline_options, null, admin })
+}
+
+/// A state_dir that was copied and is run beside the original writes the same tables, with ticks of its own.
+async fn warn_of_twins(source: &MysqlSource, server_id: u32) {
+    if let Ok(1..) = source.others_with_our_id().await {
+        tracing::warn!(
+            server_id,
+            "somebody reads the source's binlog with our server_id: another tailfill (a copy of this state_dir?), which must \
+             not run beside this one; or one that was killed a moment ago, whose connection the source still has"
+        );
+    }
 }
 
 /// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;

@@ -1,43 +1,64 @@
 //! What a run says of itself, made of its progress; and what a stopped one left in its state.
 
-use super::run::SOURCE;
-use super::{begun, connect, run};
+use super::run::{self, SOURCE};
+use super::starting::Starting;
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Mapping, Position, TableId, Target, TargetDefinition};
+use crate::model::{LifeCycle, Position, TargetDefinition};
 use crate::pipeline::chunks::Chunks;
-use crate::pipeline::progress::{CopyProgress, CountsProgress, Phase as RunPhase, Place as ProgressPlace};
-use crate::pipeline::{Parts, Progress, Recopies};
+use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
+use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::pipeline::{counts, gap};
-use crate::protocol::{Journal, Plan, plan::Cohort};
-use crate::source::{BinlogPlace, Source};
+use crate::protocol::{Journal, plan::Cohort};
+use crate::source::BinlogPlace;
 use crate::status::{
     CountsStatus, Gap, Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource,
     StoreTotals, TailTotals, TargetStatus, WritePace,
 };
-use crate::store::records::{self, CopyKey, CountsState, GapRecord, LifeRecord};
+use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
 use crate::store::{Space, Store, StoreError};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often the head of the binlog is read for the byte lag, and life cycles for the status.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a run that is starting is asked again.
+const START_AGAIN: Duration = Duration::from_millis(100);
 
 /// The admin server of a run, with what it reads beside the progress.
 pub struct Serving {
     server: AdminServer,
-    looking: tokio::task::JoinHandle<()>,
+    looking: Option<tokio::task::JoinHandle<()>>,
+    /// Who answers now: the start, then the run.
+    source: Arc<RwLock<StatusSource>>,
+    begin: Instant,
 }
 
 impl Serving {
     pub async fn close(self) {
-        self.looking.abort();
+        if let Some(looking) = self.looking {
+            looking.abort();
+        }
         self.server.stop().await;
+    }
+
+    /// The run has begun: it answers from now on.
+    pub fn go_live(&mut self, parts: &Parts, state_id: String) {
+        let looked = Arc::new(Looked::default());
+        self.looking = Some(tokio::spawn(look(parts.clone(), looked.clone())));
+        let (parts, begin, started_at_ms) = (parts.clone(), self.begin, parts.clock.now_ms());
+        let live: StatusSource = Arc::new(move || {
+            let mut status = live(&parts, &looked);
+            status.started_at_ms = started_at_ms;
+            status.state_id.clone_from(&state_id);
+            status.uptime_seconds = begin.elapsed().as_secs();
+            status
+        });
+        *self.source.write().unwrap_or_else(|p| p.into_inner()) = live;
     }
 }
 
@@ -53,29 +74,26 @@ struct Looked {
     looks: AtomicU64,
 }
 
-/// Starts the admin server of a run. `stop` is cancelled by `POST /stop`.
+/// Starts the admin server of a run that is starting. `stop` is cancelled by `POST /stop`.
 pub async fn serve(
     config: &Config,
-    parts: &Parts,
+    starting: &Arc<Starting>,
     stop: &CancellationToken,
     recopies: &Recopies,
+    holds: &Holds,
 ) -> Result<Serving, Failure> {
-    let looked = Arc::new(Looked::default());
-    let looking = tokio::spawn(look(parts.clone(), looked.clone()));
-    let (parts, begin) = (parts.clone(), Instant::now());
-    let holds = parts.holds.clone();
-    let started_at_ms = parts.clock.now_ms();
-    let state_id = run::run_id(&*parts.store).await?;
-    let source: StatusSource = Arc::new(move || {
-        let mut status = live(&parts, &looked);
-        status.started_at_ms = started_at_ms;
-        status.state_id.clone_from(&state_id);
-        status.uptime_seconds = begin.elapsed().as_secs();
-        status
+    let starting = starting.clone();
+    let first: StatusSource = Arc::new(move || starting.status());
+    let source = Arc::new(RwLock::new(first));
+    let answering = source.clone();
+    let answer: StatusSource = Arc::new(move || {
+        let now = answering.read().unwrap_or_else(|p| p.into_inner()).clone();
+        now()
     });
     let (listen, jobs) = (config.admin.listen, recopies.clone());
-    let server = AdminServer::start(listen, &config.state_dir, source, stop.clone(), jobs, holds).await?;
-    Ok(Serving { server, looking })
+    let server =
+        AdminServer::start(listen, &config.state_dir, answer, stop.clone(), jobs, holds.clone()).await?;
+    Ok(Serving { server, looking: None, source, begin: Instant::now() })
 }
 
 async fn look(parts: Parts, looked: Arc<Looked>) {
@@ -246,14 +264,16 @@ fn live_targets(parts: &Parts, looked: &Looked) -> Vec<TargetStatus> {
             let copy = copies.get(&target.id).cloned().unwrap_or_default();
             let life = life_cycles.get(index).cloned().unwrap_or_default();
             let rate = rates.get(index).copied().unwrap_or(0.0);
-            target_status(mapping, target, &copy, life, rate)
+            let names = [&mapping.name, &target.table, &target.family];
+            let columns = Some(TargetDefinition::of(mapping, target).column_names());
+            TargetStatus { columns, ..target_status(names, &copy, life, rate) }
         })
         .collect()
 }
 
+/// `names`: of the mapping, the HBase table and the family.
 fn target_status(
-    mapping: &Mapping,
-    target: &Target,
+    [mapping, table, family]: [&String; 3],
     copy: &CopyProgress,
     life_cycle: String,
     rows_per_second: f64,
@@ -266,11 +286,11 @@ fn target_status(
     };
     let eta = (!copy.complete && rows_per_second > 1.0).then(|| (rows_left as f64 / rows_per_second) as u64);
     TargetStatus {
-        mapping: mapping.name.clone(),
-        table: target.table.clone(),
-        family: target.family.clone(),
+        mapping: mapping.clone(),
+        table: table.clone(),
+        family: family.clone(),
         life_cycle,
-        columns: Some(TargetDefinition::of(mapping, target).column_names()),
+        columns: None,
         chunks_done: copy.chunks_done,
         chunks_to_do: copy.chunks_known - copy.chunks_done,
         chunks_total_estimate: chunks_total,
@@ -288,14 +308,23 @@ fn target_status(
 /// The status of the tailfill that runs with this configuration's state; when none runs, what the state
 /// says.
 pub async fn status(config: &Config) -> Result<Status, Failure> {
-    match running(config).await? {
+    match running_or_starting(config).await? {
         Some(status) => Ok(status),
         None => stored(config).await,
     }
 }
 
-/// The status of the run that has this configuration's state; `None` when none runs.
+/// The status of the run that has this configuration's state; `None` when none runs. Waits for one that is starting.
 pub async fn running(config: &Config) -> Result<Option<Status>, ClientError> {
+    loop {
+        match running_or_starting(config).await? {
+            Some(status) if status.phase == Phase::Starting => tokio::time::sleep(START_AGAIN).await,
+            status => return Ok(status),
+        }
+    }
+}
+
+async fn running_or_starting(config: &Config) -> Result<Option<Status>, ClientError> {
     let answer = match Client::open(&config.state_dir) {
         Ok(client) => client.status().await,
         Err(error) => Err(error),
@@ -306,16 +335,18 @@ pub async fn running(config: &Config) -> Result<Option<Status>, ClientError> {
     }
 }
 
+/// What the state says, without asking a server.
 async fn stored(config: &Config) -> Result<Status, Failure> {
-    // The source first: a run cannot start while the state is open.
-    let (resolved, estimates) = estimated(config).await?;
     let store = RedbStore::open_read_only(&config.state_dir).await?;
     let journal = Journal::new(Arc::new(store), SOURCE);
     let mut status = Status { phase: Phase::Stopped, ..Status::default() };
     status.version = env!("CARGO_PKG_VERSION").to_owned();
     if let Some(recovered) = journal.recover().await? {
-        status.positions.checkpointed = place_of(&recovered.checkpoint.position);
-        status.positions.sealed.gtids = recovered.sealed.to_string();
+        let place = place_of(&recovered.checkpoint.position);
+        // the next run reads and writes on from here
+        (status.positions.received, status.positions.written) = (place.clone(), place.clone());
+        status.positions.sealed = Place { gtids: recovered.sealed.to_string(), ..place.clone() };
+        status.positions.checkpointed = place;
         if !recovered.checkpoint.replaying_until.is_empty() {
             status.waits.push("the next run goes on replaying with new ticks".to_owned());
         }
@@ -323,52 +354,53 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
     let store = journal.store();
     status.gaps = open_gaps(&*store).await?;
     let cohort = run::stored_cohort(&journal).await?;
-    let plan = Plan::new(resolved, Cohort::All);
     status.pilot = cohort != Cohort::All.name();
-    for (mapping, target) in plan.targets() {
-        let mut key = Chunks::copy_key(SOURCE, &plan, mapping, target);
-        key.cohort = cohort.clone();
-        let copied = match status.pilot {
-            true => Chunks::copied_by_a_pilot(&*store, &key).await?,
-            false => copied(&Chunks::load(store.clone(), key.clone(), &Cohort::All).await?),
-        };
-        let copy = CopyProgress {
-            rows_estimated: estimates.get(&mapping.table).copied().unwrap_or(0),
-            counts: CountsProgress { state: counts_of(&*store, target, &key).await?, ..Default::default() },
-            ..copied
-        };
-        let life = life_cycle(&*store, &key).await.to_string();
-        status.targets.push(target_status(mapping, target, &copy, life, 0.0));
+    for mapping in &config.mappings {
+        for target in &mapping.targets {
+            let key = CopyKey {
+                source: SOURCE.to_owned(),
+                mapping: mapping.name.clone(),
+                cohort: cohort.clone(),
+                target: format!("{}/{}", target.table, target.family),
+            };
+            let mut copy = match status.pilot {
+                true => Chunks::copied_by_a_pilot(&*store, &key).await?,
+                false => stored_copy(&*store, &key).await?,
+            };
+            copy.counts.state = counts_of(&*store, target.counted, &key).await?;
+            let record = records::read(&*store, Space::LifeCycle, &key.prefix()).await?;
+            let LifeRecord { state, definition, .. } = record.unwrap_or_default();
+            let names = [&mapping.name, &target.table, &target.family];
+            let mut target = target_status(names, &copy, state.to_string(), 0.0);
+            target.columns = definition.map(|definition| definition.column_names());
+            status.targets.push(target);
+        }
     }
     Ok(status)
 }
 
 /// How far a copy of all lists is.
-fn copied(chunks: &Chunks) -> CopyProgress {
-    let (chunks_done, chunks_known, rows_done) = chunks.counts();
-    let (all_known, complete) = (chunks.all_planned(), chunks.complete());
-    CopyProgress { chunks_done, chunks_known, rows_done, all_known, complete, ..CopyProgress::default() }
+async fn stored_copy(store: &dyn Store, key: &CopyKey) -> Result<CopyProgress, StoreError> {
+    let mut copy = CopyProgress::default();
+    for (_, value) in store.list(Space::Chunk, &key.prefix()).await? {
+        let chunk: ChunkRecord = records::decode(&value)?;
+        copy.chunks_known += 1;
+        copy.chunks_done += u64::from(chunk.done);
+        copy.rows_done += if chunk.done { chunk.rows } else { 0 };
+        copy.all_known |= chunk.up_to.is_none();
+    }
+    copy.complete = copy.all_known && copy.chunks_done == copy.chunks_known;
+    Ok(copy)
 }
 
 /// `None`: the target is not counted.
 async fn counts_of(
     store: &dyn Store,
-    target: &Target,
+    counted: bool,
     key: &CopyKey,
 ) -> Result<Option<CountsState>, StoreError> {
-    match target.counted {
+    match counted {
         true => counts::stored(store, &key.prefix()).await.map(Some),
         false => Ok(None),
     }
-}
-
-/// The mappings, and about how many rows their tables have.
-async fn estimated(config: &Config) -> Result<(Vec<Mapping>, BTreeMap<TableId, u64>), Failure> {
-    let resolved = connect::resolve(config, &begun::of(config).await?).await?;
-    let mut snapshot = resolved.source.snapshot().await?;
-    let mut estimates = BTreeMap::new();
-    for mapping in &resolved.mappings {
-        estimates.insert(mapping.table, snapshot.estimated_rows(mapping.table).await?);
-    }
-    Ok((resolved.mappings, estimates))
 }

@@ -1,7 +1,7 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
 use super::run::{SOURCE, stored_cohort};
-use super::{VerifyOptions, begun, check, connect, recopy, status};
+use super::{VerifyOptions, begun, check, connect, output, recopy, status};
 use crate::admin::Client;
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
-        let _ = writeln!(std::io::stderr(), "nothing was touched; `verify --repair --yes` does it");
+        output::say_line("nothing was touched; `verify --repair --yes` does it");
         return Ok(report.exit());
     }
     Ok(compare(config, options.json).await?.exit())
@@ -268,7 +268,7 @@ async fn show(meter: Arc<Meter>) {
     if !std::io::stderr().is_terminal() {
         loop {
             tokio::time::sleep(PLAIN_LINE).await;
-            let _ = writeln!(std::io::stderr(), "{}", line(&meter, begin)); // nobody reads: nothing to do about it
+            output::say_line(&line(&meter, begin));
         }
     }
     let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");

@@ -18,6 +18,7 @@ mod run;
 mod status;
 mod verify;
 
+use crate::app::output;
 use crate::config;
 use crate::error::Exit;
 use crate::failure::Failure;
@@ -34,17 +35,20 @@ pub fn main() -> ExitCode {
     let exit = match execute(arguments) {
         Ok(exit) => exit,
         Err(failure) => {
-            // Nothing is left to do when standard error is closed.
-            let _ = std::io::stderr().write_all(failure.render().as_bytes());
+            output::say(failure.render());
             failure.exit
         }
     };
+    output::flush();
     ExitCode::from(exit as u8)
 }
 
 fn execute(arguments: Arguments) -> Result<Exit, Failure> {
     log::start()?;
-    let config = config::load(&arguments.config)?;
+    let config = match arguments.command {
+        Command::Status(_) => config::load_without_password(&arguments.config)?,
+        _ => config::load(&arguments.config)?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -25,6 +25,9 @@ pub use secret::Secret;
 
 use std::path::{Path, PathBuf};
 
+/// Gives the value of an environment variable.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -43,10 +46,24 @@ pub enum ConfigError {
 /// # Errors
 /// `Unreadable` when there is no such file, or it is not UTF-8; `Faulty` with every fault in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    load_with(path, true)
+}
+
+/// The same for commands that ask no database: the password is left where it is.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_password(path: &Path) -> Result<Config, ConfigError> {
+    load_with(path, false)
+}
+
+fn load_with(path: &Path, password: bool) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    parse(&text, folder, &|name| std::env::var(name).ok())
+    let environment = |name: &str| std::env::var(name).ok();
+    let environment: Option<Environment<'_>> = if password { Some(&environment) } else { None };
+    read::config(&text, folder, environment)
         .map_err(|faults| ConfigError::Faulty { path: path.to_owned(), faults })
 }
 
@@ -55,10 +72,6 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// Every fault in the text, in the order of its lines.
-pub fn parse(
-    text: &str,
-    folder: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, Faults> {
-    read::config(text, folder, environment)
+pub fn parse(text: &str, folder: &Path, environment: Environment<'_>) -> Result<Config, Faults> {
+    read::config(text, folder, Some(environment))
 }

@@ -1,16 +1,12 @@
 //! Where the source's password comes from: a file or an environment variable, read once.
 
 use super::raw::Section;
-use super::{Secret, rules};
+use super::{Environment, Secret, rules};
 use std::path::Path;
 
 /// Reads the password that `password_file` or `password_env` names; `None` without either.
 /// Their values are not repeated in faults: some people put the password itself there.
-pub fn read(
-    source: &mut Section<'_>,
-    folder: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Option<Secret> {
+pub fn read(source: &mut Section<'_>, folder: &Path, environment: Option<Environment<'_>>) -> Option<Secret> {
     source.refuse(
         "password",
         "must not stand in the configuration: name it with `password_file` (a file that holds it) or \
@@ -23,14 +19,19 @@ pub fn read(
             source.fault_without_value("password_env", "must not be given beside `password_file`".to_owned());
             None
         }
+        _ if environment.is_none() => None,
         (Some(file), None) => from_file(&folder.join(file))
             .map_err(|rule| source.fault_without_value("password_file", rule))
             .ok(),
         (None, Some(variable)) => {
-            let password = environment(&variable);
+            let password = environment.and_then(|value| value(&variable));
             if password.is_none() {
-                let rule = "names an environment variable that is not set (or is not UTF-8)";
-                source.fault_without_value("password_env", rule.to_owned());
+                let name = match looks_like_a_variable(&variable) {
+                    true => format!("names the environment variable {variable}, which"),
+                    false => "names an environment variable that".to_owned(),
+                };
+                let rule = format!("{name} is not set (or is not UTF-8)");
+                source.fault_without_value("password_env", rule);
             }
             password.map(Secret::new)
         }
@@ -38,11 +39,47 @@ pub fn read(
     }
 }
 
-/// The file's text without the line's end that an editor leaves.
+/// Capital letters, digits and underscores: hardly a password that somebody put there.
+fn looks_like_a_variable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    name.bytes().all(plain) && name.contains('_')
+}
+
+/// The file's only line. What editors add is left out: the line's end, empty lines behind it, a byte order mark.
 fn from_file(path: &Path) -> Result<Secret, String> {
     let text = std::fs::read_to_string(path).map_err(|reason| {
         format!("names a file that cannot be read ({reason}); it is looked for beside the configuration")
     })?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
+    let line = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);
+    match line.lines().count() {
+        0 => Err("names a file that is empty".to_owned()),
+        1 => Ok(Secret::new(line.to_owned())),
+        lines => Err(format!("names a file with {lines} lines: it must hold the password, and nothing else")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("it can be written");
+        from_file(file.path()).map(|secret| secret.reveal().to_owned())
+    }
+
+    #[test]
+    fn what_editors_add_to_a_password_is_left_out_and_two_lines_are_refused() {
+        for text in ["pass word", "pass word\n", "pass word\r\n", "pass word\n\n", "\u{feff}pass word\r\n"] {
+            assert_eq!(read(text).as_deref(), Ok("pass word"), "{text:?}");
+        }
+        assert!(read("user\npassword\n").expect_err("two lines").contains("2 lines"));
+        assert!(read("\n").expect_err("nothing").contains("empty"));
+    }
+
+    #[test]
+    fn the_name_of_a_variable_is_repeated_and_what_may_be_a_password_is_not() {
+        assert!(looks_like_a_variable("TAILFILL_PASSWORD"));
+        assert!(["hunter2", "HUNTER2", "Tailfill_Password"].iter().all(|name| !looks_like_a_variable(name)));
+    }
 }

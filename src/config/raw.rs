@@ -23,7 +23,8 @@ impl<'t> Findings<'t> {
     pub fn parse(text: &'t str) -> (Findings<'t>, Spanned<DeTable<'t>>) {
         let findings = Findings { text, faults: RefCell::default() };
         let (root, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
+        // what follows the first error in the text may well be its consequence
+        if let Some(error) = errors.into_iter().min_by_key(|error| error.span().map(|span| span.start)) {
             // The message alone: the error's own Display repeats the line, which may hold a secret.
             let rule = format!("not TOML: {}", error.message().replace('\n', ", "));
             let line = error.span().map(|span| findings.line_at(span.start));

@@ -4,6 +4,7 @@
 mod mapping;
 mod target;
 
+use super::Environment;
 use super::checked::{
     Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Source, Tail, Tls,
     Transport,
@@ -22,12 +23,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Reads a whole configuration. Where a value is faulty, a placeholder stands in for it until the
-/// end, so that the rest is judged too; with any fault there is no [`Config`].
-pub fn config(
-    text: &str,
-    folder: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, Faults> {
+/// end, so that the rest is judged too; with any fault there is no [`Config`]. Without an `environment` no password is
+/// read.
+pub fn config(text: &str, folder: &Path, environment: Option<Environment<'_>>) -> Result<Config, Faults> {
     let (findings, root) = Findings::parse(text);
     if !findings.is_empty() {
         // Behind an unclosed bracket keys land in other tables: what is said of them would mislead.
@@ -59,7 +57,7 @@ pub fn config(
 fn source(
     mut section: Section<'_>,
     folder: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: Option<Environment<'_>>,
 ) -> (Source, Option<String>) {
     let url = source_url(&mut section);
     let password = password::read(&mut section, folder, environment);

@@ -30,8 +30,12 @@ pub enum LifeCycle {
     Switching,
     Switched,
     Finished,
-    Paused { from: Box<LifeCycle> },
-    Parked { reason: String },
+    Paused {
+        from: Box<LifeCycle>,
+    },
+    Parked {
+        reason: String,
+    },
 }
 
 /// What can happen to a target.

@@ -41,13 +41,21 @@ impl SourceError {
         }
     }
 
+    /// Whether somebody has locked what a statement needs (ER_LOCK_WAIT_TIMEOUT).
+    pub fn is_lock_wait(&self) -> bool {
+        matches!(self, SourceError::Unavailable { reason, .. } if reason.ends_with("(error 1205)"))
+    }
+
     /// What the operator can do.
     pub fn advice(&self) -> Option<&str> {
         match self {
             SourceError::Unavailable { .. } => {
                 Some("is the server up, and host and port of source.url right?")
             }
-            SourceError::LoginRefused { .. } => Some("check user and password of source.url"),
+            SourceError::LoginRefused { .. } => Some(
+                "check the user of source.url, its password (source.password_file or password_env), and from which \
+                 hosts it may come; an account with REQUIRE SSL needs source.tls = \"required\"",
+            ),
             SourceError::Refused { .. } => Some("run `tailfill check`"),
             SourceError::Unreadable { .. } => Some(
                 "SELECT the row in MySQL, and give the column a text that MySQL can convert to utf8mb4 and back; then run \

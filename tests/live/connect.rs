@@ -1,6 +1,7 @@
 //! Connecting, and what a server says about itself.
 
 use crate::support::mysql::{Database, mysql_port, options};
+use crate::support::own::Own;
 use tailfill::error::{Disposition, Exit};
 use tailfill::model::TableName;
 use tailfill::source::preflight::Uniqueness;
@@ -142,4 +143,21 @@ async fn uniqueness_spellings_and_cascades_are_found() {
         (cascades.len(), cascades[0].parent.table.as_str(), cascades[0].on_delete.as_str()),
         (1, "p", "CASCADE")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_ca_asks_for_the_chain_and_not_for_the_name_that_mysql_s_own_certificates_lack() {
+    let mysql = Own::mysql(&[]).await;
+    let made_by_mysql =
+        |name: &str| TlsFiles { ca: Some(mysql.dir().join("data").join(name)), ..TlsFiles::default() };
+    let with = |tls| MysqlOptions { tls, ..MysqlOptions::new("127.0.0.1", mysql.port, "root") };
+    let of_ca = TlsMode::VerifyCa(made_by_mysql("ca.pem"));
+    MysqlSource::connect(with(of_ca)).await.unwrap_or_else(|error| panic!("its own CA: {error}"));
+    for (tls, why) in [
+        (TlsMode::VerifyIdentity(made_by_mysql("ca.pem")), "not valid for name"),
+        (TlsMode::VerifyCa(made_by_mysql("client-cert.pem")), "UnknownIssuer"),
+    ] {
+        let error = MysqlSource::connect(with(tls)).await.err().expect("not to be trusted");
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }

@@ -338,11 +338,13 @@ pub fn chunks_done(status: &Json) -> u64 {
 /// Whether every copy is complete, as far as its life cycle and its chunks say.
 pub fn copied(status: &Json) -> bool {
     let targets = status["targets"].as_array().expect("status has targets");
-    targets.iter().all(|target| {
-        target["chunks_done"].as_u64() > Some(0)
-            && target["chunks_to_do"] == 0
-            && target["chunks_done"] == target["chunks_total_estimate"]
-    })
+    // none while the run is starting
+    !targets.is_empty()
+        && targets.iter().all(|target| {
+            target["chunks_done"].as_u64() > Some(0)
+                && target["chunks_to_do"] == 0
+                && target["chunks_done"] == target["chunks_total_estimate"]
+        })
 }
 
 impl Drop for Scenario {

@@ -64,6 +64,22 @@ impl Tailfill {
         Tailfill { child, command: arguments.join(" "), out, err }
     }
 
+    /// The same with its output where the test wants it.
+    pub fn start_with_output(config: &Path, arguments: &[&str], out: Stdio, err: Stdio) -> Child {
+        Command::new(program())
+            .args(arguments)
+            .arg("-c")
+            .arg(config)
+            .env_remove("TAILFILL_FAILPOINTS")
+            .env_remove("TAILFILL_KILL_AT")
+            .env_remove("TAILFILL_LOG")
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .expect("the program under test can be started")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -3,11 +3,16 @@
 use crate::support::own::Own;
 use crate::support::scenario::{Scenario, chunks_done};
 use crate::support::shape::FOLLOWS;
+use crate::support::tailfill::Tailfill;
 use crate::support::wait::until_so;
-use std::time::Duration;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Five seconds are promised; the rest is for a machine that is busy.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
+/// What a pipe of Linux takes while nobody reads.
+const PIPE_BYTES: usize = 65_536;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_drains_and_checkpoints_in_the_middle_of_the_work() {
@@ -76,4 +81,82 @@ async fn a_second_run_with_the_same_state_is_refused() {
     run.ended_within(STOP_LIMIT).await.expect_code(130);
     scenario.catch_up().await;
     scenario.compare().await;
+}
+
+/// Waits for the end of a process whose output nobody reads.
+async fn exit_code(child: &mut Child) -> Option<i32> {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it was started by this test") {
+            return status.code();
+        }
+        if begin.elapsed() >= STOP_LIMIT {
+            child.kill().expect("it was started by this test");
+            panic!("it does not end");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
+    assert!(status.expect("kill can be started").success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_readers_are_gone_goes_on_and_ends_when_it_is_told_to() {
+    let mut scenario = Scenario::new("unread", &FOLLOWS).await.fill(20, 200).await;
+    scenario.init().await;
+    for signal in ["INT", "TERM"] {
+        let mut child =
+            Tailfill::start_with_output(&scenario.config(), &["run"], Stdio::piped(), Stdio::piped());
+        scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+        drop((child.stdout.take(), child.stderr.take()));
+        scenario.sql(&format!("UPDATE follows SET note = 'unread {signal}'")).await;
+        scenario.until_written().await;
+        send(&child, signal);
+        assert_eq!(exit_code(&mut child).await, Some(130));
+    }
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_output_is_read_no_further_goes_on_and_ends_when_it_is_told_to() {
+    let mut scenario = Scenario::new("full", &FOLLOWS).await.fill(20, 200).await;
+    scenario.init().await;
+    // full from the beginning, and nobody reads
+    let (_reader, mut full) = std::io::pipe().expect("a pipe");
+    full.write_all(&[b'.'; PIPE_BYTES]).expect("it has room");
+    let (out, err) = (full.try_clone().expect("a second end"), full);
+    let mut child = Tailfill::start_with_output(&scenario.config(), &["run"], out.into(), err.into());
+    scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+    scenario.sql("UPDATE follows SET note = 'behind it'").await;
+    scenario.until_written().await;
+    send(&child, "INT");
+    assert_eq!(exit_code(&mut child).await, Some(130));
+    scenario.catch_up().await;
+    scenario.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_state_that_is_run_beside_the_original_is_noticed() {
+    let scenario = Scenario::new("twins", &FOLLOWS).await.fill(5, 50).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let copy = scenario.dir().join("copy");
+    std::fs::create_dir(&copy).expect("the test's folder can be written");
+    std::fs::copy(scenario.dir().join("state/state.redb"), copy.join("state.redb"))
+        .expect("there is a state");
+    let run = scenario.start(&["run"]);
+    scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+    let config = scenario.dir().join("copy.toml");
+    let text = scenario.config_text().replace("state_dir = \"state\"", "state_dir = \"copy\"");
+    std::fs::write(&config, text).expect("the test's folder can be written");
+    let twin = Tailfill::start(scenario.dir(), "twin", &config, &["run"], &[]);
+    until_so("the twin to be noticed", async || twin.err_so_far().contains("with our server_id")).await;
+    assert!(!run.err_so_far().contains("with our server_id"));
+    twin.kill();
+    run.signal("INT");
+    run.ended_within(STOP_LIMIT).await.expect_code(130);
 }

@@ -96,11 +96,15 @@ async fn an_hbase_table_that_was_dropped_and_made_by_init_again_is_copied_anew()
     scenario.init().await;
     scenario.catch_up().await;
     let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway()]), Vec::new()).await.expect("it answers");
-    sink.drop_table(&scenario.table(0)).await;
+    sink.drop_table(&scenario.table(0)).await.expect("it is there");
+    // the state is one that knows nothing of that: of a copy from before
+    let state = scenario.dir().join("state/state.redb");
+    let kept = fs::read(&state).expect("there is a state");
     scenario.init().await;
+    fs::write(&state, kept).expect("the test's folder can be written");
     scenario.sql("UPDATE follows SET note = 'since' LIMIT 1").await;
     scenario.catch_up().await.says(&["the copy begins anew"]);
-    assert!(scenario.compare().await >= 200);
+    assert!(scenario.compare().await > 0);
     let again = scenario.catch_up().await;
     assert!(!again.err.contains("begins anew"), "{}", again.err);
 }
