@@ -124,7 +124,6 @@ async fn compose(
     };
     let step = "MySQL: the definitions of the tables";
     let resolved = starting.step(step, || connect::resolve(config, &begun)).await?;
-    warn_of_twins(&resolved.source, config.source.server_id).await;
     let run_id = run_id(&*store).await?;
     let cohort = cohort(&resolved.mappings, options)?;
     let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
@@ -169,17 +168,6 @@ async fn compose(
     let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
     let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
     Ok(Composed { parts, pipeline_options, null, admin })
-}
-
-/// A state_dir that was copied and is run beside the original writes the same tables, with ticks of its own.
-async fn warn_of_twins(source: &MysqlSource, server_id: u32) {
-    if let Ok(1..) = source.others_with_our_id().await {
-        tracing::warn!(
-            server_id,
-            "somebody reads the source's binlog with our server_id: another tailfill (a copy of this state_dir?), which must \
-             not run beside this one; or one that was killed a moment ago, whose connection the source still has"
-        );
-    }
 }
 
 /// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;

@@ -120,16 +120,6 @@ impl MysqlSource {
         self.session.position(gtids, String::new(), 0)
     }
 
-    /// Replicas that read this server's binlog now under our `server_id`: before a run reads it, other runs, and those
-    /// that were killed a moment ago.
-    pub async fn others_with_our_id(&self) -> Result<usize, SourceError> {
-        let session = &self.session;
-        let statement = if session.version >= (8, 0, 22) { "SHOW REPLICAS" } else { "SHOW SLAVE HOSTS" };
-        let ours = Some(u64::from(session.options.server_id));
-        let rows = session.query("the list of replicas", statement).await?;
-        Ok(rows.iter().filter(|row| super::connection::number_at(row, 0) == ours).count())
-    }
-
     pub(crate) fn session(&self) -> &Session {
         &self.session
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hbase_thrift::hbase::{HbaseSyncClient, THbaseSyncClient};
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TableState};
+use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TABLE_ATTRIBUTE, TableState};
 use thrift::protocol::{TBinaryInputProtocol, TBinaryOutputProtocol};
 use thrift::transport::{TBufferedReadTransport, TBufferedWriteTransport, TIoChannel, TTcpChannel};
 
@@ -193,7 +193,8 @@ async fn the_statements_for_the_shell_do_in_the_shell_what_init_does_itself() {
     let gateway = format!("127.0.0.1:{buffered}");
     let sink =
         HbaseSink::connect(HbaseOptions::new(vec![gateway]), tables.to_vec()).await.expect("it answers");
-    let states = (sink.describe(TargetId(0)).await.unwrap(), sink.describe(TargetId(1)).await.unwrap());
+    let mut states = (sink.describe(TargetId(0)).await.unwrap(), sink.describe(TargetId(1)).await.unwrap());
+    assert_ne!(table_id(&mut states.0), table_id(&mut states.1), "each table has an id of its own");
     assert!(matches!(states.0, TableState::Present { family: Some(_), .. }));
     assert_eq!(states.0, states.1, "both have the same settings, and are of the same state");
     assert_eq!(regions(&own), regions(&by_init));
@@ -259,4 +260,10 @@ async fn a_server_that_is_away_is_told_and_nothing_is_made() {
         setup.tailfill_with(&config, &["init"]).await.code(1).says(&[&away]);
     }
     assert_eq!(run_attribute(&setup).await, None);
+}
+
+/// Takes the id of a table out of what is known of it.
+fn table_id(state: &mut TableState) -> String {
+    let TableState::Present { attributes: Some(attributes), .. } = state else { panic!("{state:?}") };
+    attributes.remove(TABLE_ATTRIBUTE).expect("init gives each table one")
 }

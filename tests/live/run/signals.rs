@@ -138,25 +138,3 @@ async fn a_run_whose_output_is_read_no_further_goes_on_and_ends_when_it_is_told_
     scenario.catch_up().await;
     scenario.compare().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_the_state_that_is_run_beside_the_original_is_noticed() {
-    let scenario = Scenario::new("twins", &FOLLOWS).await.fill(5, 50).await;
-    scenario.init().await;
-    scenario.catch_up().await;
-    let copy = scenario.dir().join("copy");
-    std::fs::create_dir(&copy).expect("the test's folder can be written");
-    std::fs::copy(scenario.dir().join("state/state.redb"), copy.join("state.redb"))
-        .expect("there is a state");
-    let run = scenario.start(&["run"]);
-    scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
-    let config = scenario.dir().join("copy.toml");
-    let text = scenario.config_text().replace("state_dir = \"state\"", "state_dir = \"copy\"");
-    std::fs::write(&config, text).expect("the test's folder can be written");
-    let twin = Tailfill::start(scenario.dir(), "twin", &config, &["run"], &[]);
-    until_so("the twin to be noticed", async || twin.err_so_far().contains("with our server_id")).await;
-    assert!(!run.err_so_far().contains("with our server_id"));
-    twin.kill();
-    run.signal("INT");
-    run.ended_within(STOP_LIMIT).await.expect_code(130);
-}
