@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use tailfill::failpoints::Failpoints;
 use tailfill::model::{
-    CellForm, Column, ColumnType, Layout, Mapping, MappingId, OrderKey, RowChangeRef, TableId, TableName,
-    TableSchema, Target, TargetId, Tick, ValueEncoding,
+    CellForm, Column, ColumnType, Definition, Layout, Mapping, MappingId, OrderKey, RowChangeRef, TableId,
+    TableName, TableSchema, Target, TargetId, Tick, ValueEncoding,
 };
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Coalescer, Plan};
@@ -81,12 +81,22 @@ fn table_plan() -> TablePlan {
         column(wire::DATETIME2, [3, 0]),
         column(wire::VARCHAR, 256_u16.to_le_bytes()),
     ];
-    let map = TableMap { id: 7, schema: "bench".into(), table: "follows".into(), columns, names: None };
+    let map = TableMap {
+        id: 7,
+        schema: "bench".into(),
+        table: "follows".into(),
+        columns,
+        names: None,
+        unsigned: vec![None; 4],
+        binary: vec![None; 4],
+        labels: vec![None; 4],
+    };
     let (schema, charsets) = (Arc::new(schema()), Default::default());
+    let present = Definition::of((*schema).clone());
     let input = PlanInput {
         table: TableId(0),
         registered: &schema,
-        present: &schema,
+        present: &present,
         used: &[0, 1, 2, 3],
         keys: &[0, 1],
         charsets: &charsets,

@@ -129,4 +129,14 @@ switches! {
     statement_format_trusted = "statement-format-trusted";
     /// An HBase table is taken for the one that the rows were copied into because it has the same name.
     table_not_compared = "table-not-compared";
+    /// Rows are read by the definition that the server has now, not by that of their position.
+    definition_of_now = "definition-of-now";
+    /// A definition is believed as it was read, without a look ahead.
+    definition_not_proven = "definition-not-proven";
+    /// A definition is used without being durable.
+    definition_after_rows = "definition-after-rows";
+    /// A parking is in no history: a restart reads the rows behind it.
+    parking_forgotten = "parking-forgotten";
+    /// Rows are read by the definition whatever their table map says of them.
+    wire_not_checked = "wire-not-checked";
 }

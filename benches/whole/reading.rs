@@ -190,6 +190,7 @@ async fn encoded(
         settings: Arc::new(Settings::default()),
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
+        definitions: tailfill::pipeline::Definitions::default(),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());
     let options = RunOptions { tail, backfill: !tail, from, until_caught_up: false, accept_gap: false };

@@ -159,6 +159,7 @@ async fn compose(
         settings: Arc::new(connect::settings(config)),
         progress: Arc::new(Progress::default()),
         holds,
+        definitions: pipeline::Definitions::default(),
     };
     starting.step("MySQL: about how many rows the tables have", || estimate(&parts)).await?;
     if let Some(admin) = &mut admin {

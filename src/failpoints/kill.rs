@@ -56,6 +56,8 @@ points! {
     RecopyNoted = "recopy-noted";
     /// What a re-copy has read again is written, and its leases are held.
     RecopyWritten = "recopy-written";
+    /// A table is parked durably, and the checkpoint is before that.
+    TableParked = "table-parked";
 }
 
 /// Dies here where a test says so.

@@ -6,6 +6,7 @@
 pub mod change;
 mod date_text;
 pub mod gtid;
+pub mod history;
 pub mod life_cycle;
 pub mod mapping;
 pub mod position;
@@ -17,6 +18,7 @@ pub mod value;
 
 pub use change::{Row, RowChange, RowChangeRef};
 pub use gtid::{Gtid, GtidSet};
+pub use history::{Definition, Histories, History, Parking};
 pub use life_cycle::{LifeCycle, LifeEvent};
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
 pub use position::{Point, Position, Witness};

@@ -6,11 +6,11 @@
 //! need, and these take the targets back. New ticks lie above the journal's highest (I1).
 
 use super::identity::{self, Seen};
-use super::life;
 use super::opening;
 use super::patience::retried;
 use super::recopy::{Ask, Recopies};
 use super::settings::Parts;
+use super::{definitions, life};
 use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, Witness};
 use crate::protocol::plan::Cohort;
 use crate::protocol::{Journal, ProtocolError, Recovered};
@@ -94,6 +94,7 @@ async fn go_over(
     let mappings = mappings.into_iter().collect();
     let gap = GapRecord { from, to: to.clone(), reason, accepted_at_ms: parts.clock.now_ms(), mappings };
     let mut gaps = stored(&*parts.store).await?;
+    put.extend(definitions::over_gap(parts, &to, "what happened to the table in there is not known")?);
     gaps.gaps.push(gap);
     put.push((Space::Meta, KEY.to_vec(), records::encode(&gaps)?));
     if parts.settings.failpoints.gap_forgotten() {

@@ -1,32 +1,31 @@
 //! The life of each copy: where it stands, durably, and parking.
 //!
 //! A target that cannot be written to is *parked*: the others go on, and it has missed changes from then on. That is
-//! durable before anything is left out, so the checkpoint may pass what the target does not have (I5). The last
-//! target is never parked: then the run ends with the error, and nothing is lost.
+//! durable before anything is left out, so the checkpoint may pass what the target does not have (I5).
+//!
+//! Where HBase refuses every target, none is parked: the run ends with the error, and nothing is lost. A change that
+//! cannot be followed, or has no place in HBase, parks also the last one: ending the run would not bring it past that
+//! change, and the run stays up to take a re-copy.
 
 use super::copy::Copy;
-use super::recopy::Recopies;
+use super::definitions;
 use super::settings::Parts;
 use super::supervisor::RunOptions;
 use crate::advice;
 use crate::error::chain;
-use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, TargetId, life_cycle};
+use crate::model::{
+    LifeCycle, LifeEvent, Mapping, Parking, TableId, Target, TargetDefinition, TargetId, life_cycle,
+};
 use crate::protocol::{ProtocolError, Verdict};
 use crate::sink::hbase::PROBE_ROW;
 use crate::sink::{ScanRange, Sink, SinkError};
 use crate::store::records::{self, CopyKey, LifeRecord};
-use crate::store::{Commit, Space, Store, StoreError};
+use crate::store::{Commit, Put, Space, Store, StoreError};
 use std::sync::Arc;
 
 /// Looks at what the store says of the copies, before anything is done: takes parked ones out of the run, and refuses
 /// what cannot go on. `continued`: something was tailed with this state before.
-/// `recopies`: those that the run begins with may take parked targets back.
-pub async fn examine(
-    parts: &Parts,
-    copies: &[Arc<Copy>],
-    continued: bool,
-    recopies: &Recopies,
-) -> Result<(), ProtocolError> {
+pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Result<(), ProtocolError> {
     for copy in copies {
         let key = key_of(copy).await;
         let record = match record_of(parts, &key).await? {
@@ -43,21 +42,52 @@ pub async fn examine(
                 put(parts, &key, record, LifeEvent::Parked { reason: reason.clone() }).await?;
                 found_parked(parts, copy, &reason);
             }
+            _ if park_with_table(parts, copy, &key).await? => {}
             Standing::Moved(changes) => return Err(refuse_moved(copy, &changes)),
             Standing::Begins if continued => refuse_rows_of_others(parts, copy).await?,
             Standing::Begins | Standing::Changed(_) | Standing::GoesOn => {}
         }
     }
-    let unparks = |copy: &Arc<Copy>| recopies.unparks(&copy.mapping.name);
-    if parts.plan.written_to().active() == 0 && !copies.iter().any(unparks) {
-        return Err(ProtocolError::Refused {
-            reason: "every target is parked".into(),
-            advice:
-                "see `tailfill status`, mend the cause, and copy again: `tailfill recopy MAPPING`, or into other HBase tables"
-                    .into(),
-        });
+    if parts.plan.written_to().active() == 0 {
+        tracing::warn!(
+            "every target is parked: the run goes on without writing; `tailfill recopy MAPPING --yes` brings them back"
+        );
     }
     Ok(())
+}
+
+/// A target of a table that is parked misses its changes too, whenever it came into the configuration.
+async fn park_with_table(parts: &Parts, copy: &Copy, key: &CopyKey) -> Result<bool, ProtocolError> {
+    let Some(parking) = parts.definitions.parking(&copy.mapping.schema.name) else { return Ok(false) };
+    let record = record_of(parts, key).await?;
+    let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+    let event = definitions::parked_event(&copy.mapping.name, &parking);
+    put(parts, key, record, event).await?;
+    tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, reason = %parking, "the target is parked");
+    parts.plan.written_to().park(copy.target.id);
+    Ok(true)
+}
+
+/// The records of all targets of a table's mappings once they are parked; those that are parked already stay as they are.
+pub async fn records_of_parked(
+    parts: &Parts,
+    table: TableId,
+    parking: &Parking,
+) -> Result<Vec<Put>, ProtocolError> {
+    let mut put = Vec::new();
+    for mapping in parts.plan.of_table(table) {
+        for target in &mapping.targets {
+            let key = super::chunks::Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
+            let record = record_of(parts, &key).await?;
+            let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+            if !matches!(record.state, LifeCycle::Parked { .. }) {
+                let next = after(&key, record, definitions::parked_event(&mapping.name, parking))?;
+                put.push((Space::LifeCycle, key.prefix(), records::encode(&next)?));
+            }
+            tracing::error!(mapping = %mapping.name, table = %target.table, reason = %parking, "parked");
+        }
+    }
+    Ok(put)
 }
 
 fn found_parked(parts: &Parts, copy: &Copy, reason: &str) {

@@ -17,6 +17,7 @@ pub mod chunks;
 pub mod copy;
 pub mod counting;
 pub mod counts;
+pub mod definitions;
 pub mod fence;
 pub mod gap;
 pub mod holds;
@@ -44,6 +45,7 @@ pub mod walk;
 pub mod window;
 pub mod writer;
 
+pub use definitions::Definitions;
 pub use holds::Holds;
 pub use progress::Progress;
 pub use recopy::Recopies;

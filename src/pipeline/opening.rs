@@ -1,15 +1,16 @@
 //! Where a run goes on from: its first start, the checkpoint, or an older position with new ticks. Durable before
 //! anything is read.
 
-use super::identity;
 use super::patience::retried;
-use super::progress::{Phase, Place};
+use super::progress::{Phase, Place, Waiter};
 use super::settings::Parts;
 use super::supervisor::RunOptions;
+use super::{definitions, identity};
 use crate::model::{GtidSet, Position, Tick, Witness};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::store::records::CheckpointRecord;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
 const LEAD_WARNED: Duration = Duration::from_secs(1);
@@ -38,18 +39,35 @@ async fn open_first(
     refuse_prepared_xa(parts).await?;
     let (position, replaying_until) = match &options.from {
         Some(position) => {
+            if let Some(found) = definitions::begin(parts, &position.gtids).await? {
+                return Err(definitions::refused_from(&found.0, &found.1));
+            }
             // everything from there to here is tailed with new ticks: older states may show until then
             (position.clone(), parts.source.executed().await?)
         }
-        None if parts.settings.failpoints.start_from_binlog_status() => {
-            (parts.source.head().await?, GtidSet::default())
-        }
-        None => (parts.source.start().await?, GtidSet::default()),
+        None => (first_position(parts).await?, GtidSet::default()),
     };
     tracing::info!(%position, "starting for the first time");
     let witness = identity::witness(parts, &position.gtids).await?;
     let from = CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness };
     open_at(parts, journal, from).await
+}
+
+/// A position from which every table is known.
+async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
+    loop {
+        let position = match parts.settings.failpoints.start_from_binlog_status() {
+            true => parts.source.head().await?,
+            false => parts.source.start().await?,
+        };
+        let Some((table, found)) = definitions::begin(parts, &position.gtids).await? else {
+            parts.progress.go_on(Waiter::Source);
+            return Ok(position);
+        };
+        let waits = format!("a position from which the definition of {table} is known: {found}");
+        parts.progress.wait_for(Waiter::Source, waits);
+        sleep(definitions::PROVE_AGAIN).await;
+    }
 }
 
 async fn open_again(
@@ -72,6 +90,7 @@ async fn open_again(
                 advice: "leave --from away to continue from the checkpoint".into(),
             });
         }
+        definitions::begin_earlier(parts, &position.gtids).await?;
         tracing::info!(%position, "replaying with new ticks from an older position");
         let witness = identity::witness(parts, &position.gtids).await?;
         return replay(parts, journal, position.clone(), witness, found).await;

@@ -5,14 +5,15 @@
 //! place between transactions that is also one between batches. While journaled batches are to be
 //! replayed, the journal's entries say where to cut, and nothing else (I2).
 
-use super::life;
 use super::progress::{Phase, Positions};
 use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, SealedBatch, TurnRequest};
 use super::settings::Parts;
-use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
+use super::{definitions, life};
+use crate::failpoints::{KillPoint, kill_at};
+use crate::model::{Gtid, GtidSet, Parking, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
-use crate::source::{BinlogPlace, Changes, StreamEvent};
-use std::collections::VecDeque;
+use crate::source::{BinlogPlace, Changes, SourceError, StreamEvent};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -90,6 +91,9 @@ struct Sealer<'a> {
     turns: Vec<TurnRequest>,
     /// Targets that the last change has no place in.
     refused: Vec<(TargetId, ProtocolError)>,
+    /// Tables that were parked in this process, with the transaction in which that begins: its rows are enumerated up to
+    /// there, at every attempt to read it.
+    left_out: BTreeMap<TableId, Gtid>,
 }
 
 /// The batch that is being filled.
@@ -136,6 +140,7 @@ impl<'a> Sealer<'a> {
             due: None,
             turns: Vec::new(),
             refused: Vec::new(),
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -187,8 +192,54 @@ impl<'a> Sealer<'a> {
             }
             StreamEvent::Changes(changes) => self.changes(&changes).await,
             StreamEvent::End { gtid, place } => self.end(gtid, place).await,
-            StreamEvent::Heartbeat { .. } => Ok(()),
+            StreamEvent::Parked { table, parking } => self.park(table, *parking).await,
+            StreamEvent::Defined { table, since, .. } => {
+                self.define(table, since);
+                Ok(())
+            }
+            StreamEvent::Heartbeat { .. } | StreamEvent::Waits { .. } => Ok(()),
         }
+    }
+
+    /// Nothing later is taken in before this is durable.
+    async fn park(&mut self, table: TableId, parking: Parking) -> Result<(), ProtocolError> {
+        let Some(gtid) = self.transaction.as_ref().map(|open| open.gtid.clone()) else {
+            return Err(self.not_understood(format!("outside a transaction: {parking}")));
+        };
+        self.left_out.insert(table, gtid.clone());
+        definitions::park(self.parts, table, &gtid, parking).await?;
+        kill_at(KillPoint::TableParked);
+        Ok(())
+    }
+
+    /// A definition ends the parking that this sealer knows of only where it is the newest: another one was read before
+    /// the parking was known.
+    fn define(&mut self, table: TableId, since: GtidSet) {
+        let Some(name) = definitions::name_of(self.parts, table) else { return };
+        if self
+            .parts
+            .definitions
+            .of(&name)
+            .last()
+            .is_some_and(|last| last.since == since && !last.is_parking())
+        {
+            self.left_out.remove(&table);
+            self.parts.definitions.reaches(&name, since);
+        }
+    }
+
+    /// A row that does not decode parks its table.
+    async fn undecodable(&mut self, error: SourceError) -> Result<(), ProtocolError> {
+        let SourceError::Undecodable { table, name, place, reason } = error else { return Err(error.into()) };
+        let Some(transaction) = &self.transaction else {
+            return Err(self.not_understood("a row change outside a transaction".into()));
+        };
+        if self.left_out.contains_key(&table) {
+            return Ok(());
+        }
+        let reason = format!("a row of {name} does not decode: {reason}");
+        let gtid = Some(transaction.gtid.clone());
+        self.park(table, Parking { what: "a row image".into(), reason, gtid, place }).await
     }
 
     /// A transaction that was read in part before a reconnect comes again from its beginning.
@@ -202,7 +253,11 @@ impl<'a> Sealer<'a> {
             |gtid| Transaction { gtid, committed_micros, original_micros, rows: 0, skip: 0, parted: false };
         self.transaction = match self.transaction.take() {
             None => Some(begun(gtid)),
-            Some(open) if open.gtid == gtid => Some(Transaction { skip: open.rows, ..open }),
+            Some(open) if open.gtid == gtid => {
+                // what is left out of it begins at its place again
+                self.left_out.retain(|_, since| *since != gtid);
+                Some(Transaction { skip: open.rows, ..open })
+            }
             Some(open) => {
                 return Err(self.not_understood(format!("{gtid} begins before {} has ended", open.gtid)));
             }
@@ -213,8 +268,16 @@ impl<'a> Sealer<'a> {
     async fn changes(&mut self, changes: &Changes) -> Result<(), ProtocolError> {
         let mut reader = changes.reader();
         let mut kinds = Kinds::default();
-        while let Some(change) = reader.next_change()? {
-            let then = self.change(change, &mut kinds)?;
+        loop {
+            let then = match reader.next_change() {
+                Ok(None) => break,
+                Ok(Some(change)) if self.is_left_out(change.table) => continue,
+                Ok(Some(change)) => self.change(change, &mut kinds)?,
+                Err(error) => {
+                    self.undecodable(error).await?;
+                    break;
+                }
+            };
             if !self.refused.is_empty() {
                 life::park(self.parts, std::mem::take(&mut self.refused)).await?;
             }
@@ -229,6 +292,10 @@ impl<'a> Sealer<'a> {
         }
         self.count(kinds);
         Ok(())
+    }
+
+    fn is_left_out(&self, table: TableId) -> bool {
+        !self.left_out.is_empty() && self.left_out.contains_key(&table)
     }
 
     /// Takes one change in, and says what its place in the stream asks for.

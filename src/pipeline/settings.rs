@@ -1,6 +1,6 @@
 //! What a run is made of, and its numbers.
 
-use super::{Holds, Progress};
+use super::{Definitions, Holds, Progress};
 use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
@@ -26,6 +26,8 @@ pub struct Parts {
     pub progress: Arc<Progress>,
     /// Lists that are held up for readers in other processes.
     pub holds: Holds,
+    /// What rows mean at each position. Read from the store when a run begins.
+    pub definitions: Definitions,
 }
 
 /// The numbers of a run.

@@ -9,7 +9,7 @@ use super::progress::{Phase, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
-use super::{counting, gap, journaling, life, opening, seal, skew, tables, tail, writer};
+use super::{counting, definitions, gap, journaling, life, opening, seal, skew, tables, tail, writer};
 use crate::model::{GtidSet, Position};
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
@@ -97,6 +97,8 @@ async fn prepare(
 ) -> Result<Prepared, ProtocolError> {
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
+    let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();
+    parts.definitions.load(&*parts.store, &parts.source_name, &tables).await?;
     if options.accept_gap {
         gap::accept(parts).await?;
     }
@@ -104,8 +106,13 @@ async fn prepare(
         gap::ask_again(parts, recopies).await?;
     }
     retried(parts, || tables::compare(parts)).await?;
+    if options.tail
+        && let Some(checkpoint) = journal.checkpoint().await?
+    {
+        retried(parts, || definitions::begin_missing(parts, &checkpoint.position.gtids)).await?;
+    }
     let copies = load_copies(parts).await?;
-    retried(parts, || life::examine(parts, &copies, continued, recopies)).await?;
+    retried(parts, || life::examine(parts, &copies, continued)).await?;
     let recovered = opening::open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
     life::begin(parts, &copies, options).await?;

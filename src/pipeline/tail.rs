@@ -1,11 +1,12 @@
 //! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
 //! stream on; reconnects after passing errors, within a bound.
 
+use super::definitions::{self, Pause};
 use super::identity;
 use super::progress::Waiter;
 use super::settings::Parts;
 use crate::error::Disposition;
-use crate::model::{GtidSet, Position, Witness};
+use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
 use crate::protocol::{ProtocolError, Recovered};
 use crate::source::{SourceError, StreamEvent};
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,17 +31,32 @@ pub async fn read(
 ) -> Result<(), ProtocolError> {
     let witnesses = from.witnesses();
     let position = from.checkpoint.position;
-    let mut reader =
-        Reader { parts, position, witnesses, read: None, begun: None, events, trouble_since: None };
+    let mut reader = Reader {
+        parts,
+        position,
+        witnesses,
+        read: None,
+        begun: None,
+        open: None,
+        events,
+        trouble_since: None,
+    };
+    let mut pauses = parts.definitions.pauses().await;
     let mut must_contain = from.sealed;
     let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
-            outcome = reader.connect_and_pass_on(&must_contain, &mut pause) => outcome,
+            outcome = reader.connect_and_pass_on(&must_contain, &mut pause, &mut pauses) => outcome,
         };
         let error = match outcome {
-            Ok(()) => return Ok(()), // nobody listens any more
+            Ok(None) => return Ok(()), // nobody listens any more
+            Ok(Some(asked)) => {
+                tokio::select! { biased;
+                    () = stop.cancelled() => return Ok(()),
+                    () = reader.stand_still(asked) => continue,
+                }
+            }
             Err(error) if error.disposition() == Disposition::Retry => error,
             Err(error) => return Err(error),
         };
@@ -63,34 +79,76 @@ struct Reader<'a> {
     /// The last transaction that was read whole, and the one that is being read.
     read: Option<Witness>,
     begun: Option<Witness>,
+    /// The transaction that is read in part.
+    open: Option<Gtid>,
     events: mpsc::Sender<StreamEvent>,
     trouble_since: Option<Instant>,
 }
 
 impl Reader<'_> {
+    /// Reads nothing until the other side is done.
+    async fn stand_still(&self, asked: Pause) {
+        let mut passed = self.position.gtids.clone();
+        if let Some(open) = &self.open {
+            passed.insert(open);
+        }
+        if asked.passed.send(passed).is_ok() {
+            _ = asked.over.await; // its end says that it is over
+        }
+    }
+
     async fn connect_and_pass_on(
         &mut self,
         must_contain: &GtidSet,
         pause: &mut Duration,
-    ) -> Result<(), ProtocolError> {
+        pauses: &mut mpsc::Receiver<Pause>,
+    ) -> Result<Option<Pause>, ProtocolError> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
         let mut wanted = must_contain.clone();
         wanted.union_with(&self.position.gtids);
         let witnesses: Vec<Witness> = self.witnesses.iter().chain(&self.read).cloned().collect();
         identity::require_same(self.parts, &wanted, &witnesses).await?;
-        let mut stream = self.parts.source.stream(&self.position).await?;
+        let by_now = self.parts.settings.failpoints.definition_of_now();
+        let histories = if by_now { Histories::new() } else { self.parts.definitions.all() };
+        let mut stream = self.parts.source.stream_by(&self.position, &histories).await?;
         self.parts.progress.go_on(Waiter::Source);
+        let mut waits = false;
         loop {
-            let event = stream.next().await?;
+            let event = tokio::select! { biased;
+                Some(asked) = pauses.recv() => return Ok(Some(asked)),
+                event = stream.next() => event?,
+            };
             (self.trouble_since, *pause) = (None, FIRST_PAUSE);
+            if std::mem::take(&mut waits) {
+                self.parts.progress.go_on(Waiter::Source);
+            }
+            if let StreamEvent::Waits { what } = event {
+                self.parts.progress.wait_for(Waiter::Source, what);
+                waits = true;
+                continue;
+            }
+            if !self.follow(&event).await? {
+                continue;
+            }
             self.note(&event);
             if self.events.send(event).await.is_err() {
-                return Ok(());
+                return Ok(None);
             }
         }
     }
 
+    /// Makes a new definition durable before anything behind it is read. `false`: it does not count any more.
+    async fn follow(&self, event: &StreamEvent) -> Result<bool, ProtocolError> {
+        let StreamEvent::Defined { table, since, definition } = event else { return Ok(true) };
+        Ok(definitions::follow(self.parts, *table, since, definition).await?)
+    }
+
     fn note(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Begin { gtid, .. } => self.open = Some(gtid.clone()),
+            StreamEvent::End { .. } => self.open = None,
+            _ => {}
+        }
         let (gtid, place) = match event {
             StreamEvent::End { gtid, place } => (Some(gtid), place),
             StreamEvent::Heartbeat { place } => (None, place),
@@ -98,7 +156,7 @@ impl Reader<'_> {
                 self.begun = Witness::of(gtid, *original_micros);
                 return;
             }
-            StreamEvent::Changes(_) => return,
+            _ => return,
         };
         let mut positions = self.parts.progress.positions();
         if let Some(gtid) = gtid {

@@ -1,7 +1,7 @@
 //! What can go wrong with a source, split by consequence.
 
 use crate::error::{Disposition, Exit};
-use crate::model::TableName;
+use crate::model::{TableId, TableName};
 
 /// An error of the source. Never holds row values.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum SourceError {
     /// The stream cannot be continued: purged, or the source lost transactions that were read.
     #[error("the source cannot be continued from this position: {reason}")]
     PositionLost { reason: String, advice: String },
+    /// A row of a mapped table does not decode: nothing behind it in its table can be read.
+    #[error("at {place}: a row of {name} does not decode: {reason}")]
+    Undecodable { table: TableId, name: String, place: String, reason: String },
     /// The binlog holds something that is not understood, or must not be skipped (I9).
     #[error("at {position}: {reason}")]
     NotUnderstood { position: String, reason: String, advice: String },
@@ -35,6 +38,7 @@ impl SourceError {
             SourceError::Unavailable { .. } => Disposition::Retry,
             SourceError::LoginRefused { .. }
             | SourceError::NotUnderstood { .. }
+            | SourceError::Undecodable { .. }
             | SourceError::Unreadable { .. } => Disposition::Halt(Exit::Failed),
             SourceError::Refused { .. } | SourceError::Schema { .. } => Disposition::Halt(Exit::Refused),
             SourceError::PositionLost { .. } => Disposition::Halt(Exit::Position),
@@ -61,6 +65,9 @@ impl SourceError {
                 "SELECT the row in MySQL, and give the column a text that MySQL can convert to utf8mb4 and back; then run \
                  again",
             ),
+            SourceError::Undecodable { .. } => {
+                Some("copy the mapping again: `tailfill recopy MAPPING --yes`")
+            }
             SourceError::Schema { advice, .. }
             | SourceError::PositionLost { advice, .. }
             | SourceError::NotUnderstood { advice, .. } => Some(advice),

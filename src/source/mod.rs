@@ -5,7 +5,10 @@
 //! is not understood is an error with its position.
 //! Refuses to know: ticks, HBase, leases, what is done with a change.
 
-use crate::model::{Gtid, GtidSet, ListPart, Mapping, Position, Row, TableId, Value};
+use crate::failpoints::Failpoints;
+use crate::model::{
+    Definition, Gtid, GtidSet, Histories, ListPart, Mapping, Parking, Position, Row, TableId, Value,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -63,6 +66,21 @@ pub trait Source: Send + Sync {
     /// `PositionLost` when the server has purged, or never had, what is needed.
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError>;
 
+    /// The same, with rows read by the definitions of their positions. A table without a history is read as it was
+    /// registered. A source whose rows are values already needs none of this.
+    async fn stream_by(
+        &self,
+        from: &Position,
+        _histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        self.stream(from).await
+    }
+
+    /// Who knows the definitions of tables; `None` where rows are values already.
+    fn definitions(&self) -> Option<&dyn Definitions> {
+        None
+    }
+
     /// A connection for SELECTs: autocommit, READ COMMITTED, on the server whose binlog is tailed
     /// (checked by `@@server_uuid` on that connection).
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError>;
@@ -76,6 +94,42 @@ pub trait Source: Send + Sync {
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError>;
 }
 
+/// The present definitions of a source's tables, and how far back they hold.
+#[async_trait]
+pub trait Definitions: Send + Sync {
+    /// Waits until the source has committed `since`, reads the present definition, and looks through everything
+    /// outside `since` up to the head of that moment.
+    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError>;
+
+    /// The first statement outside `from`, and inside `to`, that may change the table or its rows.
+    async fn statement_between(
+        &self,
+        table: TableId,
+        from: &GtidSet,
+        to: &GtidSet,
+    ) -> Result<Option<Parking>, SourceError>;
+}
+
+/// Whether a definition that was read holds since a position.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// No statement after the position can have changed the table.
+    Holds(Arc<Definition>),
+    /// This one may have, so nobody knows which of two definitions was read. `None`: the table is not there.
+    Changed { by: Parking, read: Option<Arc<Definition>> },
+}
+
+impl Proof {
+    /// The definition that holds, or the statement that stands against it.
+    pub fn believed(self, failpoints: Failpoints) -> Result<Arc<Definition>, Parking> {
+        match self {
+            Proof::Holds(definition) => Ok(definition),
+            Proof::Changed { read: Some(read), .. } if failpoints.definition_not_proven() => Ok(read),
+            Proof::Changed { by, .. } => Err(by),
+        }
+    }
+}
+
 /// The binlog from one position on. `next` is called by one task that does nothing else, so it
 /// need not be cancel-safe; dropping the stream closes its connection.
 #[async_trait]
@@ -84,7 +138,7 @@ pub trait ChangeStream: Send {
     async fn next(&mut self) -> Result<StreamEvent, SourceError>;
 }
 
-/// What a stream reports. A transaction is `Begin`, any number of `Changes`, `End`; one without
+/// What a stream reports. What it reports of a table stands at its place among the changes. A transaction is `Begin`, any number of `Changes`, `End`; one without
 /// changes of registered tables is `Begin`, `End`.
 #[derive(Clone, Debug)]
 pub enum StreamEvent {
@@ -108,6 +162,21 @@ pub enum StreamEvent {
     Heartbeat {
         place: BinlogPlace,
     },
+    /// Rows of this table cannot be read from here on, and are left out.
+    Parked {
+        table: TableId,
+        parking: Box<Parking>,
+    },
+    /// Rows of this table are read by this definition from here on.
+    Defined {
+        table: TableId,
+        since: GtidSet,
+        definition: Arc<Definition>,
+    },
+    /// Nothing comes until this is over.
+    Waits {
+        what: String,
+    },
 }
 
 /// A place in the files of one server's binlog, for people and for the byte lag.
@@ -115,6 +184,12 @@ pub enum StreamEvent {
 pub struct BinlogPlace {
     pub file: Arc<str>,
     pub offset: u64,
+}
+
+impl std::fmt::Display for BinlogPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.offset)
+    }
 }
 
 impl BinlogPlace {

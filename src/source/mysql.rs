@@ -1,5 +1,6 @@
 //! The real source: a MySQL server (8.0 to 9.x) with GTIDs.
 
+use super::binlog::proof::{self, Strictness};
 use super::binlog::scan;
 use super::binlog::statement::Dialect;
 use super::binlog::stream::MysqlStream;
@@ -9,8 +10,10 @@ use super::options::MysqlOptions;
 use super::registry::{InUse, Registry};
 use super::snapshot::reader::MysqlSnapshot;
 use super::text::{self, Charsets};
-use super::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, schema};
-use crate::model::{ColumnType, Gtid, GtidSet, Position, TableId, TableName, TableSchema};
+use super::{BinlogPlace, ChangeStream, Definitions, Proof, Snapshot, Source, SourceError, schema};
+use crate::model::{
+    ColumnType, Gtid, GtidSet, Histories, Parking, Position, TableId, TableName, TableSchema,
+};
 use async_trait::async_trait;
 use mysql_async::Row;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -149,7 +152,19 @@ impl Source for MysqlSource {
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        Ok(Box::new(MysqlStream::open(self.session.clone(), from).await?))
+        self.stream_by(from, &Histories::new()).await
+    }
+
+    async fn stream_by(
+        &self,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        Ok(Box::new(MysqlStream::open(self.session.clone(), from, histories).await?))
+    }
+
+    fn definitions(&self) -> Option<&dyn Definitions> {
+        Some(self)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
@@ -164,6 +179,22 @@ impl Source for MysqlSource {
         // formatID, gtrid_length, bqual_length, data (hex with CONVERT XID)
         let rows = self.session.query("XA RECOVER", "XA RECOVER CONVERT XID").await?;
         Ok(rows.iter().map(|row| format!("{}:{}", text_at(row, 3), text_at(row, 0))).collect())
+    }
+}
+
+#[async_trait]
+impl Definitions for MysqlSource {
+    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError> {
+        proof::prove(&self.session, table, since, Strictness::Indexes).await
+    }
+
+    async fn statement_between(
+        &self,
+        table: TableId,
+        from: &GtidSet,
+        to: &GtidSet,
+    ) -> Result<Option<Parking>, SourceError> {
+        proof::statement_between(&self.session, table, from, to).await
     }
 }
 

@@ -47,6 +47,12 @@ impl Registered {
     }
 }
 
+impl Registered {
+    pub fn used_names(&self) -> Vec<&str> {
+        self.used.iter().map(|index| self.schema.columns[*index].name.as_str()).collect()
+    }
+}
+
 /// All tables of a run, by [`TableId`].
 #[derive(Clone, Debug, Default)]
 pub struct Registry {

@@ -2,8 +2,10 @@
 
 use super::SourceError;
 use super::connection::{Connection, number_at, text_at};
-use crate::model::{Column, ColumnType, TableName, TableSchema};
+use super::preflight::CASCADES;
+use crate::model::{Column, ColumnType, Definition, TableName, TableSchema};
 use mysql_async::Row;
+use std::collections::BTreeSet;
 
 const COLUMNS: &str = "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, \
      COLLATION_NAME, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_MAXIMUM_LENGTH, EXTRA, \
@@ -40,6 +42,39 @@ pub(crate) async fn read(conn: &mut Connection, name: &TableName) -> Result<Tabl
     let indexes = conn.rows_with("the unique keys of a table", UNIQUE_KEYS, key).await?;
     add_unique_keys(&mut schema, &indexes);
     Ok(schema)
+}
+
+/// The expressions of stored generated columns. Of virtual ones `check` refuses to map any.
+const GENERATED: &str = "SELECT COLUMN_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS \
+     WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND EXTRA LIKE '%STORED GENERATED%'";
+
+/// Reads the present definition of `name` with all that the bytes of its rows depend on.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_definition(
+    conn: &mut Connection,
+    name: &TableName,
+) -> Result<Definition, SourceError> {
+    let mut definition = Definition::of(read(conn, name).await?);
+    let key = (name.schema.clone(), name.table.clone());
+    let generated = conn.rows_with("the generated columns of a table", GENERATED, key).await?;
+    definition.generated = generated.iter().map(|row| (text_at(row, 0), text_at(row, 1))).collect();
+    definition.unlogged = unlogged_cascades(conn, name).await?;
+    Ok(definition)
+}
+
+/// Foreign keys that change rows of the table where the server does not log that.
+async fn unlogged_cascades(conn: &mut Connection, name: &TableName) -> Result<BTreeSet<String>, SourceError> {
+    let setting = "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'";
+    let native = conn.rows("the server's settings", setting).await?;
+    // MySQL 9.6 and later log them, unless native foreign keys are switched on
+    if native.first().is_some_and(|row| text_at(row, 1).eq_ignore_ascii_case("OFF")) {
+        return Ok(BTreeSet::new());
+    }
+    let key = (name.schema.clone(), name.table.clone());
+    let rows = conn.rows_with("the foreign keys", CASCADES, key).await?;
+    Ok(rows.iter().map(|row| text_at(row, 0)).collect())
 }
 
 async fn absent(conn: &mut Connection, name: &TableName) -> Result<SourceError, SourceError> {

@@ -30,10 +30,12 @@ pub enum Space {
     Counts,
     /// History: verification, positions.
     History,
+    /// The definitions of source tables by position; key: (source, schema, table).
+    Definitions,
 }
 
 impl Space {
-    pub const ALL: [Space; 7] = [
+    pub const ALL: [Space; 8] = [
         Space::Meta,
         Space::Journal,
         Space::Checkpoint,
@@ -41,6 +43,7 @@ impl Space {
         Space::LifeCycle,
         Space::Counts,
         Space::History,
+        Space::Definitions,
     ];
 
     /// The table's name in an embedded store.
@@ -53,9 +56,13 @@ impl Space {
             Space::LifeCycle => "life_cycle",
             Space::Counts => "counts",
             Space::History => "history",
+            Space::Definitions => "definitions",
         }
     }
 }
+
+/// A record to write: its space, key and bytes.
+pub type Put = (Space, Vec<u8>, Vec<u8>);
 
 /// Changes that become durable together, if every expectation holds.
 #[derive(Clone, Debug, Default)]

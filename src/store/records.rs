@@ -6,7 +6,7 @@
 
 use super::{Space, Store, StoreError};
 use crate::model::{
-    GtidSet, LifeCycle, Point, Position, TargetDefinition, Tick, Value, Witness, target_definition,
+    GtidSet, LifeCycle, Point, Position, TableName, TargetDefinition, Tick, Value, Witness, target_definition,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -106,6 +106,12 @@ impl CopyKey {
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
+}
+
+/// The key of a table's schema history, whose record is a [`History`](crate::model::History); the parts are ended by a
+/// zero byte.
+pub fn definitions_key(source: &str, table: &TableName) -> Vec<u8> {
+    format!("{source}\0{}\0{}\0", table.schema, table.table).into_bytes()
 }
 
 /// The key of a tick's journal entry.

@@ -83,6 +83,10 @@ impl<'a> Feed<'a> {
                     }
                 }
                 StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => self.at = Some(place),
+                StreamEvent::Parked { parking, .. } => {
+                    return Err(VerifyError::CannotJudge { reason: parking.to_string() });
+                }
+                StreamEvent::Defined { .. } | StreamEvent::Waits { .. } => {}
             }
         }
         Ok(())

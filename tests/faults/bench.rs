@@ -148,6 +148,7 @@ impl Bench {
             settings: Arc::new(self.settings.clone()),
             progress: Arc::new(Progress::default()),
             holds: Holds::default(),
+            definitions: tailfill::pipeline::Definitions::default(),
         }
     }
 

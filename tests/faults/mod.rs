@@ -8,6 +8,7 @@ mod clock;
 mod columns;
 mod commits;
 mod counts;
+mod definitions;
 mod gap;
 mod gateway;
 mod holds;

@@ -6,8 +6,10 @@ use crate::simulation::world::Process;
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tailfill::model::{Gtid, GtidSet, Position};
-use tailfill::source::{BinlogPlace, ChangeStream, Snapshot, Source, SourceError, StreamEvent};
+use tailfill::model::{Definition, Gtid, GtidSet, Histories, Parking, Position, TableId};
+use tailfill::source::{
+    BinlogPlace, ChangeStream, Definitions, Proof, Snapshot, Source, SourceError, StreamEvent,
+};
 
 pub struct Scripted {
     server: Server,
@@ -21,6 +23,13 @@ struct Script {
     streams: u64,
     executed: Option<GtidSet>,
     purged: GtidSet,
+    /// Rows are read by definitions, and this is the present one.
+    present: Option<Arc<Definition>>,
+    proofs: VecDeque<Proof>,
+    /// What streams report in a transaction besides its changes.
+    reports: Vec<(Gtid, StreamEvent)>,
+    /// The histories that the last stream was asked to read by.
+    asked: Histories,
     /// The transactions are others than those that were read, with the same numbers.
     restarted: bool,
 }
@@ -53,6 +62,26 @@ impl Scripted {
     /// From now on its transactions are others, with the same numbers; or those of before again.
     pub fn restart_numbering(&self, restarted: bool) {
         self.script().restarted = restarted;
+    }
+
+    /// From now on rows are read by definitions, of which this is the present one.
+    pub fn defines(&self, present: Arc<Definition>) {
+        self.script().present = Some(present);
+    }
+
+    /// The next look for the present definition ends like this.
+    pub fn next_proof(&self, proof: Proof) {
+        self.script().proofs.push_back(proof);
+    }
+
+    /// Streams report this at the beginning of a transaction.
+    pub fn reports_in(&self, number: u64, event: StreamEvent) {
+        self.script().reports.push((crate::simulation::database::gtid(number), event));
+    }
+
+    /// The histories that the last stream was asked to read by.
+    pub fn asked(&self) -> Histories {
+        self.script().asked.clone()
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -100,6 +129,20 @@ impl Source for Scripted {
         })
     }
 
+    async fn stream_by(
+        &self,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        let stream = self.stream(from).await?;
+        self.script().asked = histories.clone();
+        Ok(Box::new(Reporting { stream, script: self.script.clone(), next: VecDeque::new() }))
+    }
+
+    fn definitions(&self) -> Option<&dyn Definitions> {
+        self.script().present.is_some().then_some(self)
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         self.server.snapshot().await
     }
@@ -115,6 +158,47 @@ impl Source for Scripted {
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
         self.server.prepared_xa().await
+    }
+}
+
+#[async_trait]
+impl Definitions for Scripted {
+    async fn prove(&self, _: TableId, _: &GtidSet) -> Result<Proof, SourceError> {
+        let mut script = self.script();
+        let present = script.present.clone().expect("it was said that rows have definitions");
+        Ok(script.proofs.pop_front().unwrap_or(Proof::Holds(present)))
+    }
+
+    async fn statement_between(
+        &self,
+        _: TableId,
+        _: &GtidSet,
+        _: &GtidSet,
+    ) -> Result<Option<Parking>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// A stream that reports what the script says at the beginning of transactions.
+struct Reporting {
+    stream: Box<dyn ChangeStream>,
+    script: Arc<Mutex<Script>>,
+    next: VecDeque<StreamEvent>,
+}
+
+#[async_trait]
+impl ChangeStream for Reporting {
+    async fn next(&mut self) -> Result<StreamEvent, SourceError> {
+        if let Some(event) = self.next.pop_front() {
+            return Ok(event);
+        }
+        let event = self.stream.next().await?;
+        if let StreamEvent::Begin { gtid, .. } = &event {
+            let script = self.script.lock().expect("nothing panics while it is held");
+            let here = script.reports.iter().filter(|(at, _)| at == gtid);
+            self.next.extend(here.map(|(_, event)| event.clone()));
+        }
+        Ok(event)
     }
 }
 

@@ -257,6 +257,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
         settings: Arc::new(settings),
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
+        definitions: tailfill::pipeline::Definitions::default(),
     }
 }
 

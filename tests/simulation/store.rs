@@ -52,7 +52,7 @@ fn note(world: &World, commit: &Commit) {
             Space::Checkpoint => world.trace.note(format_args!("checkpoint: {value}")),
             Space::Chunk => world.trace.note(format_args!("chunk: {value}")),
             Space::Counts => world.trace.note(format_args!("counts: {value}")),
-            Space::Meta | Space::LifeCycle | Space::History => {}
+            Space::Meta | Space::LifeCycle | Space::History | Space::Definitions => {}
         }
     }
 }

@@ -192,7 +192,11 @@ pub async fn read_up_to_now(
                 seen.insert(&gtid);
                 read.transactions += 1;
             }
-            StreamEvent::Begin { .. } | StreamEvent::Heartbeat { .. } => {}
+            StreamEvent::Parked { parking, .. } => panic!("{parking}"),
+            StreamEvent::Begin { .. }
+            | StreamEvent::Heartbeat { .. }
+            | StreamEvent::Defined { .. }
+            | StreamEvent::Waits { .. } => {}
         }
     }
     read
@@ -204,6 +208,16 @@ pub async fn read_until_error(stream: &mut dyn ChangeStream) -> tailfill::source
         match tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("in time") {
             Ok(_) => {}
             Err(error) => return error,
+        }
+    }
+}
+
+/// Reads until a table is parked.
+pub async fn read_until_parked(stream: &mut dyn ChangeStream) -> tailfill::model::Parking {
+    loop {
+        let event = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.expect("in time");
+        if let StreamEvent::Parked { parking, .. } = event.expect("stream") {
+            return *parking;
         }
     }
 }

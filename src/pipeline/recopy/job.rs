@@ -9,7 +9,7 @@ use crate::pipeline::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::pipeline::sealed::{Turn, TurnRequest};
 use crate::pipeline::settings::Parts;
-use crate::pipeline::{gap, life};
+use crate::pipeline::{definitions, gap, life};
 use crate::protocol::mark::prove;
 use crate::protocol::plan::Cohort;
 use crate::protocol::{ProtocolError, SafeMark};
@@ -109,10 +109,13 @@ impl Job<'_> {
         for copy in &took_part {
             self.look_at_table(copy).await?;
         }
-        if joins {
+        let mut since = None;
+        if joins && !parked.is_empty() {
             for copy in &parked {
                 life::may_unpark(self.parts, copy).await?;
             }
+            since = definitions::bring_back(self.parts, self.mapping.table, |what| self.waits(what)).await?;
+            self.goes_on();
             parked.iter().for_each(|copy| self.parts.plan.written_to().join(copy.target.id));
         }
         let done = self.compare_all(&took_part, if joins { &parked } else { &[] }).await;
@@ -122,6 +125,13 @@ impl Job<'_> {
                 self.parts.plan.written_to().park(copy.target.id);
             }
             return Err(error);
+        }
+        if let Some(since) = since {
+            // a replay must never begin before the definition: it would bring older states back
+            self.waits("the checkpoint to pass the position of the definition");
+            let mut checkpoint = self.parts.progress.watch_checkpoint();
+            _ = checkpoint.wait_for(|gtids| gtids.contains_set(&since)).await;
+            self.goes_on();
         }
         for copy in parked.iter().filter(|_| joins) {
             life::unpark(self.parts, copy).await?;

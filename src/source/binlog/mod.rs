@@ -3,7 +3,7 @@
 //! `stream` asks for it and bounds every wait; `transaction` is the pure state machine that turns
 //! events into transactions and refuses what it does not know (I9); `table_map`, `plan` and `decode`
 //! read row images; `statement` says what a statement can touch, `untouched` whether a change in
-//! statement format is harmless; `crc` proves that an event arrived whole.
+//! statement format is harmless; `proof` finds out which definition holds; `crc` proves that an event arrived whole.
 
 pub mod crc;
 pub mod cursor;
@@ -13,6 +13,7 @@ mod differential;
 pub mod event;
 pub mod guard;
 pub mod plan;
+pub mod proof;
 pub mod redefine;
 pub mod rows;
 pub mod scan;

@@ -3,19 +3,18 @@
 use super::cursor::{Cursor, Truncated};
 use super::decode::{DecodeError, Decoder, prefixed};
 use super::table_map::{TableMap, WireColumn, wire};
-use crate::model::{ColumnType, ColumnValue, TableId, TableSchema};
+use crate::failpoints::Failpoints;
+use crate::model::{Column, ColumnType, ColumnValue, Definition, TableId, TableSchema};
 use crate::source::json::{Json, JsonError};
 use crate::source::json_diff::apply;
 use crate::source::named::{self, KeyCell};
-use crate::source::text::Charsets;
+use crate::source::text::{Charset, Charsets};
 use std::sync::Arc;
 
 /// Decodes row images of one table id.
 #[derive(Clone, Debug)]
 pub struct TablePlan {
     pub table: TableId,
-    /// Columns were matched by their names in the binlog, not by their places.
-    pub by_name: bool,
     /// Columns of a [`Row`]: those of the schema that the run was registered with.
     width: usize,
     columns: Vec<Planned>,
@@ -38,6 +37,8 @@ pub enum Mismatch {
     ColumnCount { binlog: usize, schema: usize },
     #[error("column {0} is not there, or changed its type")]
     Column(String),
+    #[error("column {column} is {binlog} in the binlog")]
+    Kind { column: String, binlog: &'static str },
     #[error("column {column} has the character set {charset}, which is not supported")]
     Charset { column: String, charset: String },
 }
@@ -47,8 +48,8 @@ pub struct PlanInput<'a> {
     pub table: TableId,
     /// The schema that rows are indexed by.
     pub registered: &'a Arc<TableSchema>,
-    /// The schema that the TABLE_MAP should agree with; usually the same.
-    pub present: &'a TableSchema,
+    /// The definition of the position, which the TABLE_MAP must agree with.
+    pub present: &'a Definition,
     /// Indexes into `registered.columns`.
     pub used: &'a [usize],
     /// Those of them that rows are found by again.
@@ -60,11 +61,12 @@ impl TablePlan {
     /// Matches a TABLE_MAP with the schema: by name when the server logs names, else by place,
     /// which needs the same number of columns.
     pub fn new(map: &TableMap, input: &PlanInput<'_>) -> Result<TablePlan, Mismatch> {
-        if map.names.is_none() && map.columns.len() != input.present.columns.len() {
-            return Err(Mismatch::ColumnCount {
-                binlog: map.columns.len(),
-                schema: input.present.columns.len(),
-            });
+        let present = &input.present.schema.columns;
+        if map.names.is_none() && map.columns.len() != present.len() {
+            return Err(Mismatch::ColumnCount { binlog: map.columns.len(), schema: present.len() });
+        }
+        if map.names.is_none() {
+            places_fit(map, present)?;
         }
         let mut columns: Vec<Planned> =
             map.columns.iter().map(|wire| Planned { wire: *wire, target: None }).collect();
@@ -74,7 +76,6 @@ impl TablePlan {
         }
         Ok(TablePlan {
             table: input.table,
-            by_name: map.names.is_some(),
             width: input.registered.columns.len(),
             columns,
             schema: input.registered.clone(),
@@ -162,11 +163,12 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
     let gone = || Mismatch::Column(wanted.name.clone());
     let at = match &map.names {
         Some(names) => names.iter().position(|name| name.eq_ignore_ascii_case(&wanted.name)),
-        None => input.present.column_index(&wanted.name),
+        None => input.present.schema.column_index(&wanted.name),
     };
     let at = at.ok_or_else(gone)?;
     let wire = *map.columns.get(at).ok_or_else(gone)?;
-    let present = input.present.column_index(&wanted.name).map(|i| &input.present.columns[i]);
+    let schema = &input.present.schema;
+    let present = schema.column_index(&wanted.name).map(|i| &schema.columns[i]);
     let column_type = present.map_or(&wanted.column_type, |column| &column.column_type);
     let charset = match column_type {
         ColumnType::Text { charset, .. } => {
@@ -179,7 +181,53 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
         _ => None,
     };
     let decoder = Decoder::new(wire, column_type, charset).ok_or_else(gone)?;
+    kind_fits(map, at, &wanted.name, column_type)?;
     Ok((at, decoder))
+}
+
+/// Whether every column may stand where the definition has it: one that does not tells of an order that is another.
+fn places_fit(map: &TableMap, present: &[Column]) -> Result<(), Mismatch> {
+    if Failpoints::default().wire_not_checked() {
+        return Ok(());
+    }
+    for (at, column) in present.iter().enumerate() {
+        let charset = Some(Charset::Utf8);
+        if Decoder::new(map.columns[at], &column.column_type, charset).is_none() {
+            return Err(Mismatch::Column(column.name.clone()));
+        }
+        kind_fits(map, at, &column.name, &column.column_type)?;
+    }
+    Ok(())
+}
+
+/// What the server says of a column beyond its wire type.
+fn kind_fits(map: &TableMap, at: usize, name: &str, column_type: &ColumnType) -> Result<(), Mismatch> {
+    if Failpoints::default().wire_not_checked() {
+        return Ok(());
+    }
+    let other = |binlog| Mismatch::Kind { column: name.to_owned(), binlog };
+    match (column_type, map.unsigned[at], map.binary[at]) {
+        (ColumnType::Integer { unsigned: false, .. }, Some(true), _) => return Err(other("unsigned")),
+        (ColumnType::Integer { unsigned: true, .. }, Some(false), _) => return Err(other("signed")),
+        (ColumnType::Text { .. }, _, Some(true)) => return Err(other("without a character set")),
+        (ColumnType::Binary { .. } | ColumnType::VarBinary, _, Some(false)) => {
+            return Err(other("text"));
+        }
+        _ => {}
+    }
+    let (ColumnType::Enum { labels } | ColumnType::Set { labels }, Some(logged)) =
+        (column_type, &map.labels[at])
+    else {
+        return Ok(());
+    };
+    // labels in another character set than UTF-8 are compared by their number, and where they are ASCII
+    let is_other = |(ours, logged): (&String, &Vec<u8>)| {
+        ours.is_ascii() && logged.is_ascii() && ours.as_bytes() != logged.as_slice()
+    };
+    if labels.len() != logged.len() || labels.iter().zip(logged).any(is_other) {
+        return Err(other("of other labels"));
+    }
+    Ok(())
 }
 
 /// Reads the next change of a PARTIAL_UPDATE_ROWS event (`binlog_row_value_options = PARTIAL_JSON`):

@@ -1,28 +1,75 @@
 //! Whether the rows of a table that was altered still mean what the mappings think they mean.
 
 use super::statement::{ColumnClause, may_be};
-use crate::model::TableSchema;
-use crate::model::{Column, ColumnType};
+use crate::model::{Column, ColumnType, Definition};
 use crate::source::names::NameCase;
-use crate::source::registry::Registered;
+use std::collections::BTreeSet;
 
-/// Says why not, if not. `fresh` is the definition now, `clauses` what one statement did to columns.
-pub fn still_readable(
-    table: &Registered,
-    fresh: &TableSchema,
+/// Says why not, if not: whether the rows that are there still have, in the columns `used`, the bytes that they had
+/// `before`. `clauses` is what the statement in between did to columns.
+pub fn keeps_bytes(
+    used: &[&str],
+    before: &Definition,
+    now: &Definition,
     clauses: &[ColumnClause],
 ) -> Result<(), String> {
-    for used in &table.used {
-        let column = &table.schema.columns[*used];
+    for name in used {
+        let Some(column) = before.schema.column_index(name).map(|i| &before.schema.columns[i]) else {
+            continue; // its rows are read when there are some
+        };
         for clause in clauses {
             touches(clause, column)?;
         }
-        let Some(now) = fresh.column_index(&column.name).map(|i| &fresh.columns[i]) else {
+        let Some(then) = now.schema.column_index(name).map(|i| &now.schema.columns[i]) else {
             return Err(format!("the mapped column {} is gone", column.name));
         };
-        same_bytes(column, now)?;
+        same_bytes(column, then)?;
+        same_expression(column, before, now)?;
+    }
+    same_proof(used, before, now)?;
+    new_cascade(before, now)
+}
+
+fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Result<(), String> {
+    let of = |definition: &Definition| {
+        let mut all = definition.generated.iter();
+        all.find(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+            .map(|(_, expression)| expression.clone())
+    };
+    if of(before) == of(now) {
+        return Ok(());
+    }
+    Err(format!("the mapped column {} is generated in another way now", column.name))
+}
+
+/// A unique index over mapped columns may be what proves that two rows never have one address.
+fn same_proof(used: &[&str], before: &Definition, now: &Definition) -> Result<(), String> {
+    let keys = |definition: &Definition| -> BTreeSet<BTreeSet<String>> {
+        let name = |i: &usize| definition.schema.columns.get(*i).map(|column| column.name.to_lowercase());
+        let all = definition.schema.unique_keys.iter();
+        all.map(|key| key.iter().filter_map(name).collect()).collect()
+    };
+    let (left, is_used) =
+        (keys(now), |name: &String| used.iter().any(|used| used.eq_ignore_ascii_case(name)));
+    for gone in keys(before).iter().filter(|key| key.iter().all(is_used)) {
+        if !left.iter().any(|key| key.is_subset(gone)) {
+            let columns: Vec<&str> = gone.iter().map(String::as_str).collect();
+            return Err(format!(
+                "the unique index of {} is gone: two rows may have one address",
+                columns.join(", ")
+            ));
+        }
     }
     Ok(())
+}
+
+fn new_cascade(before: &Definition, now: &Definition) -> Result<(), String> {
+    match now.unlogged.difference(&before.unlogged).next() {
+        Some(constraint) => {
+            Err(format!("the foreign key {constraint} changes its rows, and this server does not log that"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn touches(clause: &ColumnClause, column: &Column) -> Result<(), String> {
@@ -83,8 +130,7 @@ fn grown(before: &str, now: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{TableId, TableName};
-    use std::sync::Arc;
+    use crate::model::{TableName, TableSchema};
 
     fn column(name: &str, column_type: ColumnType, declared: &str) -> Column {
         Column {
@@ -112,15 +158,9 @@ mod tests {
             let labels = labels.iter().map(|l| (*l).to_owned()).collect();
             column("state", ColumnType::Enum { labels }, "enum")
         };
-        let registered = Registered {
-            id: TableId(0),
-            schema: Arc::new(schema(vec![note(), state(&["a", "b"])])),
-            used: vec![0, 1],
-            keys: vec![],
-            mappings: vec![],
-        };
+        let before = Definition::of(schema(vec![note(), state(&["a", "b"])]));
         let check = |columns, clauses: &[ColumnClause]| {
-            still_readable(&registered, &schema(columns), clauses).is_ok()
+            keeps_bytes(&["note", "state"], &before, &Definition::of(schema(columns)), clauses).is_ok()
         };
         assert!(check(
             vec![state(&["a", "b", "c"]), column("x", text(), "text"), column("note", text(), "varchar(20)")],

@@ -72,27 +72,20 @@ impl RowsReader<'_> {
 impl RowsBlock {
     #[cold]
     fn undecodable(&self, mut images: Cursor<'_>, error: &DecodeError) -> SourceError {
-        let position = format!("{}:{}", self.place.file, self.place.offset);
         // of an update, the first or the second image
         let named = self.plan.unreadable(&mut images).or_else(|| match self.kind {
             RowsKind::Update => self.plan.unreadable(&mut images),
             _ => None,
         });
-        if let (DecodeError::NotText(_), Some((column, row))) = (error, named) {
-            let (table, column) = (self.table.to_string(), column.to_owned());
-            return SourceError::Unreadable {
-                table,
-                column,
-                row,
-                at: format!(" at {position}"),
-                reason: error.to_string(),
-            };
-        }
-        SourceError::NotUnderstood {
-            position,
-            reason: format!("a row of {} does not decode: {error}", self.table),
-            advice: "was the table altered before this position? then start from a later one and copy again"
-                .into(),
+        let reason = match named {
+            Some((column, row)) => format!("column {column} of the row where {row}: {error}"),
+            None => error.to_string(),
+        };
+        SourceError::Undecodable {
+            table: self.plan.table,
+            name: self.table.to_string(),
+            place: self.place.to_string(),
+            reason,
         }
     }
 }

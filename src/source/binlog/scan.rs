@@ -47,18 +47,19 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
 /// Whether the binlog holds a transaction that lies in a hole of `executed`.
 async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Result<bool, SourceError> {
     // Up to the end as it is after `executed` was read: what comes later is no business of ours.
-    let (end_file, end_offset) = session.binlog_end().await?;
+    let (file, offset) = session.binlog_end().await?;
+    let end = BinlogPlace { file: file.into(), offset };
     let connection = session.open().await?;
     let mut events =
         Events::request(connection, &session.options, &side_uuid(), Dump::UpToEnd(executed)).await?;
     let mut place = BinlogPlace::default();
     while let Some(event) = events.next(&place).await? {
+        follow(&event, &mut place);
         match event.header().event_type_raw() {
-            ROTATE => place.file = rotate_target(&event).into(),
             GTID | GTID_TAGGED if holes.contains(&gtid(&event)?) => return Ok(true),
             _ => {}
         }
-        if *place.file == *end_file && u64::from(event.header().log_pos()) >= end_offset {
+        if place.is_at_or_past(&end) {
             break;
         }
     }
@@ -246,6 +247,16 @@ pub(super) fn side_uuid() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
+/// Moves `place` to the end of an event of a dump.
+pub(super) fn follow(event: &Event, place: &mut BinlogPlace) {
+    let header = event.header();
+    if header.event_type_raw() == ROTATE {
+        *place = BinlogPlace { file: rotate_target(event).into(), offset: FILE_BEGIN };
+    } else if event.footer().get_checksum_enabled() && header.log_pos() != 0 {
+        place.offset = widen(place.offset, header.log_pos());
+    }
+}
+
 pub(super) fn rotate_target(event: &Event) -> String {
     let mut cursor = Cursor::new(crc::body(event));
     let _ = cursor.u64();
@@ -260,7 +271,7 @@ fn not_understood(what: &str, reason: String) -> SourceError {
     }
 }
 
-fn gtid(event: &Event) -> Result<Gtid, SourceError> {
+pub(super) fn gtid(event: &Event) -> Result<Gtid, SourceError> {
     Ok(gtid_of(&gtid_event(event)?))
 }
 

@@ -1,14 +1,17 @@
 //! Asking a server for its binlog, and reading it with every wait bounded.
 
 use super::crc::{self, Integrity};
-use super::transaction::{Ask, Fault, Next, Transactions};
+use super::proof::{self, Strictness};
+use super::transaction::{Ask, Fault, Next, Redefined, Transactions};
 use super::untouched;
+use crate::failpoints::Failpoints;
 use crate::isolation::caught_in;
-use crate::model::{GtidSet, Position};
+use crate::model::history::Meaning;
+use crate::model::{GtidSet, Histories, Parking, Position};
 use crate::source::connection::Connection;
 use crate::source::mysql::Session;
 use crate::source::options::MysqlOptions;
-use crate::source::{BinlogPlace, ChangeStream, SourceError, StreamEvent, schema};
+use crate::source::{BinlogPlace, ChangeStream, SourceError, StreamEvent};
 use async_trait::async_trait;
 use futures::StreamExt;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Error, GnoInterval, IoError, Sid};
@@ -205,13 +208,17 @@ pub(crate) struct MysqlStream {
     session: Arc<Session>,
     events: Events,
     transactions: Transactions,
-    /// All transactions that were read to their end.
-    read: GtidSet,
+    /// What has to be found out before the next event.
+    redefined: Option<Box<Redefined>>,
 }
 
 impl MysqlStream {
     /// Checks that the server can continue from `from`, and asks it to.
-    pub async fn open(session: Arc<Session>, from: &Position) -> Result<MysqlStream, SourceError> {
+    pub async fn open(
+        session: Arc<Session>,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<MysqlStream, SourceError> {
         await_executed(&session, &from.gtids).await?;
         let purged = session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
         if !from.gtids.contains_set(&purged) {
@@ -231,17 +238,13 @@ impl MysqlStream {
         let events =
             Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.gtids))
                 .await?;
-        let transactions = Transactions::new(session.registry(), charsets);
-        Ok(MysqlStream { session, events, transactions, read: from.gtids.clone() })
-    }
-
-    fn place(&self) -> String {
-        let place = self.transactions.place();
-        format!("{}:{}", place.file, place.offset)
+        let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone());
+        Ok(MysqlStream { session, events, transactions, redefined: None })
     }
 
     fn fault(&self, fault: Fault) -> SourceError {
-        SourceError::NotUnderstood { position: self.place(), reason: fault.reason, advice: fault.advice }
+        let position = self.transactions.place().to_string();
+        SourceError::NotUnderstood { position, reason: fault.reason, advice: fault.advice }
     }
 
     async fn advance(&mut self) -> Result<Option<StreamEvent>, SourceError> {
@@ -250,25 +253,60 @@ impl MysqlStream {
             return Err(SourceError::Unavailable { address, reason: "the server ended the stream".into() });
         };
         match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
-            Next::Nothing => Ok(None),
-            Next::Report(event) => Ok(Some(event)),
             Next::Ask(ask) => self.answer(*ask).await,
-            Next::Reread(reread) => {
-                let mut connection = self.session.open().await?;
-                let fresh = schema::read(&mut connection, &reread.table).await?;
-                self.transactions.reread(*reread, fresh).map_err(|fault| self.fault(fault))
+            next => Ok(self.take(next)),
+        }
+    }
+
+    fn take(&mut self, next: Next) -> Option<StreamEvent> {
+        match next {
+            Next::Nothing | Next::Ask(_) => None,
+            Next::Report(event) => Some(event),
+            Next::Redefined(redefined) => {
+                let what = format!(
+                    "the source to commit {} ({}), and the definition after it to be proven",
+                    redefined.what, redefined.gtid
+                );
+                self.redefined = Some(redefined);
+                Some(StreamEvent::Waits { what })
             }
         }
     }
 
     /// Finds out whether a change in statement format is harmless.
     async fn answer(&mut self, ask: Ask) -> Result<Option<StreamEvent>, SourceError> {
-        let proven =
-            untouched::leaves_others_alone(&self.session, &ask.question, &ask.gtid, &self.read).await?;
-        match self.transactions.answered(ask, proven).map_err(|fault| self.fault(fault))? {
-            Next::Report(event) => Ok(Some(event)),
-            _ => Ok(None),
+        let read = self.transactions.read();
+        let proven = untouched::leaves_others_alone(&self.session, &ask.question, &ask.gtid, read).await?;
+        let next = self.transactions.answered(ask, proven).map_err(|fault| self.fault(fault))?;
+        Ok(self.take(next))
+    }
+
+    /// Finds out what tables are after a statement: what their histories say, or else what can be proven.
+    async fn redefine(&mut self, redefined: Box<Redefined>) -> Result<(), SourceError> {
+        let mut since = self.transactions.read().clone();
+        since.insert(&redefined.gtid);
+        let strictness = if redefined.drops { Strictness::Indexes } else { Strictness::Columns };
+        let mut now = Vec::new();
+        for (table, _) in &redefined.tables {
+            now.push(match self.transactions.entry_of(*table, &redefined.gtid) {
+                Some(Meaning::Defined(definition)) => Ok(definition.clone()),
+                Some(Meaning::Parked(parking)) => Err(parking.clone()),
+                None => {
+                    let proof = proof::prove(&self.session, *table, &since, strictness).await?;
+                    proof.believed(Failpoints::default()).map_err(|later| Parking {
+                        what: redefined.what.clone(),
+                        reason: format!(
+                            "the table was changed again ({} at {}) before the definition in between was read",
+                            later.what, later.place
+                        ),
+                        gtid: Some(redefined.gtid.clone()),
+                        place: self.transactions.place().to_string(),
+                    })
+                }
+            });
         }
+        self.transactions.redefined(*redefined, now);
+        Ok(())
     }
 }
 
@@ -276,10 +314,13 @@ impl MysqlStream {
 impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamEvent, SourceError> {
         loop {
+            if let Some(redefined) = self.redefined.take() {
+                self.redefine(redefined).await?;
+            }
+            if let Some(event) = self.transactions.next_report() {
+                return Ok(event);
+            }
             if let Some(event) = self.advance().await? {
-                if let StreamEvent::End { gtid, .. } = &event {
-                    self.read.insert(gtid);
-                }
                 return Ok(event);
             }
         }

@@ -48,6 +48,12 @@ pub struct TableMap {
     pub columns: Vec<WireColumn>,
     /// Column names, when the server logs them (`binlog_row_metadata = FULL`).
     pub names: Option<Vec<String>>,
+    /// By column: whether a number is unsigned; `None` where it is no number, or the server does not say.
+    pub unsigned: Vec<Option<bool>>,
+    /// By column: whether a string column holds bytes without a character set; `None` where it is no such column.
+    pub binary: Vec<Option<bool>>,
+    /// By column: the labels of ENUM and SET, in the bytes of their character set (`binlog_row_metadata = FULL`).
+    pub labels: Vec<Option<Vec<Vec<u8>>>>,
 }
 
 /// How one column stands in a row image.
@@ -101,8 +107,18 @@ impl<'a> TableMapHead<'a> {
         }
         cursor.take(count.div_ceil(8))?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| TableMapError::Name);
-        let names = column_names(cursor, count)?;
-        Ok(TableMap { id: self.id, schema: text(self.schema)?, table: text(self.table)?, columns, names })
+        let mut map = TableMap {
+            id: self.id,
+            schema: text(self.schema)?,
+            table: text(self.table)?,
+            unsigned: vec![None; count],
+            binary: vec![None; count],
+            labels: vec![None; count],
+            columns,
+            names: None,
+        };
+        map.take_metadata(cursor)?;
+        Ok(map)
     }
 }
 
@@ -129,25 +145,102 @@ fn wire_column(column: usize, wire_type: u8, meta: &mut Cursor<'_>) -> Result<Wi
     Ok(WireColumn { wire_type, meta: bytes })
 }
 
-/// The optional metadata field COLUMN_NAME (4): a length-encoded string per column.
-fn column_names(mut cursor: Cursor<'_>, count: usize) -> Result<Option<Vec<String>>, TableMapError> {
-    const COLUMN_NAME: u8 = 4;
-    while !cursor.is_empty() {
-        let field = cursor.u8()?;
-        let length = cursor.length()?;
-        let mut value = Cursor::new(cursor.take(length)?);
-        if field != COLUMN_NAME {
-            continue;
+/// Fields of the optional metadata (`Table_map_event::Optional_metadata_field_type`).
+mod field {
+    pub const SIGNEDNESS: u8 = 1;
+    pub const DEFAULT_CHARSET: u8 = 2;
+    pub const COLUMN_CHARSET: u8 = 3;
+    pub const COLUMN_NAME: u8 = 4;
+    pub const SET_STR_VALUE: u8 = 5;
+    pub const ENUM_STR_VALUE: u8 = 6;
+}
+
+/// The collation of columns without a character set.
+const BINARY: u64 = 63;
+
+impl TableMap {
+    /// Reads what the server says of columns beyond their wire types.
+    fn take_metadata(&mut self, mut cursor: Cursor<'_>) -> Result<(), TableMapError> {
+        while !cursor.is_empty() {
+            let kind = cursor.u8()?;
+            let length = cursor.length()?;
+            let value = Cursor::new(cursor.take(length)?);
+            match kind {
+                field::SIGNEDNESS => self.take_signedness(value)?,
+                field::DEFAULT_CHARSET => self.take_charsets(value, true)?,
+                field::COLUMN_CHARSET => self.take_charsets(value, false)?,
+                field::COLUMN_NAME => self.take_names(value)?,
+                field::SET_STR_VALUE => self.take_labels(value, wire::SET)?,
+                field::ENUM_STR_VALUE => self.take_labels(value, wire::ENUM)?,
+                _ => {}
+            }
         }
-        let mut names = Vec::with_capacity(count);
+        Ok(())
+    }
+
+    fn of_kind(&self, is: impl Fn(u8) -> bool) -> Vec<usize> {
+        (0..self.columns.len()).filter(|at| is(self.columns[*at].wire_type)).collect()
+    }
+
+    /// A bit per number, the highest bit of a byte first.
+    fn take_signedness(&mut self, mut value: Cursor<'_>) -> Result<(), TableMapError> {
+        use wire::*;
+        let numbers = self.of_kind(|kind| {
+            matches!(kind, TINY | SHORT | INT24 | LONG | LONGLONG | NEWDECIMAL | FLOAT | DOUBLE | YEAR)
+        });
+        let bits = value.take(numbers.len().div_ceil(8))?;
+        for (place, column) in numbers.into_iter().enumerate() {
+            self.unsigned[column] = Some(bits[place / 8] >> (7 - place % 8) & 1 == 1);
+        }
+        Ok(())
+    }
+
+    /// A collation per string column, or the most frequent one and then those that have another.
+    fn take_charsets(&mut self, mut value: Cursor<'_>, by_default: bool) -> Result<(), TableMapError> {
+        use wire::*;
+        let strings = self.of_kind(|kind| matches!(kind, STRING | VAR_STRING | VARCHAR | BLOB));
+        if by_default {
+            let most = value.lenenc()? == BINARY;
+            strings.iter().for_each(|column| self.binary[*column] = Some(most));
+            while !value.is_empty() {
+                let place = value.length()?;
+                let column = *strings.get(place).ok_or(Truncated)?;
+                self.binary[column] = Some(value.lenenc()? == BINARY);
+            }
+            return Ok(());
+        }
+        for column in strings {
+            self.binary[column] = Some(value.lenenc()? == BINARY);
+        }
+        Ok(())
+    }
+
+    fn take_names(&mut self, mut value: Cursor<'_>) -> Result<(), TableMapError> {
+        let mut names = Vec::with_capacity(self.columns.len());
         while !value.is_empty() {
             let length = value.length()?;
             let name = value.take(length)?;
             names.push(String::from_utf8(name.to_vec()).map_err(|_| TableMapError::Name)?);
         }
-        return if names.len() == count { Ok(Some(names)) } else { Err(Truncated.into()) };
+        if names.len() != self.columns.len() {
+            return Err(Truncated.into());
+        }
+        self.names = Some(names);
+        Ok(())
     }
-    Ok(None)
+
+    /// For each column of the kind a number of labels, and these.
+    fn take_labels(&mut self, mut value: Cursor<'_>, kind: u8) -> Result<(), TableMapError> {
+        for column in self.of_kind(|found| found == kind) {
+            let mut labels = Vec::new();
+            for _ in 0..value.length()? {
+                let length = value.length()?;
+                labels.push(value.take(length)?.to_vec());
+            }
+            self.labels[column] = Some(labels);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +264,7 @@ mod tests {
         assert_eq!((map.id, map.schema.as_str(), map.table.as_str()), (7, "s", "t"));
         assert_eq!(map.columns[2], WireColumn { wire_type: wire::ENUM, meta: [wire::ENUM, 1] });
         assert_eq!(map.columns[1].meta, [40, 0]);
+        assert_eq!(map.unsigned, [Some(true), None, None, None]);
         assert_eq!(map.names.unwrap(), ["a", "b", "c", "d"]);
     }
 

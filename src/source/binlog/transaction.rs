@@ -1,27 +1,30 @@
 //! From events to transactions: the state machine that decides what every event means.
 //!
 //! Pure: it gets whole events and gives back what to report; connections and waiting are the
-//! stream's. It works by an allow-list (I9): an event type, a statement or a table layout that it
-//! does not know is a [`Fault`], never skipped.
+//! stream's. It works by an allow-list (I9): an event type that it does not know is a [`Fault`]; a statement, a table
+//! layout or a row image that it cannot follow parks the table that it concerns: its rows are left out from there on,
+//! and that is reported at its place. Rows are read by the definition of their position
+//! (docs/decisions/0008-schema-history.md).
 
 use super::crc;
 use super::cursor::{Cursor, Truncated};
 use super::event::{PayloadError, kind::*, payload_size, widen};
 use super::guard::guarded;
-use super::plan::{DUMMY_TABLE_ID, Mismatch, PlanInput, RowsHead, RowsKind, TablePlan};
+use super::plan::{DUMMY_TABLE_ID, PlanInput, RowsHead, RowsKind, TablePlan};
 use super::redefine;
 use super::rows::RowsBlock;
 use super::statement::{self, ColumnClause, Dialect, Effect, Question, Statement};
-use super::table_map::{TableMap, TableMapHead};
+use super::table_map::TableMapHead;
 use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
-use crate::model::{Gtid, TableName, TableSchema};
+use crate::model::history::{Entry, Meaning, one};
+use crate::model::{Definition, Gtid, GtidSet, Histories, History, Parking, TableId};
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, GtidEvent};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -62,16 +65,17 @@ impl From<PayloadError> for Fault {
 
 const DAMAGED: &str = "the binlog may be damaged: look at it with mysqlbinlog; report it if that reads it";
 const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
+const UNKNOWN_ROWS: &str = "what its rows are is not known";
 const REPORT: &str = "report it with the server's version; it must not be skipped";
 
-/// What the stream has to do after an event.
+/// What the stream has to do after an event. What [`Transactions::next_report`] has comes first.
 #[derive(Debug)]
 pub enum Next {
-    /// Go on with the next event.
+    /// Go on.
     Nothing,
     Report(StreamEvent),
-    /// Read the table's definition again and hand it to [`Transactions::reread`].
-    Reread(Box<Reread>),
+    /// Find out what the tables are now, and hand that to [`Transactions::redefined`].
+    Redefined(Box<Redefined>),
     /// Ask the server, and hand the answer to [`Transactions::answered`].
     Ask(Box<Ask>),
 }
@@ -85,18 +89,24 @@ pub struct Ask {
     ends: bool,
 }
 
-/// Why a definition is needed again, and what waits for it.
+/// A statement that may have changed the definition of tables that are followed.
 #[derive(Debug)]
-pub struct Reread {
-    pub table: TableName,
-    index: usize,
-    cause: Cause,
+pub struct Redefined {
+    pub gtid: Gtid,
+    /// For messages: the verb of the statement.
+    pub what: String,
+    /// It drops something, which may be an index.
+    pub drops: bool,
+    pub tables: Vec<(TableId, Vec<ColumnClause>)>,
+    then: Option<StreamEvent>,
 }
 
+/// How rows of a table are read at the present place.
 #[derive(Debug)]
-enum Cause {
-    Altered { clauses: Vec<ColumnClause>, then: Option<StreamEvent> },
-    Map { map: TableMap, raw: Vec<u8>, mismatch: Mismatch },
+enum Standing {
+    By(Arc<Definition>),
+    /// They are left out.
+    Parked,
 }
 
 #[derive(Debug)]
@@ -110,8 +120,8 @@ enum State {
 #[derive(Debug)]
 struct Transaction {
     gtid: Gtid,
-    /// Rows of registered tables came.
-    has_rows: bool,
+    /// The registered tables that rows came of.
+    touched: Vec<TableId>,
     /// The xid of an XA transaction.
     xa: Option<String>,
 }
@@ -129,10 +139,13 @@ pub struct Transactions {
     dialect: Dialect,
     /// What the server has proven of changes in statement format, and no statement has touched since.
     proven: BTreeSet<Question>,
-    /// The newest known definition of each registered table.
-    present: Vec<Arc<TableSchema>>,
-    /// Rows of this table were read by the places of its columns.
-    read_by_place: Vec<bool>,
+    /// Of each registered table.
+    standings: Vec<Standing>,
+    histories: Vec<History>,
+    /// Everything that was read.
+    read: GtidSet,
+    /// Some history has an entry that does not hold yet.
+    entries_ahead: bool,
     known: FxHashMap<u64, Known>,
     state: State,
     place: BinlogPlace,
@@ -140,25 +153,110 @@ pub struct Transactions {
     payload_left: u64,
     /// XA transactions that were prepared in this stream without rows of ours.
     prepared: FxHashSet<String>,
+    reports: VecDeque<StreamEvent>,
 }
 
 impl Transactions {
-    pub fn new(registry: Arc<Registry>, charsets: Arc<Charsets>) -> Transactions {
-        let present: Vec<_> = registry.tables().iter().map(|table| table.schema.clone()).collect();
-        let read_by_place = vec![false; present.len()];
-        Transactions {
+    /// A stream of everything that is not in `read`. A table without a history is read as it is registered.
+    pub fn new(
+        registry: Arc<Registry>,
+        charsets: Arc<Charsets>,
+        histories: &Histories,
+        read: GtidSet,
+    ) -> Transactions {
+        let tables = registry.tables();
+        let of = |table: &Registered| histories.get(&table.schema.name).cloned().unwrap_or_default();
+        let as_registered =
+            |table: &Registered| Standing::By(Arc::new(Definition::of((*table.schema).clone())));
+        let mut transactions = Transactions {
+            standings: tables.iter().map(as_registered).collect(),
+            histories: tables.iter().map(of).collect(),
             dialect: Dialect::new(charsets.clone(), registry.case()),
             proven: BTreeSet::new(),
             registry,
             charsets,
-            present,
-            read_by_place,
+            read,
+            entries_ahead: true,
             known: FxHashMap::default(),
             state: State::Between,
             place: BinlogPlace::default(),
             payload_left: 0,
             prepared: FxHashSet::default(),
+            reports: VecDeque::new(),
+        };
+        transactions.take_entries(true);
+        transactions
+    }
+
+    /// What is to be reported before anything else is read.
+    pub fn next_report(&mut self) -> Option<StreamEvent> {
+        self.reports.pop_front()
+    }
+
+    /// Everything that was read.
+    pub fn read(&self) -> &GtidSet {
+        &self.read
+    }
+
+    /// The entry of a table that begins with one transaction: what is known of it already.
+    pub fn entry_of(&self, table: TableId, gtid: &Gtid) -> Option<&Meaning> {
+        self.histories[usize::from(table.0)].beginning(&one(gtid)).map(|entry| &entry.meaning)
+    }
+
+    /// Lets the entries of histories hold that begin at the present place. `all`: reports those too that hold already.
+    fn take_entries(&mut self, all: bool) {
+        if !self.entries_ahead {
+            return;
         }
+        self.entries_ahead = false;
+        for (index, history) in self.histories.iter().enumerate() {
+            self.entries_ahead |= history.last().is_some_and(|last| !self.read.contains_set(&last.since));
+            let Some(entry) = history.at(&self.read) else { continue };
+            let table = self.registry.tables()[index].id;
+            match (&entry.meaning, &self.standings[index]) {
+                (Meaning::Parked(_), _) => self.standings[index] = Standing::Parked,
+                (Meaning::Defined(same), Standing::By(now)) if Arc::ptr_eq(same, now) && !all => continue,
+                (Meaning::Defined(definition), _) => {
+                    let (since, definition) = (entry.since.clone(), definition.clone());
+                    self.standings[index] = Standing::By(definition.clone());
+                    self.reports.push_back(StreamEvent::Defined { table, since, definition });
+                }
+            }
+            self.known.clear();
+        }
+    }
+
+    /// Leaves the rows of a table out from here on.
+    fn park(&mut self, table: TableId, what: impl Into<String>, reason: impl Into<String>) {
+        let (State::Opened(gtid) | State::Inside(Transaction { gtid, .. })) = &self.state else { return };
+        let parking = Parking {
+            what: what.into(),
+            reason: reason.into(),
+            gtid: Some(gtid.clone()),
+            place: self.place.to_string(),
+        };
+        let since = one(gtid);
+        self.leave_out(table, since, parking);
+    }
+
+    fn leave_out(&mut self, table: TableId, since: GtidSet, parking: Parking) {
+        let index = usize::from(table.0);
+        self.standings[index] = Standing::Parked;
+        self.histories[index].add(Entry::parked(since, parking.clone()));
+        for known in self.known.values_mut() {
+            if matches!(known, Known::Ours { plan, .. } if plan.table == table) {
+                *known = Known::Other;
+            }
+        }
+        self.reports.push_back(StreamEvent::Parked { table, parking: Box::new(parking) });
+    }
+
+    fn is_parked(&self, table: TableId) -> bool {
+        matches!(self.standings[usize::from(table.0)], Standing::Parked)
+    }
+
+    fn name(&self, table: TableId) -> String {
+        self.registry.get(table).map(|table| table.schema.name.to_string()).unwrap_or_default()
     }
 
     /// Up to where events were applied.
@@ -287,12 +385,14 @@ impl Transactions {
             Statement::XaStart(xid) => self.open(Some(xid)),
             Statement::Commit => self.end(),
             Statement::Savepoint | Statement::XaEnd => Ok(Next::Nothing),
-            Statement::Rollback | Statement::RollbackTo if self.has_rows() => Err(Fault::new(
-                "rows of a mapped table were rolled back inside a logged transaction",
-                "a transaction mixes InnoDB with a table that cannot roll back; copy its lists again",
-            )),
-            Statement::Rollback => self.end(),
-            Statement::RollbackTo => Ok(Next::Nothing),
+            Statement::Rollback => {
+                self.park_touched();
+                self.end()
+            }
+            Statement::RollbackTo => {
+                self.park_touched();
+                Ok(Next::Nothing)
+            }
             Statement::XaRollback(xid) => {
                 self.prepared.remove(&xid);
                 self.end()
@@ -311,7 +411,7 @@ impl Transactions {
     fn open(&mut self, xa: Option<String>) -> Result<Next, Fault> {
         match std::mem::replace(&mut self.state, State::Between) {
             State::Opened(gtid) => {
-                self.state = State::Inside(Transaction { gtid, has_rows: false, xa });
+                self.state = State::Inside(Transaction { gtid, touched: Vec::new(), xa });
                 Ok(Next::Nothing)
             }
             State::Between => Err(no_gtid()),
@@ -341,30 +441,65 @@ impl Transactions {
             State::Between => return Err(no_gtid()),
         };
         self.proven.retain(|question| !definition.may_change(question));
-        let mut altered = None;
-        for (index, table) in self.registry.tables().iter().enumerate() {
-            match definition.effect_on(&table.schema.name) {
+        let mut tables = Vec::new();
+        for registered in self.registry.clone().tables() {
+            if self.is_parked(registered.id) {
+                continue;
+            }
+            match definition.effect_on(&registered.schema.name) {
                 Effect::None => {}
                 Effect::StatementFormat { unless: Some(question), .. } if self.proven.contains(&question) => {
                 }
                 Effect::StatementFormat { unless: Some(question), .. } if !asked => {
                     return Ok(Next::Ask(Box::new(Ask { gtid, question, definition, ends })));
                 }
-                Effect::Redefines { clauses } => altered = Some((index, clauses)),
-                effect => return Err(refused(&effect, table)),
+                Effect::Redefines { clauses } => tables.push((registered.id, clauses)),
+                effect => {
+                    let (what, reason) = refused(&effect, &registered.schema.name.to_string());
+                    self.park(registered.id, what, reason);
+                }
             }
         }
         let then = if ends { Some(self.take_end()?) } else { None };
-        if let Some((index, clauses)) = altered {
-            self.known.clear();
-            let table = self.registry.tables()[index].schema.name.clone();
-            return Ok(Next::Reread(Box::new(Reread {
-                table,
-                index,
-                cause: Cause::Altered { clauses, then },
-            })));
+        if !tables.is_empty() {
+            let redefined =
+                Redefined { gtid, what: definition.kind(), drops: definition.drops(), tables, then };
+            return Ok(Next::Redefined(Box::new(redefined)));
         }
-        Ok(then.map_or(Next::Nothing, Next::Report))
+        if let Some(end) = then {
+            self.report_end(end);
+        }
+        Ok(Next::Nothing)
+    }
+
+    /// Goes on after [`Next::Redefined`], with what each of its tables is now: a definition, or why none is known.
+    pub fn redefined(&mut self, redefined: Redefined, now: Vec<Result<Arc<Definition>, Parking>>) {
+        let since = one(&redefined.gtid);
+        self.known.clear();
+        for ((table, clauses), now) in redefined.tables.into_iter().zip(now) {
+            let index = usize::from(table.0);
+            let Standing::By(before) = &self.standings[index] else { continue };
+            let judged = now.and_then(|now| {
+                let used = self.registry.tables()[index].used_names();
+                redefine::keeps_bytes(&used, before, &now, &clauses).map(|()| now).map_err(|reason| Parking {
+                    what: redefined.what.clone(),
+                    reason: format!("{} was altered: {reason}", self.name(table)),
+                    gtid: Some(redefined.gtid.clone()),
+                    place: self.place.to_string(),
+                })
+            });
+            match judged {
+                Err(parking) => self.leave_out(table, since.clone(), parking),
+                Ok(definition) => {
+                    self.standings[index] = Standing::By(definition.clone());
+                    self.histories[index].add(Entry::defined(since.clone(), definition.clone()));
+                    self.reports.push_back(StreamEvent::Defined { table, since: since.clone(), definition });
+                }
+            }
+        }
+        if let Some(end) = redefined.then {
+            self.report_end(end);
+        }
     }
 
     fn xa_prepare(&mut self, event: &Event) -> Result<Next, Fault> {
@@ -390,12 +525,27 @@ impl Transactions {
         ))
     }
 
-    fn has_rows(&self) -> bool {
-        matches!(&self.state, State::Inside(transaction) if transaction.has_rows)
+    /// A transaction that mixes InnoDB with a table that cannot roll back is logged with a ROLLBACK.
+    fn park_touched(&mut self) {
+        let State::Inside(transaction) = &mut self.state else { return };
+        for table in std::mem::take(&mut transaction.touched) {
+            let reason = format!("rows of {} were rolled back inside a logged transaction", self.name(table));
+            self.park(table, "ROLLBACK", reason);
+        }
     }
 
     fn end(&mut self) -> Result<Next, Fault> {
-        Ok(Next::Report(self.take_end()?))
+        let end = self.take_end()?;
+        self.report_end(end);
+        Ok(Next::Nothing)
+    }
+
+    fn report_end(&mut self, end: StreamEvent) {
+        if let StreamEvent::End { gtid, .. } = &end {
+            self.read.insert(gtid);
+        }
+        self.reports.push_back(end);
+        self.take_entries(false);
     }
 
     fn take_end(&mut self) -> Result<StreamEvent, Fault> {
@@ -420,91 +570,40 @@ impl Transactions {
         if matches!(self.known.get(&id), Some(Known::Ours { raw, .. }) if raw == event.data()) {
             return Ok(Next::Nothing);
         }
-        let map = head.complete().map_err(|error| {
-            Fault::new(
-                format!("the table map of {} does not decode: {error}", registered.schema.name),
-                REPORT,
-            )
-        })?;
-        let index = usize::from(registered.id.0);
-        match self.plan(&map, index) {
-            Ok(plan) => {
-                self.remember(id, event.data().to_vec(), plan);
-                Ok(Next::Nothing)
-            }
-            Err(mismatch) => {
-                let table = registered.schema.name.clone();
-                let cause = Cause::Map { map, raw: event.data().to_vec(), mismatch };
-                Ok(Next::Reread(Box::new(Reread { table, index, cause })))
-            }
-        }
-    }
-
-    fn plan(&self, map: &TableMap, index: usize) -> Result<TablePlan, Mismatch> {
-        let registered = &self.registry.tables()[index];
-        TablePlan::new(
-            map,
-            &PlanInput {
-                table: registered.id,
-                registered: &registered.schema,
-                present: &self.present[index],
-                used: &registered.used,
-                keys: &registered.keys,
-                charsets: &self.charsets,
-            },
-        )
-    }
-
-    fn remember(&mut self, id: u64, raw: Vec<u8>, plan: TablePlan) {
-        let name = self.registry.get(plan.table).map(Registered::label).unwrap_or_default();
-        self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan), name: name.into() });
-    }
-
-    /// Goes on after [`Next::Reread`] with the table's present definition.
-    pub fn reread(&mut self, reread: Reread, fresh: TableSchema) -> Result<Option<StreamEvent>, Fault> {
-        let registered = &self.registry.tables()[reread.index];
-        let advice = format!(
-            "park the mapping of {}, then start from a position after the change and copy its lists again",
-            reread.table
-        );
-        let no_clauses = Vec::new();
-        let clauses = match &reread.cause {
-            Cause::Altered { clauses, .. } => clauses,
-            Cause::Map { .. } => &no_clauses,
+        let table = registered.id;
+        let Standing::By(definition) = &self.standings[usize::from(table.0)] else {
+            self.known.insert(id, Known::Other);
+            return Ok(Next::Nothing);
         };
-        redefine::still_readable(registered, &fresh, clauses).map_err(|reason| {
-            Fault::new(format!("{} was altered: {reason}", reread.table), advice.clone())
-        })?;
-        if self.read_ahead(reread.index, &fresh, clauses) {
-            return Err(Fault::new(
-                format!("rows of {} from before an ALTER were read with the columns after it", reread.table),
-                format!("{advice}; binlog_row_metadata = FULL lets a tail read such rows"),
-            ));
-        }
-        self.present[reread.index] = Arc::new(fresh);
-        match reread.cause {
-            Cause::Altered { then, .. } => Ok(then),
-            Cause::Map { map, raw, mismatch } => {
-                let plan = self.plan(&map, reread.index).map_err(|_| {
-                    Fault::new(
-                        format!("{}: {mismatch}", reread.table),
-                        format!(
-                            "{advice}; binlog_row_metadata = FULL lets a tail read rows from before a change"
-                        ),
-                    )
-                })?;
-                self.remember(map.id, raw, plan);
-                Ok(None)
+        let planned = match head.complete() {
+            Ok(map) => TablePlan::new(
+                &map,
+                &PlanInput {
+                    table,
+                    registered: &registered.schema,
+                    present: definition,
+                    used: &registered.used,
+                    keys: &registered.keys,
+                    charsets: &self.charsets,
+                },
+            )
+            .map_err(|mismatch| mismatch.to_string()),
+            Err(error) => Err(format!("it does not decode: {error}")),
+        };
+        match planned {
+            Ok(plan) => {
+                let name = registered.label().into();
+                let raw = event.data().to_vec();
+                self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan), name });
+            }
+            Err(reason) => {
+                self.known.insert(id, Known::Other);
+                let reason =
+                    format!("rows of {} are not those of its definition: {reason}", self.name(table));
+                self.park(table, "a table map", reason);
             }
         }
-    }
-
-    /// Whether an ALTER that rearranges columns was known before it arrived, while rows from before
-    /// it were read by place: their columns may have been taken for each other.
-    fn read_ahead(&self, index: usize, fresh: &TableSchema, clauses: &[ColumnClause]) -> bool {
-        self.read_by_place[index]
-            && clauses.iter().any(ColumnClause::rearranges)
-            && self.present[index].columns == fresh.columns
+        Ok(Next::Nothing)
     }
 
     fn rows(&mut self, event: Event, kind: RowsKind, version: u8) -> Result<Next, Fault> {
@@ -516,34 +615,33 @@ impl Transactions {
             Some(Known::Ours { plan, name, .. }) => (plan.clone(), name.clone()),
         };
         if !head.full_images {
-            return Err(Fault::new(
-                "a row image has not all columns",
-                "set binlog_row_image = FULL at the source, globally and in every session",
-            ));
+            let reason = format!(
+                "a row image of {table} has not all columns: set binlog_row_image = FULL at the source, globally and in \
+                 every session"
+            );
+            self.park(plan.table, "a row image", reason);
+            return Ok(Next::Nothing);
         }
         if head.column_count != plan.column_count() {
             return Err(Fault::new("a rows event and its table map differ in columns", DAMAGED));
         }
-        self.note_rows(&plan)?;
+        let State::Inside(transaction) = &mut self.state else { return Err(no_gtid()) };
+        if transaction.xa.is_some() {
+            let reason = format!(
+                "an XA transaction writes to {table}: XA on mapped tables is not supported, let the application use plain \
+                 transactions"
+            );
+            self.park(plan.table, "XA", reason);
+            return Ok(Next::Nothing);
+        }
+        if !transaction.touched.contains(&plan.table) {
+            transaction.touched.push(plan.table);
+        }
         if head.rows_at >= event.data().len() {
             return Ok(Next::Nothing);
         }
         let block = RowsBlock::new(event, head.rows_at, kind, plan, table, self.place.clone());
         Ok(Next::Report(StreamEvent::Changes(Changes::Rows(block))))
-    }
-
-    fn note_rows(&mut self, plan: &TablePlan) -> Result<(), Fault> {
-        let State::Inside(transaction) = &mut self.state else { return Err(no_gtid()) };
-        transaction.has_rows = true;
-        self.read_by_place[usize::from(plan.table.0)] |= !plan.by_name;
-        if transaction.xa.is_none() {
-            return Ok(());
-        }
-        let table = self.registry.get(plan.table).map(|t| t.schema.name.to_string()).unwrap_or_default();
-        Err(Fault::new(
-            format!("an XA transaction writes to {table}"),
-            "XA on mapped tables is not supported yet: let the application use plain transactions",
-        ))
     }
 }
 
@@ -551,30 +649,29 @@ fn no_gtid() -> Fault {
     Fault::new("an event stands outside any transaction", "is gtid_mode ON at the source?")
 }
 
-fn refused(effect: &Effect, table: &Registered) -> Fault {
-    let name = &table.schema.name;
+/// What a statement is, and why the table cannot be followed over it.
+fn refused(effect: &Effect, name: &str) -> (String, String) {
     match effect {
         Effect::Destroys { what } => {
-            Fault::new(format!("{what} on {name}: rows changed without row events"), RECOPY)
+            ((*what).to_owned(), format!("rows of {name} changed without row events"))
         }
-        Effect::StatementFormat { what, unless: Some(_) } => Fault::new(
+        Effect::StatementFormat { what, unless: Some(_) } => (
+            what.to_string(),
             format!(
-                "{what} is logged in statement format, and may have changed rows of {name} through a view, a trigger, a \
-                 stored function or a foreign key"
-            ),
-            format!(
-                "set binlog_format = ROW in every session; with GRANT SELECT, TRIGGER ON *.* MySQL can prove that such \
-                 changes are harmless; then {RECOPY}"
+                "it is logged in statement format, and may have changed rows of {name} through a view, a trigger, a stored \
+                 function or a foreign key: set binlog_format = ROW in every session; with GRANT SELECT, TRIGGER ON *.* \
+                 MySQL can prove that such changes are harmless"
             ),
         ),
-        Effect::StatementFormat { what, .. } => Fault::new(
-            format!("{what} on {name} is logged in statement format: its rows cannot be known"),
-            format!("set binlog_format = ROW in every session; then {RECOPY}"),
+        Effect::StatementFormat { what, .. } => (
+            what.to_string(),
+            format!(
+                "it is logged in statement format, so which rows of {name} it changed is not known: set binlog_format = \
+                 ROW in every session"
+            ),
         ),
-        Effect::Unknown { what } => {
-            Fault::new(format!("{what} may change {name} and is not understood"), REPORT)
-        }
-        Effect::None | Effect::Redefines { .. } => Fault::new("a statement is not understood", REPORT),
+        Effect::Unknown { what } => (what.to_string(), format!("it may change {name} and is not understood")),
+        Effect::None | Effect::Redefines { .. } => (String::new(), UNKNOWN_ROWS.to_owned()),
     }
 }
 

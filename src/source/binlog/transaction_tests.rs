@@ -1,7 +1,7 @@
 //! Events of every type with bytes of any kind: refused or read, never skipped and never a panic.
 
 use super::*;
-use crate::model::{Column, ColumnType};
+use crate::model::{Column, ColumnType, TableName, TableSchema};
 use crate::source::names::NameCase;
 use mysql_common::binlog::consts::{BinlogChecksumAlg, BinlogVersion};
 use mysql_common::binlog::events::{BinlogEventFooter, FormatDescriptionEvent};
@@ -25,7 +25,7 @@ fn schema() -> TableSchema {
 fn transactions() -> Transactions {
     let registry =
         Registry::new(vec![(Arc::new(schema()), vec![0, 1])], NameCase::Exact).expect("it can be registered");
-    Transactions::new(Arc::new(registry), Arc::default())
+    Transactions::new(Arc::new(registry), Arc::default(), &Histories::new(), GtidSet::default())
 }
 
 /// An event as it comes over the network, with its checksum.

@@ -19,6 +19,8 @@ enum Stage {
     Count,
     Tail,
     Recopy,
+    /// A statement that cannot be followed.
+    Parked,
 }
 
 /// When the point is reached, and how often until the kill.
@@ -36,6 +38,7 @@ fn stage(point: KillPoint) -> (Stage, u32) {
         | KillPoint::CheckpointUncommitted
         | KillPoint::CheckpointCommitted => (Stage::Tail, 1),
         KillPoint::RecopyNoted | KillPoint::RecopyWritten => (Stage::Recopy, 1),
+        KillPoint::TableParked => (Stage::Parked, 1),
     }
 }
 
@@ -143,4 +146,33 @@ async fn a_part_that_is_noted_before_it_is_written_is_missing_after_a_kill_betwe
     scenario.catch_up().await;
     let found = scenario.differences().await;
     assert!(!found[0].missing.is_empty() && found[0].extra.is_empty(), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_once_a_table_is_parked_leaves_the_same_out_and_a_recopy_brings_it_back() {
+    let mut scenario = three_targets("parkings", 40, 600).await;
+    scenario.catch_up().await;
+    for point in points(Stage::Parked) {
+        let run = doomed(&scenario, &["run"], point);
+        scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+        scenario.sql("UPDATE follows SET note = 'before' WHERE followee_id < 20").await;
+        // a row image in the middle of a transaction whose rows are cut into several batches
+        for statement in [
+            "BEGIN",
+            "UPDATE follows SET note = 'around'",
+            "SET SESSION binlog_row_image = MINIMAL",
+            "UPDATE follows SET note = 'unknown' WHERE followee_id = 7",
+            "SET SESSION binlog_row_image = FULL",
+            "DELETE FROM follows WHERE followee_id = 8",
+            "COMMIT",
+        ] {
+            scenario.sql(statement).await;
+        }
+        death(run).await;
+    }
+    let parked = scenario.run(&["run", "--until", "caught-up"]).await;
+    parked.expect_code(1).says(&["parked, and so behind", "recopy"]);
+    scenario.start(&["recopy", "followers", "--yes"]).ended_within(LIMIT).await.expect_code(0);
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 400);
 }

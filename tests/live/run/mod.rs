@@ -5,6 +5,7 @@ pub mod clock;
 pub mod copy;
 pub mod counts;
 pub mod ddl;
+pub mod definitions;
 pub mod gateway;
 pub mod gateways;
 pub mod giant;

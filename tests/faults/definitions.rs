@@ -1,0 +1,89 @@
+//! What is durable of definitions before rows are read by them.
+
+use super::bench::{Bench, insert, row};
+use std::sync::Arc;
+use tailfill::model::history::{Entry, Meaning, one};
+use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
+use tailfill::protocol::ProtocolError;
+use tailfill::source::{Proof, StreamEvent};
+use tailfill::store::records::{self, LifeRecord};
+use tailfill::store::{Space, Store};
+
+const TABLE: TableId = TableId(0);
+
+/// One that can be told from others.
+fn definition(bench: &Bench, mark: &str) -> Arc<Definition> {
+    let mut definition = Definition::of((*bench.world.mapping.schema).clone());
+    definition.generated.insert("mark".into(), mark.into());
+    Arc::new(definition)
+}
+
+fn parking(number: u64) -> Parking {
+    let gtid = Some(crate::simulation::database::gtid(number));
+    Parking { what: "TRUNCATE".into(), reason: "rows changed".into(), gtid, place: "binlog.000001:4".into() }
+}
+
+/// The history that the last stream was asked to read by.
+fn asked(bench: &Bench) -> History {
+    bench.source.asked().remove(&bench.world.mapping.schema.name).unwrap_or_default()
+}
+
+async fn defined() -> Bench {
+    let bench = Bench::unopened();
+    bench.source.defines(definition(&bench, "first"));
+    bench.commit(vec![insert(&row(1, 1, "a"))]);
+    bench.catches_up().await;
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_asked_to_read_by_the_definitions_of_positions_also_after_a_restart() {
+    let bench = defined().await;
+    let number = bench.commit(vec![insert(&row(1, 2, "b"))]);
+    let since = one(&crate::simulation::database::gtid(number));
+    let second = definition(&bench, "second");
+    let event = StreamEvent::Defined { table: TABLE, since: since.clone(), definition: second.clone() };
+    bench.source.reports_in(number, event);
+    bench.catches_up().await;
+    bench.commit(vec![insert(&row(1, 3, "c"))]);
+    bench.catches_up().await;
+    let history = asked(&bench);
+    assert_eq!(history.entries.len(), 2, "{history:?}");
+    assert_eq!(history.last(), Some(&Entry::defined(since, second)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_target_is_parked_too_durably_and_the_checkpoint_goes_on() {
+    let bench = defined().await;
+    bench.gateway.take_sent();
+    let number = bench.commit(vec![insert(&row(1, 2, "left out"))]);
+    bench.source.reports_in(number, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(number)) });
+    for item in 3..5 {
+        let last = bench.commit(vec![insert(&row(1, item, "left out"))]);
+        let error = bench.fails().await;
+        assert!(matches!(error, ProtocolError::Parked { .. }), "{error:?}");
+        assert_eq!(bench.checkpointed().await, crate::simulation::database::up_to(last));
+    }
+    assert_eq!(bench.gateway.take_sent(), []);
+    let lives = bench.world.store.list(Space::LifeCycle, &[]).await.expect("it reads");
+    for (_, life) in lives {
+        let life: LifeRecord = records::decode(&life).expect("a record");
+        assert!(
+            matches!(&life.state, LifeCycle::Parked { reason } if reason.contains("TRUNCATE")),
+            "{life:?}"
+        );
+    }
+    assert!(asked(&bench).last().is_some_and(Entry::is_parking), "the next stream knows of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_start_tries_again_at_a_newer_position_until_its_definition_is_proven() {
+    let bench = Bench::unopened();
+    let (early, late) = (definition(&bench, "early"), definition(&bench, "late"));
+    bench.source.defines(late.clone());
+    bench.source.next_proof(Proof::Changed { by: parking(1), read: Some(early) });
+    bench.catches_up().await;
+    bench.commit(vec![insert(&row(1, 1, "a"))]);
+    bench.catches_up().await;
+    assert_eq!(asked(&bench).last().map(|entry| entry.meaning.clone()), Some(Meaning::Defined(late)));
+}
