@@ -60,7 +60,7 @@ pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Re
 async fn park_with_table(parts: &Parts, copy: &Copy, key: &CopyKey) -> Result<bool, ProtocolError> {
     let Some(parking) = parts.definitions.parking(&copy.mapping.schema.name) else { return Ok(false) };
     let record = record_of(parts, key).await?;
-    let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+    let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None, table: None });
     let event = definitions::parked_event(&copy.mapping.name, &parking);
     put(parts, key, record, event).await?;
     tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, reason = %parking, "the target is parked");
@@ -79,7 +79,8 @@ pub async fn records_of_parked(
         for target in &mapping.targets {
             let key = super::chunks::Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
             let record = record_of(parts, &key).await?;
-            let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None });
+            let record =
+                record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None, table: None });
             if !matches!(record.state, LifeCycle::Parked { .. }) {
                 let next = after(&key, record, definitions::parked_event(&mapping.name, parking))?;
                 put.push((Space::LifeCycle, key.prefix(), records::encode(&next)?));
