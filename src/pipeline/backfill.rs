@@ -5,6 +5,7 @@
 //! of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease: a part whose
 //! lists are busy holds none and is tried again.
 
+use super::absence;
 use super::chunks;
 use super::copy::Copy;
 use super::life;
@@ -229,7 +230,14 @@ impl Worker<'_> {
             };
             snapshot.each_row(mapping, wanted, &mut take).await?;
         }
-        refused.map_or(Ok(found), |cause| Err(copy.refused(cause)))
+        if let Some(cause) = refused {
+            return Err(copy.refused(cause));
+        }
+        let there: BTreeSet<ListId> = found.lists().collect();
+        let missed: Vec<&Piece> =
+            part.pieces.iter().filter(|piece| piece.is_list() && piece.lists.is_disjoint(&there)).collect();
+        absence::lists_are_gone(&*self.parts.source, copy, &missed).await?;
+        Ok(found)
     }
 
     /// Takes all leases or none; waits a while for lists of this process, holding nothing.

@@ -12,6 +12,7 @@
 //! first error ends the run with everything up to the checkpoint kept.
 //! Refuses to know: which database, which bytes (source, sink), how a tick is made durable (protocol).
 
+mod absence;
 pub mod backfill;
 pub mod chunks;
 pub mod copy;

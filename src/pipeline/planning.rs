@@ -132,7 +132,8 @@ async fn pieces_of_list(
     }
 }
 
-async fn list_sizes(
+/// The lists that have rows in a range, by a scan of it.
+pub async fn list_sizes(
     copy: &Copy,
     range: &KeyRange,
     snapshot: &mut dyn Snapshot,

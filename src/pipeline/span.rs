@@ -35,6 +35,11 @@ impl Piece {
         }
     }
 
+    /// Whether it is of a list that a scan has shown.
+    pub fn is_list(&self) -> bool {
+        matches!(self.what, What::OfList { .. })
+    }
+
     /// The key of the one list that it is of.
     pub fn list_key(&self) -> Option<&[Value]> {
         match &self.what {

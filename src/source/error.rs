@@ -1,7 +1,8 @@
 //! What can go wrong with a source, split by consequence.
 
+use super::named::{self, KeyCell};
 use crate::error::{Disposition, Exit};
-use crate::model::{TableId, TableName};
+use crate::model::{Mapping, TableId, TableName, Value};
 
 /// An error of the source. Never holds row values.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,11 @@ pub enum SourceError {
     /// A row that has no value for a column. `row` names it by its key columns.
     #[error("{table}: column {column} of the row where {row} cannot be read{at}: {reason}")]
     Unreadable { table: String, column: String, row: String, at: String, reason: String },
+    /// In one read view, a scan shows a row that a look-up by its key does not find.
+    #[error(
+        "{table}: a scan shows a row where {row}, and a look-up by that key in the same read view finds none"
+    )]
+    Contradiction { table: TableName, row: String },
     /// The stream cannot be continued: purged, or the source lost transactions that were read.
     #[error("the source cannot be continued from this position: {reason}")]
     PositionLost { reason: String, advice: String },
@@ -33,13 +39,22 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// A row of `mapping` with these values in `columns`.
+    pub fn contradiction(mapping: &Mapping, columns: &[usize], values: &[Value]) -> SourceError {
+        let cells =
+            columns.iter().zip(values).map(|(column, value)| (*column, KeyCell::Value(value.clone())));
+        let row = named::condition(&mapping.schema, cells);
+        SourceError::Contradiction { table: mapping.schema.name.clone(), row }
+    }
+
     pub fn disposition(&self) -> Disposition {
         match self {
             SourceError::Unavailable { .. } => Disposition::Retry,
             SourceError::LoginRefused { .. }
             | SourceError::NotUnderstood { .. }
             | SourceError::Undecodable { .. }
-            | SourceError::Unreadable { .. } => Disposition::Halt(Exit::Failed),
+            | SourceError::Unreadable { .. }
+            | SourceError::Contradiction { .. } => Disposition::Halt(Exit::Failed),
             SourceError::Refused { .. } | SourceError::Schema { .. } => Disposition::Halt(Exit::Refused),
             SourceError::PositionLost { .. } => Disposition::Halt(Exit::Position),
         }
@@ -68,6 +83,10 @@ impl SourceError {
             SourceError::Undecodable { .. } => {
                 Some("copy the mapping again: `tailfill recopy MAPPING --yes`")
             }
+            SourceError::Contradiction { .. } => Some(
+                "MySQL's look-ups cannot be trusted in this table: run CHECK TABLE in MySQL, and ALTER TABLE ... FORCE where it \
+                 finds a damaged index; if it finds nothing, report this",
+            ),
             SourceError::Schema { advice, .. }
             | SourceError::PositionLost { advice, .. }
             | SourceError::NotUnderstood { advice, .. } => Some(advice),

@@ -304,6 +304,17 @@ pub trait Snapshot: Send {
         Ok(found)
     }
 
+    /// What [`items`](Snapshot::items) should find, found without a look-up by a text: MySQL scans, and compares what it
+    /// makes of each row's text itself. The proof that an item is not there; as slow as a scan of the table where the
+    /// list key is a text. Possibly with other rows.
+    async fn items_by_scan(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        self.items(mapping, wanted).await
+    }
+
     /// About how many bytes a row of a table has, by the source's statistics; 0 where it does not know.
     async fn row_bytes(&mut self, table: TableId) -> Result<u64, SourceError>;
 

@@ -2,6 +2,7 @@
 //! exactly what must and must not hold then. The simulation draws its faults; here they are told, the
 //! work that was done and whose reply was lost always among them.
 
+mod absence;
 mod bench;
 mod broken;
 mod clock;

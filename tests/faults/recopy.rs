@@ -40,7 +40,7 @@ impl Touched for Noted {
 }
 
 impl Noted {
-    fn take(&self) -> Vec<(String, Touch)> {
+    pub fn take(&self) -> Vec<(String, Touch)> {
         std::mem::take(&mut *self.0.lock().expect("nothing panics while it is held"))
     }
 }
@@ -57,7 +57,7 @@ fn options() -> RunOptions {
     RunOptions { tail: true, backfill: false, from: None, until_caught_up: true, accept_gap: false }
 }
 
-async fn runs(bench: &Bench, recopies: &Recopies) -> Result<Finished, ProtocolError> {
+pub async fn runs(bench: &Bench, recopies: &Recopies) -> Result<Finished, ProtocolError> {
     run_with(bench.parts(), options(), recopies.clone(), CancellationToken::new()).await
 }
 

@@ -6,9 +6,12 @@ use crate::simulation::world::Process;
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tailfill::model::{Definition, Gtid, GtidSet, Histories, Parking, Position, TableId};
+use tailfill::model::{
+    Definition, Gtid, GtidSet, Histories, Mapping, Parking, Position, Row, TableId, Value,
+};
 use tailfill::source::{
-    BinlogPlace, ChangeStream, Definitions, Proof, Snapshot, Source, SourceError, StreamEvent,
+    BinlogPlace, ChangeStream, Definitions, EachRow, KeyRange, Proof, Snapshot, Source, SourceError,
+    StreamEvent, Wanted,
 };
 
 pub struct Scripted {
@@ -30,6 +33,8 @@ struct Script {
     reports: Vec<(Gtid, StreamEvent)>,
     /// The histories that the last stream was asked to read by.
     asked: Histories,
+    /// No look-up finds this list; scans show it.
+    lost: Option<u64>,
     /// The transactions are others than those that were read, with the same numbers.
     restarted: bool,
 }
@@ -82,6 +87,11 @@ impl Scripted {
     /// The histories that the last stream was asked to read by.
     pub fn asked(&self) -> Histories {
         self.script().asked.clone()
+    }
+
+    /// Look-ups do not find this list from now on.
+    pub fn lose(&self, list: u64) {
+        self.script().lost = Some(list);
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -144,7 +154,11 @@ impl Source for Scripted {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
-        self.server.snapshot().await
+        let snapshot = self.server.snapshot().await?;
+        Ok(match self.script().lost {
+            None => snapshot,
+            Some(lost) => Box::new(Losing { snapshot, lost }),
+        })
     }
 
     async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
@@ -223,5 +237,107 @@ impl ChangeStream for Breaking {
             *changes = kept.into();
         }
         Ok(event)
+    }
+}
+
+/// SELECTs whose look-ups do not find one list.
+struct Losing {
+    snapshot: Box<dyn Snapshot>,
+    lost: u64,
+}
+
+impl Losing {
+    fn finds(&self, row: &[Value]) -> bool {
+        row[0] != Value::UInt(self.lost)
+    }
+}
+
+#[async_trait]
+impl Snapshot for Losing {
+    async fn hold_view(&mut self) -> Result<(), SourceError> {
+        self.snapshot.hold_view().await
+    }
+
+    async fn chunk_end(
+        &mut self,
+        table: TableId,
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        self.snapshot.chunk_end(table, after, rows).await
+    }
+
+    async fn list_end(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        after: Option<&[Value]>,
+        rows: u32,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        self.snapshot.list_end(mapping, key, after, rows).await
+    }
+
+    async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
+        self.snapshot.lists(mapping, range).await
+    }
+
+    async fn rows(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<Row>, SourceError> {
+        self.snapshot.rows(mapping, range).await
+    }
+
+    async fn each_row(
+        &mut self,
+        mapping: &Mapping,
+        wanted: Wanted<'_>,
+        take: &mut EachRow<'_>,
+    ) -> Result<(), SourceError> {
+        let mut rows = Vec::new();
+        self.snapshot.each_row(mapping, wanted, &mut |row| rows.push(row.to_vec())).await?;
+        let scan = matches!(wanted, Wanted::Range(_));
+        rows.iter().filter(|row| scan || self.finds(row)).for_each(|row| take(row));
+        Ok(())
+    }
+
+    async fn list(&mut self, mapping: &Mapping, key: &[Value]) -> Result<Vec<Row>, SourceError> {
+        if self.finds(key) { self.snapshot.list(mapping, key).await } else { Ok(Vec::new()) }
+    }
+
+    async fn item(
+        &mut self,
+        mapping: &Mapping,
+        key: &[Value],
+        item: &[Value],
+    ) -> Result<Option<Row>, SourceError> {
+        if self.finds(key) { self.snapshot.item(mapping, key, item).await } else { Ok(None) }
+    }
+
+    async fn items(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        let mut rows = self.snapshot.items(mapping, wanted).await?;
+        rows.retain(|row| self.finds(row));
+        Ok(rows)
+    }
+
+    async fn items_by_scan(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        self.snapshot.items(mapping, wanted).await
+    }
+
+    async fn count_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
+        self.snapshot.count_rows(table).await
+    }
+
+    async fn row_bytes(&mut self, table: TableId) -> Result<u64, SourceError> {
+        self.snapshot.row_bytes(table).await
+    }
+
+    async fn estimated_rows(&mut self, table: TableId) -> Result<u64, SourceError> {
+        self.snapshot.estimated_rows(table).await
     }
 }

@@ -95,7 +95,7 @@ impl Source for Server {
         let _call = self.0.call("snapshot");
         self.reach().await?;
         let server = self.world().database.state().server();
-        Ok(Box::new(Selects { process: self.0.clone(), server }))
+        Ok(Box::new(Selects { process: self.0.clone(), server, view: None }))
     }
 
     async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
@@ -185,6 +185,7 @@ impl ChangeStream for Stream {
 struct Selects {
     process: Arc<Process>,
     server: u64,
+    view: Option<BTreeMap<Item, Row>>,
 }
 
 impl Selects {
@@ -197,7 +198,8 @@ impl Selects {
         self.still_there()?;
         let rows: Vec<Row> = {
             let state = world.database.state();
-            state.rows().iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
+            let rows = self.view.as_ref().unwrap_or(state.rows());
+            rows.iter().filter(|(item, _)| wanted(item)).map(|(_, row)| row.clone()).collect()
         };
         if what == "rows" {
             let items: Vec<Item> = rows.iter().map(Item::of).collect();
@@ -239,7 +241,10 @@ fn item(key: &[Value]) -> Item {
 #[async_trait]
 impl Snapshot for Selects {
     async fn hold_view(&mut self) -> Result<(), SourceError> {
-        panic!("a run holds no read view")
+        reach(&self.process.world).await?;
+        self.still_there()?;
+        self.view = Some(self.process.world.database.state().rows().clone());
+        Ok(())
     }
 
     async fn chunk_end(

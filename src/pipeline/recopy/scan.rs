@@ -21,6 +21,8 @@ use std::collections::BTreeSet;
 
 /// Names of one page of HBase.
 const PAGE: usize = 2_000;
+/// Extras of HBase that are proven to be none of MySQL's at once: it may take a scan of the table.
+const EXTRAS_AT_ONCE: usize = 10_000;
 /// Items that are looked up at once.
 pub const LOOK_UPS_AT_ONCE: usize = 500;
 
@@ -136,16 +138,27 @@ pub async fn from_hbase(
 ) -> Result<(), ProtocolError> {
     job.does(&format!("compares MySQL with {}", copy.target.table));
     let target = &copy.target;
+    let mut extras = Vec::new();
     for range in ranges(job, target) {
         let mut names = Names::new(target, range);
         while let Some(page) = names.next(job).await? {
             for part in page.chunks(LOOK_UPS_AT_ONCE) {
-                look_up_in_mysql(job, copy, part, settling).await?;
+                extras.extend(look_up_in_mysql(job, copy, part, settling).await?);
                 job.report(target.id, |report| report.from_hbase += part.len() as u64);
+            }
+            if extras.len() >= EXTRAS_AT_ONCE {
+                settle_extras(&mut extras, settling).await?;
             }
         }
     }
-    Ok(())
+    settle_extras(&mut extras, settling).await
+}
+
+/// That MySQL has none of them is proven before one is deleted.
+async fn settle_extras(extras: &mut Vec<Suspect>, settling: &mut Settling<'_>) -> Result<(), ProtocolError> {
+    let extras = std::mem::take(extras);
+    settling.are_gone(&extras).await?;
+    settling.add(extras).await
 }
 
 /// The rows of a target that are compared.
@@ -158,19 +171,20 @@ pub fn ranges(job: &Job<'_>, target: &Target) -> Vec<ScanRange> {
     }
 }
 
+/// Those at which a look-up finds nothing in MySQL.
 async fn look_up_in_mysql(
     job: &Job<'_>,
     copy: &Copy,
     addresses: &[Address],
     settling: &mut Settling<'_>,
-) -> Result<(), ProtocolError> {
+) -> Result<Vec<Suspect>, ProtocolError> {
     let (mapping, target) = (&copy.mapping, &copy.target);
     let mut known = Vec::new();
     for address in addresses {
         match layout::split(mapping, target, address) {
             Some(AddressParts { list_key, key, item, .. }) => {
                 let list = ListId::new(mapping.id.0, &list_key);
-                known.push(Suspect { address: address.clone(), list, key, item });
+                known.push(Suspect { address: address.clone(), list, key, item, scanned: false });
             }
             None => job.report(target.id, |report| report.foreign += 1),
         }
@@ -180,7 +194,8 @@ async fn look_up_in_mysql(
     for row in &rows {
         there.insert(layout::address(mapping, target, row).map_err(|cause| copy.refused(cause))?);
     }
-    settling.add(known.into_iter().filter(|suspect| !there.contains(&suspect.address))).await
+    known.retain(|suspect| !there.contains(&suspect.address));
+    Ok(known)
 }
 
 /// The addresses of HBase's items in a range, in their order.

@@ -6,6 +6,7 @@ use super::{Touch, What};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
 use crate::model::{Mapping, Row, Target, Value};
+use crate::pipeline::absence;
 use crate::pipeline::copy::Copy;
 use crate::protocol::counted::Order;
 use crate::protocol::recopy::{Act, Repairs, mend};
@@ -35,6 +36,8 @@ pub struct Suspect {
     pub list: ListId,
     pub key: Vec<Value>,
     pub item: Vec<Value>,
+    /// A scan of MySQL has shown it, after a mark that was safe.
+    pub scanned: bool,
 }
 
 impl Suspect {
@@ -42,7 +45,13 @@ impl Suspect {
     pub fn of(mapping: &Mapping, list: ListId, row: &Row, item: &ItemWrite) -> Suspect {
         let values = |columns: &[usize]| columns.iter().map(|column| row[*column].clone()).collect();
         let (key, name) = (values(&mapping.key), values(&mapping.item));
-        Suspect { address: item.address.clone(), list, key, item: name }
+        Suspect { address: item.address.clone(), list, key, item: name, scanned: true }
+    }
+}
+
+impl Suspect {
+    fn is_same_item(&self, other: &Suspect) -> bool {
+        self.key == other.key && self.item == other.item
     }
 }
 
@@ -110,6 +119,22 @@ impl<'a> Settling<'a> {
         let rows = snapshot.items(self.job.mapping, &wanted).await?;
         self.snapshot = Some(snapshot); // one that failed is opened anew
         Ok(rows)
+    }
+
+    /// Returns where MySQL surely has none of these, which a look-up did not find.
+    pub async fn are_gone(&mut self, suspects: &[Suspect]) -> Result<(), ProtocolError> {
+        let mut patience = Patience::new(self.job);
+        while let Err(error) = self.are_gone_once(suspects).await {
+            patience.after(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn are_gone_once(&mut self, suspects: &[Suspect]) -> Result<(), ProtocolError> {
+        let wanted: Vec<_> = suspects.iter().map(|one| (one.key.clone(), one.item.clone())).collect();
+        let addresses: BTreeSet<&Address> = suspects.iter().map(|one| &one.address).collect();
+        let of = (self.job.mapping, &self.copy.target);
+        absence::items_are_gone(&*self.job.parts.source, of, &wanted, &addresses).await
     }
 
     async fn settle(&mut self, suspects: Vec<Suspect>) -> Result<(), ProtocolError> {
@@ -207,6 +232,14 @@ impl<'a> Settling<'a> {
         mark: &SafeMark,
     ) -> Result<Attempt, ProtocolError> {
         let expected = self.expected(suspects, held).await?;
+        let lost: Vec<Suspect> = suspects
+            .iter()
+            .filter(|one| one.scanned && !expected.values().any(|(_, found)| found.is_same_item(one)))
+            .cloned()
+            .collect();
+        self.are_gone_once(&lost).await?;
+        // deleted since the scan, so the tail brings the delete: no absence is made of a look-up
+        let lost: BTreeSet<&Address> = lost.iter().map(|one| &one.address).collect();
         let mut names: BTreeMap<&Address, &Suspect> = BTreeMap::new();
         for suspect in suspects {
             names.insert(&suspect.address, suspect);
@@ -229,6 +262,7 @@ impl<'a> Settling<'a> {
                 }
                 let what = match mend.act {
                     Act::Nothing => continue,
+                    Act::Delete if lost.contains(address) => continue,
                     Act::Delete if self.job.parts.settings.failpoints.recopy_keeps_extras() => continue,
                     Act::Delete => What::Deleted,
                     Act::Write { .. } => What::Written,

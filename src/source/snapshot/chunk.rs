@@ -236,6 +236,31 @@ pub fn bind(
     }))
 }
 
+/// An expression that is true where the primary key `next` lies beyond `after`, as MySQL compares their columns.
+pub fn advances(
+    schema: &TableSchema,
+    charsets: &Charsets,
+    after: &[Value],
+    next: &[Value],
+) -> Result<Condition, BadBound> {
+    let mut rest: Option<Condition> = None;
+    for ((index, after), next) in schema.primary_key.iter().zip(after).zip(next).rev() {
+        let column = &schema.columns[*index];
+        let bad = || BadBound { column: column.name.clone() };
+        let (after_sql, after) = bind(column, charsets, after)?.ok_or_else(bad)?;
+        let (next_sql, next) = bind(column, charsets, next)?.ok_or_else(bad)?;
+        let mut condition =
+            Condition { sql: format!("{next_sql} > {after_sql}"), params: vec![next.clone(), after.clone()] };
+        if let Some(rest) = rest {
+            condition.sql = format!("{} OR ({next_sql} = {after_sql} AND ({}))", condition.sql, rest.sql);
+            condition.params.extend([next, after]);
+            condition.params.extend(rest.params);
+        }
+        rest = Some(condition);
+    }
+    rest.ok_or_else(|| BadBound { column: "of the primary key".into() })
+}
+
 /// The parameter of an `UNHEX(?)`.
 pub fn in_hex(bytes: &[u8]) -> Param {
     Param::Bytes(hex::encode(bytes).into_bytes())
@@ -300,6 +325,15 @@ mod tests {
         );
         let numbers: Vec<Param> = [1, 1, 1, 2, 2, 3, 10, 10, 10, 11, 11, 12].map(Param::Int).to_vec();
         assert_eq!(condition.params, numbers);
+    }
+
+    #[test]
+    fn a_bound_advances_where_one_of_its_columns_does_and_none_before_it_falls_back() {
+        let schema = schema(vec![int(), int()]);
+        let key = |a: i64, b: i64| vec![Value::Int(a), Value::Int(b)];
+        let condition = advances(&schema, &Charsets::default(), &key(1, 2), &key(3, 4)).unwrap();
+        assert_eq!(condition.sql, "? > ? OR (? = ? AND (? > ?))");
+        assert_eq!(condition.params, [3, 1, 3, 1, 4, 2].map(Param::Int));
     }
 
     #[test]

@@ -56,6 +56,36 @@ pub fn exactly(
     Ok(condition)
 }
 
+/// Whether some of the columns are texts.
+pub fn has_text(schema: &TableSchema, columns: &[usize]) -> bool {
+    columns.iter().any(|index| matches!(schema.columns[*index].column_type, ColumnType::Text { .. }))
+}
+
+/// Each of `columns` has one of the values that it has in `tuples`; texts as MySQL converts them, which no index over
+/// them is asked for.
+pub fn among<'a>(
+    schema: &TableSchema,
+    charsets: &Charsets,
+    columns: &[usize],
+    tuples: impl Iterator<Item = Vec<&'a Value>> + Clone,
+) -> Result<Condition, BadBound> {
+    let mut condition = Condition::default();
+    for (place, index) in columns.iter().enumerate() {
+        let column = &schema.columns[*index];
+        let mut one = Condition::default();
+        for tuple in tuples.clone() {
+            let Some(value) = tuple.get(place) else { continue };
+            let (sql, param) = bound(column, charsets, value)?;
+            one.sql.push_str(if one.sql.is_empty() { "" } else { ", " });
+            one.sql.push_str(&sql);
+            one.params.push(param);
+        }
+        one.sql = format!("{} IN ({})", sorted(column), one.sql);
+        condition = if place == 0 { one } else { condition.and(&one) };
+    }
+    Ok(condition)
+}
+
 /// A column that orders a list.
 struct Place<'a> {
     column: &'a Column,
@@ -182,6 +212,22 @@ mod tests {
             limit: 9,
         };
         assert!(of_list(&mapping.schema, &charsets(), &mapping, &[Value::Int(7)], &short).is_err());
+    }
+
+    #[test]
+    fn a_scan_compares_what_mysql_makes_of_a_text() {
+        let text = ColumnType::Text { charset: "latin1".into(), collation: "latin1_swedish_ci".into() };
+        let mapping = mapping(text, None);
+        assert!(has_text(&mapping.schema, &[0, 1]) && !has_text(&mapping.schema, &[0]));
+        let (first, second) =
+            ([Value::Int(7), Value::Text("é".into())], [Value::Int(8), Value::Text("〜".into())]);
+        let tuples = [&first, &second].map(|tuple| tuple.iter().collect());
+        let found = among(&mapping.schema, &charsets(), &[0, 1], tuples.into_iter()).unwrap();
+        assert_eq!(
+            found.sql,
+            "`k` IN (?, ?) AND (CAST(CONVERT(`i` USING utf8mb4) AS BINARY) IN (UNHEX(?), UNHEX(?)))"
+        );
+        assert_eq!(found.params.len(), 4);
     }
 
     #[test]

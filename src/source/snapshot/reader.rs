@@ -21,6 +21,9 @@ const SELECT_MAX_MS: u64 = 600_000;
 
 /// The longest that a count of all rows of a table may take.
 const COUNT_WITHIN: Duration = Duration::from_secs(6 * 3_600);
+/// Parameters of one statement; the protocol's bound is 65,535.
+const PARAMETERS_MAX: usize = 60_000;
+
 /// Pairs that one SELECT looks up. Far below what `range_optimizer_max_mem_size` (8 MiB) holds, above which
 /// MySQL reads the whole table instead.
 const ITEMS_A_SELECT: usize = 500;
@@ -121,6 +124,40 @@ impl MysqlSnapshot {
         let mut rows = self.select(select).await?;
         rows.retain(|row| columns.iter().zip(values).all(|(index, value)| row[*index] == *value));
         Ok(rows)
+    }
+
+    /// The primary key of the row that was found, if any: a chunk's end, which lies beyond its beginning by MySQL's own
+    /// comparison, or chunks would find no end (I8).
+    async fn bound_beyond(
+        &mut self,
+        table: &Registered,
+        after: Option<&[Value]>,
+        found: Vec<Row>,
+    ) -> Result<Option<Vec<Value>>, SourceError> {
+        let Some(row) = found.into_iter().next() else { return Ok(None) };
+        let columns = &table.schema.primary_key;
+        let bound: Vec<Value> = columns.iter().map(|i| row[*i].clone()).collect();
+        let Some(after) = after else { return Ok(Some(bound)) };
+        let condition = chunk::advances(&table.schema, &self.charsets, after, &bound)
+            .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+        let statement = format!("SELECT {}", condition.sql);
+        let rows = self.connection.rows_with("the order of two bounds", &statement, condition.params).await?;
+        if rows.first().and_then(|row| number_at(row, 0)) == Some(1) {
+            return Ok(Some(bound));
+        }
+        let named = |key: &[Value]| {
+            let cells = columns.iter().zip(key).map(|(i, value)| (*i, KeyCell::Value(value.clone())));
+            named::condition(&table.schema, cells)
+        };
+        Err(SourceError::Schema {
+            table: table.schema.name.clone(),
+            reason: format!(
+                "the rows behind {} begin with {}, which MySQL does not call greater: chunks would find no end",
+                named(after),
+                named(&bound)
+            ),
+            advice: "run CHECK TABLE in MySQL; if it finds nothing, report this".into(),
+        })
     }
 
     /// A column of information_schema.TABLES; 0 for NULL.
@@ -256,7 +293,7 @@ impl Snapshot for MysqlSnapshot {
         let tail = Tail::Nth(rows.saturating_sub(1));
         let found =
             self.select(Select { table: &table, columns: key, condition, grouped: false, tail }).await?;
-        Ok(found.into_iter().next().map(|row| key.iter().map(|i| row[*i].clone()).collect()))
+        self.bound_beyond(&table, after, found).await
     }
 
     async fn list_end(
@@ -273,7 +310,7 @@ impl Snapshot for MysqlSnapshot {
             .and(&range);
         let (columns, tail) = (&table.schema.primary_key, Tail::NthOfAny(rows.saturating_sub(1)));
         let found = self.select(Select { table: &table, columns, condition, grouped: false, tail }).await?;
-        Ok(found.into_iter().next().map(|row| columns.iter().map(|i| row[*i].clone()).collect()))
+        self.bound_beyond(&table, after, found).await
     }
 
     async fn lists(&mut self, mapping: &Mapping, range: &KeyRange) -> Result<Vec<(Row, u64)>, SourceError> {
@@ -382,6 +419,28 @@ impl Snapshot for MysqlSnapshot {
         for part in wanted.chunks(ITEMS_A_SELECT) {
             let tuples = part.iter().map(|(key, item)| key.iter().chain(item).collect());
             let condition = chunk::any_equal(&table.schema, &self.charsets, &columns, tuples)
+                .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
+            let select =
+                Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
+            found.extend(self.select(select).await?);
+        }
+        Ok(found)
+    }
+
+    async fn items_by_scan(
+        &mut self,
+        mapping: &Mapping,
+        wanted: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<Vec<Row>, SourceError> {
+        let table = self.registered(mapping.table)?;
+        let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
+        if !part::has_text(&table.schema, &columns) {
+            return self.items(mapping, wanted).await;
+        }
+        let mut found = Vec::new();
+        for some in wanted.chunks(PARAMETERS_MAX / columns.len()) {
+            let tuples = some.iter().map(|(key, item)| key.iter().chain(item).collect());
+            let condition = part::among(&table.schema, &self.charsets, &columns, tuples)
                 .map_err(|error| bad_table(&table.schema.name, error.to_string()))?;
             let select =
                 Select { table: &table, columns: &table.used, condition, grouped: false, tail: Tail::None };
