@@ -36,14 +36,16 @@ impl Followed {
         let wanted = self.source.executed().await.expect("executed");
         let mut seen = self.start.gtids.clone();
         let mut stream = self.source.stream(&self.start).await.expect("stream");
+        let mut parked = None;
         while !seen.contains_set(&wanted) {
-            match tokio::time::timeout(Duration::from_secs(120), stream.next()).await.expect("in time") {
-                Ok(StreamEvent::End { gtid, .. }) => seen.insert(&gtid),
-                Ok(_) => {}
-                Err(error) => return Some(error.to_string()),
+            let event = tokio::time::timeout(Duration::from_secs(120), stream.next()).await.expect("in time");
+            match event.expect("the stream goes on") {
+                StreamEvent::End { gtid, .. } => seen.insert(&gtid),
+                StreamEvent::Parked { parking, .. } => parked = parked.or(Some(parking.to_string())),
+                _ => {}
             }
         }
-        None
+        parked
     }
 
     async fn is_parked_for(&self, said: &str) {

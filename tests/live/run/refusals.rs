@@ -105,7 +105,7 @@ async fn a_statement_that_is_logged_as_such_halts_the_run() {
     scenario.conn.query_drop("SET SESSION binlog_format = STATEMENT").await.expect("root may");
     scenario.sql("UPDATE follows SET note = 'unknown'").await;
     for _ in 0..2 {
-        let said = ["follows", "statement format", "help: set binlog_format = row"];
+        let said = ["follows", "parked", "statement format", "set binlog_format = row"];
         scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1).says(&said);
     }
 }
