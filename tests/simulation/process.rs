@@ -181,6 +181,8 @@ pub fn may_end_with(world: &World, error: &ProtocolError) -> bool {
         // the new server goes on with another transaction than the one that was under way
         ProtocolError::Source(SourceError::NotUnderstood { .. }) => failed_over,
         ProtocolError::Source(SourceError::PositionLost { .. }) => lost,
+        // connections that break again and again while it waits for what the source has lost
+        ProtocolError::GaveUp { cause, .. } => lost && matches!(**cause, ProtocolError::Source(_)),
         _ => false,
     }
 }

@@ -307,7 +307,8 @@ chunk_rows = {chunk_rows}
     ) -> Json {
         let begin = Instant::now();
         loop {
-            let status = self.status().await;
+            // a run that is starting says nothing of its targets yet
+            let status = self.status().await.filter(|status| status["phase"] != "starting");
             let late = begin.elapsed() >= limit;
             match status.filter(|status| late || fulfils(status)) {
                 Some(status) if fulfils(&status) => return status,

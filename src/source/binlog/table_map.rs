@@ -203,7 +203,7 @@ impl TableMap {
             let most = value.lenenc()? == BINARY;
             strings.iter().for_each(|column| self.binary[*column] = Some(most));
             while !value.is_empty() {
-                let place = value.length()?;
+                let place = usize::try_from(value.lenenc()?).map_err(|_| Truncated)?;
                 let column = *strings.get(place).ok_or(Truncated)?;
                 self.binary[column] = Some(value.lenenc()? == BINARY);
             }
@@ -266,6 +266,19 @@ mod tests {
         assert_eq!(map.columns[1].meta, [40, 0]);
         assert_eq!(map.unsigned, [Some(true), None, None, None]);
         assert_eq!(map.names.unwrap(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_column_far_behind_that_has_another_character_set_is_found() {
+        // nine VARCHARs: utf8mb4 (255) by default, the last one binary
+        let mut data = vec![7, 0, 0, 0, 0, 0, 1, 0, 1, b's', 0, 1, b't', 0, 9];
+        data.extend([wire::VARCHAR; 9]);
+        data.push(18);
+        data.extend([40, 0].repeat(9));
+        data.extend([0, 0]);
+        data.extend([2, 5, 0xFC, 255, 0, 8, 63]);
+        let map = TableMapHead::parse(&data).unwrap().complete().unwrap();
+        assert_eq!(map.binary, [[Some(false); 8].as_slice(), &[Some(true)]].concat());
     }
 
     #[test]
