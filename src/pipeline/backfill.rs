@@ -38,6 +38,8 @@ const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often lists may turn up in a part between reading its list keys and its rows.
 const LIST_ROUNDS: usize = 8;
+/// Pause between two looks whether a parked target was brought back.
+const PARKED_PAUSE: Duration = Duration::from_millis(250);
 /// How often a part may outlast its leases.
 const DEADLINES_MAX: u32 = 10;
 
@@ -61,18 +63,36 @@ pub async fn work(
     let (snapshot, trouble_since, pause) = (None, None, IDLE_PAUSE);
     let stopped = stop.clone();
     let mut worker = Worker { parts, number, marks, stop, snapshot, trouble_since, pause };
-    for copy in &copies {
-        while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
-            tokio::select! { biased;
-                () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
-                outcome = worker.copy_one(copy) => match outcome {
-                    Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
-                    Err(error) => worker.park_or_retry(copy, error).await?,
+    loop {
+        for copy in &copies {
+            while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
+                tokio::select! { biased;
+                    () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
+                    outcome = worker.copy_one(copy) => match outcome {
+                        Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
+                        Err(error) => worker.park_or_retry(copy, error).await?,
+                    }
                 }
             }
         }
+        if all_complete(&copies).await {
+            return Ok(());
+        }
+        // a parked target that a re-copy brings back has its chunks left
+        tokio::select! { biased;
+            () = stopped.cancelled() => return Ok(()),
+            () = sleep(PARKED_PAUSE) => {}
+        }
     }
-    Ok(())
+}
+
+async fn all_complete(copies: &[Arc<Copy>]) -> bool {
+    for copy in copies {
+        if !copy.complete().await {
+            return false;
+        }
+    }
+    true
 }
 
 /// The part under way at a stop is finished within the drain time, so that its leases are given back: left to

@@ -317,10 +317,11 @@ pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, 
     Ok(put)
 }
 
-/// Brings the rows of a table back whose targets are all parked: proves its present definition while the reader
+/// Brings the rows of a table back whose history ends with a parking: proves its present definition while the reader
 /// stands still, so that it passes nothing meanwhile, notes it, has the reader connect again, and waits until the sealer
 /// goes on by it. What was left out until then lies before any mark that is taken after this. `None`: the tail follows
-/// the table already, for a target that is not parked.
+/// the table already (HBase refused a target, or a re-copy was interrupted). A new proof would leave rows out that are in
+/// journaled batches, which could not be cut again (I2).
 ///
 /// # Errors
 /// `Refused`: the mapped columns are gone, or are of another type.
@@ -329,11 +330,10 @@ pub async fn bring_back(
     table: TableId,
     waits: impl Fn(&str),
 ) -> Result<Option<GtidSet>, ProtocolError> {
-    let mut of_table = parts.plan.of_table(table).flat_map(|mapping| &mapping.targets);
     let (Some(name), Some(source)) = (name_of(parts, table), parts.source.definitions()) else {
         return Ok(None);
     };
-    if of_table.any(|target| !parts.plan.is_parked(target.id)) {
+    if parts.definitions.parking(&name).is_none() {
         return Ok(None);
     }
     loop {
@@ -348,7 +348,7 @@ pub async fn bring_back(
         match prove(parts, source, table, &since).await? {
             Ok(definition) => {
                 fits(parts, table, &definition)?;
-                note_return(parts, &name, passed, since.clone(), definition).await?;
+                note_return(parts, &name, since.clone(), definition).await?;
                 drop(guard);
                 waits("the tail to pass the position of the definition");
                 if parts.definitions.until_reached(&name, &since).await {
@@ -367,18 +367,11 @@ pub async fn bring_back(
 async fn note_return(
     parts: &Parts,
     name: &TableName,
-    passed: GtidSet,
     since: GtidSet,
     definition: Arc<Definition>,
 ) -> Result<(), StoreError> {
     let _one_at_a_time = parts.definitions.shared.writing.lock().await;
     let mut history = parts.definitions.of(name);
-    if history.last().is_some_and(|last| !last.is_parking()) {
-        // what the tail reads between the two positions is left out at every start
-        let (what, reason) = ("a re-copy".into(), "all targets are parked".into());
-        let parking = Parking { what, reason, gtid: None, place: "the tail's position".into() };
-        history.entries.push(Entry::parked(passed, parking));
-    }
     history.entries.push(Entry::defined(since, definition));
     put(parts, name, history, Vec::new()).await
 }

@@ -8,7 +8,7 @@
 
 use super::settings::Parts;
 use super::tail;
-use crate::model::{GtidSet, Witness};
+use crate::model::{Gtid, GtidSet, Witness};
 use crate::protocol::ProtocolError;
 use crate::source::SourceError;
 use crate::store::records::{self, SourceLostRecord};
@@ -49,6 +49,16 @@ pub async fn require_same(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What a transaction means that the stream brings although it was read whole already: a source that begins its numbering
+/// again does not always end the streams of before. Durable, as what [`require_same`] finds.
+pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, StoreError> {
+    let reason = format!(
+        "its transaction {gtid} came twice: the source began its numbering again, or was restored to an earlier day"
+    );
+    remember(parts, Some(reason.clone())).await?;
+    Ok(lost(reason).into())
 }
 
 /// The same as a question.

@@ -8,7 +8,7 @@ use super::settings::Parts;
 use crate::error::Disposition;
 use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
 use crate::protocol::{ProtocolError, Recovered};
-use crate::source::{SourceError, StreamEvent};
+use crate::source::{BinlogPlace, SourceError, StreamEvent};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -113,6 +113,7 @@ impl Reader<'_> {
         let mut stream = self.parts.source.stream_by(&self.position, &histories).await?;
         self.parts.progress.go_on(Waiter::Source);
         let mut waits = false;
+        let mut at = BinlogPlace::default();
         loop {
             let event = tokio::select! { biased;
                 Some(asked) = pauses.recv() => return Ok(Some(asked)),
@@ -127,14 +128,37 @@ impl Reader<'_> {
                 waits = true;
                 continue;
             }
+            if let StreamEvent::Begin { gtid, .. } = &event
+                && self.position.gtids.contains(gtid)
+                && !self.parts.settings.failpoints.source_not_compared()
+            {
+                return Err(identity::came_again(self.parts, gtid).await?);
+            }
             if !self.follow(&event).await? {
                 continue;
+            }
+            if let StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } = &event {
+                self.goes_forward(&at, place)?;
+                at.clone_from(place);
             }
             self.note(&event);
             if self.events.send(event).await.is_err() {
                 return Ok(None);
             }
         }
+    }
+
+    /// A stream that goes back to an earlier place reads a binlog that was begun again, and passes over what this connection
+    /// did not ask for. The next connect asks whether the source is still the same.
+    fn goes_forward(&self, before: &BinlogPlace, place: &BinlogPlace) -> Result<(), SourceError> {
+        if place.is_at_or_past(before) || self.parts.settings.failpoints.source_not_compared() {
+            return Ok(());
+        }
+        let reason = format!(
+            "its binlog went back from {}:{} to {}:{}",
+            before.file, before.offset, place.file, place.offset
+        );
+        Err(SourceError::Unavailable { address: "the source".into(), reason })
     }
 
     /// Makes a new definition durable before anything behind it is read. `false`: it does not count any more.

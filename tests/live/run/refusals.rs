@@ -29,7 +29,7 @@ async fn a_wrong_password_is_said_to_be_one_and_not_printed() {
     let mut scenario = Scenario::new("password", &FOLLOWS).await;
     std::fs::write(scenario.dir().join("password"), "hunter2\n").expect("the folder can be written");
     scenario.settings.source = "password_file = \"password\"".into();
-    refused(&scenario, 1, &["refused the login of root", "help: check user and password"]).await;
+    refused(&scenario, 1, &["refused the login of root", "help: check the user of source.url"]).await;
     let said = scenario.run(&["run"]).await;
     assert!(!said.err.contains("hunter2") && !said.out.contains("hunter2"));
     scenario.settings.source = String::new();
