@@ -141,6 +141,11 @@ async fn a_run_whose_source_begins_again_under_it_ends_and_is_not_taken_up_again
     scenario.sql("UPDATE follows SET note = 'tailed'").await;
     scenario.until_written().await;
     begun_again(&mut scenario, 120).await;
+    // MySQL may leave a stream of before up; the next connect asks for the transaction that was read
+    let streams = "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
+    for id in scenario.ask(streams).await.lines().map(str::to_owned).collect::<Vec<_>>() {
+        scenario.sql(&format!("KILL {id}")).await;
+    }
     run.ended().await.expect_code(5);
     scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&["began its numbering again"]);
     scenario.run(&["run", "--until", "caught-up", "--accept-gap"]).await.expect_code(0);

@@ -5,6 +5,7 @@ use crate::support::own::{Own, Window};
 use crate::support::scenario::{Scenario, chunks_done, copied};
 use crate::support::shape::FOLLOWS;
 use crate::support::tailfill::Tailfill;
+use crate::support::wait::until_so;
 use serde_json::Value as Json;
 
 /// A filled table on a MySQL whose window can be opened, and one item of its last list.
@@ -88,7 +89,8 @@ async fn a_delete_in_the_window_stays_deleted_when_the_run_is_killed_and_started
     scene.scenario.until_status("the delete to be written", delete_is_written).await;
     run.kill();
     let run = scene.scenario.start(&["run"]);
-    scene.scenario.until_status("the run to wait for the commit", waits_for_commit).await;
+    let waits = async || scene.scenario.status().await.is_some_and(|status| waits_for_commit(&status));
+    until_so("the run to wait for the commit", waits).await;
     assert!(scene.is_visible().await, "it was started inside the window");
     scene.end(run, delete).await;
     scene.scenario.compare().await;
