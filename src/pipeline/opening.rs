@@ -56,13 +56,13 @@ async fn open_first(
 /// A position from which every table is known.
 async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
     loop {
-        let position = match parts.settings.failpoints.start_from_binlog_status() {
-            true => parts.source.head().await?,
-            false => parts.source.start().await?,
-        };
+        let position = parts.source.start().await?;
         let Some((table, found)) = definitions::begin(parts, &position.gtids).await? else {
             parts.progress.go_on(Waiter::Source);
-            return Ok(position);
+            return match parts.settings.failpoints.start_from_binlog_status() {
+                true => Ok(parts.source.head().await?),
+                false => Ok(position),
+            };
         };
         let waits = format!("a position from which the definition of {table} is known: {found}");
         parts.progress.wait_for(Waiter::Source, waits);
