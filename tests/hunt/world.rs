@@ -206,7 +206,7 @@ impl<'a> World<'a> {
         let mut text = format!(
             "state_dir = \"state\"\n[source]\nurl = \"mysql://root@127.0.0.1:{}/{}\"\nserver_id = {}\n\
              [lease]\nservers = [\"127.0.0.1:{memcached}\"]\nexpiry = \"4s\"\n\
-             [hbase]\ngateways = [\"127.0.0.1:{gateway}\"]\noperation_timeout = \"1s\"\n\
+             [hbase]\ngateways = [\"127.0.0.1:{gateway}\"]\noperation_timeout = \"10s\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[tail]\nbatch_rows = 50\n[backfill]\nworkers = 2\nchunk_rows = 50\n",
             self.port,
             self.database,
