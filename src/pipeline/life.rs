@@ -3,9 +3,9 @@
 //! A target that cannot be written to is *parked*: the others go on, and it has missed changes from then on. That is
 //! durable before anything is left out, so the checkpoint may pass what the target does not have (I5).
 //!
-//! Where HBase refuses every target, none is parked: the run ends with the error, and nothing is lost. A change that
-//! cannot be followed, or has no place in HBase, parks also the last one: ending the run would not bring it past that
-//! change, and the run stays up to take a re-copy.
+//! Where HBase refuses every target, none is parked: the run ends with the error, and nothing is lost. A statement or a row
+//! image that cannot be followed parks also the last one: ending the run would not bring it past that change, and the run
+//! stays up to take a re-copy.
 
 use super::copy::Copy;
 use super::definitions;
