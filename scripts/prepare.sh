@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What scripts/demo and scripts/test have in common: programs that are missing come from apt by name, servers are borrowed
-# and given back, and long steps run in a process group of their own, so that they can be ended whole. Sourced by both.
+# What scripts/demo, scripts/test and others have in common: programs that are missing come from apt by name, packages from
+# PyPI into a folder, servers are borrowed and given back, and long steps run in a process group of their own, so that they
+# can be ended whole. Sourced by them.
 
 : "${ROOT:?the project, set by the script that sources this}" "${NAME:?of that script}" "${WORK:?its folder, ignored by git}"
 
@@ -50,6 +51,38 @@ need() { bring "$@" || missing "cannot go on without these packages"; }
 need_cargo() {
   command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
   command -v cargo >/dev/null || missing "this machine lacks Rust; install it with rustup (Debian's own is too old), then run this again"
+}
+
+# --- packages that are not apt's --------------------------------------------------------------------------------------
+
+# True if STAMP holds what FILE is, so that what was made from it is whole and up to date.
+made_from() { [ "$(cat "$WORK/$1.made" 2>/dev/null)" = "$(cksum <"$2")" ]; } # STAMP FILE
+note_made() { cksum <"$2" >"$WORK/$1.made"; }                                # STAMP FILE
+
+# Prints the first interpreter that can make environments: one of another origin may lack that, whatever apt brings.
+find_python() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import venv, ensurepip' 2>/dev/null && echo "$python" && return 0
+  done
+  return 1
+}
+
+# python_environment REQUIREMENTS MODULE...: makes $WORK/python with these packages, unless it is there and has these modules.
+python_environment() {
+  local requirements=$1 python log=$WORK/python.log modules
+  shift
+  modules=$(printf 'import %s\n' "$@")
+  made_from python "$requirements" && "$WORK/python/bin/python" -c "$modules" 2>/dev/null && return 0
+  find_python >/dev/null || need python3-venv=python3-venv # no program is called so: it is always brought
+  python=$(find_python) || missing "there is no python3 that can make environments (python3 -m venv)"
+  say "making a Python environment with $(paste -sd ' ' "$requirements") in $WORK/python"
+  rm -rf "$WORK/python"
+  { "$python" -m venv "$WORK/python" && "$WORK/python/bin/python" -m pip install -q --disable-pip-version-check -r "$requirements"; } >"$log" 2>&1 </dev/null || {
+    tail -n 5 "$log" | sed 's/^/    /'
+    missing "pip could not bring them; does it reach a package index? All of its output: $log"
+  }
+  note_made python "$requirements"
 }
 
 # --- steps -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 # The parts of scripts/test: what each runs, in the order of these lists, and how long it may take. Sourced by it.
 
 # Need no build of the tests.
-readonly CHECKS=(format scripts lint dependencies)
+readonly CHECKS=(format scripts prose lint dependencies)
 # Need the build.
 readonly TESTS=(unit docs properties model simulation rest)
 # Need the servers too.
@@ -60,10 +60,13 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/hunt scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/hunt scripts/prose scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
   doing shellcheck -x "${files[@]}"
 }
+
+# The English of the pages that operators read.
+part_prose() { doing scripts/prose; }
 
 # Tests and test switches too, and then what a release is made of.
 part_lint() {
