@@ -139,6 +139,10 @@ switches! {
     definition_after_rows = "definition-after-rows";
     /// A parking is in no history: a restart reads the rows behind it.
     parking_forgotten = "parking-forgotten";
+    /// A run maps its tables by what they are now, whatever the state knows of them.
+    tables_of_now = "tables-of-now";
+    /// A SELECT that a statement of before has failed ends the run, though the tail will park its table.
+    overtaken_select_ends = "overtaken-select-ends";
     /// Rows are read by the definition whatever their table map says of them.
     wire_not_checked = "wire-not-checked";
 }

@@ -29,6 +29,7 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::model::{Mapping, Target};
+use crate::pipeline::Recopies;
 use crate::sink::Sink;
 use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
@@ -75,23 +76,34 @@ pub async fn gate(
     resolved: &Resolved,
     sink: &dyn Sink,
     server: Option<&MemcacheLeases>,
-    store: &dyn Store,
+    (store, recopies): (&dyn Store, &Recopies),
     accept_unanswered: bool,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
     run::run_id(store).await?;
     let known = Known::of(store).await?;
     let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
+    let followed = followed(resolved, &known, recopies);
     let mut targets = hbase::targets(config);
     targets.retain(|target| !known.is_parked(target));
     let purge = config.hbase.purge_deletes;
     let (source, memcached, hbase) = tokio::join!(
-        look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
+        look_at_server(config, &resolved.source, &followed, scope, &clock),
         memcached::look(config, server),
         hbase::look(sink, &targets, purge, &known, Stage::Run, &clock),
     );
     let copies = refusals_of_copies(config, resolved, &known);
     Report::new(source.into_iter().chain(copies).chain(memcached).chain(hbase).collect()).pass("run")
+}
+
+/// The mappings whose tables have to be as they must be: not one that is parked, unless it is taken back now, nor one that
+/// will be parked where the tail comes to what happened to its table.
+fn followed(resolved: &Resolved, known: &Known, recopies: &Recopies) -> Vec<Mapping> {
+    let is_followed = |mapping: &&Mapping| {
+        let is_parked = mapping.targets.iter().all(|target| known.is_parked(target));
+        !resolved.by_history.contains(&mapping.schema.name) && (!is_parked || recopies.unparks(&mapping.name))
+    };
+    resolved.mappings.iter().filter(is_followed).cloned().collect()
 }
 
 /// Refuses an `init` for what would refuse the run too, HBase's tables aside.

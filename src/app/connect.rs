@@ -7,7 +7,7 @@ use crate::failpoints::Failpoints;
 use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
-use crate::model::{Mapping, Target};
+use crate::model::{Mapping, TableName, Target};
 use crate::pipeline::Settings;
 use crate::sink::hbase::thrift1::Thrift1Sink;
 use crate::sink::hbase::{HbaseOptions, HbaseSink, Transport};
@@ -15,7 +15,7 @@ use crate::sink::{Sink, SinkError};
 use crate::source::InUse;
 use crate::source::mysql::MysqlSource;
 use crate::source::options::{MysqlOptions, TlsFiles, TlsMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(2);
 pub struct Resolved {
     pub source: Arc<MysqlSource>,
     pub mappings: Vec<Mapping>,
+    /// Tables that are mapped by what the state knows of them, because they are gone or others now.
+    pub by_history: BTreeSet<TableName>,
 }
 
 /// Connects to the source and matches the configuration with its tables, and with the columns that copies were begun with.
@@ -40,11 +42,11 @@ pub async fn resolve(config: &Config, begun: &Begun) -> Result<Resolved, Failure
     }
     let mappings = config.resolve(&schemas, begun)?;
     source.register(tables_in_use(&mappings))?;
-    Ok(Resolved { source: Arc::new(source), mappings })
+    Ok(Resolved { source: Arc::new(source), mappings, by_history: BTreeSet::new() })
 }
 
 /// Each table with the columns that some mapping uses, by table id.
-fn tables_in_use(mappings: &[Mapping]) -> Vec<InUse> {
+pub fn tables_in_use(mappings: &[Mapping]) -> Vec<InUse> {
     let mut tables: BTreeMap<u16, InUse> = BTreeMap::new();
     for mapping in mappings {
         let table = tables

@@ -1,6 +1,7 @@
 //! The composition root: builds the parts that a command needs, and does no work itself.
 
 mod begun;
+mod by_history;
 mod check;
 mod connect;
 mod display;

@@ -2,7 +2,7 @@
 
 use super::starting::Starting;
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, begun, connect, display, output};
+use super::{RunOptions, StartAt, begun, by_history, connect, display, output};
 use crate::clock::{SteadyClock, SystemEntropy};
 use crate::config::Config;
 use crate::error::Exit;
@@ -123,10 +123,10 @@ async fn compose(
         false => Some(super::status::serve(config, &starting, stop, recopies, &holds).await?),
     };
     let step = "MySQL: the definitions of the tables";
-    let resolved = starting.step(step, || connect::resolve(config, &begun)).await?;
+    let resolve = || by_history::resolve(config, &begun, &*store, recopies);
+    let mut resolved = starting.step(step, resolve).await?;
     let run_id = run_id(&*store).await?;
     let cohort = cohort(&resolved.mappings, options)?;
-    let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
     let null = options.dry_run.then(|| Arc::new(NullSink::default()));
     let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
         Some(null) => (null.clone(), None),
@@ -136,11 +136,20 @@ async fn compose(
             let server = connect::lease_server(config);
             let accept = options.accept_unanswered;
             let (to, lock, state) = (&*sink, server.as_deref(), &*store);
-            let gate = || super::check::gate(config, &resolved, to, lock, state, accept);
-            starting.step("what `tailfill check` looks at", gate).await?;
+            loop {
+                let gate = || super::check::gate(config, &resolved, to, lock, (state, recopies), accept);
+                let Err(refused) = starting.step("what `tailfill check` looks at", gate).await else { break };
+                // a table may have gone since its definition was read
+                let now = starting.step(step, resolve).await?;
+                if now.by_history == resolved.by_history {
+                    return Err(refused);
+                }
+                resolved = now;
+            }
             (sink, server.map(|server| server as Arc<dyn LeaseServer>))
         }
     };
+    let plan = Arc::new(Plan::new(resolved.mappings.clone(), cohort));
     let from = match &options.from {
         Some(start) => {
             let found = || position(&resolved.source, start);

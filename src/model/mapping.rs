@@ -42,6 +42,12 @@ impl Mapping {
         self.schema.unique_keys.iter().any(|unique| self.leads(unique))
     }
 
+    /// Whether a unique index says that key and item name one row.
+    pub fn is_unique(&self) -> bool {
+        let named = |column: &usize| self.key.contains(column) || self.item.contains(column);
+        self.schema.unique_keys.iter().any(|unique| unique.iter().all(named))
+    }
+
     fn leads(&self, index: &[usize]) -> bool {
         let leading = index.get(..self.key.len()).unwrap_or(&[]);
         !self.key.is_empty()

@@ -10,6 +10,7 @@ use super::chunks;
 use super::copy::Copy;
 use super::life;
 use super::marks::NewestMark;
+use super::overtaken;
 use super::planning;
 use super::progress::Waiter;
 use super::settings::Parts;
@@ -43,10 +44,11 @@ const PARKED_PAUSE: Duration = Duration::from_millis(250);
 /// How often a part may outlast its leases.
 const DEADLINES_MAX: u32 = 10;
 
-/// Copies everything that is left, then returns; stops early at `stop`, after the part under way.
+/// Copies everything that is left, then returns; stops early at `stop`, after the part under way. `tails`: a tail goes on
+/// beside.
 pub async fn work(
     parts: &Parts,
-    number: usize,
+    (number, tails): (usize, bool),
     copies: Vec<Arc<Copy>>,
     marks: NewestMark,
     stop: CancellationToken,
@@ -62,7 +64,7 @@ pub async fn work(
     parts.progress.go_on(Waiter::Mark);
     let (snapshot, trouble_since, pause) = (None, None, IDLE_PAUSE);
     let stopped = stop.clone();
-    let mut worker = Worker { parts, number, marks, stop, snapshot, trouble_since, pause };
+    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause };
     loop {
         for copy in &copies {
             while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
@@ -105,6 +107,7 @@ async fn stopped_for(stop: &CancellationToken, drain: Duration) {
 struct Worker<'a> {
     parts: &'a Parts,
     number: usize,
+    tails: bool,
     marks: NewestMark,
     stop: CancellationToken,
     snapshot: Option<Box<dyn Snapshot>>,
@@ -393,8 +396,23 @@ impl Worker<'_> {
                 let reason = cause.to_string();
                 self.retry_or_end(SinkError::Unavailable { gateway: String::new(), reason }.into()).await
             }
+            error if self.tails && overtaken::may_be(self.parts, &error) => {
+                self.parked_or_end(copy, error).await
+            }
             error => self.retry_or_end(error).await,
         }
+    }
+
+    /// Ends, unless the tail parks the target for what a statement has done to its table.
+    async fn parked_or_end(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
+        self.snapshot = None;
+        tracing::warn!(%error, "the tail may be behind what changed the table: its targets are parked, or the run ends");
+        let waiter = Waiter::Backfill(self.number);
+        let is_parked = tokio::select! { biased;
+            () = self.stop.cancelled() => return Ok(()),
+            is_parked = overtaken::is_parked(self.parts, copy.target.id, waiter) => is_parked?,
+        };
+        if is_parked { Ok(()) } else { Err(error) }
     }
 
     /// Waits before a passing error's retry; ends with any other, and when it lasts too long.

@@ -3,9 +3,9 @@
 //!
 //! An entry is durable before anything behind it is sealed or left out (docs/decisions/0008-schema-history.md).
 
-use super::life;
 use super::patience::LOOK_AGAIN;
 use super::settings::Parts;
+use super::{fitting, life};
 use crate::model::history::{Entry, Meaning, one};
 use crate::model::{
     Definition, Gtid, GtidSet, Histories, History, LifeEvent, Parking, Position, TableId, TableName,
@@ -347,7 +347,7 @@ pub async fn bring_back(
         let since = await_committed(parts, &passed).await?;
         match prove(parts, source, table, &since).await? {
             Ok(definition) => {
-                fits(parts, table, &definition)?;
+                fitting::fits(parts, table, &definition)?;
                 note_return(parts, &name, since.clone(), definition).await?;
                 drop(guard);
                 waits("the tail to pass the position of the definition");
@@ -385,44 +385,6 @@ async fn await_committed(parts: &Parts, passed: &GtidSet) -> Result<GtidSet, Pro
         }
         sleep(LOOK_AGAIN).await;
     }
-}
-
-/// Whether rows of the definition have what the mappings of this run need: a run keeps the columns that it began with.
-fn fits(parts: &Parts, table: TableId, definition: &Definition) -> Result<(), ProtocolError> {
-    for mapping in parts.plan.of_table(table) {
-        let cells = mapping.targets.iter().flat_map(|target| &target.columns);
-        let mut columns = mapping.key.iter().chain(&mapping.item).chain(cells).copied().collect::<Vec<_>>();
-        columns.extend(mapping.order.map(|order| order.column));
-        for needed in columns.iter().filter_map(|index| mapping.schema.columns.get(*index)) {
-            let now = &definition.schema;
-            let Some(now) = now.column_index(&needed.name).map(|index| &now.columns[index]) else {
-                return Err(ProtocolError::Refused {
-                    reason: format!(
-                        "mapping {} needs the column {}, which is gone",
-                        mapping.name, needed.name
-                    ),
-                    advice: format!(
-                        "take it out of the mapping in the configuration (columns of keys and order need a new HBase table), \
-                         stop the run, and run `tailfill recopy {} --yes` alone",
-                        mapping.name
-                    ),
-                });
-            };
-            if now.column_type != needed.column_type {
-                return Err(ProtocolError::Refused {
-                    reason: format!(
-                        "the column {} of mapping {} is {} now, and was {} when this run began",
-                        needed.name, mapping.name, now.declared, needed.declared
-                    ),
-                    advice: format!(
-                        "stop the run, and run `tailfill recopy {} --yes` alone: a start reads the columns anew",
-                        mapping.name
-                    ),
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What a parking is called in the life of a target.

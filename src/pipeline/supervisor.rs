@@ -189,8 +189,10 @@ impl Tasks {
         if options.backfill {
             for number in 0..parts.settings.backfill_workers {
                 let (own, stopped) = (parts.clone(), intake.clone());
-                let (copies, newest) = (copies.clone(), newest.clone());
-                self.task(async move { backfill::work(&own, number, copies, newest, stopped).await });
+                let (copies, newest, tails) = (copies.clone(), newest.clone(), options.tail);
+                self.task(
+                    async move { backfill::work(&own, (number, tails), copies, newest, stopped).await },
+                );
             }
         }
         if options.tail {

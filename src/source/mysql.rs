@@ -12,7 +12,7 @@ use super::snapshot::reader::MysqlSnapshot;
 use super::text::{self, Charsets};
 use super::{BinlogPlace, ChangeStream, Definitions, Proof, Snapshot, Source, SourceError, schema};
 use crate::model::{
-    ColumnType, Gtid, GtidSet, Histories, Parking, Position, TableId, TableName, TableSchema,
+    ColumnType, Definition, Gtid, GtidSet, Histories, Parking, Position, TableId, TableName, TableSchema,
 };
 use async_trait::async_trait;
 use mysql_async::Row;
@@ -81,6 +81,23 @@ impl MysqlSource {
         let schema = schema::read(&mut connection, table).await?;
         self.session.give_back(connection).await;
         Ok(schema)
+    }
+
+    /// The same with all that the bytes of its rows depend on.
+    ///
+    /// # Errors
+    /// As [`MysqlSource::schema`].
+    pub async fn definition(&self, table: &TableName) -> Result<Definition, SourceError> {
+        let mut connection = self.session.take().await?;
+        let definition = schema::read_definition(&mut connection, table).await?;
+        self.session.give_back(connection).await;
+        Ok(definition)
+    }
+
+    /// Whether the server takes two names for those of one table.
+    pub fn is_same_table(&self, one: &TableName, other: &TableName) -> bool {
+        let case = self.session.case;
+        case.same(&one.schema, &other.schema) && case.same(&one.table, &other.table)
     }
 
     /// Says which tables the run maps, and which of their columns (indexes) it needs; the others come

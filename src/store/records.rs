@@ -6,7 +6,8 @@
 
 use super::{Space, Store, StoreError};
 use crate::model::{
-    GtidSet, LifeCycle, Point, Position, TableName, TargetDefinition, Tick, Value, Witness, target_definition,
+    GtidSet, Histories, LifeCycle, Point, Position, TableName, TargetDefinition, Tick, Value, Witness,
+    target_definition,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -112,6 +113,22 @@ impl CopyKey {
 /// zero byte.
 pub fn definitions_key(source: &str, table: &TableName) -> Vec<u8> {
     format!("{source}\0{}\0{}\0", table.schema, table.table).into_bytes()
+}
+
+/// The schema histories of a source, by table.
+pub async fn histories(store: &dyn Store, source: &str) -> Result<Histories, StoreError> {
+    let prefix = format!("{source}\0").into_bytes();
+    let mut histories = Histories::new();
+    for (key, value) in store.list(Space::Definitions, &prefix).await? {
+        let name = std::str::from_utf8(&key[prefix.len()..]).ok();
+        let parts = name.and_then(|name| name.strip_suffix('\0')?.split_once('\0'));
+        let (schema, table) = parts.ok_or_else(|| StoreError::Record {
+            reason: "the key of a schema history names no table".into(),
+        })?;
+        let name = TableName { schema: schema.to_owned(), table: table.to_owned() };
+        histories.insert(name, decode(&value)?);
+    }
+    Ok(histories)
 }
 
 /// The key of a tick's journal entry.

@@ -1,11 +1,13 @@
 //! What is durable of definitions before rows are read by them.
 
-use super::bench::{Bench, insert, row};
+use super::bench::{Bench, copy, insert, row};
+use crate::simulation::database::up_to;
 use std::sync::Arc;
+use std::time::Duration;
 use tailfill::model::history::{Entry, Meaning, one};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
 use tailfill::protocol::ProtocolError;
-use tailfill::source::{Proof, StreamEvent};
+use tailfill::source::{Proof, SourceError, StreamEvent};
 use tailfill::store::records::{self, LifeRecord};
 use tailfill::store::{Space, Store};
 
@@ -86,4 +88,31 @@ async fn a_first_start_tries_again_at_a_newer_position_until_its_definition_is_p
     bench.commit(vec![insert(&row(1, 1, "a"))]);
     bench.catches_up().await;
     assert_eq!(asked(&bench).last().map(|entry| entry.meaning.clone()), Some(Meaning::Defined(late)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_select_that_fails_for_what_a_statement_did_waits_until_the_tail_has_parked_for_it() {
+    let bench = defined().await;
+    bench.source.drop_table();
+    // the statement is committed, and the tail has not read it
+    bench.source.reports_in(2, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(2)) });
+    bench.source.set_executed(Some(up_to(2)));
+    let parts = bench.parts();
+    let run = tokio::spawn(copy(parts.clone()));
+    let waits = || parts.progress.waits().iter().any(|wait| wait.contains("what changed the table"));
+    while !waits() && !run.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    bench.source.set_executed(None);
+    assert_eq!(bench.commit(vec![insert(&row(1, 2, "left out"))]), 2);
+    let error = run.await.expect("it does not panic").expect_err("a target is parked");
+    assert!(matches!(error, ProtocolError::Parked { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_select_that_fails_for_nothing_that_the_tail_comes_to_ends_the_run() {
+    let bench = defined().await;
+    bench.source.drop_table();
+    let error = copy(bench.parts()).await.expect_err("nothing can be copied");
+    assert!(matches!(error, ProtocolError::Source(SourceError::Refused { .. })), "{error:?}");
 }

@@ -35,6 +35,8 @@ struct Script {
     asked: Histories,
     /// No look-up finds this list; scans show it.
     lost: Option<u64>,
+    /// The table is not there for SELECTs.
+    gone: bool,
     /// The transactions are others than those that were read, with the same numbers.
     restarted: bool,
 }
@@ -92,6 +94,11 @@ impl Scripted {
     /// Look-ups do not find this list from now on.
     pub fn lose(&self, list: u64) {
         self.script().lost = Some(list);
+    }
+
+    /// SELECTs find no table from now on.
+    pub fn drop_table(&self) {
+        self.script().gone = true;
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -155,6 +162,10 @@ impl Source for Scripted {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         let snapshot = self.server.snapshot().await?;
+        if self.script().gone {
+            let (what, reason) = ("a SELECT".into(), "the table does not exist".into());
+            return Err(SourceError::Refused { what, reason });
+        }
         Ok(match self.script().lost {
             None => snapshot,
             Some(lost) => Box::new(Losing { snapshot, lost }),

@@ -212,9 +212,7 @@ pub fn charsets(mapping: &str, unknown: &[(String, String)]) -> Finding {
 /// Only an index proves it. A check looks through the table all the same, to say whether one can be added.
 async fn look_for_duplicates(source: &MysqlSource, mapping: &Mapping, depth: Depth) -> Finding {
     let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
-    let keys = &mapping.schema.unique_keys;
-    let indexed = keys.iter().any(|key| key.iter().all(|column| columns.contains(column)));
-    if depth == Depth::Quick && !indexed {
+    if depth == Depth::Quick && !mapping.is_unique() {
         return unique(mapping, &Uniqueness::Unproven);
     }
     match source.uniqueness(&mapping.schema, &columns).await {

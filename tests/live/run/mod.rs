@@ -26,5 +26,6 @@ pub mod replay;
 pub mod signals;
 pub mod state;
 pub mod troubles;
+pub mod while_away;
 pub mod window;
 pub mod zombies;
