@@ -49,16 +49,22 @@ pub async fn count(
     requests: mpsc::Sender<RecountRequest>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
+    let lacks =
+        |copy: &&Arc<Copy>| copy.target.counted && counts.state(copy.target.id) != CountsState::Counted;
     let all = async {
-        for copy in copies.iter().filter(|copy| copy.target.counted) {
-            let pass = Pass { parts, copy, counts: &counts, requests: &requests };
-            let goes_on = tokio::select! { biased;
-                () = until_parked(parts, copy) => true,
-                counted = pass.run() => counted?,
-            };
-            if !goes_on {
-                return Ok(()); // the sealer or the writer is gone: its error is the one to report
+        while copies.iter().any(|copy| lacks(&copy)) {
+            for copy in copies.iter().filter(lacks) {
+                let pass = Pass { parts, copy, counts: &counts, requests: &requests };
+                let goes_on = tokio::select! { biased;
+                    () = until_parked(parts, copy) => true,
+                    counted = pass.run() => counted?,
+                };
+                if !goes_on {
+                    return Ok(()); // the sealer or the writer is gone: its error is the one to report
+                }
             }
+            // a parked target that a re-copy brings back has its rows to be counted
+            sleep(LOOK_FOR_PARKED).await;
         }
         Ok(())
     };

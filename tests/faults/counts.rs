@@ -10,6 +10,7 @@ use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, Leases, ListId};
 use tailfill::model::{GtidSet, LifeCycle, Mapping, TargetId, Tick};
 use tailfill::pipeline::fence::FENCE;
+use tailfill::pipeline::recopy::JobState;
 use tailfill::pipeline::{Parts, Settings};
 use tailfill::protocol::count::{CountMode, Recount, Recounting};
 use tailfill::protocol::counted::{CountedRows, LongRows, Order};
@@ -17,7 +18,7 @@ use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Entry, Journal, Pending, Plan, ProtocolError};
 use tailfill::sink::{CellNames, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, Sink};
 use tailfill::store::records::{self, CountsRecord, CountsState, LifeRecord};
-use tailfill::store::{Space, Store, StoreError};
+use tailfill::store::{Commit, Space, Store, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
 const WIDE: TargetId = TargetId(0);
@@ -321,4 +322,25 @@ async fn a_row_that_takes_longer_to_count_than_a_lease_lasts_is_counted_over_sev
     let names = [CellNames { row, qualifiers: vec![] }];
     let found = bench.world.sink.read_counted(WIDE, &names).await.expect("it reads").remove(0);
     assert_eq!((found.tick, found.count), (Some(Tick(500)), Some(90_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_was_parked_while_it_was_counted_is_counted_once_it_is_back() {
+    let bench = counted(3, 3).await;
+    let store = &bench.world.store;
+    let (key, _) = store.list(Space::Counts, &[]).await.expect("it reads").remove(0);
+    let life: LifeRecord =
+        records::read(store, Space::LifeCycle, &key).await.expect("it reads").expect("a copy");
+    let parked = LifeRecord { state: LifeCycle::Parked { reason: "an ALTER".into() }, ..life };
+    let counting = CountsRecord { state: CountsState::Counting };
+    let put = vec![
+        (Space::LifeCycle, key.clone(), records::encode(&parked).expect("it encodes")),
+        (Space::Counts, key, records::encode(&counting).expect("it encodes")),
+    ];
+    store.commit(Commit { put, ..Commit::default() }).await.expect("it writes");
+    bench.commit(vec![insert(&row(0, 7, "missed")), delete(&row(1, 1, "old"))]);
+    let (report, _) = super::recopy::recopied(&bench, super::recopy::all(&bench)).await;
+    assert_eq!(report.state, JobState::Done, "{report:?}");
+    assert_eq!(state(&bench).await, Some(CountsState::Counted));
+    bench.assert_equal().await;
 }
