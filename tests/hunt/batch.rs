@@ -34,6 +34,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// One that can say every name.
+    pub async fn plain(port: u16, database: &str) -> Session {
+        let conn = crate::support::mysql::connect(port, Some(database)).await;
+        Session { conn, charset: "utf8mb4", mode: "" }
+    }
+
     pub async fn open(port: u16, database: &str, dice: &mut StdRng) -> Session {
         let mut conn = crate::support::mysql::connect(port, Some(database)).await;
         let charset = CLIENTS.choose(dice).expect("there are some");

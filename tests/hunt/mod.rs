@@ -32,24 +32,36 @@ const LONG_ENOUGH: u64 = 30;
 /// Characters are drawn the same way in every hunt, so that a round's seed is enough to play it again.
 const REPERTOIRE_SEED: u64 = 1;
 
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}, which is no number")))
+/// The numbers that a variable names, by blanks.
+fn numbers(variable: &str) -> Vec<u64> {
+    let text = std::env::var(variable).unwrap_or_default();
+    let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{variable}: {word:?} is no number"));
+    text.split_whitespace().map(number).collect()
+}
+
+/// The seeds that are named, and then the numbers behind the last one.
+fn seeds(named: Vec<u64>) -> impl Iterator<Item = u64> {
+    let next = named.last().map_or_else(|| rand::random::<u64>() >> 32, |last| last + 1);
+    named.into_iter().chain(next..)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a minute to hours; the part hunt runs a minute of it through scripts/hunt"]
 async fn what_mysql_shows_is_in_hbase_after_any_history() {
-    let minutes = number("TAILFILL_HUNT_MINUTES").expect("TAILFILL_HUNT_MINUTES is set: run scripts/hunt");
-    let first = number("TAILFILL_HUNT_SEED").unwrap_or_else(|| rand::random::<u64>() >> 32);
-    println!("hunt of {minutes} minutes, seed {first}");
+    let minutes = numbers("TAILFILL_HUNT_MINUTES");
+    let minutes = *minutes.first().expect("TAILFILL_HUNT_MINUTES is set: run scripts/hunt");
+    let named = numbers("TAILFILL_HUNT_SEED");
+    let at_least = named.len().max(1);
+    println!("hunt of {minutes} minutes, seeds {named:?}");
     let begin = Instant::now();
     let server = Own::mysql(&["--log-bin-trust-function-creators=ON", "--max-connections=300"]).await;
     let mut conn = connect(server.port, None).await;
     let repertoire = Repertoire::ask(&mut conn, &mut StdRng::seed_from_u64(REPERTOIRE_SEED)).await;
-    let (mut tally, mut bad) = (Tally::new(), 0);
-    let mut seed = first;
-    while seed == first || begin.elapsed() < Duration::from_secs(60 * minutes) {
+    let (mut tally, mut played, mut bad) = (Tally::new(), Vec::new(), 0);
+    for seed in seeds(named) {
+        if played.len() >= at_least && begin.elapsed() >= Duration::from_secs(60 * minutes) {
+            break;
+        }
         let started = Instant::now();
         let round = round::play(server.port, seed, &repertoire, &mut tally).await;
         println!(
@@ -63,16 +75,15 @@ async fn what_mysql_shows_is_in_hbase_after_any_history() {
             println!("--- history\n{}\n--- configuration\n{}", round.history.join("\n"), round.config);
             round.findings.iter().for_each(|finding| println!("FOUND (seed {seed}) {finding}"));
         }
-        seed += 1;
+        played.push(seed);
     }
-    println!(
-        "{} rounds, seeds {first} to {}, {bad} with findings; what came, how often:",
-        seed - first,
-        seed - 1
-    );
+    println!("{} rounds, seeds {played:?}, {bad} with findings; what came, how often:", played.len());
     tally.print();
     assert_eq!(bad, 0, "rounds with findings; each is played again by its seed");
     let is_long = minutes >= LONG_ENOUGH && round::DEFINITIONS_ARE_FOLLOWED;
     let never = if is_long { tally.never() } else { Vec::new() };
     assert!(never.is_empty(), "never came: {never:?}");
+    let named_for = ["end: equal", "end: equal after recopy"];
+    let missing = named_for.iter().filter(|end| at_least > 1 && tally.count(end) == 0);
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "seeds that are named end in both ways");
 }

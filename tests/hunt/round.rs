@@ -1,5 +1,6 @@
 //! A round: random tables, a random history under a run, and the comparison at its end.
 
+use super::batch::Session;
 use super::mapping::{Form, Mapping, Table};
 use super::oracle;
 use super::repertoire::Repertoire;
@@ -89,16 +90,15 @@ async fn live(world: &mut World<'_>) -> &'static str {
     world.note(&format!("{manner:?}"));
     world.tally.add(&format!("round: {manner:?}"));
     world.start_run();
+    if !matches!(manner, Manner::Calm) && !world.until_begun().await {
+        return "stuck";
+    }
     steps::play(world, number, manner).await;
     judge(world).await
 }
 
 async fn make_tables(world: &mut World<'_>) -> bool {
-    let mut session = super::batch::Session {
-        conn: crate::support::mysql::connect(world.port, Some(&world.database)).await,
-        charset: "utf8mb4",
-        mode: "",
-    };
+    let mut session = Session::plain(world.port, &world.database).await;
     let plain = "CREATE TABLE plain (id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(200), u INT)";
     world.sql(&mut session, plain).await;
     for number in 0..world.dice.random_range(1..=2) {

@@ -1,7 +1,7 @@
 //! What happens in a round, step by step.
 
 use super::alters;
-use super::batch;
+use super::batch::{self, Session};
 use super::column::quoted;
 use super::world::World;
 use mysql_async::prelude::Queryable;
@@ -346,7 +346,9 @@ async fn recreate(world: &mut World<'_>) {
     let place = any_table(world);
     let text = format!("DROP TABLE {}", quoted(&world.tables[place].name));
     let create = world.tables[place].create();
-    if world.sql(&mut session, &text).await && world.sql(&mut session, &create).await {
+    // a name that another session's charset has not would leave the round without its table
+    let mut plain = Session::plain(world.port, &world.database).await;
+    if world.sql(&mut session, &text).await && world.sql(&mut plain, &create).await {
         world.tally.add("table: dropped and created again");
     }
 }

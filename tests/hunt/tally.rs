@@ -76,6 +76,10 @@ impl Tally {
         *self.0.entry(kind.to_owned()).or_default() += 1;
     }
 
+    pub fn count(&self, kind: &str) -> u64 {
+        self.0.get(kind).copied().unwrap_or_default()
+    }
+
     pub fn never(&self) -> Vec<&str> {
         self.0.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| kind.as_str()).collect()
     }

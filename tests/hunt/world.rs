@@ -158,6 +158,30 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Waits until the run has begun the histories of its tables: a first start refuses a table that is gone. `false`: it does
+    /// not, which is a finding.
+    pub async fn until_begun(&mut self) -> bool {
+        let begin = Instant::now();
+        while begin.elapsed() < END_LIMIT {
+            self.look_at_run().await;
+            if self.run.is_none() {
+                return false;
+            }
+            if self.run_listens() && self.is_begun().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.found(format!("the first run did not begin in {END_LIMIT:?}"));
+        false
+    }
+
+    async fn is_begun(&mut self) -> bool {
+        let Some(ended) = self.tailfill(&["status", "--json"]).await else { return false };
+        let status: serde_json::Value = serde_json::from_str(&ended.out).unwrap_or_default();
+        status["phase"].as_str().is_some_and(|phase| phase != "starting")
+    }
+
     /// Ends the run if it is up: by TERM, or by SIGKILL.
     pub async fn end_run(&mut self, kill: bool) {
         let Some(mut run) = self.run.take() else { return };
