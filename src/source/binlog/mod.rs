@@ -1,16 +1,20 @@
 //! The binlog: from the bytes of one server's replication stream to the changes of mapped tables.
 //!
 //! `stream` asks for it and bounds every wait; `transaction` is the pure state machine that turns
-//! events into transactions and refuses what it does not know (I9); `table_map`, `plan` and `decode`
-//! read row images; `statement` says what a statement can touch, `untouched` whether a change in
-//! statement format is harmless; `proof` finds out which definition holds; `crc` proves that an event arrived whole.
+//! events into transactions and refuses what it does not know (I9), `followed` what it knows of tables;
+//! `table_map`, `plan` and `decode` read row images; `statement` says what a statement can touch,
+//! `untouched` whether a change in statement format is harmless; `proof` finds out which definition
+//! holds, both by a look `ahead`; `crc` proves that an event arrived whole.
 
+pub mod ahead;
 pub mod crc;
 pub mod cursor;
 pub mod decode;
 #[cfg(test)]
 mod differential;
 pub mod event;
+pub mod fault;
+pub mod followed;
 pub mod guard;
 pub mod plan;
 pub mod proof;

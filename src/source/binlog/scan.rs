@@ -257,7 +257,7 @@ pub(super) fn follow(event: &Event, place: &mut BinlogPlace) {
     }
 }
 
-pub(super) fn rotate_target(event: &Event) -> String {
+fn rotate_target(event: &Event) -> String {
     let mut cursor = Cursor::new(crc::body(event));
     let _ = cursor.u64();
     String::from_utf8_lossy(cursor.rest()).into_owned()

@@ -1,8 +1,10 @@
 //! Asking a server for its binlog, and reading it with every wait bounded.
 
 use super::crc::{self, Integrity};
+use super::fault::Fault;
+use super::followed::Redefined;
 use super::proof::{self, Strictness};
-use super::transaction::{Ask, Fault, Next, Redefined, Transactions};
+use super::transaction::{Ask, Next, Transactions};
 use super::untouched;
 use crate::failpoints::Failpoints;
 use crate::isolation::caught_in;

@@ -7,66 +7,29 @@
 //! (docs/decisions/0008-schema-history.md).
 
 use super::crc;
-use super::cursor::{Cursor, Truncated};
-use super::event::{PayloadError, kind::*, payload_size, widen};
+use super::cursor::Cursor;
+use super::event::{kind::*, payload_size, widen};
+use super::fault::{DAMAGED, Fault, RECOPY, REPORT};
+use super::followed::{Followed, Judged, Known, Redefined, Refusal};
 use super::guard::guarded;
-use super::plan::{DUMMY_TABLE_ID, PlanInput, RowsHead, RowsKind, TablePlan};
-use super::redefine;
+use super::plan::{DUMMY_TABLE_ID, RowsHead, RowsKind};
 use super::rows::RowsBlock;
-use super::statement::{self, ColumnClause, Dialect, Effect, Question, Statement};
-use super::table_map::TableMapHead;
+use super::statement::{self, Dialect, Question, Statement};
 use crate::failpoints::Failpoints;
 use crate::model::gtid::Origin;
-use crate::model::history::{Entry, Meaning, one};
-use crate::model::{Definition, Gtid, GtidSet, Histories, History, Parking, TableId};
-use crate::source::registry::{Registered, Registry};
+use crate::model::history::{Meaning, one};
+use crate::model::{Definition, Gtid, GtidSet, Histories, Parking, TableId};
+use crate::source::registry::Registry;
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, GtidEvent};
-use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::{BTreeSet, VecDeque};
+use rustc_hash::FxHashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Table ids remembered between transactions, and undecided XA transactions of other tables.
-const PLANS_MAX: usize = 4_096;
+/// Undecided XA transactions of other tables.
 const PREPARED_MAX: usize = 100_000;
-/// Answers of the server that are kept.
-const PROVEN_MAX: usize = 1_000;
-
-/// Something that must not be skipped. `reason` and `advice` become
-/// [`SourceError::NotUnderstood`](crate::source::SourceError::NotUnderstood) with the position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub reason: String,
-    pub advice: String,
-}
-
-impl Fault {
-    pub fn new(reason: impl Into<String>, advice: impl Into<String>) -> Fault {
-        Fault { reason: reason.into(), advice: advice.into() }
-    }
-}
-
-impl From<Truncated> for Fault {
-    fn from(_: Truncated) -> Fault {
-        Fault::new("an event ends before its content does", DAMAGED)
-    }
-}
-
-impl From<PayloadError> for Fault {
-    fn from(error: PayloadError) -> Fault {
-        match error {
-            PayloadError::Truncated(truncated) => truncated.into(),
-            PayloadError::Unknown => Fault::new(error.to_string(), REPORT),
-        }
-    }
-}
-
-const DAMAGED: &str = "the binlog may be damaged: look at it with mysqlbinlog; report it if that reads it";
-const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
-const UNKNOWN_ROWS: &str = "what its rows are is not known";
-const REPORT: &str = "report it with the server's version; it must not be skipped";
 
 /// What the stream has to do after an event. What [`Transactions::next_report`] has comes first.
 #[derive(Debug)]
@@ -89,26 +52,6 @@ pub struct Ask {
     ends: bool,
 }
 
-/// A statement that may have changed the definition of tables that are followed.
-#[derive(Debug)]
-pub struct Redefined {
-    pub gtid: Gtid,
-    /// For messages: the verb of the statement.
-    pub what: String,
-    /// It drops something, which may be an index.
-    pub drops: bool,
-    pub tables: Vec<(TableId, Vec<ColumnClause>)>,
-    then: Option<StreamEvent>,
-}
-
-/// How rows of a table are read at the present place.
-#[derive(Debug)]
-enum Standing {
-    By(Arc<Definition>),
-    /// They are left out.
-    Parked,
-}
-
 #[derive(Debug)]
 enum State {
     Between,
@@ -126,27 +69,12 @@ struct Transaction {
     xa: Option<String>,
 }
 
-/// What a table id stands for.
-enum Known {
-    Other,
-    Ours { raw: Vec<u8>, plan: Arc<TablePlan>, name: Arc<str> },
-}
-
 /// The state of one stream.
 pub struct Transactions {
-    registry: Arc<Registry>,
-    charsets: Arc<Charsets>,
     dialect: Dialect,
-    /// What the server has proven of changes in statement format, and no statement has touched since.
-    proven: BTreeSet<Question>,
-    /// Of each registered table.
-    standings: Vec<Standing>,
-    histories: Vec<History>,
+    followed: Followed,
     /// Everything that was read.
     read: GtidSet,
-    /// Some history has an entry that does not hold yet.
-    entries_ahead: bool,
-    known: FxHashMap<u64, Known>,
     state: State,
     place: BinlogPlace,
     /// Bytes of a compressed payload that have not come out of it yet.
@@ -164,28 +92,18 @@ impl Transactions {
         histories: &Histories,
         read: GtidSet,
     ) -> Transactions {
-        let tables = registry.tables();
-        let of = |table: &Registered| histories.get(&table.schema.name).cloned().unwrap_or_default();
-        let as_registered =
-            |table: &Registered| Standing::By(Arc::new(Definition::of((*table.schema).clone())));
-        let mut transactions = Transactions {
-            standings: tables.iter().map(as_registered).collect(),
-            histories: tables.iter().map(of).collect(),
-            dialect: Dialect::new(charsets.clone(), registry.case()),
-            proven: BTreeSet::new(),
-            registry,
-            charsets,
+        let mut followed = Followed::new(registry.clone(), charsets.clone(), histories);
+        let reports = followed.take_entries(&read, true).into();
+        Transactions {
+            dialect: Dialect::new(charsets, registry.case()),
+            followed,
             read,
-            entries_ahead: true,
-            known: FxHashMap::default(),
             state: State::Between,
             place: BinlogPlace::default(),
             payload_left: 0,
             prepared: FxHashSet::default(),
-            reports: VecDeque::new(),
-        };
-        transactions.take_entries(true);
-        transactions
+            reports,
+        }
     }
 
     /// What is to be reported before anything else is read.
@@ -200,63 +118,20 @@ impl Transactions {
 
     /// The entry of a table that begins with one transaction: what is known of it already.
     pub fn entry_of(&self, table: TableId, gtid: &Gtid) -> Option<&Meaning> {
-        self.histories[usize::from(table.0)].beginning(&one(gtid)).map(|entry| &entry.meaning)
-    }
-
-    /// Lets the entries of histories hold that begin at the present place. `all`: reports those too that hold already.
-    fn take_entries(&mut self, all: bool) {
-        if !self.entries_ahead {
-            return;
-        }
-        self.entries_ahead = false;
-        for (index, history) in self.histories.iter().enumerate() {
-            self.entries_ahead |= history.last().is_some_and(|last| !self.read.contains_set(&last.since));
-            let Some(entry) = history.at(&self.read) else { continue };
-            let table = self.registry.tables()[index].id;
-            match (&entry.meaning, &self.standings[index]) {
-                (Meaning::Parked(_), _) => self.standings[index] = Standing::Parked,
-                (Meaning::Defined(same), Standing::By(now)) if Arc::ptr_eq(same, now) && !all => continue,
-                (Meaning::Defined(definition), _) => {
-                    let (since, definition) = (entry.since.clone(), definition.clone());
-                    self.standings[index] = Standing::By(definition.clone());
-                    self.reports.push_back(StreamEvent::Defined { table, since, definition });
-                }
-            }
-            self.known.clear();
-        }
+        self.followed.entry_of(table, gtid)
     }
 
     /// Leaves the rows of a table out from here on.
-    fn park(&mut self, table: TableId, what: impl Into<String>, reason: impl Into<String>) {
+    fn park(&mut self, refusal: Refusal) {
         let (State::Opened(gtid) | State::Inside(Transaction { gtid, .. })) = &self.state else { return };
         let parking = Parking {
-            what: what.into(),
-            reason: reason.into(),
+            what: refusal.what,
+            reason: refusal.reason,
             gtid: Some(gtid.clone()),
             place: self.place.to_string(),
         };
-        let since = one(gtid);
-        self.leave_out(table, since, parking);
-    }
-
-    fn leave_out(&mut self, table: TableId, since: GtidSet, parking: Parking) {
-        let index = usize::from(table.0);
-        self.standings[index] = Standing::Parked;
-        self.histories[index].add(Entry::parked(since, parking.clone()));
-        for known in self.known.values_mut() {
-            if matches!(known, Known::Ours { plan, .. } if plan.table == table) {
-                *known = Known::Other;
-            }
-        }
-        self.reports.push_back(StreamEvent::Parked { table, parking: Box::new(parking) });
-    }
-
-    fn is_parked(&self, table: TableId) -> bool {
-        matches!(self.standings[usize::from(table.0)], Standing::Parked)
-    }
-
-    fn name(&self, table: TableId) -> String {
-        self.registry.get(table).map(|table| table.schema.name.to_string()).unwrap_or_default()
+        let report = self.followed.leave_out(refusal.table, one(gtid), parking);
+        self.reports.push_back(report);
     }
 
     /// Up to where events were applied.
@@ -293,7 +168,7 @@ impl Transactions {
             }
             TRANSACTION_PAYLOAD => self.payload(&event),
             FORMAT_DESCRIPTION => {
-                self.known.clear();
+                self.followed.forget_ids();
                 Ok(Next::Nothing)
             }
             STOP | PREVIOUS_GTIDS | ROWS_QUERY | IGNORABLE | VIEW_CHANGE | TRANSACTION_CONTEXT | INTVAR
@@ -353,9 +228,7 @@ impl Transactions {
         let origin = Origin { uuid: Uuid::from_bytes(read.sid()), tag };
         let gtid = Gtid { origin, number: read.gno() };
         self.state = State::Opened(gtid.clone());
-        if self.known.len() > PLANS_MAX {
-            self.known.clear();
-        }
+        self.followed.forget_ids_of_many();
         Ok(Next::Report(StreamEvent::Begin {
             gtid,
             committed_micros: read.immediate_commit_timestamp(),
@@ -422,10 +295,7 @@ impl Transactions {
     /// Goes on after [`Next::Ask`]: whether the change is proven to be harmless.
     pub fn answered(&mut self, ask: Ask, proven: bool) -> Result<Next, Fault> {
         if proven {
-            if self.proven.len() >= PROVEN_MAX {
-                self.proven.clear();
-            }
-            self.proven.insert(ask.question);
+            self.followed.proven(ask.question);
         }
         self.definition(ask.definition, ask.ends, true)
     }
@@ -440,26 +310,13 @@ impl Transactions {
             State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => gtid.clone(),
             State::Between => return Err(no_gtid()),
         };
-        self.proven.retain(|question| !definition.may_change(question));
-        let mut tables = Vec::new();
-        for registered in self.registry.clone().tables() {
-            if self.is_parked(registered.id) {
-                continue;
+        let (tables, refused) = match self.followed.judge(&definition, asked) {
+            Judged::Ask(question) => {
+                return Ok(Next::Ask(Box::new(Ask { gtid, question, definition, ends })));
             }
-            match definition.effect_on(&registered.schema.name) {
-                Effect::None => {}
-                Effect::StatementFormat { unless: Some(question), .. } if self.proven.contains(&question) => {
-                }
-                Effect::StatementFormat { unless: Some(question), .. } if !asked => {
-                    return Ok(Next::Ask(Box::new(Ask { gtid, question, definition, ends })));
-                }
-                Effect::Redefines { clauses } => tables.push((registered.id, clauses)),
-                effect => {
-                    let (what, reason) = refused(&effect, &registered.schema.name.to_string());
-                    self.park(registered.id, what, reason);
-                }
-            }
-        }
+            Judged::Known { redefined, refused } => (redefined, refused),
+        };
+        refused.into_iter().for_each(|refusal| self.park(refusal));
         let then = if ends { Some(self.take_end()?) } else { None };
         if !tables.is_empty() {
             let redefined =
@@ -473,31 +330,10 @@ impl Transactions {
     }
 
     /// Goes on after [`Next::Redefined`], with what each of its tables is now: a definition, or why none is known.
-    pub fn redefined(&mut self, redefined: Redefined, now: Vec<Result<Arc<Definition>, Parking>>) {
-        let since = one(&redefined.gtid);
-        self.known.clear();
-        for ((table, clauses), now) in redefined.tables.into_iter().zip(now) {
-            let index = usize::from(table.0);
-            let Standing::By(before) = &self.standings[index] else { continue };
-            let judged = now.and_then(|now| {
-                let used = self.registry.tables()[index].used_names();
-                redefine::keeps_bytes(&used, before, &now, &clauses).map(|()| now).map_err(|reason| Parking {
-                    what: redefined.what.clone(),
-                    reason: format!("{} was altered: {reason}", self.name(table)),
-                    gtid: Some(redefined.gtid.clone()),
-                    place: self.place.to_string(),
-                })
-            });
-            match judged {
-                Err(parking) => self.leave_out(table, since.clone(), parking),
-                Ok(definition) => {
-                    self.standings[index] = Standing::By(definition.clone());
-                    self.histories[index].add(Entry::defined(since.clone(), definition.clone()));
-                    self.reports.push_back(StreamEvent::Defined { table, since: since.clone(), definition });
-                }
-            }
-        }
-        if let Some(end) = redefined.then {
+    pub fn redefined(&mut self, mut redefined: Redefined, now: Vec<Result<Arc<Definition>, Parking>>) {
+        let then = redefined.then.take();
+        self.reports.extend(self.followed.redefined(redefined, now, &self.place));
+        if let Some(end) = then {
             self.report_end(end);
         }
     }
@@ -529,8 +365,9 @@ impl Transactions {
     fn park_touched(&mut self) {
         let State::Inside(transaction) = &mut self.state else { return };
         for table in std::mem::take(&mut transaction.touched) {
-            let reason = format!("rows of {} were rolled back inside a logged transaction", self.name(table));
-            self.park(table, "ROLLBACK", reason);
+            let name = self.followed.name(table);
+            let reason = format!("rows of {name} were rolled back inside a logged transaction");
+            self.park(Refusal { table, what: "ROLLBACK".into(), reason });
         }
     }
 
@@ -545,7 +382,7 @@ impl Transactions {
             self.read.insert(gtid);
         }
         self.reports.push_back(end);
-        self.take_entries(false);
+        self.reports.extend(self.followed.take_entries(&self.read, false));
     }
 
     fn take_end(&mut self) -> Result<StreamEvent, Fault> {
@@ -561,54 +398,15 @@ impl Transactions {
     }
 
     fn table_map(&mut self, event: &Event) -> Result<Next, Fault> {
-        let head = TableMapHead::parse(event.data())?;
-        let id = head.id;
-        let Some(registered) = self.registry.find(head.schema, head.table) else {
-            self.known.insert(id, Known::Other);
-            return Ok(Next::Nothing);
-        };
-        if matches!(self.known.get(&id), Some(Known::Ours { raw, .. }) if raw == event.data()) {
-            return Ok(Next::Nothing);
-        }
-        let table = registered.id;
-        let Standing::By(definition) = &self.standings[usize::from(table.0)] else {
-            self.known.insert(id, Known::Other);
-            return Ok(Next::Nothing);
-        };
-        let planned = match head.complete() {
-            Ok(map) => TablePlan::new(
-                &map,
-                &PlanInput {
-                    table,
-                    registered: &registered.schema,
-                    present: definition,
-                    used: &registered.used,
-                    keys: &registered.keys,
-                    charsets: &self.charsets,
-                },
-            )
-            .map_err(|mismatch| mismatch.to_string()),
-            Err(error) => Err(format!("it does not decode: {error}")),
-        };
-        match planned {
-            Ok(plan) => {
-                let name = registered.label().into();
-                let raw = event.data().to_vec();
-                self.known.insert(id, Known::Ours { raw, plan: Arc::new(plan), name });
-            }
-            Err(reason) => {
-                self.known.insert(id, Known::Other);
-                let reason =
-                    format!("rows of {} are not those of its definition: {reason}", self.name(table));
-                self.park(table, "a table map", reason);
-            }
+        if let Some(refusal) = self.followed.table_map(event.data())? {
+            self.park(refusal);
         }
         Ok(Next::Nothing)
     }
 
     fn rows(&mut self, event: Event, kind: RowsKind, version: u8) -> Result<Next, Fault> {
         let head = RowsHead::parse(event.data(), kind, version)?;
-        let (plan, table) = match self.known.get(&head.table_id) {
+        let (plan, table) = match self.followed.by_id(head.table_id) {
             Some(Known::Other) => return Ok(Next::Nothing),
             None if head.table_id == DUMMY_TABLE_ID => return Ok(Next::Nothing),
             None => return Err(Fault::new("rows of a table whose map was not read", REPORT)),
@@ -619,7 +417,7 @@ impl Transactions {
                 "a row image of {table} has not all columns: set binlog_row_image = FULL at the source, globally and in \
                  every session"
             );
-            self.park(plan.table, "a row image", reason);
+            self.park(Refusal { table: plan.table, what: "a row image".into(), reason });
             return Ok(Next::Nothing);
         }
         if head.column_count != plan.column_count() {
@@ -631,7 +429,7 @@ impl Transactions {
                 "an XA transaction writes to {table}: XA on mapped tables is not supported, let the application use plain \
                  transactions"
             );
-            self.park(plan.table, "XA", reason);
+            self.park(Refusal { table: plan.table, what: "XA".into(), reason });
             return Ok(Next::Nothing);
         }
         if !transaction.touched.contains(&plan.table) {
@@ -647,32 +445,6 @@ impl Transactions {
 
 fn no_gtid() -> Fault {
     Fault::new("an event stands outside any transaction", "is gtid_mode ON at the source?")
-}
-
-/// What a statement is, and why the table cannot be followed over it.
-fn refused(effect: &Effect, name: &str) -> (String, String) {
-    match effect {
-        Effect::Destroys { what } => {
-            ((*what).to_owned(), format!("rows of {name} changed without row events"))
-        }
-        Effect::StatementFormat { what, unless: Some(_) } => (
-            what.to_string(),
-            format!(
-                "it is logged in statement format, and may have changed rows of {name} through a view, a trigger, a stored \
-                 function or a foreign key: set binlog_format = ROW in every session; with GRANT SELECT, TRIGGER ON *.* \
-                 MySQL can prove that such changes are harmless"
-            ),
-        ),
-        Effect::StatementFormat { what, .. } => (
-            what.to_string(),
-            format!(
-                "it is logged in statement format, so which rows of {name} it changed is not known: set binlog_format = \
-                 ROW in every session"
-            ),
-        ),
-        Effect::Unknown { what } => (what.to_string(), format!("it may change {name} and is not understood")),
-        Effect::None | Effect::Redefines { .. } => (String::new(), UNKNOWN_ROWS.to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,13 @@
 //! Whether a change in statement format leaves the mapped tables alone: what the server says, proven by looking ahead.
-//!
-//! The server knows only its present. So: wait until it has committed the change, ask it, read the head of the binlog,
-//! and look through the binlog from the change up to that head. If no statement in there can change the answer, the
-//! answer held at the change.
 
-use super::event::kind::{QUERY, ROTATE};
-use super::scan;
-use super::statement::{Dialect, Question, Statement};
-use super::stream::{Dump, Events};
+use super::ahead::{self, Ahead};
+use super::statement::{Question, Statement};
+use crate::model::history::one;
 use crate::model::{Gtid, GtidSet, TableName};
+use crate::source::SourceError;
 use crate::source::connection::{Connection, number_at, text_at};
 use crate::source::mysql::Session;
 use crate::source::preflight::global_privileges;
-use crate::source::{BinlogPlace, SourceError};
-use std::time::Duration;
-
-/// Pause between two looks at the executed set.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whether the answer to `question` proves that the change of `gtid` touches nothing else. `before`: what the stream
 /// has read before it.
@@ -26,16 +17,13 @@ pub(crate) async fn leaves_others_alone(
     gtid: &Gtid,
     before: &GtidSet,
 ) -> Result<bool, SourceError> {
-    while !session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.contains(gtid) {
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
+    ahead::await_committed(session, &one(gtid)).await?;
     let mut connection = session.open().await?;
     if !is_so(&mut connection, question).await? {
         return Ok(false);
     }
-    let dialect = session.dialect(&mut connection).await?;
     drop(connection);
-    stays_so(session, &dialect, question, before).await
+    stays_so(session, question, before).await
 }
 
 /// What the server says now.
@@ -96,30 +84,14 @@ const FUNCTION: &str =
     "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? AND ROUTINE_NAME = ?";
 
 /// Whether no statement from the change up to the present head can have changed the answer.
-async fn stays_so(
-    session: &Session,
-    dialect: &Dialect,
-    question: &Question,
-    before: &GtidSet,
-) -> Result<bool, SourceError> {
-    let (file, offset) = session.binlog_end().await?;
-    let connection = session.open().await?;
-    let dump = Dump::UpToEnd(before);
-    let mut events = Events::request(connection, &session.options, &scan::side_uuid(), dump).await?;
-    let mut place = BinlogPlace::default();
-    while let Some(event) = events.next(&place).await? {
-        if event.header().event_type_raw() == ROTATE {
-            place.file = scan::rotate_target(&event).into();
-        }
-        if event.header().event_type_raw() == QUERY {
-            match dialect.query(event.data()) {
-                Ok(Statement::Other(definition)) if definition.may_change(question) => return Ok(false),
-                Ok(_) => {}
-                Err(_) => return Ok(false),
-            }
-        }
-        if *place.file == *file && u64::from(event.header().log_pos()) >= offset {
-            break;
+async fn stays_so(session: &Session, question: &Question, before: &GtidSet) -> Result<bool, SourceError> {
+    let head = ahead::head(session).await?;
+    let mut ahead = Ahead::open(session, before, head).await?;
+    while let Some(logged) = ahead.next().await? {
+        match logged.statement {
+            Ok(Statement::Other(definition)) if definition.may_change(question) => return Ok(false),
+            Ok(_) => {}
+            Err(_) => return Ok(false),
         }
     }
     Ok(true)

@@ -1,0 +1,38 @@
+//! What must not be skipped, and what a person can do about it.
+
+use super::cursor::Truncated;
+use super::event::PayloadError;
+
+/// Something that must not be skipped. `reason` and `advice` become
+/// [`SourceError::NotUnderstood`](crate::source::SourceError::NotUnderstood) with the position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub reason: String,
+    pub advice: String,
+}
+
+impl Fault {
+    pub fn new(reason: impl Into<String>, advice: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), advice: advice.into() }
+    }
+}
+
+impl From<Truncated> for Fault {
+    fn from(_: Truncated) -> Fault {
+        Fault::new("an event ends before its content does", DAMAGED)
+    }
+}
+
+impl From<PayloadError> for Fault {
+    fn from(error: PayloadError) -> Fault {
+        match error {
+            PayloadError::Truncated(truncated) => truncated.into(),
+            PayloadError::Unknown => Fault::new(error.to_string(), REPORT),
+        }
+    }
+}
+
+pub const DAMAGED: &str =
+    "the binlog may be damaged: look at it with mysqlbinlog; report it if that reads it";
+pub const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
+pub const REPORT: &str = "report it with the server's version; it must not be skipped";
