@@ -1,20 +1,57 @@
 //! What a person is told to do about a refusal or a parking, in one place.
 //!
-//! Each function says one way on, with the commands to type as they are to be typed (`-c FILE` left out).
-//! `tests/live/run/advice` takes the commands out of these sentences, carries them out on real servers, and compares both
-//! sides afterwards: so a sentence that does not work fails a test.
+//! Each function says one way on, with the commands to type as they are to be typed (`-c FILE` left out), and names the test
+//! that performs it: most take the commands out of the sentence, carry them out on real servers, and compare both sides
+//! afterwards. `tests/properties/advice.rs` fails where a piece has no such test, and where advice stands elsewhere in `src`.
+
+use crate::model::Parking;
 
 /// The command that takes the parked targets of a mapping back.
+///
+/// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn recopy(mapping: &str) -> String {
     format!("tailfill recopy {mapping} --yes")
 }
 
+/// A mapping whose table cannot be followed from a place in the binlog on: how its rows are read, or what they are, is not
+/// known.
+///
+/// Performed by `live::run::advice::statements::a_table_that_is_emptied_or_made_again_comes_back`.
+pub fn bring_back(mapping: &str, parking: &Parking) -> String {
+    match parking.what.as_str() {
+        "ALTER TABLE" => altered(mapping),
+        _ => format!("bring it back: `{}`", recopy(mapping)),
+    }
+}
+
+/// A table whose mapped columns are others now: a run keeps those that it began with.
+///
+/// Performed by `live::run::advice::alters::a_column_of_another_type_is_copied_again`.
+pub fn altered(mapping: &str) -> String {
+    format!(
+        "stop the run, edit the configuration if a mapped column has another name or is gone, then `{}`, and start the \
+         run again",
+        recopy(mapping)
+    )
+}
+
+/// A table whose rows have no order, no address of their own, or change without a word in the binlog.
+///
+/// Performed by `live::run::advice::alters::a_table_that_lost_its_unique_index_comes_back_once_it_has_one`.
+pub fn mend_table(mapping: &str) -> String {
+    format!("mend the table in MySQL, then `{}`", recopy(mapping))
+}
+
 /// A copy whose columns, or how they are written, are others now.
+///
+/// Performed by `live::run::advice::columns::a_run_whose_columns_were_edited_parks_the_target_and_says_what_brings_it_back`.
 pub fn columns_changed(mapping: &str) -> String {
     format!("`{}` compares all of it and writes what differs", recopy(mapping))
 }
 
 /// A column of the table that a target does not have, since the file names no `columns`.
+///
+/// Performed by `live::run::advice::columns::a_column_that_comes_is_offered_and_what_is_offered_works`.
 pub fn new_column(mapping: &str, columns: &[String], new: &[String]) -> String {
     let all: Vec<String> = columns.iter().chain(new).map(|name| format!("{name:?}")).collect();
     format!(
@@ -26,14 +63,30 @@ pub fn new_column(mapping: &str, columns: &[String], new: &[String]) -> String {
 }
 
 /// A target whose items lie elsewhere now.
+///
+/// Performed by `live::run::advice::columns::what_moves_items_is_refused_by_check_init_and_run_alike`.
 pub fn addresses_changed() -> &'static str {
     "take the change back, or name another HBase table in this target and run `tailfill init`: it is copied anew beside \
      the others"
 }
 
 /// A target that is parked, whatever the reason.
+///
+/// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn parked(mapping: &str) -> String {
     format!("mend the reason (edit the configuration if columns changed), then `{}`", recopy(mapping))
+}
+
+/// A run that has done what it was asked for, but for targets of these mappings.
+///
+/// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
+pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
+    let recopies: Vec<String> =
+        mappings.into_iter().map(|mapping| format!("`{}`", recopy(mapping))).collect();
+    format!(
+        "`tailfill status` says why, and what to mend first; then {}; or name other HBase tables for these targets",
+        recopies.join(", ")
+    )
 }
 
 /// A table that holds rows before its copy begins.
@@ -50,6 +103,8 @@ pub fn stop_and_recopy(mapping: &str) -> String {
 }
 
 /// A copy whose table holds other rows than it wrote: what `init` says once it has parked it.
+///
+/// Performed by `live::run::advice::tables::a_table_that_was_dropped_is_created_by_init_and_filled_by_the_recopy_that_init_says`.
 pub fn copied_anew(mapping: &str) -> String {
     format!("`{}` compares all of it and writes what differs", recopy(mapping))
 }
@@ -69,4 +124,64 @@ pub fn adopt_alone() -> &'static str {
 /// A row that has no form in HBase.
 pub fn row_refused(mapping: &str) -> String {
     format!("mend or delete it in MySQL, then `{}`", recopy(mapping))
+}
+
+/// Every target of a run is parked.
+///
+/// Performed by `live::run::advice::statements::a_table_that_is_emptied_or_made_again_comes_back`.
+pub fn all_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
+    let recopies: Vec<String> =
+        mappings.into_iter().map(|mapping| format!("`{}`", recopy(mapping))).collect();
+    format!("the run goes on without writing until they are brought back: {}", recopies.join(", "))
+}
+
+/// A target that is parked missed changes of all lists.
+///
+/// Performed by `live::run::advice::ways_out::a_recopy_of_one_list_of_a_parked_mapping_says_to_copy_all`.
+pub fn recopy_all(mapping: &str) -> String {
+    format!("copy the whole mapping again: `{}`", recopy(mapping))
+}
+
+/// A start at a position that is not written yet.
+///
+/// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
+pub fn keep_checkpoint() -> &'static str {
+    "leave --from away to continue from the checkpoint"
+}
+
+/// A start before a statement behind which rows cannot be read.
+///
+/// Performed by `live::run::advice::ways_out::a_start_before_a_statement_that_parked_is_refused_and_one_behind_it_works`.
+pub fn behind_statement() -> &'static str {
+    "leave --from away to continue from the checkpoint, or name a position behind that statement"
+}
+
+/// The command that goes on without what the source has lost.
+const OVER_GAP: &str = "`tailfill run --accept-gap` copies everything again";
+
+/// The source has not got the binlog after the checkpoint any more.
+///
+/// Performed by `live::run::advice::ways_out::a_purged_binlog_is_gone_over_as_the_refusal_says`.
+pub fn purged() -> String {
+    format!(
+        "use a server that still has them, or go on over the gap: {OVER_GAP}; binlog_expire_logs_seconds says how long \
+         they are kept"
+    )
+}
+
+/// The source does not know the position.
+///
+/// Performed by `live::run::position::a_purged_position_is_refused_with_its_own_exit_code`.
+pub fn position_gone() -> String {
+    format!("use a server that has this position, or go on over the gap: {OVER_GAP}")
+}
+
+/// The source has not got what was read from it: it was restored, or another took its place.
+///
+/// Performed by `live::run::position::a_source_that_began_its_numbering_again_is_refused_at_every_start_until_a_person_decides`.
+pub fn transactions_lost() -> String {
+    format!(
+        "if the source was restored, or a replica took over that had not received them, use a server that has these \
+         transactions, or go on without them: {OVER_GAP}"
+    )
 }

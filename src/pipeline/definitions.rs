@@ -6,6 +6,7 @@
 use super::patience::LOOK_AGAIN;
 use super::settings::Parts;
 use super::{fitting, life};
+use crate::advice;
 use crate::model::history::{Entry, Meaning, one};
 use crate::model::{
     Definition, Gtid, GtidSet, Histories, History, LifeEvent, Parking, Position, TableId, TableName,
@@ -297,8 +298,7 @@ pub async fn begin_earlier(parts: &Parts, from: &GtidSet) -> Result<(), Protocol
 pub fn refused_from(name: &TableName, found: &Parking) -> ProtocolError {
     ProtocolError::Refused {
         reason: format!("rows of {name} after that position cannot be read: {found}"),
-        advice: "leave --from away to continue from the checkpoint, or name a position behind that statement"
-            .into(),
+        advice: advice::behind_statement().into(),
     }
 }
 
@@ -389,5 +389,5 @@ async fn await_committed(parts: &Parts, passed: &GtidSet) -> Result<GtidSet, Pro
 
 /// What a parking is called in the life of a target.
 pub fn parked_event(mapping: &str, parking: &Parking) -> LifeEvent {
-    LifeEvent::Parked { reason: format!("{parking}; bring it back: `tailfill recopy {mapping} --yes`") }
+    LifeEvent::Parked { reason: format!("{parking}; {}", advice::bring_back(mapping, parking)) }
 }

@@ -1,6 +1,7 @@
 //! Whether a parked mapping can come back to the table as it is now.
 
 use super::settings::Parts;
+use crate::advice;
 use crate::model::{Definition, Mapping, TableId};
 use crate::protocol::ProtocolError;
 
@@ -23,11 +24,7 @@ fn has_columns(mapping: &Mapping, definition: &Definition) -> Result<(), Protoco
         let Some(now) = now.column_index(&needed.name).map(|index| &now.columns[index]) else {
             return Err(refused(
                 format!("mapping {} needs the column {}, which is gone", mapping.name, needed.name),
-                format!(
-                    "take it out of the mapping in the configuration (columns of keys and order need a new HBase table), \
-                     stop the run, and run `tailfill recopy {} --yes` alone",
-                    mapping.name
-                ),
+                advice::altered(&mapping.name),
             ));
         };
         if now.column_type != needed.column_type {
@@ -36,10 +33,7 @@ fn has_columns(mapping: &Mapping, definition: &Definition) -> Result<(), Protoco
                     "the column {} of mapping {} is {} now, and was {} when this run began",
                     needed.name, mapping.name, now.declared, needed.declared
                 ),
-                format!(
-                    "stop the run, and run `tailfill recopy {} --yes` alone: a start reads the columns anew",
-                    mapping.name
-                ),
+                advice::altered(&mapping.name),
             ));
         }
     }
@@ -72,8 +66,7 @@ fn can_be_followed(mapping: &Mapping, definition: &Definition) -> Result<(), Pro
     } else {
         return Ok(());
     };
-    let advice = format!("mend the table in MySQL, then `{}`", crate::advice::recopy(&mapping.name));
-    Err(refused(reason, advice))
+    Err(refused(reason, advice::mend_table(&mapping.name)))
 }
 
 fn refused(reason: String, advice: String) -> ProtocolError {

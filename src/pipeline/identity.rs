@@ -8,6 +8,7 @@
 
 use super::settings::Parts;
 use super::tail;
+use crate::advice;
 use crate::model::{Gtid, GtidSet, Witness};
 use crate::protocol::ProtocolError;
 use crate::source::SourceError;
@@ -87,9 +88,7 @@ fn another(witness: &Witness, now: u64) -> String {
 }
 
 fn lost(reason: String) -> SourceError {
-    let advice = "use a server that has the transactions that were read, or go on without them: `tailfill run \
-                  --accept-gap` copies everything again";
-    SourceError::PositionLost { reason, advice: advice.into() }
+    SourceError::PositionLost { reason, advice: advice::transactions_lost() }
 }
 
 /// A transaction of `gtids` by which the source can be known again: the last one that its binlog still has.

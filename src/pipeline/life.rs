@@ -21,6 +21,7 @@ use crate::sink::hbase::PROBE_ROW;
 use crate::sink::{ScanRange, Sink, SinkError};
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::{Commit, Put, Space, Store, StoreError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Looks at what the store says of the copies, before anything is done: takes parked ones out of the run, and refuses
@@ -49,9 +50,8 @@ pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Re
         }
     }
     if parts.plan.written_to().active() == 0 {
-        tracing::warn!(
-            "every target is parked: the run goes on without writing; `tailfill recopy MAPPING --yes` brings them back"
-        );
+        let mappings = parts.plan.mappings().iter().map(|mapping| mapping.name.as_str());
+        tracing::warn!(advice = advice::all_parked(mappings), "every target is parked");
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ pub async fn caught_up(parts: &Parts, copies: &[Arc<Copy>]) -> Result<Option<Pro
     for copy in copies {
         let record = record_of(parts, &key_of(copy).await).await?;
         match record.map(|record| record.state) {
-            Some(LifeCycle::Parked { .. }) => parked.push(name(&copy.mapping, &copy.target)),
+            Some(LifeCycle::Parked { .. }) => parked.push((&copy.mapping, &copy.target)),
             // taken back while its chunks were not done, which they are now
             Some(LifeCycle::Tailing) => {
                 step(parts, copy, LifeEvent::BackfillStarted).await?;
@@ -395,13 +395,12 @@ async fn seems_to_pass(parts: &Parts, target: TargetId, error: &SinkError) -> bo
 /// The targets of the run that are parked, for the message at its end; `None` when there is none.
 pub fn parked(parts: &Parts) -> Option<ProtocolError> {
     let parked = parts.plan.targets().filter(|(_, target)| parts.plan.is_parked(target.id));
-    parked_error(&parked.map(|(mapping, target)| name(mapping, target)).collect::<Vec<_>>())
+    parked_error(&parked.collect::<Vec<_>>())
 }
 
-fn name(mapping: &Mapping, target: &Target) -> String {
-    format!("{} -> {}", mapping.name, target.table)
-}
-
-fn parked_error(names: &[String]) -> Option<ProtocolError> {
-    (!names.is_empty()).then(|| ProtocolError::Parked { targets: names.join(", ") })
+fn parked_error(parked: &[(&Mapping, &Target)]) -> Option<ProtocolError> {
+    let names = parked.iter().map(|(mapping, target)| format!("{} -> {}", mapping.name, target.table));
+    let targets = names.collect::<Vec<_>>().join(", ");
+    let mappings: BTreeSet<&str> = parked.iter().map(|(mapping, _)| mapping.name.as_str()).collect();
+    (!parked.is_empty()).then(|| ProtocolError::Parked { targets, advice: advice::left_parked(mappings) })
 }

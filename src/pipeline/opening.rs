@@ -6,6 +6,7 @@ use super::progress::{Phase, Place, Waiter};
 use super::settings::Parts;
 use super::supervisor::RunOptions;
 use super::{definitions, identity};
+use crate::advice;
 use crate::model::{GtidSet, Position, Tick, Witness};
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::store::records::CheckpointRecord;
@@ -87,7 +88,7 @@ async fn open_again(
                     "--from would pass over {}, which is not written yet",
                     position.gtids.minus(&found.checkpoint.position.gtids)
                 ),
-                advice: "leave --from away to continue from the checkpoint".into(),
+                advice: advice::keep_checkpoint().into(),
             });
         }
         definitions::begin_earlier(parts, &position.gtids).await?;

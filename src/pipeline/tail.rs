@@ -5,6 +5,7 @@ use super::definitions::{self, Pause};
 use super::identity;
 use super::progress::Waiter;
 use super::settings::Parts;
+use crate::advice;
 use crate::error::Disposition;
 use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
 use crate::protocol::{ProtocolError, Recovered};
@@ -220,9 +221,7 @@ pub(super) async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Res
                     "the source has not committed {missing}, which tailfill has read from it; waited {} s",
                     begin.elapsed().as_secs()
                 ),
-                advice: "if the source is another server now, or was restored, use a server that has these \
-                         transactions, or go on without them: `tailfill run --accept-gap` copies everything again"
-                    .into(),
+                advice: advice::transactions_lost(),
             });
         }
         let reason = format!("the source to commit {missing}, which its binlog already showed");

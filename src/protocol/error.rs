@@ -34,7 +34,7 @@ pub enum ProtocolError {
     },
     /// The run has done what it was asked for, for the other targets.
     #[error("parked, and so behind: {targets}")]
-    Parked { targets: String },
+    Parked { targets: String, advice: String },
     /// A gate of the run: nothing was written.
     #[error("{reason}")]
     Refused { reason: String, advice: String },
@@ -75,11 +75,7 @@ impl ProtocolError {
                 "if the source failed over to another server, run again with `--from` and the checkpoint's \
                  GTID set (`tailfill status`): the range is then replayed with new ticks",
             ),
-            ProtocolError::Parked { .. } => Some(
-                "`tailfill status` has the reasons; mend them, and copy again what was missed (`tailfill recopy MAPPING`), or \
-                 name other HBase tables for these targets",
-            ),
-            ProtocolError::Refused { advice, .. } => Some(advice),
+            ProtocolError::Parked { advice, .. } | ProtocolError::Refused { advice, .. } => Some(advice),
         }
     }
 }

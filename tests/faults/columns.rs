@@ -59,7 +59,10 @@ async fn a_target_whose_columns_changed_is_parked_alone_until_it_is_copied_again
     let bench = copied().await;
     bench.commit(vec![delete(&row(1, 1, "old")), insert(&row(7, 1, "new"))]);
     let error = copy(bench.parts()).await.expect_err("one target is parked");
-    assert!(matches!(&error, ProtocolError::Parked { targets } if targets == "follows -> latest"), "{error}");
+    assert!(
+        matches!(&error, ProtocolError::Parked { targets, .. } if targets == "follows -> latest"),
+        "{error}"
+    );
     let parked = lives(&bench).await;
     assert!(
         parked.iter().any(|life| matches!(

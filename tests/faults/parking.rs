@@ -53,7 +53,7 @@ async fn a_target_that_is_refused_is_parked_and_the_other_gets_everything() {
     }
     let last = bench.commit(vec![delete(&kept)]);
     let error = bench.fails().await;
-    let ProtocolError::Parked { targets } = &error else { panic!("{error:?}") };
+    let ProtocolError::Parked { targets, .. } = &error else { panic!("{error:?}") };
     assert!(targets.contains("member") && !targets.contains("latest"), "{targets}");
     assert_eq!(error.disposition(), Disposition::Halt(Exit::Failed));
     assert_eq!(bench.checkpointed().await, crate::simulation::database::up_to(last), "the others went on");

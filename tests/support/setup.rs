@@ -121,7 +121,10 @@ salt_buckets = 4
 
     /// The same with another configuration.
     pub async fn tailfill_with(&self, config: &str, arguments: &[&str]) -> Run {
-        std::fs::write(self.config_path(), config).expect("the folder can be written");
+        // a run that is starting may be reading it
+        if std::fs::read_to_string(self.config_path()).ok().as_deref() != Some(config) {
+            std::fs::write(self.config_path(), config).expect("the folder can be written");
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_tailfill"));
         command.args(arguments).arg("-c").arg(self.config_path()).env_remove("TAILFILL_LOG");
         command.env_remove("TAILFILL_FAILPOINTS").stdin(Stdio::null());

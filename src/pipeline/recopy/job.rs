@@ -2,6 +2,7 @@
 
 use super::settle::Settling;
 use super::{Ask, Recopies, Report, Shared, TargetReport, Touch, recount, scan};
+use crate::advice;
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
 use crate::pipeline::copy::Copy;
@@ -103,7 +104,7 @@ impl Job<'_> {
             let names: Vec<&str> = left_out.iter().map(|copy| copy.target.table.as_str()).collect();
             return Err(refused(
                 format!("{} is parked, and missed changes of all lists", names.join(", ")),
-                "copy the whole mapping again: `tailfill recopy MAPPING` without KEYs",
+                &advice::recopy_all(&self.mapping.name),
             ));
         }
         for copy in &took_part {

@@ -6,6 +6,7 @@ use super::followed::Redefined;
 use super::proof::{self, Strictness};
 use super::transaction::{Ask, Next, Transactions};
 use super::untouched;
+use crate::advice;
 use crate::failpoints::Failpoints;
 use crate::isolation::caught_in;
 use crate::model::history::Meaning;
@@ -166,14 +167,8 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
             if text.contains("checksum") || text.contains("corrupt") || text.contains("bogus data") {
                 return damaged(place, &error.message);
             }
-            let advice = if text.contains("purged") {
-                "the server no longer has the binlog files: use a server that has them, or go on over the gap: \
-                 `tailfill run --accept-gap` copies everything again"
-            } else {
-                "use a server that has this position, or go on over the gap: `tailfill run --accept-gap` copies \
-                 everything again"
-            };
-            SourceError::PositionLost { reason: error.message, advice: advice.into() }
+            let advice = if text.contains("purged") { advice::purged() } else { advice::position_gone() };
+            SourceError::PositionLost { reason: error.message, advice }
         }
         Error::Server(error) if matches!(error.code, 1045 | 1142 | 1227) => SourceError::Refused {
             what: "the binlog".into(),
@@ -230,9 +225,7 @@ impl MysqlStream {
                     "the server has purged {} transactions after it ({missing})",
                     missing.count()
                 ),
-                advice: "use a server that still has them, or go on over the gap: `tailfill run --accept-gap` copies \
-                         everything again; binlog_expire_logs_seconds says how long they are kept"
-                    .into(),
+                advice: advice::purged(),
             });
         }
         let mut connection = session.open().await?;
@@ -298,8 +291,10 @@ impl MysqlStream {
                     proof.believed(Failpoints::default()).map_err(|later| Parking {
                         what: redefined.what.clone(),
                         reason: format!(
-                            "the table was changed again ({} at {}) before the definition in between was read",
-                            later.what, later.place
+                            "{} was changed again ({} at {}) before the definition in between was read",
+                            self.transactions.name(*table),
+                            later.what,
+                            later.place
                         ),
                         gtid: Some(redefined.gtid.clone()),
                         place: self.transactions.place().to_string(),
@@ -342,10 +337,7 @@ async fn await_executed(session: &Session, wanted: &GtidSet) -> Result<(), Sourc
             let lost = wanted.minus(&executed);
             return Err(SourceError::PositionLost {
                 reason: format!("the source lost transactions that were read ({lost})"),
-                advice: "it was restored, or a replica took over that had not received them: go back to the \
-                         server that has them, or go on without them: `tailfill run --accept-gap` copies \
-                         everything again"
-                    .into(),
+                advice: advice::transactions_lost(),
             });
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

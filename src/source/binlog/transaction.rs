@@ -121,6 +121,11 @@ impl Transactions {
         self.followed.entry_of(table, gtid)
     }
 
+    /// `schema.table`.
+    pub fn name(&self, table: TableId) -> String {
+        self.followed.name(table)
+    }
+
     /// Leaves the rows of a table out from here on.
     fn park(&mut self, refusal: Refusal) {
         let (State::Opened(gtid) | State::Inside(Transaction { gtid, .. })) = &self.state else { return };

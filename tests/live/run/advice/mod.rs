@@ -3,9 +3,13 @@
 //! Commands are taken out of the sentences that the program prints (src/advice.rs): what stands between backquotes and
 //! begins with `tailfill`.
 
+mod alters;
 mod columns;
+mod statements;
 mod tables;
+mod ways_out;
 
+use crate::support::mysql::mysql_port;
 use crate::support::setup::{Run, Setup};
 use crate::support::tailfill::Tailfill;
 use crate::support::wait::until_so;
@@ -17,12 +21,20 @@ use tailfill::model::GtidSet;
 struct Copied {
     setup: Setup,
     started: u32,
+    rounds: u32,
+    /// Columns that were renamed.
+    renamed: Vec<(&'static str, &'static str)>,
 }
 
 impl Copied {
     /// 60 rows in 6 lists, copied.
     async fn new(test: &str) -> Copied {
-        let mut copied = Copied::with(test, |_| ()).await;
+        Copied::on(mysql_port(), test).await
+    }
+
+    /// The same on a MySQL of the test's own.
+    async fn on(mysql: u16, test: &str) -> Copied {
+        let mut copied = Copied::with(mysql, test, |_| ()).await;
         copied.fill().await;
         copied.tailfill(&["init"]).await.code(0);
         copied.tailfill(&["run", "--until", "caught-up"]).await.code(0);
@@ -30,15 +42,15 @@ impl Copied {
     }
 
     /// Before `init`, with a configuration that was edited by `edit`.
-    async fn with(test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
-        let mut setup = Setup::create(&format!("advice_{test}")).await;
+    async fn with(mysql: u16, test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
+        let mut setup = Setup::create_at(mysql, &format!("advice_{test}")).await;
         // so that a re-copy need not wait for the usual ones
         setup.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"2s\"");
         // tests with one memcached would share the leases of mappings that are called alike
         let name = format!("name = \"{}\"", setup.table);
         setup.with("name = \"followers\"", &name);
         edit(&mut setup);
-        Copied { setup, started: 0 }
+        Copied { setup, started: 0, rounds: 0, renamed: Vec::new() }
     }
 
     async fn fill(&mut self) {
@@ -65,6 +77,14 @@ impl Copied {
     async fn ask(&mut self, query: &str) -> String {
         let answer: Option<String> = self.setup.database.conn.query_first(query).await.expect("a query");
         answer.unwrap_or_default()
+    }
+
+    /// How the table is made.
+    async fn create_statement(&mut self) -> String {
+        let conn = &mut self.setup.database.conn;
+        let row: Option<(String, String)> =
+            conn.query_first("SHOW CREATE TABLE follows").await.expect("it is there");
+        row.expect("it is there").1
     }
 
     async fn tailfill(&self, arguments: &[&str]) -> Run {
@@ -98,28 +118,61 @@ impl Copied {
         .await;
     }
 
+    /// Where the target stands, as status says it, once that begins so.
+    async fn until_life(&self, begins: &str) -> String {
+        let mut life = String::new();
+        until_so(&format!("the target to be {begins}"), async || {
+            let Some(status) = self.status().await else { return false };
+            life = status["targets"][0]["life_cycle"].as_str().expect("a text").to_owned();
+            life.starts_with(begins)
+        })
+        .await;
+        life
+    }
+
     /// Does what a text says: each command in it, in order.
     async fn performs(&self, text: &str) {
         let commands = commands(text);
         assert!(!commands.is_empty(), "it says no command: {text}");
         for command in commands {
-            let arguments: Vec<&str> = command.split(' ').skip(1).collect();
+            let mut arguments: Vec<&str> = command.split(' ').skip(1).collect();
+            if arguments[0] == "run" {
+                arguments.extend(["--until", "caught-up"]); // else it would stay up
+            }
             println!("performs: {command}");
             self.tailfill(&arguments).await.code(0);
         }
     }
 
+    /// The run that is up writes what comes now, and both sides are equal beside it.
+    async fn goes_on(&mut self) {
+        self.sql("INSERT INTO follows (follower_id, followee_id, created_at) VALUES (77, 3, NOW(3))").await;
+        self.sql("DELETE FROM follows WHERE follower_id = 77").await;
+        self.sql("DELETE FROM follows WHERE followee_id = 4 ORDER BY follower_id LIMIT 1").await;
+        self.until_written().await;
+        self.tailfill(&["verify", "--full"]).await.code(0);
+    }
+
     /// Nothing is parked, a plain run catches up, and both sides are equal.
     async fn ends_equal(&mut self) {
-        self.sql("INSERT INTO follows (follower_id, followee_id, created_at) VALUES (4242, 1, NOW(3))").await;
-        self.sql("DELETE FROM follows WHERE follower_id = 2 AND followee_id = 2").await;
+        self.rounds += 1;
+        let [item, order] = ["follower_id", "created_at"].map(|name| self.now_called(name));
+        let number = 4242 + self.rounds;
+        self.sql(&format!("INSERT INTO follows ({item}, followee_id, {order}) VALUES ({number}, 1, NOW(3))"))
+            .await;
+        self.sql(&format!("DELETE FROM follows WHERE {item} = 2 AND followee_id = 2")).await;
         self.is_equal().await;
+    }
+
+    fn now_called(&self, name: &'static str) -> &'static str {
+        self.renamed.iter().find(|(before, _)| *before == name).map_or(name, |(_, now)| now)
     }
 
     async fn is_equal(&self) {
         self.tailfill(&["run", "--until", "caught-up"]).await.code(0);
         let status = self.status().await.expect("it has a state");
-        assert_eq!(status["targets"][0]["life_cycle"], "caught_up", "{status}");
+        let life = status["targets"][0]["life_cycle"].as_str().expect("a text");
+        assert!(["caught_up", "verified"].contains(&life), "{status}");
         self.tailfill(&["verify", "--full"]).await.code(0);
     }
 

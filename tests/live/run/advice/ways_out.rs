@@ -1,0 +1,129 @@
+//! What else a person may try once a mapping is parked, and what is left once the binlog is gone: each works, or is refused
+//! with advice that works.
+
+use super::Copied;
+use crate::support::own::Own;
+use mysql_async::prelude::Queryable;
+
+const UNTIL: [&str; 3] = ["run", "--until", "caught-up"];
+
+impl Copied {
+    async fn gtids(&mut self) -> String {
+        self.ask("SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')").await
+    }
+
+    async fn file(&mut self) -> String {
+        let conn = &mut self.setup.database.conn;
+        let row: Option<mysql_async::Row> =
+            conn.query_first("SHOW BINARY LOG STATUS").await.expect("a binlog");
+        row.expect("a binlog").get(0).expect("a file")
+    }
+
+    /// Parks the mapping while no run is up; the GTID set right behind the statement.
+    async fn is_parked_by_a_truncate(&mut self) -> String {
+        self.sql("UPDATE follows SET note = 'before'").await;
+        self.sql("TRUNCATE TABLE follows").await;
+        let behind = self.gtids().await;
+        self.fill().await;
+        self.tailfill(&UNTIL).await.code(1).says(&["parked, and so behind", "TRUNCATE"]);
+        self.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;
+        behind
+    }
+
+    /// Tries a way; what it is answered, or what a plain run is answered then, is done word by word.
+    async fn tries(&mut self, way: &[&str], code: i32, said: &[&str]) {
+        println!("tries {way:?}");
+        let tried = self.tailfill(&[&UNTIL[..], way].concat()).await;
+        println!("{}", tried.err);
+        let help = match tried.code(code).says(said) {
+            parked if code == 1 => parked,
+            // leave --from away
+            _ => self.tailfill(&UNTIL).await.code(1),
+        };
+        self.performs(&help.err[help.err.find("help:").expect("it says what to do")..]).await;
+        self.ends_equal().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_ways_out_of_a_parking_work_or_say_what_does() {
+    let mysql = Own::mysql(&[]).await;
+    let mut copied = Copied::on(mysql.port, "waysout").await;
+    copied.is_parked_by_a_truncate().await;
+    copied.tries(&["--from", "now"], 3, &["--from would pass over", "leave --from away"]).await;
+    let behind = copied.is_parked_by_a_truncate().await;
+    copied.tries(&["--from", &behind], 1, &["parked, and so behind"]).await;
+    copied.is_parked_by_a_truncate().await;
+    copied.tries(&["--accept-gap"], 1, &["no gap to accept", "parked, and so behind"]).await;
+    copied.is_parked_by_a_truncate().await;
+    copied.tries(&["--from", "earliest"], 1, &["parked, and so behind"]).await;
+    copied.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_state_after_a_parking_takes_the_table_over() {
+    let mysql = Own::mysql(&[]).await;
+    let mut copied = Copied::on(mysql.port, "parkedadopt").await;
+    copied.is_parked_by_a_truncate().await;
+    std::fs::remove_dir_all(copied.setup.dir.path().join("state")).expect("the state is there");
+    let refused = copied.tailfill(&["init"]).await.code(3).says(&["`tailfill init --adopt`"]);
+    copied.performs(&refused.err).await;
+    let parked = copied.tailfill(&UNTIL).await.code(1);
+    copied.performs(&parked.err[parked.err.find("help:").expect("it says what to do")..]).await;
+    copied.ends_equal().await;
+    copied.close().await;
+}
+
+/// D1: the state must not be lost to a position that lies before a statement that cannot be followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_before_a_statement_that_parked_is_refused_and_one_behind_it_works() {
+    let mysql = Own::mysql(&[]).await;
+    let mut copied = Copied::on(mysql.port, "before").await;
+    let before = copied.gtids().await;
+    copied.sql("DELETE FROM follows WHERE follower_id = 5").await;
+    let behind = copied.is_parked_by_a_truncate().await;
+    // while it is parked this replays what was there before, and stays parked
+    copied.tries(&["--from", &before], 1, &["parked, and so behind"]).await;
+    let refused = ["TRUNCATE", "leave --from away", "name a position behind that statement"];
+    for from in [&before, "earliest"] {
+        copied.tailfill(&[&UNTIL[..], &["--from", from]].concat()).await.code(3).says(&refused);
+        copied.is_equal().await;
+    }
+    copied.tailfill(&[&UNTIL[..], &["--from", &behind]].concat()).await.code(0);
+    copied.ends_equal().await;
+    copied.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_binlog_is_gone_over_as_the_refusal_says() {
+    let mysql = Own::mysql(&[]).await;
+    let mut copied = Copied::on(mysql.port, "purgedway").await;
+    let before = copied.gtids().await;
+    copied.sql("DELETE FROM follows WHERE follower_id = 5").await;
+    copied.sql("FLUSH BINARY LOGS").await;
+    let file = copied.file().await;
+    copied.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    // each names a position that is gone, or the checkpoint that is
+    for from in [&["--from", &before][..], &[]] {
+        let refused = copied.tailfill(&[&UNTIL[..], from].concat()).await.code(5);
+        println!("{}", refused.err);
+        refused.says(&["purged", "`tailfill run --accept-gap`"]);
+    }
+    let earliest = copied.tailfill(&[&UNTIL[..], &["--from", "earliest"]].concat()).await;
+    println!("{} {}", earliest.code, earliest.err);
+    let refused = copied.tailfill(&UNTIL).await.code(5);
+    copied.performs(&refused.err).await;
+    copied.ends_equal().await;
+    copied.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recopy_of_one_list_of_a_parked_mapping_says_to_copy_all() {
+    let mut copied = Copied::new("onelist").await;
+    copied.is_parked_by_a_truncate().await;
+    let name = copied.setup.table.clone();
+    let refused = copied.tailfill(&["recopy", &name, "1", "--yes"]).await.code(3);
+    copied.performs(&refused.err).await;
+    copied.ends_equal().await;
+    copied.close().await;
+}
