@@ -94,8 +94,8 @@ impl Letters {
     }
 }
 
-/// The function that knows a set's multi-byte characters (strings/ctype-*.cc of MySQL). Sets whose multi-byte
-/// characters have no ASCII byte need none.
+/// The function that knows a set's multi-byte characters (strings/ctype-*.cc of MySQL). Without it a character would
+/// count as many, so that a name is taken for another one. UTF-8 needs none: its characters are decoded.
 fn length_in(charset: &str) -> fn(&[u8]) -> usize {
     match charset {
         "big5" => |rest| match rest {
@@ -113,6 +113,19 @@ fn length_in(charset: &str) -> fn(&[u8]) -> usize {
         "gb18030" => |rest| match rest {
             [0x81..=0xFE, 0x40..=0x7E | 0x80..=0xFE, ..] => 2,
             [0x81..=0xFE, b'0'..=b'9', 0x81..=0xFE, b'0'..=b'9', ..] => 4,
+            _ => 1,
+        },
+        "ujis" | "eucjpms" => |rest| match rest {
+            [0x8E, 0xA1..=0xDF, ..] | [0xA1..=0xFE, 0xA1..=0xFE, ..] => 2,
+            [0x8F, 0xA1..=0xFE, 0xA1..=0xFE, ..] => 3,
+            _ => 1,
+        },
+        "euckr" => |rest| match rest {
+            [0x81..=0xFE, 0x41..=0x5A | 0x61..=0x7A | 0x81..=0xFE, ..] => 2,
+            _ => 1,
+        },
+        "gb2312" => |rest| match rest {
+            [0xA1..=0xF7, 0xA1..=0xFE, ..] => 2,
             _ => 1,
         },
         _ => single,

@@ -316,3 +316,24 @@ fn an_answer_of_the_server_holds_until_a_statement_names_what_was_asked() {
         assert!(!definition(text).may_change(&question), "{text}");
     }
 }
+
+#[test]
+fn a_name_in_a_charset_that_is_not_known_here_has_fewer_characters_than_bytes() {
+    let table = |name: &str| TableName { schema: "social".into(), table: name.into() };
+    // ujis, euckr, gb2312, eucjpms: up to three bytes a character
+    for (collation, name, bytes) in [
+        (12, "t_ÄÖ", &b"t_\x8f\xaa\xa3\x8f\xaa\xd3"[..]),
+        (97, "日本の表", &b"\xc6\xfc\xcb\xdc\xa4\xce\xc9\xbd"[..]),
+        (19, "a表", &b"a\xf8\xfa"[..]),
+        (24, "x表y", &b"x\xb1\xedy"[..]),
+    ] {
+        let text = [b"DROP TABLE `", bytes, b"`"].concat();
+        let Ok(Statement::Other(statement)) = Dialect::default().query(&event(0, collation, &text)) else {
+            panic!("it is a definition");
+        };
+        assert!(matches!(statement.effect_on(&table(name)), Effect::Destroys { .. }), "{name}");
+        for other in ["t", "t_", "other", "日本の表の表", "t_ÄÖÜ", "a表表", "x表z"] {
+            assert_eq!(statement.effect_on(&table(other)), Effect::None, "{name}, {other}");
+        }
+    }
+}
