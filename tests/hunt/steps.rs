@@ -21,6 +21,7 @@ enum Step {
     Harsh,
     Hidden,
     RenamedAndBack,
+    RenamedAway,
     Truncate,
     Recreate,
     Swap,
@@ -44,7 +45,7 @@ pub enum Manner {
 }
 
 /// With the weights of each [`Manner`].
-const STEPS: [(Step, [u32; 3]); 18] = [
+const STEPS: [(Step, [u32; 3]); 19] = [
     (Step::Batch, [120; 3]),
     (Step::Pause, [50; 3]),
     (Step::Unmapped, [8; 3]),
@@ -53,6 +54,7 @@ const STEPS: [(Step, [u32; 3]); 18] = [
     (Step::Harsh, [0, 0, 14]),
     (Step::Hidden, [0, 0, 4]),
     (Step::RenamedAndBack, [0, 0, 4]),
+    (Step::RenamedAway, [0, 0, 3]),
     (Step::Truncate, [0, 0, 3]),
     (Step::Recreate, [0, 0, 3]),
     (Step::Swap, [0, 0, 2]),
@@ -80,6 +82,7 @@ pub async fn play(world: &mut World<'_>, number: usize, manner: Manner) {
         }
     }
     away.end(world);
+    back(world).await;
 }
 
 /// For how many more steps the run is down, or stopped.
@@ -136,6 +139,8 @@ async fn one(world: &mut World<'_>, step: Step, manner: Manner, away: &mut Away)
         Step::Harsh => alter(world, true).await,
         Step::Hidden => hidden(world).await,
         Step::RenamedAndBack => renamed_and_back(world).await,
+        Step::RenamedAway if world.gone.is_some() => back(world).await,
+        Step::RenamedAway => renamed_away(world).await,
         Step::Truncate => truncate(world).await,
         Step::Recreate => recreate(world).await,
         Step::Swap => swap(world).await,
@@ -325,6 +330,26 @@ async fn renamed_and_back(world: &mut World<'_>) {
     let texts = [format!("RENAME TABLE {name} TO away"), format!("ALTER TABLE away RENAME TO {name}")];
     if world.sql(&mut session, &texts[0]).await && world.sql(&mut session, &texts[1]).await {
         world.tally.add("table: renamed away and back");
+    }
+}
+
+/// The table is gone for the steps that follow, until it is renamed again.
+async fn renamed_away(world: &mut World<'_>) {
+    let mut session = world.session().await;
+    let place = any_table(world);
+    let text = format!("RENAME TABLE {} TO gone", quoted(&world.tables[place].name));
+    if world.sql(&mut session, &text).await {
+        world.tally.add("table: gone for a while");
+        world.gone = Some(place);
+    }
+}
+
+async fn back(world: &mut World<'_>) {
+    let Some(place) = world.gone.take() else { return };
+    let mut plain = Session::plain(world.port, &world.database).await;
+    let text = format!("RENAME TABLE gone TO {}", quoted(&world.tables[place].name));
+    if !world.sql(&mut plain, &text).await {
+        world.found(format!("the hunt itself lost its table: {text}"));
     }
 }
 

@@ -34,6 +34,8 @@ pub struct World<'a> {
     /// What must not be.
     pub findings: Vec<String>,
     pub run: Option<Tailfill>,
+    /// The table that is renamed away.
+    pub gone: Option<usize>,
     pub dir: PathBuf,
     pub config: PathBuf,
     started: u32,
@@ -66,6 +68,7 @@ impl<'a> World<'a> {
             history: Vec::new(),
             findings: Vec::new(),
             run: None,
+            gone: None,
             dir: dir.to_owned(),
             config,
             started: 0,
