@@ -125,6 +125,8 @@ switches! {
     clocks_not_compared = "clocks-not-compared";
     /// A source is taken for the one that was tailed because it has the same GTIDs.
     source_not_compared = "source-not-compared";
+    /// While a connection is up, nobody asks whether the source still is the one that is tailed.
+    source_not_watched = "source-not-watched";
     /// Statements are read as UTF-8 under the default sql_mode, whatever their session had (I9).
     statement_charset_ignored = "statement-charset-ignored";
     /// A change in statement format is harmless where it does not name a mapped table (I9).

@@ -54,7 +54,7 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
 /// Why the source cannot be continued; `None`: it can.
 async fn lost(parts: &Parts, found: &Recovered) -> Result<Option<String>, ProtocolError> {
     let answers = async {
-        let seen = identity::look(parts, &found.sealed, &found.witnesses()).await?;
+        let seen = identity::look(parts, &found.sealed, &identity::sightings(found)).await?;
         parts.source.stream(&found.checkpoint.position).await?.next().await?;
         Ok(seen)
     };

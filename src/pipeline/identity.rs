@@ -1,4 +1,4 @@
-//! Whether the source still is the one that was tailed. A GTID names a transaction only as long as its server never
+//! Whether the source still is the one that was tailed: asked at each connect, and while one is up (`watch`). A GTID names a transaction only as long as its server never
 //! starts its numbering again; so a checkpoint and the journal also hold when a transaction was committed first (its
 //! [`Witness`]), and each connect asks the source for it again, by its GTID: files and offsets differ from server to server.
 //!
@@ -10,12 +10,26 @@ use super::settings::Parts;
 use super::tail;
 use crate::advice;
 use crate::model::{Gtid, GtidSet, Witness};
-use crate::protocol::ProtocolError;
-use crate::source::SourceError;
+use crate::protocol::{ProtocolError, Recovered};
+use crate::source::{BinlogPlace, SourceError};
 use crate::store::records::{self, SourceLostRecord};
 use crate::store::{Commit, Space, StoreError};
 
 const KEY: &[u8] = b"source_lost";
+
+/// A transaction by which the source is known again, and the end of what was read before it: there it is found at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub witness: Witness,
+    pub after: BinlogPlace,
+}
+
+impl Sighting {
+    /// The source has to search for it.
+    pub fn anywhere(witness: Witness) -> Sighting {
+        Sighting { witness, after: BinlogPlace::default() }
+    }
+}
 
 /// What a look at the source has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +40,19 @@ pub enum Seen {
     Unknown,
 }
 
-/// Requires the source to hold `wanted`, and each witness that it still has to be the same.
+/// Requires the source to hold `wanted`, and each transaction of `sightings` that it still has to be the same.
 ///
 /// # Errors
 /// `PositionLost` when it does not: now, and at every start until a person decides or the source is proven again.
 pub async fn require_same(
     parts: &Parts,
     wanted: &GtidSet,
-    witnesses: &[Witness],
+    sightings: &[Sighting],
 ) -> Result<(), ProtocolError> {
     if parts.settings.failpoints.source_not_compared() {
         return Ok(tail::wait_until_contained(parts, wanted).await?);
     }
-    match look(parts, wanted, witnesses).await {
+    match look(parts, wanted, sightings).await {
         Ok(Seen::Same) => Ok(forget(parts).await?),
         Ok(Seen::Unknown) => match remembered(parts).await? {
             Some(reason) => Err(lost(reason).into()),
@@ -63,11 +77,11 @@ pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, Sto
 }
 
 /// The same as a question.
-pub async fn look(parts: &Parts, wanted: &GtidSet, witnesses: &[Witness]) -> Result<Seen, SourceError> {
+pub async fn look(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<Seen, SourceError> {
     tail::wait_until_contained(parts, wanted).await?;
     let mut seen = Seen::Unknown;
-    for witness in witnesses {
-        match parts.source.original_micros(&witness.gtid).await? {
+    for Sighting { witness, after } in sightings {
+        match parts.source.original_micros_after(after, &witness.gtid).await? {
             Some(now) if now == witness.original_micros => seen = Seen::Same,
             Some(now) => return Err(lost(another(witness, now))),
             None => {}
@@ -89,6 +103,11 @@ fn another(witness: &Witness, now: u64) -> String {
 
 fn lost(reason: String) -> SourceError {
     SourceError::PositionLost { reason, advice: advice::transactions_lost() }
+}
+
+/// By what a state knows its source again.
+pub fn sightings(found: &Recovered) -> Vec<Sighting> {
+    found.witnesses().into_iter().map(Sighting::anywhere).collect()
 }
 
 /// A transaction of `gtids` by which the source can be known again: the last one that its binlog still has.

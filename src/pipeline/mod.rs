@@ -45,6 +45,7 @@ mod tables;
 pub mod tail;
 mod turns;
 pub mod walk;
+mod watch;
 pub mod window;
 pub mod writer;
 

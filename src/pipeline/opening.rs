@@ -80,7 +80,7 @@ async fn open_again(
     let cohort = journal.cohort().await?;
     refuse_narrower_cohort(parts, cohort.as_deref())?;
     // before anything that the source says is taken for its position, and while the journal knows it
-    identity::require_same(parts, &found.sealed, &found.witnesses()).await?;
+    identity::require_same(parts, &found.sealed, &identity::sightings(&found)).await?;
     if let Some(position) = &options.from {
         if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
             return Err(ProtocolError::Refused {

@@ -50,6 +50,8 @@ pub struct Settings {
     /// How long a (re)connect waits for the source to contain what was journaled.
     pub source_wait: Duration,
     pub mark_every: Duration,
+    /// How often the source is asked whether it still is the one that is tailed.
+    pub look_every: Duration,
     /// How often HBase's clock is looked at.
     pub clock_every: Duration,
     /// Half the purge delay: the age at which a mark is no longer used.
@@ -79,6 +81,7 @@ impl Default for Settings {
             retry_for: Duration::from_secs(600),
             source_wait: Duration::from_secs(60),
             mark_every: Duration::from_secs(1),
+            look_every: Duration::from_secs(3),
             clock_every: Duration::from_secs(60),
             mark_age_max: Duration::from_secs(7 * 86_400),
             backfill_workers: 4,

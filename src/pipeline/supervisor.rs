@@ -9,6 +9,7 @@ use super::progress::{Phase, Waiter};
 use super::recopy::{self, Recopies};
 use super::sealed::Requests;
 use super::settings::Parts;
+use super::watch::{self, Watched};
 use super::{counting, definitions, gap, journaling, life, opening, seal, skew, tables, tail, writer};
 use crate::model::{GtidSet, Position};
 use crate::protocol::{Journal, ProtocolError, Recovered};
@@ -123,12 +124,13 @@ async fn prepare(
 async fn read(
     parts: Parts,
     tail: bool,
+    watched: Arc<Watched>,
     from: Recovered,
     events: mpsc::Sender<StreamEvent>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
     if tail {
-        return tail::read(&parts, from, events, stop).await;
+        return tail::read(&parts, &watched, from, events, stop).await;
     }
     stop.cancelled().await;
     drop(events);
@@ -175,13 +177,16 @@ impl Tasks {
         let (turn_requests, turns) = mpsc::channel(1);
         let requests = Requests { marks, turns, recounts };
         let newest = NewestMark::default();
-        self.task(read(parts.clone(), options.tail, recovered.clone(), events_in, intake.clone()));
+        let watched = Arc::new(Watched::new(&recovered));
+        let (own, shared, start) = (parts.clone(), watched.clone(), recovered.clone());
+        self.task(read(own, options.tail, shared, start, events_in, intake.clone()));
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
         self.task(async move { seal::seal(&own, start, events, requests, sealed_in, stopped).await });
         let own = parts.clone();
         self.task(async move { journaling::journal(&own, sealed, ready_in).await });
         let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
-        self.task(async move { writer::write(&own, shared, &recovered, ready, stopped).await });
+        let looks = watched.clone();
+        self.task(async move { writer::write(&own, shared, looks, &recovered, ready, stopped).await });
         let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
         self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         let (own, stopped) = (parts.clone(), intake.clone());
@@ -196,6 +201,8 @@ impl Tasks {
             }
         }
         if options.tail {
+            let (own, looks, stopped) = (parts.clone(), watched.clone(), intake.clone());
+            self.task(async move { watch::watch(&own, &looks, stopped).await });
             let (holds, stopped) = (parts.holds.clone(), intake.clone());
             let (plan, progress, turns) = (parts.plan.clone(), parts.progress.clone(), turn_requests.clone());
             self.task(async move {
@@ -215,7 +222,7 @@ impl Tasks {
             let copies = copies.iter().filter(|copy| options.backfill || begun(copy)).cloned().collect();
             self.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
         }
-        self.watch_for_end(parts, options, &copies, counts, recopies);
+        self.watch_for_end(parts, options, &copies, (counts, watched), recopies);
     }
 
     fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
@@ -227,7 +234,7 @@ impl Tasks {
         parts: &Parts,
         options: &RunOptions,
         copies: &[Arc<Copy>],
-        counts: Arc<Counts>,
+        (counts, watched): (Arc<Counts>, Arc<Watched>),
         recopies: Recopies,
     ) {
         let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
@@ -235,7 +242,7 @@ impl Tasks {
         self.set.spawn(async move {
             tokio::select! { biased;
                 () = stop.cancelled() => Ok(Ended::Task),
-                finished = until_done(&parts, &options, &copies, &counts, &recopies) => finished.map(Ended::Run),
+                finished = until_done(&parts, &options, &copies, (&counts, &watched), &recopies) => finished.map(Ended::Run),
             }
         });
     }
@@ -300,7 +307,7 @@ async fn until_done(
     parts: &Parts,
     options: &RunOptions,
     copies: &[Arc<Copy>],
-    counts: &Counts,
+    (counts, watched): (&Counts, &Watched),
     recopies: &Recopies,
 ) -> Result<Finished, ProtocolError> {
     recopies.needed_are_over().await;
@@ -336,6 +343,10 @@ async fn until_done(
         }
     }
     parts.progress.go_on(Waiter::End);
+    if options.tail {
+        // the numbers may be those of a binlog that was begun again
+        retried(parts, || watched.look(parts)).await?;
+    }
     let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {
         true if recopies.is_alone() => Ok(Finished::CaughtUp),

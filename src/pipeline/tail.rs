@@ -2,9 +2,10 @@
 //! stream on; reconnects after passing errors, within a bound.
 
 use super::definitions::{self, Pause};
-use super::identity;
+use super::identity::{self, Sighting};
 use super::progress::Waiter;
 use super::settings::Parts;
+use super::watch::Watched;
 use crate::advice;
 use crate::error::Disposition;
 use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
@@ -26,16 +27,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// the first connect; later ones use the sealed position. At each it must be the source that was read.
 pub async fn read(
     parts: &Parts,
+    watched: &Watched,
     from: Recovered,
     events: mpsc::Sender<StreamEvent>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let witnesses = from.witnesses();
+    let sightings = identity::sightings(&from);
     let position = from.checkpoint.position;
     let mut reader = Reader {
         parts,
         position,
-        witnesses,
+        watched,
+        sightings,
         read: None,
         begun: None,
         open: None,
@@ -73,13 +76,14 @@ pub async fn read(
 
 struct Reader<'a> {
     parts: &'a Parts,
+    watched: &'a Watched,
     /// The end of the last transaction that was read whole.
     position: Position,
     /// Of what was read before this process.
-    witnesses: Vec<Witness>,
+    sightings: Vec<Sighting>,
     /// The last transaction that was read whole, and the one that is being read.
-    read: Option<Witness>,
-    begun: Option<Witness>,
+    read: Option<Sighting>,
+    begun: Option<Sighting>,
     /// The transaction that is read in part.
     open: Option<Gtid>,
     events: mpsc::Sender<StreamEvent>,
@@ -107,8 +111,10 @@ impl Reader<'_> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
         let mut wanted = must_contain.clone();
         wanted.union_with(&self.position.gtids);
-        let witnesses: Vec<Witness> = self.witnesses.iter().chain(&self.read).cloned().collect();
-        identity::require_same(self.parts, &wanted, &witnesses).await?;
+        let watched = self.watched.proven();
+        let sightings: Vec<Sighting> =
+            self.sightings.iter().chain(&watched).chain(&self.read).cloned().collect();
+        identity::require_same(self.parts, &wanted, &sightings).await?;
         let by_now = self.parts.settings.failpoints.definition_of_now();
         let histories = if by_now { Histories::new() } else { self.parts.definitions.all() };
         let mut stream = self.parts.source.stream_by(&self.position, &histories).await?;
@@ -178,7 +184,8 @@ impl Reader<'_> {
             StreamEvent::End { gtid, place } => (Some(gtid), place),
             StreamEvent::Heartbeat { place } => (None, place),
             StreamEvent::Begin { gtid, original_micros, .. } => {
-                self.begun = Witness::of(gtid, *original_micros);
+                let after = self.parts.progress.positions().received.at.clone();
+                self.begun = Witness::of(gtid, *original_micros).map(|witness| Sighting { witness, after });
                 return;
             }
             _ => return,
@@ -186,7 +193,10 @@ impl Reader<'_> {
         let mut positions = self.parts.progress.positions();
         if let Some(gtid) = gtid {
             self.position.gtids.insert(gtid);
-            self.read = self.begun.take().or(self.read.take());
+            if let Some(read) = self.begun.take() {
+                self.watched.read(read.clone());
+                self.read = Some(read);
+            }
             positions.received.gtids.insert(gtid);
         }
         positions.received.at = place.clone();

@@ -13,6 +13,7 @@ use super::ready::ReadyLists;
 use super::sealed::Boundary;
 use super::settings::Parts;
 use super::turns::Turns;
+use super::watch::{Watched, Witnesses};
 use super::window::{ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, ListId};
@@ -46,11 +47,12 @@ const TAKE_TOGETHER: usize = 64;
 pub async fn write(
     parts: &Parts,
     counts: Arc<Counts>,
+    watched: Arc<Watched>,
     recovered: &Recovered,
     ready: mpsc::Receiver<Ready>,
     stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let mut writer = Writer::new(parts.clone(), counts, recovered);
+    let mut writer = Writer::new(parts.clone(), counts, watched, recovered);
     let outcome = writer.run(ready, stop).await;
     writer.windows.shutdown().await;
     match outcome {
@@ -83,6 +85,9 @@ struct Writer {
     turns: Turns,
     /// The last boundary that all before is written: what a checkpoint holds.
     written: CheckpointRecord,
+    watched: Arc<Watched>,
+    /// What the source may be known again by, once a look has proven it.
+    witnesses: Witnesses,
     /// The highest tick of the batches in front that are written, beyond the last boundary too.
     written_tick: Tick,
     checkpoint_is_stale: bool,
@@ -126,7 +131,7 @@ struct RecountState {
 }
 
 impl Writer {
-    fn new(parts: Parts, counts: Arc<Counts>, recovered: &Recovered) -> Writer {
+    fn new(parts: Parts, counts: Arc<Counts>, watched: Arc<Watched>, recovered: &Recovered) -> Writer {
         Writer {
             journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
             pace: WindowPace::at_most(parts.settings.window_rows, parts.settings.writes_at_once),
@@ -141,6 +146,8 @@ impl Writer {
             recounts: FxHashMap::default(),
             next_recount: 0,
             turns: Turns::default(),
+            watched,
+            witnesses: Witnesses::default(),
             written: recovered.checkpoint.clone(),
             written_tick: recovered.checkpoint.tick_high,
             checkpoint_is_stale: false,
@@ -487,9 +494,7 @@ impl Writer {
         let position = &mut self.written.position;
         position.gtids.union_with(&boundary.gtids);
         place(position, &boundary.at);
-        if boundary.witness.is_some() {
-            self.written.witness.clone_from(&boundary.witness);
-        }
+        self.witnesses.add(boundary.witness.clone());
         self.written.tick_high = self.written.tick_high.max(self.written_tick);
         let replayed = &mut self.written.replaying_until;
         if !replayed.is_empty() && position.gtids.contains_set(replayed) {
@@ -508,6 +513,10 @@ impl Writer {
     }
 
     async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
+        if let Some(proven) = self.witnesses.take_proven(|gtid| self.watched.proves(gtid)) {
+            self.written.witness = Some(proven);
+            self.checkpoint_is_stale = true;
+        }
         if !self.checkpoint_is_stale {
             return Ok(());
         }

@@ -89,6 +89,15 @@ pub trait Source: Send + Sync {
     /// it now; `None` where nobody knows any more (it is purged, or came from a server before MySQL 8.0).
     async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError>;
 
+    /// The same for a transaction that was the next one behind `after`, where the source finds it at once.
+    async fn original_micros_after(
+        &self,
+        _after: &BinlogPlace,
+        gtid: &Gtid,
+    ) -> Result<Option<u64>, SourceError> {
+        self.original_micros(gtid).await
+    }
+
     /// The transactions that XA RECOVER lists: prepared, undecided. The backfill waits for them at
     /// the start of a run.
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError>;

@@ -192,6 +192,18 @@ impl Source for MysqlSource {
         scan::original_micros(&self.session, gtid).await
     }
 
+    async fn original_micros_after(
+        &self,
+        after: &BinlogPlace,
+        gtid: &Gtid,
+    ) -> Result<Option<u64>, SourceError> {
+        match scan::micros_behind(&self.session, after, gtid).await {
+            Ok(Some(micros)) => Ok(Some(micros)),
+            // purged, or begun again: the search by its GTID tells which
+            _ => scan::original_micros(&self.session, gtid).await,
+        }
+    }
+
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
         // formatID, gtrid_length, bqual_length, data (hex with CONVERT XID)
         let rows = self.session.query("XA RECOVER", "XA RECOVER CONVERT XID").await?;

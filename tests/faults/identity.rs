@@ -2,14 +2,23 @@
 
 use super::bench::{Bench, delete, insert, row};
 use super::gap::{is_made_good, runs};
-use super::gateway::Fate::FailBefore;
-use super::recopy::copied;
+use super::gateway::Fate::{FailBefore, Pass};
+use super::recopy::{Noted, copied};
+use std::sync::Arc;
+use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
 use tailfill::model::Gtid;
-use tailfill::pipeline::Finished;
+use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::{Journal, ProtocolError};
 use tailfill::source::Source;
 use tailfill::store::records::CheckpointRecord;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// No run of these tests takes longer, in virtual time.
+const LONGEST: Duration = Duration::from_secs(600);
+/// No look comes in a test.
+const NEVER: Duration = Duration::from_secs(86_400);
 
 fn is_lost(error: &ProtocolError) {
     assert_eq!(error.disposition(), Disposition::Halt(Exit::Position), "{error}");
@@ -79,4 +88,67 @@ async fn a_state_of_an_earlier_build_gets_its_witness_with_the_next_checkpoint()
     assert!(executed.contains(&witness.gtid));
     bench.source.restart_numbering(true);
     is_lost(&runs(&bench, false).await.expect_err("it is another source"));
+}
+
+/// A run that tails, and ends at the earliest when it has caught up.
+async fn tails(bench: &Bench, backfill: bool, until_caught_up: bool) -> Result<Finished, ProtocolError> {
+    let options = RunOptions { tail: true, backfill, from: None, until_caught_up, accept_gap: false };
+    let recopies = Recopies::taken(Arc::new(Noted::default()));
+    let run = run_with(bench.parts(), options, recopies, CancellationToken::new());
+    timeout(LONGEST, run).await.expect("it finds out whose transactions these are")
+}
+
+/// Commits a transaction and waits until it is checkpointed.
+async fn tailed(bench: &Bench, item: u64) {
+    bench.commit(vec![insert(&row(2, item, "tailed"))]);
+    let executed = bench.source.executed().await.expect("it answers");
+    while bench.checkpointed().await != executed {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_begins_again_while_its_stream_stays_up_ends_the_run() {
+    let bench = copied(false).await;
+    let restarts = async {
+        tailed(&bench, 50).await;
+        bench.source.restart_numbering(true);
+        bench.commit(vec![delete(&row(0, 0, "old"))]);
+    };
+    let (ended, ()) = tokio::join!(tails(&bench, true, false), restarts);
+    is_lost(&ended.expect_err("it is another source"));
+    is_lost(&runs(&bench, false).await.expect_err("it is another source"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_killed_before_it_has_looked_is_found_out_by_the_next() {
+    let mut bench = copied(false).await;
+    bench.settings.look_every = NEVER;
+    let killed = async {
+        tailed(&bench, 50).await;
+        bench.source.restart_numbering(true);
+        tailed(&bench, 51).await; // a transaction of the binlog that was begun again
+    };
+    tokio::select! {
+        ended = tails(&bench, false, false) => panic!("it ended by itself: {ended:?}"),
+        () = killed => {}
+    }
+    is_lost(&runs(&bench, false).await.expect_err("it is another source"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_began_again_is_never_called_caught_up_with() {
+    let mut bench = copied(false).await;
+    bench.settings.look_every = NEVER;
+    bench.commit(vec![insert(&row(2, 50, "tailed"))]);
+    bench.gateway.all_writes(FailBefore);
+    let restarts = async {
+        while bench.journaled().await.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        bench.source.restart_numbering(true);
+        bench.gateway.all_writes(Pass);
+    };
+    let (ended, ()) = tokio::join!(tails(&bench, true, true), restarts);
+    is_lost(&ended.expect_err("it is another source"));
 }

@@ -1,6 +1,7 @@
 //! The simulation's server with a script: its stream breaks after so many changes, and it forgets
 //! transactions.
 
+use crate::simulation::database::up_to;
 use crate::simulation::source::Server;
 use crate::simulation::world::Process;
 use async_trait::async_trait;
@@ -37,8 +38,8 @@ struct Script {
     lost: Option<u64>,
     /// The table is not there for SELECTs.
     gone: bool,
-    /// The transactions are others than those that were read, with the same numbers.
-    restarted: bool,
+    /// These transactions are others than those that were read, with the same numbers.
+    restarted: GtidSet,
 }
 
 impl Scripted {
@@ -66,9 +67,10 @@ impl Scripted {
         self.script().purged = purged;
     }
 
-    /// From now on its transactions are others, with the same numbers; or those of before again.
+    /// From now on its transactions up to this moment are others, with the same numbers; or those of before again.
     pub fn restart_numbering(&self, restarted: bool) {
-        self.script().restarted = restarted;
+        let published = self.server.0.world.database.state().published();
+        self.script().restarted = if restarted { up_to(published) } else { GtidSet::default() };
     }
 
     /// From now on rows are read by definitions, of which this is the present one.
@@ -177,7 +179,7 @@ impl Source for Scripted {
             return Ok(None);
         }
         let micros = self.server.original_micros(gtid).await?;
-        let later = if self.script().restarted { 86_400_000_000 } else { 0 };
+        let later = if self.script().restarted.contains(gtid) { 86_400_000_000 } else { 0 };
         Ok(micros.map(|micros| micros + later))
     }
 

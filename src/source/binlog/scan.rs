@@ -141,6 +141,27 @@ async fn micros_beside(
     })
 }
 
+/// The same of the first transaction behind a place; `None` where that is another one.
+pub(crate) async fn micros_behind(
+    session: &Session,
+    after: &BinlogPlace,
+    wanted: &Gtid,
+) -> Result<Option<u64>, SourceError> {
+    if after.file.is_empty() || after.offset > u64::from(u32::MAX) {
+        return Ok(None); // the request has 32 bits for the offset
+    }
+    let connection = session.open().await?;
+    let mut events = Events::request(connection, &session.options, &side_uuid(), Dump::Behind(after)).await?;
+    while let Some(event) = events.next(after).await? {
+        if matches!(event.header().event_type_raw(), GTID | GTID_TAGGED) {
+            let read = gtid_event(&event)?;
+            let micros = read.original_commit_timestamp();
+            return Ok((gtid_of(&read) == *wanted && micros > 0).then_some(micros));
+        }
+    }
+    Ok(None)
+}
+
 fn not_a_boundary(file: &str, offset: u64, before: u64, after: Option<u64>) -> SourceError {
     let reason = match after {
         Some(_) => format!("{file}:{offset} is not between two transactions"),

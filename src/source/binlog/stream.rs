@@ -39,6 +39,8 @@ pub(crate) enum Dump<'a> {
     UpToEnd(&'a GtidSet),
     /// A file from its beginning, and those after it, up to the present end.
     File(&'a str),
+    /// What follows an event, up to the present end.
+    Behind(&'a BinlogPlace),
 }
 
 /// Raw events of one dump, each checked against its CRC.
@@ -83,6 +85,10 @@ impl Events {
             Dump::File(name) => {
                 file = name.as_bytes().to_vec();
                 request = request.with_filename(&file).with_pos(4).with_non_blocking();
+            }
+            Dump::Behind(place) => {
+                file = place.file.as_bytes().to_vec();
+                request = request.with_filename(&file).with_pos(place.offset).with_non_blocking();
             }
         }
         let address = options.address();
