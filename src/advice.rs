@@ -90,6 +90,8 @@ pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// A table that holds rows before its copy begins.
+///
+/// Performed by `live::run::refusals::a_table_that_holds_rows_before_its_copy_begins_is_refused`.
 pub fn not_empty(table: &str) -> String {
     format!(
         "rows of before would stay where MySQL has deleted them: in the HBase shell, truncate_preserve '{table}', or name \
@@ -98,6 +100,8 @@ pub fn not_empty(table: &str) -> String {
 }
 
 /// A re-copy that is asked of a run which was started with another configuration.
+///
+/// Performed by `live::run::advice::first_steps::a_recopy_with_other_columns_than_the_run_has_says_to_stop_it`.
 pub fn stop_and_recopy(mapping: &str) -> String {
     format!("stop that run, then `{}`, and start the run again", recopy(mapping))
 }
@@ -110,6 +114,8 @@ pub fn copied_anew(mapping: &str) -> String {
 }
 
 /// A table that is gone, while the run that writes to it has not noticed.
+///
+/// Performed by `live::run::advice::first_steps::a_table_that_is_gone_under_a_run_is_made_again_once_that_has_stopped`.
 pub fn gone_under_a_run(table: &str) -> String {
     format!(
         "{table} is gone, and the run that is up does not know it yet: stop the run, then run `tailfill init` again"
@@ -117,11 +123,15 @@ pub fn gone_under_a_run(table: &str) -> String {
 }
 
 /// A table can be taken over only while no run has the state.
+///
+/// Performed by `live::run::advice::first_steps::a_table_is_taken_over_once_the_run_that_is_up_has_stopped`.
 pub fn adopt_alone() -> &'static str {
     "stop the run that is up, then run `tailfill init --adopt` again"
 }
 
 /// A row that has no form in HBase.
+///
+/// Performed by `live::text::a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row`.
 pub fn row_refused(mapping: &str) -> String {
     format!("mend or delete it in MySQL, then `{}`", recopy(mapping))
 }
@@ -184,4 +194,144 @@ pub fn transactions_lost() -> String {
         "if the source was restored, or a replica took over that had not received them, use a server that has these \
          transactions, or go on without them: {OVER_GAP}"
     )
+}
+
+/// Nothing was copied with this state yet, or no run is up that could be asked.
+///
+/// Performed by `live::run::advice::first_steps::a_recopy_before_the_first_run_says_to_start_one`.
+pub fn start() -> &'static str {
+    "start with `tailfill run`"
+}
+
+/// Another process has the state.
+///
+/// Performed by `live::run::advice::first_steps::a_second_run_is_refused_and_asks_the_first_one`.
+pub fn one_run() -> &'static str {
+    "one tailfill runs with a state_dir at a time; stop the other, or ask it with `tailfill status`"
+}
+
+/// What happened stands in the status.
+///
+/// Performed by `live::run::advice::first_steps::a_second_run_is_refused_and_asks_the_first_one`.
+pub fn see_status() -> &'static str {
+    "see `tailfill status`"
+}
+
+/// A refusal that `check` says more about.
+///
+/// Performed by `live::run::advice::first_steps::a_run_that_is_refused_says_where_all_of_it_stands`.
+pub fn see_check() -> &'static str {
+    "`tailfill check` shows all that was looked at"
+}
+
+/// MySQL refuses something, or a table is none that can be mapped.
+///
+/// Performed by `live::run::advice::first_steps::a_run_that_is_refused_says_where_all_of_it_stands`.
+pub fn check() -> &'static str {
+    "run `tailfill check`; a mapped table needs a primary key and may not change its mapped columns"
+}
+
+/// An HBase table that is not there.
+///
+/// Performed by `live::run::advice::first_steps::a_run_before_init_says_to_run_it`.
+pub fn init() -> &'static str {
+    "run `tailfill init`"
+}
+
+/// A state that is not there.
+///
+/// Performed by `live::run::advice::first_steps::a_run_before_init_says_to_run_it`.
+pub fn init_creates_it() -> &'static str {
+    "`tailfill init` creates it"
+}
+
+/// Tables that `init` does not take as they are.
+///
+/// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
+pub fn init_again() -> &'static str {
+    "mend this, then run `tailfill init` again"
+}
+
+/// A table that another state has made, or nobody.
+///
+/// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
+pub fn adopt() -> &'static str {
+    "if no other tailfill writes it, `tailfill init --adopt` takes it over; else name another table"
+}
+
+/// A table behind a Thrift1 gateway, which neither tells whose it is nor can change that.
+///
+/// Performed by `live::init::through_thrift1_a_table_is_ready_with_what_a_person_has_to_look_at`.
+pub fn adopt_by_shell(table: &str, statement: &str) -> String {
+    format!(
+        "a Thrift1 gateway neither tells whose {table} is nor can take it over: run this in the HBase shell, then init \
+         without --adopt: {statement}"
+    )
+}
+
+/// A table behind a framed Thrift2 gateway, which cannot change whose it is.
+///
+/// Performed by `live::init::the_statements_for_the_shell_do_in_the_shell_what_init_does_itself`.
+pub fn adopt_by_shell_framed(table: &str, statement: &str) -> String {
+    format!(
+        "{table} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then init \
+         again: {statement}"
+    )
+}
+
+/// A table without the family of a target.
+///
+/// Performed by `live::init::a_missing_family_is_refused`.
+pub fn add_family() -> &'static str {
+    "add the family in the HBase shell, name another table, or drop this one and run `tailfill init`"
+}
+
+/// A dry run of a re-copy.
+///
+/// Performed by `live::run::advice::first_steps::a_difference_is_mended_as_the_dry_runs_say`.
+pub fn with_yes() -> &'static str {
+    "nothing was touched; the same with --yes does it"
+}
+
+/// Only a pilot's lists were moved, and a re-copy alone would be of all lists.
+///
+/// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
+pub fn beside_the_pilot() -> &'static str {
+    "start the pilot's run again (--only and its lists), and copy again beside it; or move all lists first: `tailfill run`"
+}
+
+/// Only a pilot's lists were moved, and whole tables are compared.
+///
+/// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
+pub fn move_all_lists() -> &'static str {
+    "look at single lists with tailfill get, or move all lists first: `tailfill run`"
+}
+
+/// The source went on while no run was up.
+///
+/// Performed by `live::run::advice::first_steps::a_source_that_went_on_is_compared_once_a_run_has_caught_up`.
+pub fn catch_up_first() -> &'static str {
+    "let `tailfill run` catch up first, or compare while it runs"
+}
+
+/// A question that no target answers.
+///
+/// Performed by `live::queries::a_query_that_no_target_answers_is_refused_by_check_init_and_run_unless_accepted`.
+pub fn ask_mysql(change: &str) -> String {
+    format!("ask with `--from mysql`; {change}")
+}
+
+/// The journal does not fit what the source delivers: another server wrote its transactions in another order.
+///
+/// Performed by `simulation::seeds::the_sink_ends_equal_to_the_engine_whatever_happens`.
+pub fn cut_anew() -> &'static str {
+    "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set (`tailfill \
+     status`): the range is then replayed with new ticks"
+}
+
+/// A row that has no form in HBase, where its mapping is not known.
+///
+/// Performed by `live::text::a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row`.
+pub fn mend_row() -> &'static str {
+    "mend or delete the row in MySQL, then copy its mapping again (`tailfill status` says how)"
 }

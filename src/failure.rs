@@ -1,6 +1,7 @@
 //! What a command ends with when it fails: an exit code, what happened, and what to do.
 
 use crate::admin::{AdminError, ClientError};
+use crate::advice;
 use crate::config::{ConfigError, Faults};
 use crate::error::{Disposition, Exit};
 use crate::lock::LockError;
@@ -134,8 +135,8 @@ impl From<AdminError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let help = match &error {
-            ClientError::NotRunning { .. } => "start it with `tailfill run`",
-            ClientError::Refused { .. } => "see its log, and `tailfill status`",
+            ClientError::NotRunning { .. } => advice::start(),
+            ClientError::Refused { .. } => advice::see_status(),
             ClientError::File { .. } => "ask as the user that runs tailfill",
             ClientError::Unanswered { .. } => "look at its log; it may be overloaded or suspended",
             ClientError::NotUnderstood { .. } => "ask with the version that runs",
@@ -147,9 +148,7 @@ impl From<ClientError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let help = match &error {
-            StoreError::Locked { .. } => {
-                "one tailfill runs with a state_dir at a time; stop the other, or ask it with `tailfill status`"
-            }
+            StoreError::Locked { .. } => advice::one_run(),
             StoreError::Io { .. } => "is the disk of state_dir full, or not writable?",
             StoreError::Damaged { .. } => {
                 "restore state_dir from a copy, or copy into fresh tables with a new state_dir"

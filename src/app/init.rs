@@ -65,7 +65,7 @@ async fn state(config: &Config) -> Result<(Option<RedbStore>, Known), Failure> {
 fn refusal(details: Vec<String>) -> Failure {
     let mut failure = Failure::new(Exit::Refused, "the HBase tables are not ready");
     failure.details = details;
-    failure.with_help("mend this, then run `tailfill init` again")
+    failure.with_help(advice::init_again())
 }
 
 /// Targets that share a table, in the order of the configuration.
@@ -232,14 +232,8 @@ impl Init<'_> {
         }
         let (table, statement) = (&target.table, adopt_statement(&target.table, self.run_id));
         Ok(Some(match self.config.hbase.kind {
-            GatewayKind::Thrift1 => format!(
-                "a Thrift1 gateway neither tells whose {table} is nor can take it over: run this in the HBase shell, \
-                 then init without --adopt: {statement}"
-            ),
-            GatewayKind::Thrift2 => format!(
-                "{table} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then \
-                 init again: {statement}"
-            ),
+            GatewayKind::Thrift1 => advice::adopt_by_shell(table, &statement),
+            GatewayKind::Thrift2 => advice::adopt_by_shell_framed(table, &statement),
         }))
     }
 

@@ -28,7 +28,7 @@ pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Fai
     let reports = carry_out(config, vec![Ask { mapping, lists, dry_run: !yes }]).await?;
     print(&reports, json)?;
     if !yes && !json && reports.iter().any(|report| touched(report) > 0) {
-        output::say_line("nothing was touched; the same with --yes does it");
+        output::say_line(advice::with_yes());
     }
     outcome(&reports)
 }
@@ -108,7 +108,7 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
         }
         if stored_cohort(&journal).await? != Cohort::All.name() {
             return Err(Failure::new(Exit::Refused, "only a pilot's lists were moved so far")
-                .with_help("copy again beside the pilot's run: start `tailfill run --only ...` first"));
+                .with_help(advice::beside_the_pilot()));
         }
     }
     let recopies = Recopies::only(Arc::new(TouchedFile::of(&config.state_dir)), asks);
@@ -133,8 +133,7 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
 }
 
 fn nothing_copied() -> Failure {
-    Failure::new(Exit::Refused, "nothing was copied with this state yet")
-        .with_help("start with `tailfill run`")
+    Failure::new(Exit::Refused, "nothing was copied with this state yet").with_help(advice::start())
 }
 
 /// What a job does, on standard error, when that changes.

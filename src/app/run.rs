@@ -138,7 +138,7 @@ async fn compose(
             let (to, lock, state) = (&*sink, server.as_deref(), &*store);
             loop {
                 let gate = || super::check::gate(config, &resolved, to, lock, (state, recopies), accept);
-                let Err(refused) = starting.step("what `tailfill check` looks at", gate).await else { break };
+                let Err(refused) = starting.step("the checks of the start", gate).await else { break };
                 // a table may have gone since its definition was read
                 let now = starting.step(step, resolve).await?;
                 if now.by_history == resolved.by_history {

@@ -3,6 +3,7 @@
 use super::run::{SOURCE, stored_cohort};
 use super::{VerifyOptions, begun, check, connect, output, recopy, status};
 use crate::admin::Client;
+use crate::advice;
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
@@ -47,7 +48,7 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
-        output::say_line("nothing was touched; `verify --repair --yes` does it");
+        output::say_line(advice::with_yes());
         return Ok(report.exit());
     }
     Ok(compare(config, options.json).await?.exit())
@@ -135,8 +136,7 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
     let (checkpoint, stored) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
     if stored != cohort {
         let text = "only a pilot's lists were moved so far, and verify compares whole tables";
-        return Err(Failure::new(Exit::Refused, text)
-            .with_help("look at lists with `tailfill get MAPPING KEY`, or move all lists first"));
+        return Err(Failure::new(Exit::Refused, text).with_help(advice::move_all_lists()));
     }
     let counted = counted(&*journal.store(), &cohort).await?;
     Ok(Standing { tail: Tail::Stopped { checkpoint }, cohort, counted })

@@ -252,7 +252,7 @@ pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCy
 pub fn after(key: &CopyKey, record: LifeRecord, event: LifeEvent) -> Result<LifeRecord, ProtocolError> {
     let state = life_cycle::step(&record.state, event).map_err(|illegal| ProtocolError::Refused {
         reason: format!("{}: {illegal}", key.mapping),
-        advice: "see `tailfill status`".into(),
+        advice: advice::see_status().into(),
     })?;
     Ok(LifeRecord { state, ..record })
 }

@@ -1,5 +1,6 @@
 //! What ends or delays the protocol.
 
+use crate::advice;
 use crate::error::{Disposition, Exit};
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -71,10 +72,7 @@ impl ProtocolError {
             ProtocolError::Store(StoreError::Damaged { .. } | StoreError::Record { .. }) => {
                 Some("restore state_dir from a copy, or copy into fresh tables with a new state_dir")
             }
-            ProtocolError::CannotCut { .. } => Some(
-                "if the source failed over to another server, run again with `--from` and the checkpoint's \
-                 GTID set (`tailfill status`): the range is then replayed with new ticks",
-            ),
+            ProtocolError::CannotCut { .. } => Some(advice::cut_anew()),
             ProtocolError::Parked { advice, .. } | ProtocolError::Refused { advice, .. } => Some(advice),
         }
     }

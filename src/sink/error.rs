@@ -1,5 +1,6 @@
 //! What can go wrong with a sink, split by consequence.
 
+use crate::advice;
 use crate::error::{Disposition, Exit};
 
 /// An error of the sink. Never holds row values.
@@ -50,7 +51,7 @@ impl SinkError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             SinkError::Unavailable { .. } => Some("is the Thrift gateway up, and hbase.gateways right?"),
-            SinkError::Missing { .. } => Some("run `tailfill init`"),
+            SinkError::Missing { .. } => Some(advice::init()),
             SinkError::WrongProtocol { .. } => {
                 Some("set hbase.kind and hbase.transport as the gateway was started")
             }
@@ -59,9 +60,7 @@ impl SinkError {
                 "counts of another program or another run would be taken for ours: name another table, \
                  or empty this one (truncate_preserve) before the first start",
             ),
-            SinkError::Unencodable { .. } => {
-                Some("mend or delete the row in MySQL, then `tailfill recopy MAPPING --yes`")
-            }
+            SinkError::Unencodable { .. } => Some(advice::mend_row()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a source, split by consequence.
 
 use super::named::{self, KeyCell};
+use crate::advice;
 use crate::error::{Disposition, Exit};
 use crate::model::{Mapping, TableId, TableName, Value};
 
@@ -75,14 +76,12 @@ impl SourceError {
                 "check the user of source.url, its password (source.password_file or password_env), and from which \
                  hosts it may come; an account with REQUIRE SSL needs source.tls = \"required\"",
             ),
-            SourceError::Refused { .. } => Some("run `tailfill check`"),
+            SourceError::Refused { .. } => Some(advice::check()),
             SourceError::Unreadable { .. } => Some(
                 "SELECT the row in MySQL, and give the column a text that MySQL can convert to utf8mb4 and back; then run \
                  again",
             ),
-            SourceError::Undecodable { .. } => {
-                Some("copy the mapping again: `tailfill recopy MAPPING --yes`")
-            }
+            SourceError::Undecodable { .. } => Some(advice::see_status()),
             SourceError::Contradiction { .. } => Some(
                 "MySQL's look-ups cannot be trusted in this table: run CHECK TABLE in MySQL, and ALTER TABLE ... FORCE where it \
                  finds a damaged index; if it finds nothing, report this",

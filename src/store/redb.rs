@@ -5,6 +5,7 @@
 
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
+use crate::advice;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::isolation::caught;
 use ::redb::{
@@ -95,7 +96,9 @@ impl RedbStore {
                 let database = builder().open_read_only(path).map_err(|error| open_error(place, error))?;
                 Ok(Opened::ReadOnly(database))
             }
-            Err(_) if !path.exists() => Err(io(place, "there is none yet; `tailfill init` creates it")),
+            Err(_) if !path.exists() => {
+                Err(io(place, format!("there is none yet; {}", advice::init_creates_it())))
+            }
             Err(error) => Err(open_error(place, error)),
         })
         .await

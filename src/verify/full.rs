@@ -19,6 +19,7 @@ use super::report::{Report, TargetReport};
 use super::sums::{TargetSuspects, suspects};
 use super::tail::{Tail, Watch, brief};
 use super::{Meter, Stage, VerifyError, counts, under_way};
+use crate::advice;
 use crate::failpoints::Failpoints;
 use crate::model::{Mapping, Target, TargetId};
 use crate::sink::Sink;
@@ -157,9 +158,9 @@ async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> 
         return Ok(());
     }
     let reason = format!(
-        "no tail runs, so the source must stand still where the last run left it, but {}; let `tailfill run` \
-         catch up first, or compare while it runs",
-        reasons.join(", and ")
+        "no tail runs, so the source must stand still where the last run left it, but {}; {}",
+        reasons.join(", and "),
+        advice::catch_up_first()
     );
     Err(VerifyError::CannotJudge { reason })
 }

@@ -17,6 +17,7 @@ pub use pairs::{Pair, StoredItem};
 pub use selects::SelectCount;
 
 use super::VerifyError;
+use crate::advice;
 use crate::model::{Cursor, ListPart, Mapping, QueryKind, Target, Value};
 use crate::sink::answer::{self, Answer, Ask};
 use crate::sink::{ReadCount, Sink, layout};
@@ -187,7 +188,7 @@ fn target_for(
         }
         (Some((target, Answer::Not { reason, change })), _) => Err(VerifyError::NoTarget {
             reason: format!("{} of mapping {} cannot answer this: {reason}", target.table, mapping.name),
-            advice: format!("ask with `--from mysql`; {change}"),
+            advice: advice::ask_mysql(&change),
         }),
         (Some((target, answer)), _) => Ok((target.clone(), answer)),
         (None, Some(table)) => {

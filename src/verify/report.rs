@@ -3,6 +3,7 @@
 use super::compare::{CellDifference, Difference, How};
 use super::confirm::Candidate;
 use super::show::{key_text, printable};
+use crate::advice;
 use crate::error::Exit;
 use crate::model::{CellForm, Mapping, Target, Value};
 use crate::sink::layout::{self, Address};
@@ -193,9 +194,9 @@ impl Report {
         }
         (self.unsettled > 0).then(|| {
             format!(
-                "{} items or counts changed faster than they could be compared, and no run held their lists up (see its log, and \
-                 `tailfill status`); nothing else differs; verify again",
-                self.unsettled
+                "{} items or counts changed faster than they could be compared, and no run held their lists up ({}); nothing else differs; verify again",
+                self.unsettled,
+                advice::see_status()
             )
         })
     }

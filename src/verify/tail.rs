@@ -52,7 +52,7 @@ pub enum Tail {
 }
 
 const REPLAYING: &str = "a range of the binlog is being replayed, which shows older states: nothing is \
-     judged until the old head is passed (see `tailfill status`)";
+     judged until the old head is passed";
 
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(250);

@@ -133,6 +133,7 @@ async fn whatever_a_session_begins_with_keys_and_names_are_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row() {
     let mut setup = tags(mysql_port(), "second", "cp932", ["tag", "post"]).await;
+    setup.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"2s\"");
     setup.tailfill(&["init"]).await.code(0);
     setup.database.run("INSERT INTO tags VALUES ('∪', 1, NULL), ('abc', 1, NULL)").await;
     setup.tailfill(&["run", "--until", "caught-up"]).await.code(0).says(&["2 rows copied"]);
@@ -141,13 +142,23 @@ async fn a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row() {
     let tailed = setup.tailfill(&["run", "--until", "caught-up"]).await.code(1);
     tailed.says(&named).says(&["`post` = 7", "parked", "tailfill recopy"]);
     same_counts(&setup, "∪", "1").await;
+    // the advice
+    setup.database.run("UPDATE tags SET tag = '∪' WHERE tag = _cp932 X'879b' AND post = 7").await;
+    setup.tailfill(&["recopy", "followers", "--yes"]).await.code(0);
+    same_on_both_sides(&setup, &["∪".to_owned(), "abc".to_owned()]).await;
 
     let mut fresh = tags(mysql_port(), "second", "cp932", ["tag", "post"]).await;
+    fresh.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"2s\"");
     fresh.tailfill(&["init"]).await.code(0);
     fresh.database.run("INSERT INTO tags VALUES (_cp932 X'879B', 7, NULL), ('abc', 1, NULL)").await;
     fresh.tailfill(&["run", "--until", "caught-up"]).await.code(1).says(&named).says(&["SELECT the row"]);
     // the advice
     fresh.database.run("UPDATE tags SET tag = '∪' WHERE tag = _cp932 X'879b' AND post = 7").await;
+    // that change has the code in its row of before
+    let parked = fresh.tailfill(&["run", "--until", "caught-up"]).await.code(1);
+    parked.says(&["`tailfill recopy followers --yes`"]);
+    fresh.tailfill(&["recopy", "followers", "--yes"]).await.code(0);
+    same_on_both_sides(&fresh, &["∪".to_owned(), "abc".to_owned()]).await;
     setup.close(&[]).await;
     fresh.close(&[]).await;
 }

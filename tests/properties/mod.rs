@@ -1,5 +1,6 @@
 //! What must hold of the whole tree, or of several rooms at once.
 
+pub mod advice;
 pub mod arrows;
 pub mod comparison;
 pub mod promises;

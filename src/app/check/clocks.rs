@@ -75,7 +75,7 @@ pub async fn hbase(sink: &dyn Sink, target: TargetId, clock: &SteadyClock) -> Fi
 
 /// HBase's clock is read through a table.
 pub fn no_table() -> Finding {
-    rule("hbase").note("not seen before there is a table", "`tailfill run` looks at it again")
+    rule("hbase").note("not seen before there is a table", "a run looks at it again")
 }
 
 #[cfg(test)]

@@ -145,8 +145,8 @@ pub fn table(
     let exists = rule(format!("{} table", target.table), "is there");
     let TableState::Present { family, attributes, families } = state else {
         return vec![match stage {
-            Stage::Check => exists.note("not yet", "run `tailfill init`"),
-            Stage::Run => exists.refusal("it is not", "run `tailfill init`"),
+            Stage::Check => exists.note("not yet", advice::init()),
+            Stage::Run => exists.refusal("it is not", advice::init()),
         }];
     };
     let has_family = rule(format!("{} family", target.table), &target.family);
@@ -155,10 +155,9 @@ pub fn table(
         findings.push(counts_family(target));
     }
     match family {
-        None => findings.push(has_family.refusal(
-            format!("the table has: {}", families.join(", ")),
-            "add the family in the HBase shell, name another table, or drop this one and run `tailfill init`",
-        )),
+        None => findings.push(
+            has_family.refusal(format!("the table has: {}", families.join(", ")), advice::add_family()),
+        ),
         Some(settings) => {
             findings.push(has_family.ok("there"));
             findings.extend(family_settings(target, settings, attributes.is_some(), purge));
@@ -188,8 +187,7 @@ fn owner(table: &str, attributes: Option<&BTreeMap<String, String>>, run: &RunId
         };
         return untold(rule, table, &shown);
     };
-    let advice =
-        "if no other tailfill writes it, `tailfill init --adopt` takes it over; else name another table";
+    let advice = advice::adopt();
     match (attributes.get(RUN_ATTRIBUTE), run) {
         (Some(found), RunId::Known(ours)) if found == ours => rule.ok(found),
         (_, RunId::InUse) => {

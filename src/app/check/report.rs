@@ -1,6 +1,7 @@
 //! All findings, as a calm table, as JSON, or as the reason why a run is refused.
 
 use super::finding::{Finding, Group, Level};
+use crate::advice;
 use crate::error::Exit;
 use crate::failure::Failure;
 use serde::Serialize;
@@ -79,7 +80,7 @@ impl Report {
         };
         let mut failure = Failure::new(self.exit(), format!("{count} this {command}"));
         failure.details = refusals.iter().map(|finding| refusal_line(finding)).collect();
-        Err(failure.with_help("`tailfill check` shows all that was looked at"))
+        Err(failure.with_help(advice::see_check()))
     }
 
     fn summary(&self) -> String {

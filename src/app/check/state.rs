@@ -3,6 +3,7 @@
 use super::finding::{Finding, Group, Rule};
 use super::hbase::RunId;
 use super::mysql::Start;
+use crate::advice;
 use crate::app::run::{RUN_ID, SOURCE};
 use crate::app::{begun, status};
 use crate::config::units::print_size;
@@ -161,7 +162,7 @@ async fn look_into(config: &Config) -> (Known, Finding) {
                 Ok(Some(status)) => Known::of_status(&status),
                 _ => Known::only(Start::Running, RunId::InUse),
             };
-            (known, state.note("a tailfill runs with it", "`tailfill status` shows what it does"))
+            (known, state.note("a tailfill runs with it", advice::see_status()))
         }
         Err(error) => (Known::only(Start::Again, RunId::InUse), state.failed(error)),
     }

@@ -55,10 +55,7 @@ pub async fn run(
 ) -> Result<(), ProtocolError> {
     let plan = parts.plan.clone();
     let Some(mapping) = plan.mappings().iter().find(|mapping| mapping.name == ask.mapping) else {
-        return Err(refused(
-            format!("{} is not a mapping of this run", ask.mapping),
-            "see `tailfill status`",
-        ));
+        return Err(refused(format!("{} is not a mapping of this run", ask.mapping), advice::see_status()));
     };
     let scope = scope(parts, mapping, ask)?;
     let job = Job { parts, shared, recopies, number, mapping, scope, dry_run: ask.dry_run };

@@ -3,6 +3,7 @@
 use super::chunk::{self, Condition};
 use super::part;
 use super::value::{CellReader, Unreadable};
+use crate::advice;
 use crate::model::table::quote;
 use crate::model::{ListPart, Mapping, Row, TableId, TableName, Value};
 use crate::source::connection::{Connection, number_at};
@@ -212,13 +213,7 @@ fn cannot_read(
 }
 
 fn bad_table(table: &TableName, reason: String) -> SourceError {
-    SourceError::Schema {
-        table: table.clone(),
-        reason,
-        advice:
-            "run `tailfill check`; a mapped table needs a primary key and may not change its mapped columns"
-                .into(),
-    }
+    SourceError::Schema { table: table.clone(), reason, advice: advice::check().into() }
 }
 
 /// One SELECT over a registered table.

@@ -4,6 +4,7 @@ use crate::support::lists::{Cells, Form, Lists};
 use crate::support::own::Own;
 use crate::support::scenario::{Scenario, gateway};
 use crate::support::shape::FOLLOWS;
+use crate::support::shell;
 use mysql_async::prelude::Queryable;
 use tailfill::model::{TargetId, Tick};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
@@ -158,4 +159,8 @@ async fn a_table_that_holds_rows_before_its_copy_begins_is_refused() {
         HbaseSink::connect(HbaseOptions::new(vec![gateway()]), vec![target]).await.expect("it answers");
     sink.write(TargetId(0), &PackedRows::of([&row]).writes()).await.expect("it writes");
     refused(&scenario, 3, &["rows", "there are some", "truncate_preserve"]).await;
+    // the advice
+    shell::run(&format!("truncate_preserve '{}'", scenario.table(1))).await;
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 0);
 }

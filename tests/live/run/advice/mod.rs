@@ -5,6 +5,7 @@
 
 mod alters;
 mod columns;
+mod first_steps;
 mod statements;
 mod tables;
 mod ways_out;
@@ -34,7 +35,7 @@ impl Copied {
 
     /// The same on a MySQL of the test's own.
     async fn on(mysql: u16, test: &str) -> Copied {
-        let mut copied = Copied::with(mysql, test, |_| ()).await;
+        let mut copied = Copied::with_on(mysql, test, |_| ()).await;
         copied.fill().await;
         copied.tailfill(&["init"]).await.code(0);
         copied.tailfill(&["run", "--until", "caught-up"]).await.code(0);
@@ -42,7 +43,11 @@ impl Copied {
     }
 
     /// Before `init`, with a configuration that was edited by `edit`.
-    async fn with(mysql: u16, test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
+    async fn with(test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
+        Copied::with_on(mysql_port(), test, edit).await
+    }
+
+    async fn with_on(mysql: u16, test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
         let mut setup = Setup::create_at(mysql, &format!("advice_{test}")).await;
         // so that a re-copy need not wait for the usual ones
         setup.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"2s\"");
@@ -93,10 +98,14 @@ impl Copied {
 
     /// A run in the background.
     async fn start(&mut self) -> Tailfill {
+        self.start_with(&["run"]).await
+    }
+
+    async fn start_with(&mut self, arguments: &[&str]) -> Tailfill {
         self.started += 1;
         let (dir, config) = (self.setup.dir.path(), self.setup.dir.path().join("tailfill.toml"));
         std::fs::write(&config, &self.setup.config).expect("the test's folder can be written");
-        let run = Tailfill::start(dir, &format!("run{}", self.started), &config, &["run"], &[]);
+        let run = Tailfill::start(dir, &format!("run{}", self.started), &config, arguments, &[]);
         until_so("the run to tail", async || self.status().await.is_some_and(|s| s["phase"] == "tailing"))
             .await;
         run

@@ -4,7 +4,7 @@ use super::Copied;
 use crate::support::setup::port;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
-async fn drop_table(copied: &Copied) {
+pub async fn drop_table(copied: &Copied) {
     let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT2_PORT"));
     let sink = HbaseSink::connect(HbaseOptions::new(vec![gateway]), vec![]).await.expect("it answers");
     sink.drop_table(&copied.setup.table).await.expect("the table can be dropped");
