@@ -42,6 +42,13 @@ pub fn mend_table(mapping: &str) -> String {
     format!("mend the table in MySQL, then `{}`", recopy(mapping))
 }
 
+/// A table that is gone, or that cannot be mapped as it is.
+///
+/// Performed by `live::run::advice::ways_out::a_recopy_of_a_table_that_is_gone_says_so_and_works_once_it_is_back`.
+pub fn then_recopy(advice: &str, mapping: &str) -> String {
+    format!("{advice}; then `{}`", recopy(mapping))
+}
+
 /// A copy whose columns, or how they are written, are others now.
 ///
 /// Performed by `live::run::advice::columns::a_run_whose_columns_were_edited_parks_the_target_and_says_what_brings_it_back`.

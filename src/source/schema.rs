@@ -90,7 +90,8 @@ async fn absent(conn: &mut Connection, name: &TableName) -> Result<SourceError, 
         (reason, "check the mapping's table and the user's grants".to_owned())
     } else {
         let reason = "table is not there, or this user may not see it".to_owned();
-        (reason, format!("check the mapping's table, or: GRANT SELECT ON {} TO this user", name.quoted()))
+        let grant = format!("GRANT SELECT ON {} TO this user", name.quoted());
+        (reason, format!("create it, check the mapping's table, or: {grant}"))
     };
     Ok(SourceError::Schema { table: name.clone(), reason, advice })
 }

@@ -15,7 +15,7 @@ use crate::protocol::mark::prove;
 use crate::protocol::plan::Cohort;
 use crate::protocol::{ProtocolError, SafeMark};
 use crate::sink::{SinkError, TableState, layout};
-use crate::source::Snapshot;
+use crate::source::{Snapshot, SourceError};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -112,7 +112,9 @@ impl Job<'_> {
             for copy in &parked {
                 life::may_unpark(self.parts, copy).await?;
             }
-            since = definitions::bring_back(self.parts, self.mapping.table, |what| self.waits(what)).await?;
+            let brought =
+                definitions::bring_back(self.parts, self.mapping.table, |what| self.waits(what)).await;
+            since = brought.map_err(|error| self.not_as_it_must_be(error))?;
             self.goes_on();
             parked.iter().for_each(|copy| self.parts.plan.written_to().join(copy.target.id));
         }
@@ -139,6 +141,16 @@ impl Job<'_> {
             gap::close(self.parts, &self.mapping.name).await?;
         }
         Ok(())
+    }
+
+    /// A table that is gone, or cannot be mapped as it is now, can be brought back once it is mended.
+    fn not_as_it_must_be(&self, error: ProtocolError) -> ProtocolError {
+        match error {
+            ProtocolError::Source(SourceError::Schema { table, reason, advice }) => {
+                refused(format!("{table}: {reason}"), &advice::then_recopy(&advice, &self.mapping.name))
+            }
+            error => error,
+        }
     }
 
     /// What cannot be read is said now, not after the horizon.
