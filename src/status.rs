@@ -19,6 +19,9 @@ pub struct Status {
     #[serde(default)]
     pub state_id: String,
     pub pid: u32,
+    /// When this was made, milliseconds since 1970.
+    #[serde(default)]
+    pub at_ms: u64,
     /// Milliseconds since 1970.
     pub started_at_ms: u64,
     pub uptime_seconds: u64,
@@ -30,6 +33,12 @@ pub struct Status {
     pub waits: Vec<String>,
     pub positions: Positions,
     pub lag: Lag,
+    /// Whether the source answers; `None`: it was not asked yet.
+    #[serde(default)]
+    pub source: Option<Answers>,
+    /// Whether HBase takes writes; `None`: nothing is known yet.
+    #[serde(default)]
+    pub hbase: Option<Answers>,
     /// The newest safe mark; `None` until there is one.
     pub mark: Option<Mark>,
     /// How far the newest tick is ahead of the clock (I6).
@@ -47,6 +56,35 @@ pub struct Status {
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }
+
+impl Status {
+    /// Why the run does not do its work now; `None`: it does.
+    pub fn unready(&self) -> Option<String> {
+        match self.phase {
+            Phase::Tailing | Phase::Copying => self.silent(0),
+            phase => Some(phase.name().to_owned()),
+        }
+    }
+
+    /// Why the run may not recover by itself: it has ended, or a server has not answered for a minute. `None`: it is well.
+    pub fn unhealthy(&self) -> Option<String> {
+        match self.phase {
+            Phase::Ended => Some(self.phase.name().to_owned()),
+            _ => self.silent(SILENT_MS),
+        }
+    }
+
+    /// The first server that has not answered for `ms` milliseconds.
+    fn silent(&self, ms: u64) -> Option<String> {
+        let servers = [("source", self.source), ("hbase", self.hbase)];
+        let silent = |server: &Answers| !server.answers && self.at_ms.saturating_sub(server.since_ms) >= ms;
+        let (name, _) = servers.into_iter().find(|(_, server)| server.as_ref().is_some_and(silent))?;
+        Some(format!("{name} does not answer"))
+    }
+}
+
+/// How long a server may be silent before a run counts as unhealthy, milliseconds.
+const SILENT_MS: u64 = 60_000;
 
 /// Changes that the source could not give any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,13 +177,36 @@ pub struct Place {
 /// How far `written` is behind the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
-    /// 0 when everything is written; `None` when it is not known.
+    /// Everything that the source had committed this long ago is in HBase; 0 when all of it is, `None` when it is not
+    /// known. It grows while the source does not answer.
     pub seconds: Option<f64>,
     /// Bytes of binlog; `None` when it is not known.
     pub bytes: Option<u64>,
     /// From commit in MySQL to written in HBase, over the run: median and 99th percentile.
     pub p50_ms: f64,
     pub p99_ms: f64,
+    /// The same of what was written in the last minute and in the last ten.
+    #[serde(default)]
+    pub last_minute: LagWindow,
+    #[serde(default)]
+    pub last_ten_minutes: LagWindow,
+}
+
+/// From commit in MySQL to written in HBase, over a window of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LagWindow {
+    /// That were written in it; with 0 the others say nothing.
+    pub transactions: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Whether a server answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    pub answers: bool,
+    /// Since when that is so, milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,4 +317,37 @@ pub struct CountsStatus {
     pub rows_walked: u64,
     /// Rows that walks of this process have counted; changes count rows too, which is not in here.
     pub rows_counted: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(phase: Phase, silent_for_ms: Option<u64>) -> Status {
+        let source = silent_for_ms.map(|ms| Answers { answers: false, since_ms: 1_000_000 - ms });
+        let hbase = Some(Answers { answers: true, since_ms: 1 });
+        Status { phase, at_ms: 1_000_000, source, hbase, ..Status::default() }
+    }
+
+    #[test]
+    fn a_run_is_ready_while_both_servers_answer_and_well_for_a_minute_longer() {
+        let no = || Some("source does not answer".to_owned());
+        let cases = [
+            (Phase::Tailing, None, None, None),
+            (Phase::Copying, None, None, None),
+            (Phase::Tailing, Some(59_999), no(), None),
+            (Phase::Tailing, Some(60_000), no(), no()),
+            (Phase::Starting, None, Some("starting".to_owned()), None),
+            (Phase::Replaying, None, Some("replaying".to_owned()), None),
+            (Phase::Ended, None, Some("ended".to_owned()), Some("ended".to_owned())),
+        ];
+        for (phase, silent_for_ms, unready, unhealthy) in cases {
+            let status = status(phase, silent_for_ms);
+            assert_eq!(
+                (status.unready(), status.unhealthy()),
+                (unready, unhealthy),
+                "{phase:?} {silent_for_ms:?}"
+            );
+        }
+    }
 }

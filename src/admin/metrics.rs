@@ -19,10 +19,18 @@ const STARTED: Name = ("started_timestamp_seconds", "When this process started, 
 const PHASE: Name = ("run_phase", "What the run does: 1 for the phase it is in");
 const WAITS: Name = ("waits", "Things that somebody waits for now");
 const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
-const LAG_SECONDS: Name = ("lag_seconds", "How far written is behind the source");
+const LAG_SECONDS: Name =
+    ("lag_seconds", "Everything that the source had committed this long ago is in HBase");
 const LAG_BYTES: Name = ("lag_bytes", "How far written is behind the source, in bytes of binlog");
 const WRITE_LAG: Name =
     ("commit_to_written_seconds", "From commit in MySQL to written in HBase, quantiles over the run");
+const RECENT_WRITE_LAG: Name = (
+    "recent_commit_to_written_seconds",
+    "From commit in MySQL to written in HBase, quantiles over the last minute and the last ten",
+);
+const ANSWERS: Name = ("server_answers", "1 while the server answers, 0 while it does not");
+const ANSWERS_SINCE: Name =
+    ("server_answers_since_timestamp_seconds", "Since when server_answers is as it is, seconds since 1970");
 const MARK_AGE: Name = ("mark_age_seconds", "Age of the newest safe mark");
 const TICK_LEAD: Name = ("tick_lead_seconds", "How far ticks are ahead of the clock");
 const QUEUED: Name = ("queued_rows", "Changes read and not written yet");
@@ -86,6 +94,21 @@ impl Page {
         self.gauge(LAG_BYTES, status.lag.bytes.map(|bytes| (vec![], bytes as f64)));
         let quantiles = [("0.5", status.lag.p50_ms), ("0.99", status.lag.p99_ms)];
         self.gauge(WRITE_LAG, quantiles.map(|(quantile, ms)| (label("quantile", quantile), ms / 1_000.0)));
+        let windows = [("1m", &status.lag.last_minute), ("10m", &status.lag.last_ten_minutes)];
+        let recent =
+            windows.into_iter().filter(|(_, window)| window.transactions > 0).flat_map(|(name, window)| {
+                [("0.5", window.p50_ms), ("0.99", window.p99_ms)].map(|(quantile, ms)| {
+                    (vec![("window", name.to_owned()), ("quantile", quantile.to_owned())], ms / 1_000.0)
+                })
+            });
+        self.gauge(RECENT_WRITE_LAG, recent);
+        let servers = [("source", status.source), ("hbase", status.hbase)];
+        let known = || servers.into_iter().filter_map(|(of, server)| server.map(|server| (of, server)));
+        self.gauge(ANSWERS, known().map(|(of, server)| (label("server", of), truth(server.answers))));
+        self.gauge(
+            ANSWERS_SINCE,
+            known().map(|(of, server)| (label("server", of), from_ms(server.since_ms))),
+        );
         self.gauge(MARK_AGE, status.mark.map(|mark| (vec![], from_ms(mark.age_ms))));
         self.gauge(TICK_LEAD, [(vec![], from_ms(status.tick_lead_ms))]);
         let tail = &status.tail;

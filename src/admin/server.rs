@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `GET /status` | the [`Status`](crate::status::Status) as JSON | |
 //! | `GET /metrics` | the same as OpenMetrics text | |
-//! | `GET /health` | 200 while the run is up, 503 once it has ended | |
+//! | `GET /healthz`, `/health` | 200 while the run is up and both servers have answered within a minute; else 503 | |
+//! | `GET /readyz` | 200 while the run tails or copies and both servers answer; else 503 | |
 //! | `POST /stop` | 202; the run drains and ends | yes |
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
 //! | `POST /hold` | 200 and the [`Held`](crate::pipeline::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
@@ -18,7 +19,7 @@ use super::{AdminError, metrics};
 use crate::pipeline::holds::HoldAsk;
 use crate::pipeline::recopy::Ask;
 use crate::pipeline::{Holds, Recopies};
-use crate::status::{Phase, StatusSource};
+use crate::status::StatusSource;
 use axum::extract::{Path as RoutePath, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -117,6 +118,8 @@ fn routes(
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
         .route("/health", get(show_health))
+        .route("/healthz", get(show_health))
+        .route("/readyz", get(show_readiness))
         .with_state(status)
         .merge(changing)
         .layer(middleware::from_fn(auth::require_loopback_host))
@@ -131,9 +134,18 @@ async fn show_metrics(State(status): State<StatusSource>) -> Response {
 }
 
 async fn show_health(State(status): State<StatusSource>) -> Response {
-    match status().phase {
-        Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "ended\n").into_response(),
-        phase => (StatusCode::OK, format!("{}\n", phase.name())).into_response(),
+    probe(status().unhealthy())
+}
+
+async fn show_readiness(State(status): State<StatusSource>) -> Response {
+    probe(status().unready())
+}
+
+/// `trouble`: the first reason why not.
+fn probe(trouble: Option<String>) -> Response {
+    match trouble {
+        None => (StatusCode::OK, "ok\n").into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
 
@@ -206,6 +218,15 @@ mod tests {
         let base = format!("http://{}", server.address());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Running { server, drain, recopies, state_dir, base, http }
+    }
+
+    #[tokio::test]
+    async fn probes_answer_200_only_while_nothing_is_wrong() {
+        let run = start().await;
+        for (path, code) in [("health", 200), ("healthz", 200), ("readyz", 503)] {
+            let answer = run.http.get(format!("{}/{path}", run.base)).send().await.expect(path);
+            assert_eq!(answer.status().as_u16(), code, "{path}");
+        }
     }
 
     #[tokio::test]

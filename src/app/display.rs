@@ -3,8 +3,10 @@
 //! On a terminal it redraws in place and logs go above it; elsewhere it prints a line now and then.
 
 use super::output;
+use crate::clock::Clock;
 use crate::model::Mapping;
-use crate::pipeline::Progress;
+use crate::pipeline::progress::LagReading;
+use crate::pipeline::{Parts, Progress};
 use crate::store::records::CountsState;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
@@ -30,8 +32,8 @@ pub fn above_bars(bytes: &[u8]) {
 }
 
 /// Shows `progress` until `done`, and then a last time.
-pub async fn show(progress: Arc<Progress>, mappings: Vec<Mapping>, copying: bool, done: CancellationToken) {
-    let mut reading = Reading::new(progress, &mappings, copying);
+pub async fn show(parts: Parts, mappings: Vec<Mapping>, copying: bool, done: CancellationToken) {
+    let mut reading = Reading::new(parts, &mappings, copying);
     if std::io::stderr().is_terminal() {
         let mut bars = Bars::new(&reading);
         while !ended_within(&done, REDRAW).await {
@@ -51,6 +53,7 @@ async fn ended_within(done: &CancellationToken, pause: Duration) -> bool {
 /// What the display knows between two drawings.
 struct Reading {
     progress: Arc<Progress>,
+    clock: Arc<dyn Clock>,
     /// Label of each copy, by target id.
     labels: Vec<(crate::model::TargetId, String)>,
     copying: bool,
@@ -59,13 +62,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(progress: Arc<Progress>, mappings: &[Mapping], copying: bool) -> Reading {
+    fn new(parts: Parts, mappings: &[Mapping], copying: bool) -> Reading {
         let label = |mapping: &Mapping, table: &str| format!("{} -> {table}", mapping.name);
         let labels = mappings
             .iter()
             .flat_map(|mapping| mapping.targets.iter().map(move |t| (t.id, label(mapping, &t.table))))
             .collect();
-        Reading { progress, labels, copying, last: (Instant::now(), 0, 0), rates: (0.0, 0.0) }
+        let (progress, clock) = (parts.progress, parts.clock);
+        Reading { progress, clock, labels, copying, last: (Instant::now(), 0, 0), rates: (0.0, 0.0) }
     }
 
     /// Rows copied and changes tailed a second, over the last seconds.
@@ -87,17 +91,12 @@ impl Reading {
 
     fn tail_line(&self) -> String {
         let counts = &self.progress.counts;
-        let lag = self.progress.lag();
         let mut line = format!(
             "tail: {} changes, {:.0}/s, {} queued, lag {}",
             counts.changes(),
             self.rates.1,
             counts.queued_rows.load(Relaxed),
-            if lag.transactions == 0 {
-                "-".to_owned()
-            } else {
-                format!("{:.0} ms (p50 {:.1}, p99 {:.1})", lag.newest_ms, lag.p50_ms, lag.p99_ms)
-            }
+            lag_text(self.progress.lag(self.clock.now_micros()))
         );
         if let Some(wait) = self.progress.waits().first() {
             line.push_str(&format!(" | waits for {wait}"));
@@ -121,6 +120,19 @@ impl Reading {
         parts.push(format!("copy {:.0} rows/s", self.rates.0));
         parts.push(self.tail_line());
         parts.join(" | ")
+    }
+}
+
+/// Behind the source now, and commit to written in the last minute.
+fn lag_text(lag: LagReading) -> String {
+    let behind = match lag.behind.micros {
+        None => "not known".to_owned(),
+        Some(micros) if micros < 10_000_000 => format!("{} ms", micros / 1_000),
+        Some(micros) => format!("{} s", micros / 1_000_000),
+    };
+    match lag.last_minute.transactions {
+        0 => behind,
+        _ => format!("{behind} (p50 {:.1}, p99 {:.1})", lag.last_minute.p50_ms, lag.last_minute.p99_ms),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let Composed { parts, pipeline_options, null, admin } = composed;
     let copying = pipeline_options.backfill;
     let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
-    let display = tokio::spawn(display::show(parts.progress.clone(), mappings, copying, done.clone()));
+    let display = tokio::spawn(display::show(parts.clone(), mappings, copying, done.clone()));
     let ended = pipeline::run_with(parts.clone(), pipeline_options, recopies, stop.clone()).await;
     done.cancel();
     let _ = display.await; // a display that fails is no reason to fail the run
@@ -305,7 +305,7 @@ struct Summary {
 impl Summary {
     fn of(progress: &Progress, begin: Instant) -> Summary {
         let counts = &progress.counts;
-        let lag = progress.lag();
+        let lag = progress.over_the_run();
         Summary {
             rows_copied: progress.copies().values().map(|copy| copy.rows_here).sum(),
             rows_counted: progress.copies().values().map(|copy| copy.counts.rows_done).sum(),

@@ -7,14 +7,14 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
 use crate::pipeline::chunks::Chunks;
-use crate::pipeline::progress::{CopyProgress, Phase as RunPhase, Place as ProgressPlace};
+use crate::pipeline::lag::Quantiles;
+use crate::pipeline::progress::{Answering, CopyProgress, Phase as RunPhase, Place as ProgressPlace, Waiter};
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::pipeline::{counts, gap};
 use crate::protocol::{Journal, plan::Cohort};
-use crate::source::BinlogPlace;
 use crate::status::{
-    CountsStatus, Gap, Lag, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status, StatusSource,
-    StoreTotals, TailTotals, TargetStatus, WritePace,
+    Answers, CountsStatus, Gap, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status,
+    StatusSource, StoreTotals, TailTotals, TargetStatus, WritePace,
 };
 use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often the head of the binlog is read for the byte lag, and life cycles for the status.
+/// How often the source is asked what it has, and the state for life cycles.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a run that is starting is asked again.
 const START_AGAIN: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const START_AGAIN: Duration = Duration::from_millis(100);
 /// The admin server of a run, with what it reads beside the progress.
 pub struct Serving {
     server: AdminServer,
-    looking: Option<tokio::task::JoinHandle<()>>,
+    looking: Vec<tokio::task::JoinHandle<()>>,
     /// Who answers now: the start, then the run.
     source: Arc<RwLock<StatusSource>>,
     begin: Instant,
@@ -40,16 +40,15 @@ pub struct Serving {
 
 impl Serving {
     pub async fn close(self) {
-        if let Some(looking) = self.looking {
-            looking.abort();
-        }
+        self.looking.iter().for_each(|looking| looking.abort());
         self.server.stop().await;
     }
 
     /// The run has begun: it answers from now on.
     pub fn go_live(&mut self, parts: &Parts, state_id: String) {
         let looked = Arc::new(Looked::default());
-        self.looking = Some(tokio::spawn(look(parts.clone(), looked.clone())));
+        self.looking.push(tokio::spawn(look_at_the_source(parts.clone())));
+        self.looking.push(tokio::spawn(look(parts.clone(), looked.clone())));
         let (parts, begin, started_at_ms) = (parts.clone(), self.begin, parts.clock.now_ms());
         let live: StatusSource = Arc::new(move || {
             let mut status = live(&parts, &looked);
@@ -65,8 +64,8 @@ impl Serving {
 /// What status shows and no task of the run counts.
 #[derive(Default)]
 struct Looked {
-    /// Where the binlog ends.
-    head: Mutex<Option<BinlogPlace>>,
+    source: Mutex<Answering>,
+    hbase: Mutex<Answering>,
     life_cycles: Mutex<Vec<String>>,
     gaps: Mutex<Vec<Gap>>,
     /// Rows copied per second over the last look, for each target in order.
@@ -93,15 +92,36 @@ pub async fn serve(
     let (listen, jobs) = (config.admin.listen, recopies.clone());
     let server =
         AdminServer::start(listen, &config.state_dir, answer, stop.clone(), jobs, holds.clone()).await?;
-    Ok(Serving { server, looking: None, source, begin: Instant::now() })
+    Ok(Serving { server, looking: Vec::new(), source, begin: Instant::now() })
+}
+
+/// Asks the source what it has, for the lag. A look without an answer is none: the lag grows meanwhile.
+async fn look_at_the_source(parts: Parts) {
+    loop {
+        let at_micros = parts.clock.now_micros();
+        if let Ok(has) = parts.source.executed().await {
+            let written = parts.progress.positions().written.at.clone();
+            let bytes = parts.source.bytes_since(&written).await.ok().flatten();
+            parts.progress.looked(at_micros, has, bytes);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Notes which of the two servers answers. HBase is not asked for this: its answers to writes are what counts.
+fn note_answers(parts: &Parts, looked: &Looked) {
+    let (progress, now_ms) = (&parts.progress, parts.clock.now_ms());
+    let source = progress.lag(parts.clock.now_micros()).behind.source_answers;
+    let source = source && !progress.is_waiting(Waiter::Source);
+    looked.source.lock().unwrap_or_else(|p| p.into_inner()).note(source, now_ms);
+    let hbase = !progress.is_waiting(Waiter::Sink);
+    looked.hbase.lock().unwrap_or_else(|p| p.into_inner()).note(hbase, now_ms);
 }
 
 async fn look(parts: Parts, looked: Arc<Looked>) {
     let mut rows_before: Vec<u64> = Vec::new();
     loop {
-        if let Ok(end) = parts.source.binlog_end().await {
-            *looked.head.lock().unwrap_or_else(|p| p.into_inner()) = Some(end);
-        }
+        note_answers(&parts, &looked);
         let mut life_cycles = Vec::new();
         for (mapping, target) in parts.plan.targets() {
             let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
@@ -147,6 +167,7 @@ async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
 }
 
 fn live(parts: &Parts, looked: &Looked) -> Status {
+    note_answers(parts, looked);
     let progress = &parts.progress;
     let counts = &progress.counts;
     let leases = parts.leases.counts();
@@ -158,11 +179,14 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
+        at_ms: parts.clock.now_ms(),
         phase: phase(progress),
         pilot: !matches!(parts.plan.cohort(), Cohort::All),
         waits,
         positions: positions(progress),
-        lag: lag(parts, looked),
+        lag: lag(parts),
+        source: answers(&looked.source),
+        hbase: answers(&looked.hbase),
         mark: progress.mark().map(|mark| Mark {
             tick: mark.tick.0,
             age_ms: parts.clock.now_ms().saturating_sub(mark.taken_ms),
@@ -233,25 +257,26 @@ fn positions(progress: &Progress) -> Positions {
     }
 }
 
-/// Seconds from commit to written of the newest transaction, 0 once everything received is written; bytes
-/// of binlog between `written` and the head, when both are in one file.
-fn lag(parts: &Parts, looked: &Looked) -> Lag {
-    let reading = parts.progress.lag();
-    let (written, head) = {
-        let positions = parts.progress.positions();
-        let head = looked.head.lock().unwrap_or_else(|p| p.into_inner()).clone();
-        (positions.written.at.clone(), head)
+fn lag(parts: &Parts) -> Lag {
+    let reading = parts.progress.lag(parts.clock.now_micros());
+    let window = |quantiles: Quantiles| LagWindow {
+        transactions: quantiles.transactions,
+        p50_ms: quantiles.p50_ms,
+        p99_ms: quantiles.p99_ms,
     };
-    let bytes =
-        head.and_then(|end| (end.file == written.file).then(|| end.offset.saturating_sub(written.offset)));
-    let queued = parts.progress.counts.queued_rows.load(Relaxed) > 0;
-    let seconds = match (bytes, reading.newest_committed_micros) {
-        (Some(0), _) => Some(0.0),
-        (Some(_), _) if !queued => Some(0.0),
-        (_, 0) => None,
-        (_, committed) => Some(parts.clock.now_micros().saturating_sub(committed) as f64 / 1e6),
-    };
-    Lag { seconds, bytes, p50_ms: reading.p50_ms, p99_ms: reading.p99_ms }
+    Lag {
+        seconds: reading.behind.micros.map(|micros| micros as f64 / 1e6),
+        bytes: reading.behind.bytes,
+        p50_ms: reading.over_the_run.p50_ms,
+        p99_ms: reading.over_the_run.p99_ms,
+        last_minute: window(reading.last_minute),
+        last_ten_minutes: window(reading.last_ten_minutes),
+    }
+}
+
+fn answers(of: &Mutex<Answering>) -> Option<Answers> {
+    let Answering { answers, since_ms } = *of.lock().unwrap_or_else(|p| p.into_inner());
+    (since_ms > 0).then_some(Answers { answers, since_ms })
 }
 
 fn live_targets(parts: &Parts, looked: &Looked) -> Vec<TargetStatus> {

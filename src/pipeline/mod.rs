@@ -25,6 +25,7 @@ pub mod gap;
 pub mod holds;
 mod identity;
 pub mod journaling;
+pub mod lag;
 pub mod life;
 pub mod marks;
 mod opening;

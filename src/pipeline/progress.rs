@@ -1,9 +1,9 @@
 //! What a run shows of itself while it works. Written by the tasks, read by status and the display.
 
+use super::lag::{Behind, Lag, Quantiles};
 use crate::model::{GtidSet, MappingId, Position, TargetId, Tick};
 use crate::source::BinlogPlace;
 use crate::store::records::CountsState;
-use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
@@ -156,23 +156,31 @@ pub struct MarkSeen {
     pub taken_ms: u64,
 }
 
-/// Commit at the source to written in HBase.
-struct Lag {
-    histogram: Histogram<u64>,
-    newest_committed_micros: u64,
-    newest_lag_micros: u64,
-}
-
-/// A reading of the lag, milliseconds.
+/// A reading of the lag.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LagReading {
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub max_ms: f64,
-    pub transactions: u64,
-    pub newest_ms: f64,
-    /// When the newest written transaction was committed, microseconds since 1970; 0: none yet.
-    pub newest_committed_micros: u64,
+    pub behind: Behind,
+    /// From commit in MySQL to written in HBase.
+    pub over_the_run: Quantiles,
+    pub last_minute: Quantiles,
+    pub last_ten_minutes: Quantiles,
+}
+
+/// Whether a server answers, and since when that is so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answering {
+    pub answers: bool,
+    /// Milliseconds since 1970; 0: it was not asked yet.
+    pub since_ms: u64,
+}
+
+impl Answering {
+    /// What was seen at `now_ms`.
+    pub fn note(&mut self, answers: bool, now_ms: u64) {
+        if self.since_ms == 0 || self.answers != answers {
+            *self = Answering { answers, since_ms: now_ms };
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -187,12 +195,7 @@ impl Default for Progress {
             copies: Mutex::default(),
             copying: AtomicBool::new(false),
             waits: Mutex::default(),
-            lag: Mutex::new(Lag {
-                // one microsecond to a day, two digits: 20 kB
-                histogram: Histogram::new_with_bounds(1, 86_400_000_000, 2).expect("the bounds are valid"),
-                newest_committed_micros: 0,
-                newest_lag_micros: 0,
-            }),
+            lag: Mutex::default(),
             phase: Mutex::default(),
             mark: Mutex::default(),
             checkpointed: watch::Sender::new(GtidSet::default()),
@@ -267,28 +270,37 @@ impl Progress {
 
     /// Takes in the commit times of transactions that are written now.
     pub fn written_at(&self, now_micros: u64, committed_micros: &[u64]) {
+        lock(&self.lag).written(now_micros, committed_micros);
+    }
+
+    /// Takes in the commit times of transactions that `written` passes now.
+    pub fn passed(&self, committed_micros: &[u64]) {
+        lock(&self.lag).passed(committed_micros);
+    }
+
+    /// The source answered a look; see [`Lag::looked`].
+    pub fn looked(&self, at_micros: u64, has: GtidSet, bytes: Option<u64>) {
+        lock(&self.lag).looked(at_micros, has, bytes);
+    }
+
+    pub fn lag(&self, now_micros: u64) -> LagReading {
+        let written = self.positions().written.gtids.clone();
         let mut lag = lock(&self.lag);
-        for committed in committed_micros.iter().copied().filter(|committed| *committed > 0) {
-            let micros = now_micros.saturating_sub(committed);
-            lag.histogram.saturating_record(micros.max(1));
-            lag.newest_lag_micros = micros;
-            lag.newest_committed_micros = committed;
+        LagReading {
+            behind: lag.behind(now_micros, &written),
+            over_the_run: lag.over_the_run(),
+            last_minute: lag.last_minute(now_micros),
+            last_ten_minutes: lag.last_ten_minutes(now_micros),
         }
     }
 
-    pub fn lag(&self) -> LagReading {
-        let lag = lock(&self.lag);
-        let ms = |micros: u64| micros as f64 / 1_000.0;
-        if lag.histogram.is_empty() {
-            return LagReading::default();
-        }
-        LagReading {
-            p50_ms: ms(lag.histogram.value_at_quantile(0.5)),
-            p99_ms: ms(lag.histogram.value_at_quantile(0.99)),
-            max_ms: ms(lag.histogram.max()),
-            transactions: lag.histogram.len(),
-            newest_ms: ms(lag.newest_lag_micros),
-            newest_committed_micros: lag.newest_committed_micros,
-        }
+    /// Commit to written since the run began.
+    pub fn over_the_run(&self) -> Quantiles {
+        lock(&self.lag).over_the_run()
+    }
+
+    /// Whether somebody waits because of this.
+    pub fn is_waiting(&self, waiter: Waiter) -> bool {
+        lock(&self.waits).contains_key(&waiter)
     }
 }

@@ -490,6 +490,7 @@ impl Writer {
 
     fn pass_batch(&mut self, batch: BatchState) {
         self.written_tick = self.written_tick.max(batch.tick.unwrap_or(Tick(0)));
+        self.parts.progress.passed(&batch.committed_micros);
         let Some(boundary) = batch.boundary else { return };
         let position = &mut self.written.position;
         position.gtids.union_with(&boundary.gtids);

@@ -56,6 +56,12 @@ pub trait Source: Send + Sync {
     /// Where the binlog ends, for the byte lag. Cheap.
     async fn binlog_end(&self) -> Result<BinlogPlace, SourceError>;
 
+    /// Bytes of binlog from `place` to the end; `None` where nobody knows, as when the file of `place` is gone.
+    async fn bytes_since(&self, place: &BinlogPlace) -> Result<Option<u64>, SourceError> {
+        let end = self.binlog_end().await?;
+        Ok((end.file == place.file).then(|| end.offset.saturating_sub(place.offset)))
+    }
+
     /// The binlog's head: everything that was written to the binlog, which runs ahead of
     /// [`executed`](Source::executed). Never a start; for the byte lag, and to know what may be under way.
     async fn head(&self) -> Result<Position, SourceError>;

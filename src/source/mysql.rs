@@ -24,6 +24,13 @@ pub struct MysqlSource {
     session: Arc<Session>,
 }
 
+/// One file of SHOW BINARY LOGS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinlogFile {
+    pub name: String,
+    pub bytes: u64,
+}
+
 /// What all connections of one source share.
 pub(crate) struct Session {
     pub options: MysqlOptions,
@@ -116,8 +123,8 @@ impl MysqlSource {
     /// The position before the oldest transaction that the server still has.
     pub async fn earliest(&self) -> Result<Position, SourceError> {
         let gtids = self.session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
-        let logs = self.session.query("the list of binlog files", "SHOW BINARY LOGS").await?;
-        let file = logs.first().map(|row| text_at(row, 0)).unwrap_or_default();
+        let files = self.session.binlog_files().await?;
+        let file = files.into_iter().next().map(|file| file.name).unwrap_or_default();
         Ok(self.session.position(gtids, file, 4))
     }
 
@@ -162,6 +169,14 @@ impl Source for MysqlSource {
     async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
         let (file, offset) = self.session.binlog_end().await?;
         Ok(BinlogPlace { file: file.into(), offset })
+    }
+
+    async fn bytes_since(&self, place: &BinlogPlace) -> Result<Option<u64>, SourceError> {
+        let (file, offset) = self.session.binlog_end().await?;
+        if *file == *place.file {
+            return Ok(Some(offset.saturating_sub(place.offset)));
+        }
+        Ok(bytes_from(place, &self.session.binlog_files().await?))
     }
 
     async fn head(&self) -> Result<Position, SourceError> {
@@ -303,6 +318,13 @@ impl Session {
         Ok((text_at(row, 0), super::connection::number_at(row, 1).unwrap_or(4)))
     }
 
+    /// The binlog files that the server has, oldest first.
+    pub async fn binlog_files(&self) -> Result<Vec<BinlogFile>, SourceError> {
+        let rows = self.query("the list of binlog files", "SHOW BINARY LOGS").await?;
+        let bytes = |row| super::connection::number_at(row, 1).unwrap_or(0);
+        Ok(rows.iter().map(|row| BinlogFile { name: text_at(row, 0), bytes: bytes(row) }).collect())
+    }
+
     pub fn registry(&self) -> Arc<Registry> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -364,9 +386,26 @@ fn random_uuid() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
+/// Bytes of `files` behind `place`.
+fn bytes_from(place: &BinlogPlace, files: &[BinlogFile]) -> Option<u64> {
+    let first = files.iter().position(|file| *file.name == *place.file)?;
+    let sizes: u64 = files[first..].iter().map(|file| file.bytes).sum();
+    Some(sizes.saturating_sub(place.offset))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_count_over_several_files() {
+        let file = |number: u64, bytes| BinlogFile { name: format!("binlog.{number:06}"), bytes };
+        let files = [file(7, 1_000), file(8, 500), file(9, 157)];
+        let place = |file: &str, offset| BinlogPlace { file: file.into(), offset };
+        assert_eq!(bytes_from(&place("binlog.000007", 900), &files), Some(100 + 500 + 157));
+        assert_eq!(bytes_from(&place("binlog.000009", 157), &files), Some(0));
+        assert_eq!(bytes_from(&place("binlog.000006", 4), &files), None, "it is purged");
+    }
 
     #[test]
     fn versions_are_compared_by_number() {

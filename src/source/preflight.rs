@@ -2,7 +2,7 @@
 
 use super::SourceError;
 use super::connection::{Connection, number_at, text_at};
-use super::mysql::MysqlSource;
+use super::mysql::{BinlogFile, MysqlSource};
 use crate::model::table::quote;
 use crate::model::{ColumnType, TableName, TableSchema};
 use std::collections::HashMap;
@@ -81,13 +81,6 @@ pub enum Uniqueness {
     Duplicates,
     /// The table is too large to look through in the time given.
     Unproven,
-}
-
-/// One file of SHOW BINARY LOGS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BinlogFile {
-    pub name: String,
-    pub bytes: u64,
 }
 
 impl MysqlSource {
@@ -235,11 +228,7 @@ impl MysqlSource {
 
     /// The binlog files that the server has, oldest first.
     pub async fn binlog_files(&self) -> Result<Vec<BinlogFile>, SourceError> {
-        let rows = self.session().query("the list of binlog files", "SHOW BINARY LOGS").await?;
-        Ok(rows
-            .iter()
-            .map(|row| BinlogFile { name: text_at(row, 0), bytes: number_at(row, 1).unwrap_or(0) })
-            .collect())
+        self.session().binlog_files().await
     }
 
     /// The present end of the binlog as (file, offset), for the byte lag.

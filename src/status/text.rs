@@ -1,6 +1,6 @@
 //! A status as a calm block of plain text, aligned, that always says why it waits.
 
-use super::{Gap, Phase, Place, Status, TargetStatus};
+use super::{Answers, Gap, LagWindow, Phase, Place, Status, TargetStatus};
 use crate::model::DateTime;
 use std::fmt;
 
@@ -23,6 +23,9 @@ impl fmt::Display for Status {
             line(f, name, &place_text(place))?;
         }
         line(f, "lag", &self.lag_text())?;
+        for (name, server) in [("source", self.source), ("hbase", self.hbase)] {
+            server.map_or(Ok(()), |server| line(f, name, &answers_text(server)))?;
+        }
         line(f, "mark", &self.mark_text())?;
         writeln!(f)?;
         line(f, "changes", &self.changes_text())?;
@@ -32,7 +35,7 @@ impl fmt::Display for Status {
         if let Some(pace) = &self.write_pace {
             let [calls, most, rows] = [pace.calls, pace.calls_max, pace.call_rows].map(count);
             let text = format!("up to {calls} bulk calls on each gateway (of {most}), {rows} rows each");
-            line(f, "hbase", &text)?;
+            line(f, "writes", &text)?;
         }
         self.gaps.iter().try_for_each(|gap| fmt_gap(f, gap))?;
         if self.targets.is_empty() { Ok(()) } else { fmt_targets(f, &self.targets) }
@@ -76,11 +79,12 @@ impl Status {
     fn lag_text(&self) -> String {
         let behind = match self.lag.seconds {
             Some(seconds) => format!("{seconds:.1} s"),
-            None => "not known yet".to_owned(),
+            None => "not known".to_owned(),
         };
         let bytes = self.lag.bytes.map(|b| format!(", {} of binlog", bytes(b))).unwrap_or_default();
-        let [p50, p99] = [self.lag.p50_ms, self.lag.p99_ms];
-        format!("{behind}{bytes}; commit to written p50 {p50:.1} ms, p99 {p99:.1} ms")
+        let windows =
+            [("1 min", self.lag.last_minute), ("10 min", self.lag.last_ten_minutes)].map(window_text);
+        format!("{behind}{bytes}; commit to written: {}", windows.join("; "))
     }
 
     fn mark_text(&self) -> String {
@@ -109,6 +113,18 @@ impl Status {
         let degraded = if l.degraded { "; degraded: Memcache is away, this process locks alone" } else { "" };
         format!("{acquired} acquired, {waits} waited for, {elsewhere} held elsewhere{degraded}")
     }
+}
+
+fn window_text((name, window): (&str, LagWindow)) -> String {
+    match window.transactions {
+        0 => format!("nothing in {name}"),
+        _ => format!("p50 {:.1} ms, p99 {:.1} ms in {name}", window.p50_ms, window.p99_ms),
+    }
+}
+
+fn answers_text(Answers { answers, since_ms }: Answers) -> String {
+    let answers = if answers { "answers" } else { "does not answer" };
+    format!("{answers} since {}", moment(since_ms))
 }
 
 fn place_text(place: &Place) -> String {
@@ -230,6 +246,7 @@ mod tests {
             state_id: "0123456789abcdef".to_owned(),
             pilot: false,
             pid: 4242,
+            at_ms: 1_706_703_185_000,
             started_at_ms: 1_706_695_200_000,
             uptime_seconds: 7_985,
             phase: Phase::Tailing,
@@ -243,7 +260,16 @@ mod tests {
                 written: place(8_000),
                 checkpointed: Place::default(),
             },
-            lag: Lag { seconds: Some(0.42), bytes: Some(12_800), p50_ms: 3.0, p99_ms: 21.5 },
+            lag: Lag {
+                seconds: Some(0.42),
+                bytes: Some(12_800),
+                p50_ms: 3.0,
+                p99_ms: 21.5,
+                last_minute: LagWindow { transactions: 12, p50_ms: 2.0, p99_ms: 19.5 },
+                last_ten_minutes: LagWindow::default(),
+            },
+            source: Some(Answers { answers: true, since_ms: 1_706_695_200_000 }),
+            hbase: Some(Answers { answers: false, since_ms: 1_706_703_180_000 }),
             mark: Some(Mark { tick: 1_706_703_185_000, age_ms: 1_120 }),
             tick_lead_ms: 3,
             tail: TailTotals { inserts: 1_234_567, updates: 3, deletes: 7, batches: 812, queued_rows: 96 },
@@ -314,13 +340,15 @@ received      binlog.000042:9000  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
 sealed        binlog.000042:8500  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
 written       binlog.000042:8000  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
 checkpointed  nothing yet
-lag           0.4 s, 12.5 KiB of binlog; commit to written p50 3.0 ms, p99 21.5 ms
+lag           0.4 s, 12.5 KiB of binlog; commit to written: p50 2.0 ms, p99 19.5 ms in 1 min; nothing in 10 min
+source        answers since 2024-01-31 10:00:00 UTC
+hbase         does not answer since 2024-01-31 12:13:00 UTC
 mark          tick 1706703185000, 1,120 ms old; ticks are 3 ms ahead of the clock
 
 changes       1,234,567 inserts, 3 updates, 7 deletes in 812 batches; 96 queued
 leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache is away, this process locks alone
 retries       0 source, 3 sink
-hbase         up to 2 bulk calls on each gateway (of 4), 2,000 rows each
+writes        up to 2 bulk calls on each gateway (of 4), 2,000 rows each
 
 mapping    target              chunks  rows copied  rows/s    left  state
 followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling
@@ -352,7 +380,7 @@ m          ns:members:f        0 of 0            0       0       -  parked (the 
             "run           starting",
             "waits for     nothing",
             "mark          none yet",
-            "lag           not known yet; ",
+            "lag           not known; ",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -7,7 +7,6 @@ use super::guard::guarded;
 use super::stream::{Dump, Events};
 use crate::model::gtid::{Interval, Origin};
 use crate::model::{Gtid, GtidSet, Position};
-use crate::source::connection::text_at;
 use crate::source::mysql::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
@@ -86,8 +85,7 @@ pub(crate) async fn position_at(session: &Session, file: &str, offset: u64) -> R
 
 /// Everything that the binlog holds.
 pub(crate) async fn head(session: &Session) -> Result<Position, SourceError> {
-    let logs = session.query("the list of binlog files", "SHOW BINARY LOGS").await?;
-    let file = logs.last().map(|row| text_at(row, 0)).unwrap_or_default();
+    let file = session.binlog_files().await?.pop().map(|file| file.name).unwrap_or_default();
     let mut scan = Scan::open(session, &file).await?;
     loop {
         match scan.step().await? {

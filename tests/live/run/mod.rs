@@ -15,6 +15,7 @@ pub mod huge;
 pub mod kill;
 #[cfg(feature = "failpoints")]
 pub mod kill_points;
+pub mod lag;
 pub mod memcached;
 pub mod modes;
 pub mod mysql;
