@@ -35,7 +35,7 @@ pub struct Sent {
 }
 
 /// What the sink has acknowledged of some writes before the deadline: all rows of some targets, and of one those up to a
-/// row. It need not be sent again.
+/// row, with all its cells. It need not be sent again.
 #[derive(Debug, Default)]
 pub struct Taken {
     targets: Vec<TargetId>,
@@ -84,14 +84,15 @@ pub async fn send(
         }
         rows.sort_unstable_by(|(a_key, a), (b_key, b)| (a_key, a.row, a.tick).cmp(&(b_key, b.row, b.tick)));
         let rows: Vec<PackedWrite<'_>> = rows.into_iter().map(|(_, row)| row).collect();
-        let mut up_to = None;
+        let mut sent = 0;
         for part in rows.chunks(at_once.max(1)) {
             match send_to_target(sink, held, target, part).await {
                 Ok(()) => {
-                    up_to = part.last().map(|last| (target, last.row.to_vec(), last.tick));
+                    sent += part.len();
                     rows_written += part.len() as u64;
                 }
                 Err(Failed::Deadline(trouble)) => {
+                    let up_to = whole(&rows, sent).map(|last| (target, last.row.to_vec(), last.tick));
                     let taken = Taken { targets: accepted, up_to, rows: rows_written };
                     return Err(NotWritten::Deadline { trouble, taken });
                 }
@@ -107,6 +108,15 @@ pub async fn send(
         true => Ok(Sent { rows: rows_written, accepted }),
         false => Err(NotWritten::Refused { refused, accepted }),
     }
+}
+
+/// The last row, tick included, of which all was among the first `sent` writes: the cells of a wide row are writes of
+/// their own.
+fn whole<'a>(writes: &[PackedWrite<'a>], sent: usize) -> Option<PackedWrite<'a>> {
+    let (sent, left) = writes.split_at(sent);
+    let place = |write: &PackedWrite<'a>| (write.row, write.tick);
+    let next = left.first().map(place);
+    sent.iter().rev().find(|write| Some(place(write)) != next).copied()
 }
 
 /// A row with the beginning of its key: most comparisons need not look at the row itself.
