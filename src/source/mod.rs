@@ -37,7 +37,7 @@ pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
 pub use preflight::Facts;
-pub use registry::InUse;
+pub use registry::{InUse, Registry};
 
 /// One source server. [`mysql`] is the real one; the simulation has its own.
 #[async_trait]

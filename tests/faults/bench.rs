@@ -59,9 +59,18 @@ impl Bench {
         Bench::with(Some(Wide { counted: true, segment: None }))
     }
 
+    /// Servers whose source is a binlog in bytes, possibly with a counted target.
+    pub fn in_bytes(counted: bool) -> Bench {
+        let wide = counted.then_some(Wide { counted, segment: None });
+        Bench::of(Profile { wide, bytes: true, ..Profile::draw(&Dice::new(1)) })
+    }
+
     fn with(wide: Option<Wide>) -> Bench {
+        Bench::of(Profile { wide, ..Profile::draw(&Dice::new(1)) })
+    }
+
+    fn of(profile: Profile) -> Bench {
         let dice = Dice::new(1);
-        let profile = Profile { wide, ..Profile::draw(&dice) };
         let world = World::of(dice, profile, false);
         world.calm_down();
         Bench {

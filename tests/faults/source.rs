@@ -29,7 +29,7 @@ struct Script {
     purged: GtidSet,
     /// Rows are read by definitions, and this is the present one.
     present: Option<Arc<Definition>>,
-    proofs: VecDeque<Proof>,
+    proofs: VecDeque<Result<Proof, SourceError>>,
     /// What streams report in a transaction besides its changes.
     reports: Vec<(Gtid, StreamEvent)>,
     /// The histories that the last stream was asked to read by.
@@ -44,7 +44,7 @@ struct Script {
 
 impl Scripted {
     pub fn new(process: Arc<Process>) -> Scripted {
-        Scripted { server: Server(process), script: Arc::default() }
+        Scripted { server: Server::new(&process), script: Arc::default() }
     }
 
     /// The next streams break after so many changes of rows, each counted from its own beginning.
@@ -69,7 +69,7 @@ impl Scripted {
 
     /// From now on its transactions up to this moment are others, with the same numbers; or those of before again.
     pub fn restart_numbering(&self, restarted: bool) {
-        let published = self.server.0.world.database.state().published();
+        let published = self.server.process.world.database.state().published();
         self.script().restarted = if restarted { up_to(published) } else { GtidSet::default() };
     }
 
@@ -80,7 +80,14 @@ impl Scripted {
 
     /// The next look for the present definition ends like this.
     pub fn next_proof(&self, proof: Proof) {
-        self.script().proofs.push_back(proof);
+        self.script().proofs.push_back(Ok(proof));
+    }
+
+    /// The connection is lost during the next look for the present definition.
+    pub fn next_proof_is_cut_short(&self) {
+        let reason = "connection reset".into();
+        let lost = SourceError::Unavailable { address: "scripted".into(), reason };
+        self.script().proofs.push_back(Err(lost));
     }
 
     /// Streams report this at the beginning of a transaction.
@@ -153,13 +160,16 @@ impl Source for Scripted {
         from: &Position,
         histories: &Histories,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
-        let stream = self.stream(from).await?;
         self.script().asked = histories.clone();
+        if self.server.definitions().is_some() {
+            return self.server.stream_by(from, histories).await; // a binlog in bytes
+        }
+        let stream = self.stream(from).await?;
         Ok(Box::new(Reporting { stream, script: self.script.clone(), next: VecDeque::new() }))
     }
 
     fn definitions(&self) -> Option<&dyn Definitions> {
-        self.script().present.is_some().then_some(self)
+        (self.script().present.is_some() || self.server.definitions().is_some()).then_some(self)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
@@ -190,19 +200,28 @@ impl Source for Scripted {
 
 #[async_trait]
 impl Definitions for Scripted {
-    async fn prove(&self, _: TableId, _: &GtidSet) -> Result<Proof, SourceError> {
-        let mut script = self.script();
-        let present = script.present.clone().expect("it was said that rows have definitions");
-        Ok(script.proofs.pop_front().unwrap_or(Proof::Holds(present)))
+    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError> {
+        let (scripted, present) = {
+            let mut script = self.script();
+            (script.proofs.pop_front(), script.present.clone())
+        };
+        match (scripted, present, self.server.definitions()) {
+            (Some(ended), ..) => ended,
+            (None, Some(present), _) => Ok(Proof::Holds(present)),
+            (None, None, server) => server.expect("rows have definitions").prove(table, since).await,
+        }
     }
 
     async fn statement_between(
         &self,
-        _: TableId,
-        _: &GtidSet,
-        _: &GtidSet,
+        table: TableId,
+        from: &GtidSet,
+        to: &GtidSet,
     ) -> Result<Option<Parking>, SourceError> {
-        Ok(None)
+        match self.server.definitions() {
+            Some(server) => server.statement_between(table, from, to).await,
+            None => Ok(None),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The application: random transactions over few lists and items, so that everything meets everything.
 
 use super::database::items_of;
+use super::definitions::statement::{self, Statement};
 use super::profile::Lag;
 use super::schema::{EXTRA, Item, NOTE, ORDER, show};
 use super::world::World;
@@ -59,6 +60,9 @@ impl Application {
             if !self.world.database.state().lost().is_empty() {
                 return; // the numbers of what is lost are not given again
             }
+            if self.world.profile.statements > 0 && self.world.dice.chance(self.world.profile.statements) {
+                self.alter().await;
+            }
             let changes = self.transaction();
             let lag = self.lag();
             self.publish(changes, lag);
@@ -66,6 +70,25 @@ impl Application {
             self.world.dice.pause(0, mean * 2).await;
             if self.world.dice.chance(30) {
                 self.world.dice.pause(200, 1_500).await;
+            }
+        }
+    }
+
+    /// One statement about the table, or some one after the other. Each waits for all that use the table, and these for it.
+    async fn alter(&mut self) {
+        let (world, dice) = (self.world.clone(), self.world.dice.clone());
+        for _ in 0..dice.pick(&[1, 1, 1, 2, 3]) {
+            while !world.database.state().all_committed() {
+                dice.pause(1, 20).await;
+            }
+            let before = world.database.state().present_layout().clone();
+            let at_once = statement::any(&before, dice.chance(world.profile.harsh_statements), &dice);
+            let published: Vec<u64> =
+                at_once.into_iter().map(|statement| publish(&world, statement)).collect();
+            sleep(self.lag()).await;
+            for number in published {
+                let committed = ripen(&world, number);
+                world.database.execute(&committed);
             }
         }
     }
@@ -226,6 +249,15 @@ impl Draft {
         }
         self.changes.push(RowChange { table: TableId(0), before, after });
     }
+}
+
+/// Writes a statement to the binlog.
+fn publish(world: &World, statement: Statement) -> u64 {
+    world.tally(statement.kind, 1);
+    let text = statement.text.clone();
+    let number = world.database.publish_statement(statement, world.clock.now_micros());
+    world.trace.note(format_args!("transaction {number} is in the binlog: {text}"));
+    number
 }
 
 fn ripen(world: &World, number: u64) -> Vec<u64> {

@@ -8,11 +8,13 @@
 //! Another server may take over (`failover`): its binlog has the same transactions, not always in the same order, in
 //! files of its own; GTIDs go on as those of a group do.
 
-use super::schema::Item;
+use super::definitions::statement::{Effect, Statement};
+use super::definitions::table::Layout;
+use super::schema::{EXTRA, Item, NOTE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tailfill::model::position::PositionKind;
-use tailfill::model::{Gtid, GtidSet, Position, Row, RowChange};
+use tailfill::model::{Gtid, GtidSet, Position, Row, RowChange, Value};
 use tailfill::source::BinlogPlace;
 use uuid::Uuid;
 
@@ -54,6 +56,12 @@ pub struct State {
     /// Every published transaction; the first has the number 1.
     binlog: Vec<Arc<Vec<RowChange>>>,
     published_micros: Vec<u64>,
+    /// Those that are a statement about the table, and have no row images.
+    statements: BTreeMap<u64, Arc<Statement>>,
+    /// The definition that rows of each transaction are written under.
+    layouts: Vec<Arc<Layout>>,
+    /// The definition that a SELECT sees.
+    present: Arc<Layout>,
     /// Their numbers in the order of the binlog.
     order: Vec<u64>,
     /// How often another server took over.
@@ -82,8 +90,17 @@ impl Database {
         state.locked.extend(items_of(&changes));
         state.binlog.push(Arc::new(changes));
         state.published_micros.push(now_micros);
+        let present = state.present.clone();
+        state.layouts.push(present);
         let number = state.binlog.len() as u64;
         state.order.push(number);
+        number
+    }
+
+    /// Writes a statement about the table to the binlog, as a transaction of its own.
+    pub fn publish_statement(&self, statement: Statement, now_micros: u64) -> u64 {
+        let number = self.publish(Vec::new(), now_micros);
+        self.state().statements.insert(number, Arc::new(statement));
         number
     }
 
@@ -187,8 +204,42 @@ impl State {
         self.locked.contains(&item)
     }
 
+    pub fn statement(&self, number: u64) -> Option<Arc<Statement>> {
+        self.statements.get(&number).cloned()
+    }
+
+    /// The first statement about the table outside `from` and inside `to`.
+    pub fn statement_between(&self, from: &GtidSet, to: &GtidSet) -> Option<(u64, Arc<Statement>)> {
+        let between = |number: &u64| !from.contains(&gtid(*number)) && to.contains(&gtid(*number));
+        let mut all = self.statements.iter().filter(|(number, _)| between(number));
+        all.next().map(|(number, statement)| (*number, statement.clone()))
+    }
+
+    /// The definition that rows of a transaction were written under.
+    pub fn layout_of(&self, number: u64) -> &Arc<Layout> {
+        &self.layouts[number as usize - 1]
+    }
+
+    pub fn present_layout(&self) -> &Arc<Layout> {
+        &self.present
+    }
+
+    /// What a statement does without row images.
+    fn carry_out(&mut self, statement: &Statement) {
+        self.present = Arc::new(statement.after.clone());
+        match statement.effect {
+            Effect::None => {}
+            Effect::Emptied => self.rows.clear(),
+            Effect::Nulled => self.rows.values_mut().for_each(|row| row[EXTRA] = Value::Null),
+            Effect::Exchanged => self.rows.values_mut().for_each(|row| row.swap(NOTE, EXTRA)),
+        }
+    }
+
     fn commit(&mut self, number: u64) {
         self.committed.insert(number);
+        if let Some(statement) = self.statement(number) {
+            self.carry_out(&statement);
+        }
         let changes = self.binlog[number as usize - 1].clone();
         self.apply(&changes);
         for item in items_of(&changes) {

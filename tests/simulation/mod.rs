@@ -10,7 +10,10 @@
 //! back, HBase is compacted, and another server takes the source's place (`servers`), possibly without the last
 //! transactions: then every run must halt, if one of them was journaled. What was thrown is counted (`tally`).
 //!
-//! Not modelled: purged binlogs, XA, DDL, several tables or mappings, Memcache's one-second clock, an old server that lives
+//! In some worlds the source is a binlog in bytes, read by the production decoder, and the table's definition changes
+//! (`definitions`): then no row may be read by another definition than it was written under.
+//!
+//! Not modelled: purged binlogs, XA, several tables or mappings, Memcache's one-second clock, an old server that lives
 //! on beside the one that took over, and a process that is frozen as a whole (its calls land
 //! late, its SELECTs outlast its leases, and it lives on as a zombie instead).
 //!
@@ -23,6 +26,7 @@ pub mod broken;
 pub mod checker;
 pub mod damage;
 pub mod database;
+pub mod definitions;
 pub mod dice;
 pub mod leases;
 pub mod process;

@@ -78,6 +78,14 @@ pub struct Profile {
     pub failovers: Failovers,
     /// Late writes land at most this much later, milliseconds.
     pub latest_ms: u64,
+    /// The source is a binlog in bytes (`definitions`).
+    pub bytes: bool,
+    /// Statements about the table come before this many transactions, per mille.
+    pub statements: u64,
+    /// So many of these, per mille, cannot be followed.
+    pub harsh_statements: u64,
+    /// binlog_row_metadata = FULL.
+    pub full_metadata: bool,
 }
 
 /// Another server takes the source's place.
@@ -141,6 +149,10 @@ impl Profile {
             purge_ms: None,
             failovers: Failovers::Never,
             latest_ms: 20_000,
+            bytes: false,
+            statements: 0,
+            harsh_statements: 0,
+            full_metadata: false,
         }
     }
 
@@ -152,6 +164,31 @@ impl Profile {
         self.outages = dice.chance(300);
     }
 
+    /// A table whose definition changes, from dice of its own. What is parked by that is copied again.
+    pub fn draw_definitions(&mut self, dice: &Dice) {
+        self.bytes = dice.chance(350);
+        if !self.bytes {
+            return;
+        }
+        self.statements = dice.pick(&[0, 20, 60, 150]);
+        self.harsh_statements = dice.pick(&[0, 60, 200]);
+        self.full_metadata = dice.chance(300);
+        self.failovers = Failovers::Never; // statements stand in one order
+        self.pilot_runs = 0; // a pilot is not parked by statements of its own
+        if self.statements > 0 && !self.recopies {
+            self.recopies = true;
+            self.last_longer(dice);
+        }
+    }
+
+    /// A re-copy begins once the horizon is over, and the application is to be there still.
+    fn last_longer(&mut self, dice: &Dice) {
+        self.runs = self.runs.clamp(1, 3);
+        self.life_ms = self.life_ms.max(9_000);
+        self.every_ms = dice.pick(&[80, 150, 250]);
+        self.latest_ms = 3_000;
+    }
+
     /// What came later, again from dice of its own.
     pub fn draw_repairs(&mut self, dice: &Dice) {
         self.recopies = dice.chance(500);
@@ -160,11 +197,7 @@ impl Profile {
         self.refusals = self.recopies && self.pilot_runs == 0 && dice.chance(400);
         self.leaves = self.recopies && self.pilot_runs == 0 && dice.chance(400);
         if self.recopies {
-            // a job begins once the horizon is over, and the application is to be there still
-            self.runs = self.runs.clamp(1, 3);
-            self.life_ms = self.life_ms.max(9_000);
-            self.every_ms = dice.pick(&[80, 150, 250]);
-            self.latest_ms = 3_000;
+            self.last_longer(dice);
         }
         if dice.chance(400) && !self.clock_jumps {
             self.purge_ms = Some(dice.pick(&[20_000, 30_000]));

@@ -150,5 +150,7 @@ fn may_fail_for(world: &World, reason: &str) -> bool {
     let stopped = reason.contains("the run was stopped before");
     let parked = reason.contains("is parked, and missed changes") || reason.contains("is parked as before");
     let refused = reason.contains("refused") && world.profile.refusals;
-    stopped || parked || refused
+    // a definition that it has proven could not be noted
+    let lost = reason.contains("as the test asked") && world.profile.store_trouble > 0;
+    stopped || parked || refused || lost
 }

@@ -2,22 +2,32 @@
 //! moment of the call, and the engine's own view of what is committed.
 
 use super::database::{self, Database};
+use super::definitions::proof::Answers;
+use super::definitions::stream::BytesStream;
 use super::schema::{Item, number, show};
 use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use tailfill::model::{Gtid, GtidSet, Mapping, Position, Row, RowChange, TableId, Value};
+use tailfill::model::{Gtid, GtidSet, Histories, Mapping, Position, Row, RowChange, TableId, Value};
 use tailfill::source::{
-    BinlogPlace, ChangeStream, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent, Wanted,
+    BinlogPlace, ChangeStream, Definitions, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent,
+    Wanted,
 };
 
 /// One process's way to the server.
-pub struct Server(pub Arc<Process>);
+pub struct Server {
+    pub process: Arc<Process>,
+    answers: Answers,
+}
 
 impl Server {
+    pub fn new(process: &Arc<Process>) -> Server {
+        Server { process: process.clone(), answers: Answers(process.clone()) }
+    }
+
     fn world(&self) -> &World {
-        &self.0.world
+        &self.process.world
     }
 
     async fn reach(&self) -> Result<(), SourceError> {
@@ -25,7 +35,7 @@ impl Server {
     }
 }
 
-async fn reach(world: &World) -> Result<(), SourceError> {
+pub async fn reach(world: &World) -> Result<(), SourceError> {
     world.dice.pause(0, 4).await;
     match world.is_away(AwayServer::Source) || world.trouble(world.profile.source_trouble) {
         true => Err(away()),
@@ -33,7 +43,7 @@ async fn reach(world: &World) -> Result<(), SourceError> {
     }
 }
 
-fn away() -> SourceError {
+pub fn away() -> SourceError {
     SourceError::Unavailable { address: "simulated".into(), reason: "connection reset".into() }
 }
 
@@ -44,7 +54,7 @@ impl Source for Server {
     }
 
     async fn executed(&self) -> Result<GtidSet, SourceError> {
-        let _call = self.0.call("executed");
+        let _call = self.process.call("executed");
         self.reach().await?;
         let executed = self.world().database.state().executed().clone();
         self.reach().await?;
@@ -52,7 +62,7 @@ impl Source for Server {
     }
 
     async fn start(&self) -> Result<Position, SourceError> {
-        let _call = self.0.call("start");
+        let _call = self.process.call("start");
         loop {
             self.reach().await?;
             {
@@ -66,20 +76,20 @@ impl Source for Server {
     }
 
     async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
-        let _call = self.0.call("binlog end");
+        let _call = self.process.call("binlog end");
         self.reach().await?;
         Ok(self.world().database.state().end())
     }
 
     async fn head(&self) -> Result<Position, SourceError> {
-        let _call = self.0.call("head");
+        let _call = self.process.call("head");
         self.reach().await?;
         let state = self.world().database.state();
         Ok(state.position(database::up_to(state.published())))
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        let _call = self.0.call("stream");
+        let _call = self.process.call("stream");
         self.reach().await?;
         let ahead = from.gtids.minus(self.world().database.state().executed());
         if !ahead.is_empty() {
@@ -88,18 +98,40 @@ impl Source for Server {
             return Err(SourceError::PositionLost { reason, advice: "1236".into() });
         }
         let (passed, server) = (from.gtids.clone(), self.world().database.state().server());
-        Ok(Box::new(Stream { process: self.0.clone(), server, passed, next: 0, events: VecDeque::new() }))
+        Ok(Box::new(Stream {
+            process: self.process.clone(),
+            server,
+            passed,
+            next: 0,
+            events: VecDeque::new(),
+        }))
+    }
+
+    async fn stream_by(
+        &self,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        let values = self.stream(from).await?;
+        match self.world().profile.bytes {
+            true => Ok(Box::new(BytesStream::open(&self.process, from, histories))),
+            false => Ok(values),
+        }
+    }
+
+    fn definitions(&self) -> Option<&dyn Definitions> {
+        self.world().profile.bytes.then_some(&self.answers)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
-        let _call = self.0.call("snapshot");
+        let _call = self.process.call("snapshot");
         self.reach().await?;
         let server = self.world().database.state().server();
-        Ok(Box::new(Selects { process: self.0.clone(), server, view: None }))
+        Ok(Box::new(Selects { process: self.process.clone(), server, view: None }))
     }
 
     async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
-        let _call = self.0.call("original time");
+        let _call = self.process.call("original time");
         self.reach().await?;
         Ok(self.world().database.state().transaction(gtid.number).map(|(_, micros)| micros))
     }

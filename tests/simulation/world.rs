@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tailfill::clock::Clock;
+use tailfill::failpoints::Failpoints;
 use tailfill::lock::MemoryLeases;
-use tailfill::model::{Mapping, TargetId, Tick};
+use tailfill::model::{Gtid, Mapping, TargetId, Tick};
 use tailfill::sink::memory::MemorySink;
 use tailfill::store::memory::MemoryStore;
 use tokio::sync::Notify;
@@ -47,11 +48,18 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, with_story: bool) -> Arc<World> {
+        let (dice, profile) = World::drawn(seed);
+        World::of(dice, profile, with_story)
+    }
+
+    /// What kind of world a seed is, and its dice from there on.
+    pub fn drawn(seed: u64) -> (Dice, Profile) {
         let dice = Dice::new(seed);
         let mut profile = Profile::draw(&dice);
         profile.draw_more(&Dice::new(!seed));
         profile.draw_repairs(&Dice::new(seed.rotate_left(32) ^ 0x5eed));
-        World::of(dice, profile, with_story)
+        profile.draw_definitions(&Dice::new(seed.rotate_left(16) ^ 0xdef));
+        (dice, profile)
     }
 
     pub fn of(dice: Dice, profile: Profile, with_story: bool) -> Arc<World> {
@@ -212,6 +220,9 @@ impl Clock for WallClock {
 pub struct Process {
     pub number: u64,
     pub world: Arc<World>,
+    pub failpoints: Failpoints,
+    /// The transaction behind which rows are left out, as streams have reported it.
+    parked_at: Mutex<Option<Gtid>>,
     state: Mutex<ProcessState>,
 }
 
@@ -237,7 +248,17 @@ pub struct Call {
 
 impl Process {
     pub fn new(world: &Arc<World>, number: u64) -> Arc<Process> {
-        Arc::new(Process { number, world: world.clone(), state: Mutex::default() })
+        Process::with(world, number, Failpoints::default())
+    }
+
+    /// The same with mechanisms turned off.
+    pub fn with(world: &Arc<World>, number: u64, failpoints: Failpoints) -> Arc<Process> {
+        let (parked_at, state) = (Mutex::default(), Mutex::default());
+        Arc::new(Process { number, world: world.clone(), failpoints, parked_at, state })
+    }
+
+    pub fn parked_at(&self) -> MutexGuard<'_, Option<Gtid>> {
+        held(&self.parked_at)
     }
 
     pub fn call(self: &Arc<Process>, what: &str) -> Call {

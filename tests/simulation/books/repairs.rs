@@ -33,8 +33,12 @@ impl Books {
         let id = target.expect("only our own targets live").id;
         let was_parked = self.is_parked(id);
         if let (false, LifeCycle::Parked { reason }) = (was_parked, &record.state) {
-            let left_out = reason.contains("left out");
-            self.tally.add(if left_out { Thrown::ParkedByLeaving } else { Thrown::ParkedByRefusal }, 1);
+            let kind = match reason {
+                reason if reason.contains("left out") => Thrown::ParkedByLeaving,
+                reason if reason.contains("bring it back") => Thrown::ParkedByDefinition,
+                _ => Thrown::ParkedByRefusal,
+            };
+            self.tally.add(kind, 1);
         }
         self.repairs.lives.insert((key.cohort, id), record.state);
         if was_parked && !self.is_parked(id) {
