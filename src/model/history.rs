@@ -106,6 +106,16 @@ impl History {
         self.entries.iter().find(|entry| entry.since == *since)
     }
 
+    /// Whether the entry that begins with `since` comes behind the one that begins with `before`.
+    pub fn is_behind(&self, since: &GtidSet, before: &GtidSet) -> bool {
+        self.place(since) > self.place(before)
+    }
+
+    /// Of the last entry that begins with exactly these.
+    pub fn place(&self, since: &GtidSet) -> Option<usize> {
+        self.entries.iter().rposition(|entry| entry.since == *since)
+    }
+
     /// Takes an entry in, before those that begin after it; once only.
     pub fn add(&mut self, entry: Entry) {
         if self.beginning(&entry.since).is_none() {

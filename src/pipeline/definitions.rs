@@ -3,7 +3,7 @@
 //!
 //! An entry is durable before anything behind it is sealed or left out (docs/decisions/0008-schema-history.md).
 
-use super::patience::LOOK_AGAIN;
+use super::patience::{LOOK_AGAIN, Patience};
 use super::settings::Parts;
 use super::{fitting, life};
 use crate::advice;
@@ -106,15 +106,27 @@ impl Definitions {
         self.shared.changed.raise();
     }
 
-    /// Waits until the sealer goes on with the definition that begins there. `false`: another entry came behind it.
-    async fn until_reached(&self, table: &TableName, since: &GtidSet) -> bool {
+    /// Whether the sealer goes on with the definition that begins there, or with a later one.
+    fn reached(&self, table: &TableName, since: &GtidSet) -> bool {
+        let known = self.known();
+        let (Some(history), Some(reached)) = (known.durable.get(table), known.reached.get(table)) else {
+            return false;
+        };
+        !history.is_behind(since, reached)
+    }
+
+    /// Waits until the sealer goes on with the definition that begins there, or with a later one.
+    ///
+    /// # Errors
+    /// The table was parked behind it meanwhile.
+    async fn until_reached(&self, table: &TableName, since: &GtidSet) -> Result<(), Parking> {
         let mut changed = self.shared.changed.listen();
         loop {
-            if self.of(table).last().is_none_or(|last| last.since != *since) {
-                return false;
+            if let Some(parking) = self.parking(table) {
+                return Err(parking);
             }
-            if self.known().reached.get(table) == Some(since) {
-                return true;
+            if self.reached(table, since) {
+                return Ok(());
             }
             changed.changed().await;
         }
@@ -336,31 +348,58 @@ pub async fn bring_back(
     if parts.definitions.parking(&name).is_none() {
         return Ok(None);
     }
+    let mut patience = Patience::new(parts);
     loop {
-        waits("the tail to stand still, and the present definition to be proven");
-        let Some((passed, guard)) = parts.definitions.pause().await else {
-            return Err(ProtocolError::Refused {
-                reason: "nothing is tailed".into(),
-                advice: "ask again while a run tails, or while none runs".into(),
-            });
+        let (reason, pause) = match try_return(parts, source, table, &name, &waits).await {
+            Ok(Attempt::Followed(since)) => return Ok(Some(since)),
+            Ok(Attempt::Changed(later)) => {
+                patience = Patience::new(parts);
+                (format!("statements about the table to end ({later})"), PROVE_AGAIN)
+            }
+            Err(error) => {
+                let (error, pause) = patience.pause_after(error)?;
+                (format!("the definition to be proven ({error}; tried again)"), pause)
+            }
         };
-        let since = await_committed(parts, &passed).await?;
-        match prove(parts, source, table, &since).await? {
-            Ok(definition) => {
-                fitting::fits(parts, table, &definition)?;
-                note_return(parts, &name, since.clone(), definition).await?;
-                drop(guard);
-                waits("the tail to pass the position of the definition");
-                if parts.definitions.until_reached(&name, &since).await {
-                    return Ok(Some(since));
-                }
-            }
-            Err(later) => {
-                drop(guard);
-                waits(&format!("statements about the table to end ({later})"));
-                sleep(PROVE_AGAIN).await;
-            }
-        }
+        waits(&reason);
+        sleep(pause).await;
+    }
+}
+
+/// What came of one attempt to bring a table back.
+enum Attempt {
+    /// The sealer goes on by the definition that begins there.
+    Followed(GtidSet),
+    /// A statement stands against it.
+    Changed(Parking),
+}
+
+async fn try_return(
+    parts: &Parts,
+    source: &dyn source::Definitions,
+    table: TableId,
+    name: &TableName,
+    waits: &impl Fn(&str),
+) -> Result<Attempt, ProtocolError> {
+    waits("the tail to stand still, and the present definition to be proven");
+    let Some((passed, guard)) = parts.definitions.pause().await else {
+        return Err(ProtocolError::Refused {
+            reason: "nothing is tailed".into(),
+            advice: "ask again while a run tails, or while none runs".into(),
+        });
+    };
+    let since = await_committed(parts, &passed).await?;
+    let definition = match prove(parts, source, table, &since).await? {
+        Ok(definition) => definition,
+        Err(later) => return Ok(Attempt::Changed(later)),
+    };
+    fitting::fits(parts, table, &definition)?;
+    note_return(parts, name, since.clone(), definition).await?;
+    drop(guard);
+    waits("the tail to pass the position of the definition");
+    match parts.definitions.until_reached(name, &since).await {
+        Ok(()) => Ok(Attempt::Followed(since)),
+        Err(parking) => Ok(Attempt::Changed(parking)),
     }
 }
 

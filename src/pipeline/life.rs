@@ -321,8 +321,11 @@ pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
     let _nobody_parks = parts.plan.parking().await;
     if parts.plan.is_parked(copy.target.id) {
         return Err(ProtocolError::Refused {
-            reason: format!("table {} was refused again, and is parked as before", copy.target.table),
-            advice: "mend what refuses it (see the log), then copy again".into(),
+            reason: format!(
+                "table {} was parked again while it was copied, and is parked as before",
+                copy.target.table
+            ),
+            advice: "see the log for the reason, and copy again once that is over".into(),
         });
     }
     step(parts, copy, LifeEvent::Unparked).await?;

@@ -10,6 +10,7 @@ use super::sealed::{Boundary, MarkRequest, RecountRequest, Requests, Sealed, Sea
 use super::settings::Parts;
 use super::{definitions, life};
 use crate::failpoints::{KillPoint, kill_at};
+use crate::model::history::one;
 use crate::model::{Gtid, GtidSet, Parking, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
 use crate::source::{BinlogPlace, Changes, SourceError, StreamEvent};
@@ -212,17 +213,13 @@ impl<'a> Sealer<'a> {
         Ok(())
     }
 
-    /// A definition ends the parking that this sealer knows of only where it is the newest: another one was read before
-    /// the parking was known.
+    /// A definition ends the parking that this sealer knows of only where it comes behind that: another one was read before
+    /// the parking was known. A parking that is further on, which an earlier process has noted, says nothing here.
     fn define(&mut self, table: TableId, since: GtidSet) {
         let Some(name) = definitions::name_of(self.parts, table) else { return };
-        if self
-            .parts
-            .definitions
-            .of(&name)
-            .last()
-            .is_some_and(|last| last.since == since && !last.is_parking())
-        {
+        let history = self.parts.definitions.of(&name);
+        let ends = |parked: &Gtid| history.is_behind(&since, &one(parked));
+        if self.left_out.get(&table).is_none_or(ends) {
             self.left_out.remove(&table);
             self.parts.definitions.reaches(&name, since);
         }

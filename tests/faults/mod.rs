@@ -19,6 +19,7 @@ mod leases;
 mod others;
 mod parking;
 mod recopy;
+mod returning;
 mod source;
 mod stream;
 mod tables;
