@@ -147,4 +147,6 @@ switches! {
     overtaken_select_ends = "overtaken-select-ends";
     /// Rows are read by the definition whatever their table map says of them.
     wire_not_checked = "wire-not-checked";
+    /// An ALTER of a mapped column changes no bytes of rows that are there.
+    bytes_not_compared = "bytes-not-compared";
 }

@@ -1,6 +1,7 @@
 //! Whether the rows of a table that was altered still mean what the mappings think they mean.
 
 use super::statement::{ColumnClause, may_be};
+use crate::failpoints::Failpoints;
 use crate::model::{Column, ColumnType, Definition};
 use crate::source::names::NameCase;
 use std::collections::BTreeSet;
@@ -13,6 +14,9 @@ pub fn keeps_bytes(
     now: &Definition,
     clauses: &[ColumnClause],
 ) -> Result<(), String> {
+    if Failpoints::default().bytes_not_compared() {
+        return Ok(());
+    }
     for name in used {
         let Some(column) = before.schema.column_index(name).map(|i| &before.schema.columns[i]) else {
             continue; // its rows are read when there are some
