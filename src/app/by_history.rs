@@ -8,7 +8,7 @@ use crate::config::{Begun, Config};
 use crate::failpoints::Failpoints;
 use crate::failure::Failure;
 use crate::model::history::Meaning;
-use crate::model::{Definition, History, Mapping, TableName, TableSchema, TargetDefinition};
+use crate::model::{Definition, Histories, History, Mapping, TableName, TableSchema, TargetDefinition};
 use crate::pipeline::Recopies;
 use crate::source::SourceError;
 use crate::source::mysql::MysqlSource;
@@ -31,13 +31,7 @@ pub async fn resolve(
     let histories = records::histories(store, SOURCE).await?;
     let (mut schemas, mut by_history) = (BTreeMap::new(), BTreeSet::new());
     for table in config.tables() {
-        let history = histories.iter().find(|(name, _)| source.is_same_table(name, &table));
-        let now = match source.definition(&table).await {
-            Err(error @ SourceError::Schema { .. }) => Err(error),
-            read => Ok(read?),
-        };
-        let mapped = Mapped::of(config, begun, &table, recopies);
-        let known = history.and_then(|(_, history)| mapped.instead(now.as_ref().ok(), history));
+        let Found { now, known } = find(&source, config, begun, &histories, &table, recopies).await?;
         let schema = match known {
             Some(known) => {
                 by_history.insert(known.schema.name.clone());
@@ -50,6 +44,31 @@ pub async fn resolve(
     let mappings = config.resolve(&schemas, begun)?;
     source.register(connect::tables_in_use(&mappings))?;
     Ok(Resolved { source: Arc::new(source), mappings, by_history })
+}
+
+/// What a table is now, and what it is mapped by instead, if it is.
+pub struct Found<'a> {
+    pub now: Result<Definition, SourceError>,
+    pub known: Option<&'a Definition>,
+}
+
+/// Looks at one table. An error of the inner result is about the table.
+pub async fn find<'a>(
+    source: &MysqlSource,
+    config: &Config,
+    begun: &Begun,
+    histories: &'a Histories,
+    table: &TableName,
+    recopies: &Recopies,
+) -> Result<Found<'a>, SourceError> {
+    let now = match source.definition(table).await {
+        Err(error @ SourceError::Schema { .. }) => Err(error),
+        read => Ok(read?),
+    };
+    let history = histories.iter().find(|(name, _)| source.is_same_table(name, table));
+    let mapped = Mapped::of(config, begun, table, recopies);
+    let known = history.and_then(|(_, history)| mapped.instead(now.as_ref().ok(), history));
+    Ok(Found { now, known })
 }
 
 /// What is configured of one table.

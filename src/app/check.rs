@@ -9,6 +9,7 @@ mod clocks;
 mod copies;
 mod finding;
 mod hbase;
+mod left;
 mod mappings;
 mod memcached;
 mod mysql;
@@ -177,11 +178,16 @@ async fn look_at_hbase(config: &Config, known: &Known, clock: &SteadyClock) -> V
 async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
     let (source, mut findings) = connect_to_source(config).await;
     let Some(source) = source else { return findings };
-    let (schemas, tables) = mappings::schemas(&source, &config.tables()).await;
-    let (fitting, misfits) = mappings::fitting(config, &schemas, &known.begun);
+    // a server that does not answer says so below
+    let none = || Config { mappings: Vec::new(), ..config.clone() };
+    let (followed, left) =
+        left::split(config, &source, known).await.unwrap_or_else(|_| (config.clone(), none()));
+    let (schemas, tables) = mappings::schemas(&source, &followed.tables()).await;
+    let (fitting, misfits) = mappings::fitting(&followed, &schemas, &known.begun);
     findings.extend(tables.into_iter().chain(misfits));
-    findings.extend(copies::look(config, &fitting, known));
-    findings.extend(look_at_server(config, &source, &fitting, scope, clock).await);
+    findings.extend(copies::look(&followed, &fitting, known));
+    findings.extend(left::look(&left, &source, known, scope.depth).await);
+    findings.extend(look_at_server(&followed, &source, &fitting, scope, clock).await);
     findings
 }
 

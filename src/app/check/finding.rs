@@ -80,6 +80,14 @@ impl Finding {
         self.exit.is_some()
     }
 
+    /// The same as a warning, where it would refuse.
+    pub fn tolerated(self) -> Finding {
+        match self.exit {
+            Some(_) => Finding { level: Level::Warning, exit: None, ..self },
+            None => self,
+        }
+    }
+
     /// The id without its group.
     pub fn name(&self) -> &str {
         self.id.strip_prefix(self.group.name()).and_then(|rest| rest.strip_prefix('.')).unwrap_or(&self.id)

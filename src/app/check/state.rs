@@ -9,7 +9,7 @@ use crate::app::{begun, status};
 use crate::config::units::print_size;
 use crate::config::{Begun, Config};
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Mapping, Target};
+use crate::model::{Histories, LifeCycle, Mapping, Target};
 use crate::protocol::plan::Cohort;
 use crate::status::Status;
 use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord, MetaRecord};
@@ -32,12 +32,14 @@ pub struct Known {
     pub begun: Begun,
     /// The lives of copies by mapping and `table/family`; empty where a run has the state.
     pub lives: BTreeMap<(String, String), LifeRecord>,
+    /// The definitions of tables; empty where a run has the state.
+    pub histories: Histories,
 }
 
 impl Known {
     /// A state of which nothing more is known.
     fn only(start: Start, run: RunId) -> Known {
-        Known { start, run, begun: Begun::default(), lives: BTreeMap::new() }
+        Known { start, run, begun: Begun::default(), lives: BTreeMap::new(), histories: Histories::new() }
     }
 
     /// What `store` says, which this process has.
@@ -48,6 +50,7 @@ impl Known {
             run: id.map_or(RunId::NotYet, |record| RunId::Known(record.value)),
             begun: begun::of_store(store).await?,
             lives: lives(store).await?,
+            histories: records::histories(store, SOURCE).await?,
         })
     }
 
@@ -66,6 +69,7 @@ impl Known {
             run: RunId::Known(status.state_id.clone()),
             begun: begun::of_status(status),
             lives: lives.collect(),
+            histories: Histories::new(),
         }
     }
 

@@ -37,6 +37,7 @@ fn is_parked(status: &Json, said: &[&str]) -> bool {
 
 /// Two starts that end, and one that goes on: `lists` is parked in each, and the other mapping is tailed.
 async fn stays_parked(scenario: &mut Scenario, said: &[&str]) {
+    scenario.run(&["check"]).await.expect_code(0);
     let said = [said, &["at binlog.", "transaction", "`tailfill recopy lists --yes`"]].concat();
     for round in 0..2 {
         scenario.sql(&format!("UPDATE entries SET body = 'round {round}'")).await;
@@ -45,6 +46,9 @@ async fn stays_parked(scenario: &mut Scenario, said: &[&str]) {
         let status = scenario.status().await.expect("it has a state");
         assert!(is_parked(&status, &said), "{said:?}: {status}");
         scenario.compare_target(OTHERS).await;
+        // it refuses no more than a run does
+        let check = scenario.run(&["check"]).await.expect_code(0);
+        assert!(check.out.contains("parked: "), "{}", check.out);
     }
     let run = scenario.start(&["run"]);
     scenario.sql("DELETE FROM entries LIMIT 2").await;
