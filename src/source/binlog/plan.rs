@@ -220,14 +220,17 @@ fn kind_fits(map: &TableMap, at: usize, name: &str, column_type: &ColumnType) ->
     else {
         return Ok(());
     };
-    // labels in another character set than UTF-8 are compared by their number, and where they are ASCII
+    if may_be_labels(labels, logged) { Ok(()) } else { Err(other("of other labels")) }
+}
+
+/// Whether labels may be those that a table map has in the bytes of their character set: compared are their number, and
+/// those that are ASCII on both sides. A zero byte is a part of a wider character, as in utf16.
+fn may_be_labels(labels: &[String], logged: &[Vec<u8>]) -> bool {
+    let is_ascii = |bytes: &[u8]| bytes.is_ascii() && !bytes.contains(&0);
     let is_other = |(ours, logged): (&String, &Vec<u8>)| {
-        ours.is_ascii() && logged.is_ascii() && ours.as_bytes() != logged.as_slice()
+        is_ascii(ours.as_bytes()) && is_ascii(logged) && ours.as_bytes() != logged.as_slice()
     };
-    if labels.len() != logged.len() || labels.iter().zip(logged).any(is_other) {
-        return Err(other("of other labels"));
-    }
-    Ok(())
+    labels.len() == logged.len() && !labels.iter().zip(logged).any(is_other)
 }
 
 /// Reads the next change of a PARTIAL_UPDATE_ROWS event (`binlog_row_value_options = PARTIAL_JSON`):
@@ -334,5 +337,22 @@ pub fn next_change<'a>(
             plan.row(cursor, after)
         }
         RowsKind::PartialUpdate => partial_change(plan, cursor, before, after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_compared_where_their_bytes_say_what_they_are() {
+        let may_be = |ours: &[&str], logged: &[&[u8]]| {
+            let ours: Vec<String> = ours.iter().map(|label| (*label).to_owned()).collect();
+            may_be_labels(&ours, &logged.iter().map(|label| label.to_vec()).collect::<Vec<_>>())
+        };
+        assert!(may_be(&["a", "größe"], &[b"a", b"gr\xF6\xDFe"]));
+        assert!(!may_be(&["a", "b"], &[b"b", b"a"]) && !may_be(&["a"], &[b"a", b"b"]));
+        // utf16, utf16le, utf32
+        assert!(may_be(&["a", "b", "c"], &[b"\0a", b"b\0", b"\0\0\0c"]));
     }
 }
