@@ -129,9 +129,10 @@ part_live() { run_tests --test tailfill live:: -- --test-threads=2; }
 # What the soak rests on, and then two minutes of it.
 part_soak() { run_tests --test tailfill soak:: && doing scripts/soak 2; }
 
-# What the hunt rests on, and then a minute of it, with one seed; with --long ten minutes, with a seed of their own.
+# What the hunt rests on, and then about a minute of it: rounds with ALTERs that are followed, and one that is parked and
+# copied again; with --long ten minutes, with a seed of their own.
 part_hunt() {
-  local length=(1 309951465)
+  local length=(0 7010 7012 7006)
   [ "$LONG" = no ] || length=(10)
   run_tests --test tailfill hunt:: && doing scripts/hunt "${length[@]}"
 }

@@ -14,10 +14,6 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// Whether rows are decoded by the definition of their position, and a mapping that cannot be followed is parked
-/// (docs/decisions/0008-schema-history.md). Until then rounds are calm: no statement is about a mapped table.
-pub const DEFINITIONS_ARE_FOLLOWED: bool = false;
-
 /// What was found in a round, with its history.
 pub struct Round {
     pub findings: Vec<String>,
@@ -82,10 +78,7 @@ async fn live(world: &mut World<'_>) -> &'static str {
         }
         return "refused";
     }
-    let mut manner = *[Manner::Calm, Manner::Gentle, Manner::Harsh].choose(&mut world.dice).expect("three");
-    if !DEFINITIONS_ARE_FOLLOWED {
-        manner = Manner::Calm;
-    }
+    let manner = *[Manner::Calm, Manner::Gentle, Manner::Harsh].choose(&mut world.dice).expect("three");
     let number = world.dice.random_range(15..60);
     world.note(&format!("{manner:?}"));
     world.tally.add(&format!("round: {manner:?}"));

@@ -137,8 +137,9 @@ impl<'a> World<'a> {
         let begin = Instant::now();
         while !run.has_ended() {
             if begin.elapsed() > END_LIMIT {
+                let status = self.start(&["status", "--json"]).ended().await.out;
                 let said = run.kill().err;
-                self.found(format!("`{what}` did not end in {END_LIMIT:?}:\n{}", last_lines(&said)));
+                self.found(format!("`{what}` did not end in {END_LIMIT:?}:\n{said}\n{status}"));
                 return None;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
