@@ -105,6 +105,8 @@ switches! {
     recopy_keeps_extras = "recopy-keeps-extras";
     /// A gap that is accepted is neither noted nor does it park anything.
     gap_forgotten = "gap-forgotten";
+    /// A position that a person names becomes the checkpoint before the source was asked for it.
+    position_not_asked_for = "position-not-asked-for";
     /// A re-copy does not wait until what was sent before has landed.
     recopy_inside_horizon = "recopy-inside-horizon";
     /// A comparison passes over rows of MySQL that share one address in HBase.

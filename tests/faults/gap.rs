@@ -2,11 +2,12 @@
 
 use super::bench::{Bench, delete, insert, row, update};
 use super::recopy::{Noted, copied};
+use crate::simulation::database::{position, up_to};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
 use tailfill::model::LifeCycle;
-use tailfill::pipeline::{Finished, Recopies, RunOptions, gap, run_with};
+use tailfill::pipeline::{self, Finished, Recopies, RunOptions, gap, run_with};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::Source;
 use tailfill::store::records::{self, LifeRecord};
@@ -145,4 +146,21 @@ async fn a_gap_in_the_middle_of_a_copy_is_made_good_and_the_copy_ended() {
     bench.gateway.scans_take(Duration::from_secs(1));
     assert_eq!(runs(&bench, true).await.expect("it goes on"), Finished::CaughtUp);
     is_made_good(&bench).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_at_a_position_that_is_purged_leaves_the_checkpoint_where_it_was() {
+    let bench = copied(false).await;
+    let from = position(up_to(1));
+    bench.commit(vec![insert(&row(0, 9, "tailed"))]);
+    bench.catches_up().await;
+    bench.source.purge(up_to(2));
+    let options =
+        RunOptions { tail: true, backfill: true, from: Some(from), until_caught_up: true, accept_gap: false };
+    let run = pipeline::run(bench.parts(), options, CancellationToken::new());
+    let error = timeout(LONGEST, run).await.expect("nothing is in the way").expect_err("it is purged");
+    assert_eq!(error.disposition(), Disposition::Halt(Exit::Position), "{error}");
+    bench.commit(vec![delete(&row(0, 9, "tailed"))]);
+    bench.catches_up().await;
+    bench.assert_equal().await;
 }
