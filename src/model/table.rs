@@ -110,4 +110,16 @@ impl TableSchema {
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
+
+    /// The SELECT of `columns`, each once, of all rows that fulfil a condition.
+    pub fn select(&self, columns: impl Iterator<Item = usize>, condition: &str) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for column in columns.filter_map(|index| self.columns.get(index)) {
+            let name = quote(&column.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        format!("SELECT {} FROM {} WHERE {condition}", names.join(", "), self.name.quoted())
+    }
 }

@@ -22,7 +22,7 @@ use crate::model::{Mapping, Value};
 use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
-use crate::sink::{SinkError, layout};
+use crate::sink::{SinkError, layout, limits};
 use crate::source::{Snapshot, SourceError, Wanted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -243,7 +243,8 @@ impl Worker<'_> {
             let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
             let mut memory = ListMemory::default();
             let mut take = |row: &[Value]| {
-                let added = memory.list_of(mapping, row).and_then(|list| {
+                let list = memory.list_of(mapping, row).map_err(|error| limits::named(mapping, row, error));
+                let added = list.and_then(|list| {
                     // another spelling of a list that was asked for is in a piece of its own
                     if whole_range || lists.contains(&list) { found.add(list, row) } else { Ok(()) }
                 });
@@ -387,7 +388,10 @@ impl Worker<'_> {
     /// Parks the target where the error is about it and lasts.
     async fn park_or_retry(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
         match error {
-            ProtocolError::Change { .. } => life::park(self.parts, vec![(copy.target.id, error)]).await,
+            error if error.is_of_row() => {
+                self.snapshot = None;
+                life::park(self.parts, vec![(copy.target.id, error)]).await
+            }
             ProtocolError::Sink(cause) if cause.disposition() != Disposition::Retry => {
                 life::refused(self.parts, copy.target.id, cause.clone()).await?;
                 if self.parts.plan.is_parked(copy.target.id) {

@@ -83,7 +83,7 @@ impl Copy {
     /// A row of the snapshot that has no place in HBase.
     pub fn refused(&self, cause: SinkError) -> ProtocolError {
         ProtocolError::Change {
-            at: "the snapshot".into(),
+            at: "the table, to copy it".into(),
             table: self.mapping.schema.name.to_string(),
             cause: Box::new(cause),
         }

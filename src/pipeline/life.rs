@@ -3,9 +3,9 @@
 //! A target that cannot be written to is *parked*: the others go on, and it has missed changes from then on. That is
 //! durable before anything is left out, so the checkpoint may pass what the target does not have (I5).
 //!
-//! Where HBase refuses every target, none is parked: the run ends with the error, and nothing is lost. A statement or a row
-//! image that cannot be followed parks also the last one: ending the run would not bring it past that change, and the run
-//! stays up to take a re-copy.
+//! Where HBase refuses every target, none is parked: the run ends with the error, and nothing is lost. A statement, a row
+//! image that cannot be followed, or a row that HBase cannot take parks also the last one: ending the run would not bring it
+//! past that, and the run stays up to take a re-copy.
 
 use super::copy::Copy;
 use super::definitions;
@@ -345,15 +345,16 @@ async fn key_of(copy: &Copy) -> CopyKey {
     copy.chunks.lock().await.key().clone()
 }
 
-/// Parks `targets`, each for its reason, unless nothing would be left to write to.
+/// Parks `targets`, each for its reason; where HBase refuses them, only if something is left to write to.
 ///
 /// # Errors
-/// The first reason, when these are all targets that are left: nothing is parked then.
+/// The first reason, when HBase refuses all targets that are left: nothing is parked then.
 pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Result<(), ProtocolError> {
     let _one_at_a_time = parts.plan.parking().await;
     let left =
         parts.plan.active_targets().filter(|(_, target)| targets.iter().all(|(id, _)| *id != target.id));
-    if left.count() == 0 {
+    let of_rows = targets.iter().all(|(_, reason)| reason.is_of_row());
+    if left.count() == 0 && !of_rows {
         return targets.into_iter().next().map_or(Ok(()), |(_, reason)| Err(reason));
     }
     for (id, reason) in targets.into_iter().filter(|(id, _)| !parts.plan.is_parked(*id)) {
@@ -361,7 +362,12 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
         let key = super::chunks::Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
         let record = record_of(parts, &key).await?;
         let record = record.unwrap_or_default();
-        let reason = chain(&reason);
+        let reason = match &reason {
+            ProtocolError::Source(unreadable) => {
+                format!("{unreadable}; {}", advice::row_refused(&mapping.name))
+            }
+            reason => chain(reason),
+        };
         tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "parked: the other targets go on without it");
         // durable before anything is left out; one whose re-copy is under way is parked durably as it was
         if !matches!(record.state, LifeCycle::Parked { .. }) {

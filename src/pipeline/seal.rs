@@ -234,7 +234,7 @@ impl<'a> Sealer<'a> {
         if self.left_out.contains_key(&table) {
             return Ok(());
         }
-        let reason = format!("a row of {name} does not decode: {reason}");
+        let reason = format!("a row of {name} does not decode: {reason}; mend or delete it in MySQL first");
         let gtid = Some(transaction.gtid.clone());
         self.park(table, Parking { what: "a row image".into(), reason, gtid, place }).await
     }
@@ -297,7 +297,7 @@ impl<'a> Sealer<'a> {
 
     /// Takes one change in, and says what its place in the stream asks for.
     fn change(&mut self, change: RowChangeRef<'_>, kinds: &mut Kinds) -> Result<Then, ProtocolError> {
-        if !self.takes_part(change)? {
+        if !self.plan.takes_part(change) {
             return Ok(Then::GoOn);
         }
         let Some(transaction) = &mut self.transaction else {
@@ -332,7 +332,8 @@ impl<'a> Sealer<'a> {
             }
         }
         for (target, cause) in self.batch.changes.add(&self.plan, change) {
-            let (at, table) = (Point { gtid: gtid.clone(), row }.to_string(), self.table_name(change.table));
+            let at = format!("the binlog at {}", Point { gtid: gtid.clone(), row });
+            let table = self.table_name(change.table);
             self.refused.push((target, ProtocolError::Change { at, table, cause: Box::new(cause) }));
         }
         if self.replay.is_empty() {
@@ -551,14 +552,6 @@ impl<'a> Sealer<'a> {
         self.emit(batch, tick, None, None).await?;
         self.wait_from_now();
         Ok(())
-    }
-
-    fn takes_part(&self, change: RowChangeRef<'_>) -> Result<bool, ProtocolError> {
-        self.plan.takes_part(change).map_err(|cause| ProtocolError::Change {
-            at: self.transaction.as_ref().map_or_else(String::new, |t| t.gtid.to_string()),
-            table: self.table_name(change.table),
-            cause: Box::new(cause),
-        })
     }
 
     fn table_name(&self, table: TableId) -> String {

@@ -14,7 +14,7 @@
 //! Rows of a batch are packed in one buffer ([`RowBlock`]): an address is looked up by its bytes in there, so that
 //! a change costs no allocation of its own.
 
-use super::plan::Plan;
+use super::plan::{Cohort, Plan};
 use super::{Journaled, SafeMark};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
@@ -113,8 +113,9 @@ impl Coalescer {
         self.changes += 1;
         let mut refused = Vec::new();
         for mapping in plan.of_table(change.table) {
-            let lists = self.in_cohort(plan, mapping, change.before);
-            let lists = lists.and_then(|before| Ok((before, self.in_cohort(plan, mapping, change.after)?)));
+            // what HBase cannot have needs no delete
+            let before = self.in_cohort(plan, mapping, change.before).unwrap_or(None);
+            let lists = self.in_cohort(plan, mapping, change.after).map(|after| (before, after));
             for target in mapping.targets.iter().filter(|target| !plan.is_parked(target.id)) {
                 let added = lists.clone().and_then(|(before, after)| {
                     self.add_to_target(mapping, target, before, after, change.before.is_none())
@@ -137,7 +138,11 @@ impl Coalescer {
     ) -> Result<Option<InList<'a>>, SinkError> {
         let Some(row) = row else { return Ok(None) };
         let scratch_at = self.buffer.len();
-        layout::push_list_key(mapping, row, &mut self.buffer)?;
+        if let Err(error) = layout::push_list_key(mapping, row, &mut self.buffer) {
+            self.buffer.truncate(scratch_at);
+            // the lists of a pilot all have one
+            return if matches!(plan.cohort(), Cohort::All) { Err(error) } else { Ok(None) };
+        }
         let key = &self.buffer[scratch_at..];
         let takes_part = plan.cohort().has(key);
         let list = ListId::new(mapping.id.0, key);
@@ -157,11 +162,12 @@ impl Coalescer {
             Some((list, row)) => Some((list, pack_item(mapping, target, row, &mut self.buffer)?)),
             None => None,
         };
-        if let Some((list, row)) = before {
-            let address = pack_deleted(mapping, target, row, &mut self.buffer)?;
+        // what HBase cannot have needs no delete
+        if let Some((list, row)) = before
+            && let Ok(address) = pack_deleted(mapping, target, row, &mut self.buffer)
+        {
             let buffer = &self.buffer;
             let same = |(_, after): &(ListId, Packed)| after.address(buffer) == address.address(buffer);
-            // what HBase cannot have needs no delete
             let nowhere = !limits::key_fits(address.key(buffer));
             if nowhere || after.as_ref().is_some_and(same) {
                 self.buffer.truncate(address.at);

@@ -16,7 +16,7 @@ pub enum ProtocolError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A change that has no place in HBase: where it stood, and why.
-    #[error("the change at {at} of {table} cannot be written")]
+    #[error("a row of {table} has no place in HBase (read from {at})")]
     Change {
         at: String,
         table: String,
@@ -42,6 +42,12 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// Whether it is about a row that stays as it is until a person changes it in MySQL: trying again, or ending the run,
+    /// does not help.
+    pub fn is_of_row(&self) -> bool {
+        matches!(self, ProtocolError::Change { .. } | ProtocolError::Source(SourceError::Unreadable { .. }))
+    }
+
     pub fn disposition(&self) -> Disposition {
         match self {
             ProtocolError::Source(error) => error.disposition(),

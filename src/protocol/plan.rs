@@ -90,16 +90,13 @@ impl Plan {
 
     /// Whether a change touches a list of the cohort. Only such changes are counted in a
     /// [`Point`](crate::model::Point).
-    pub fn takes_part(&self, change: RowChangeRef<'_>) -> Result<bool, SinkError> {
-        let Cohort::Only(_) = &self.cohort else { return Ok(self.of_table(change.table).next().is_some()) };
-        for mapping in self.of_table(change.table) {
-            for row in [change.before, change.after].into_iter().flatten() {
-                if self.cohort.has(&layout::list_key(mapping, row)?) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+    /// A row whose list key has no form in HBase is in none of them.
+    pub fn takes_part(&self, change: RowChangeRef<'_>) -> bool {
+        let Cohort::Only(_) = &self.cohort else { return self.of_table(change.table).next().is_some() };
+        self.of_table(change.table).any(|mapping| {
+            let rows = [change.before, change.after].into_iter().flatten();
+            rows.into_iter().any(|row| layout::list_key(mapping, row).is_ok_and(|key| self.cohort.has(&key)))
+        })
     }
 
     /// Every target with its mapping.

@@ -5,7 +5,6 @@
 //! one after the other without separators.
 
 use super::{SinkError, limits, number, print};
-use crate::model::table::quote;
 use crate::model::{Column, ColumnType, ColumnValue, DateTime, Mapping, Value, ValueEncoding};
 use bytes::Bytes;
 
@@ -159,9 +158,9 @@ pub(super) fn column_of(mapping: &Mapping, column: usize) -> Result<&Column, Sin
 pub(super) fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> SinkError {
     let name = mapping.schema.columns.get(column).map_or("?", |column| column.name.as_str());
     let mut said = format!("column {name} of {} {reason}", mapping.schema.name);
-    if reason == NO_INSTANT {
-        let column = quote(name);
-        let condition = format!("MONTH({column}) = 0 OR DAYOFMONTH({column}) = 0");
+    if reason == NO_INSTANT
+        && let Some(condition) = limits::no_instant(mapping, column)
+    {
         said += &format!("; all such rows: {}", limits::select(mapping, &condition));
     }
     SinkError::Unencodable { mapping: mapping.name.clone(), reason: said }

@@ -5,7 +5,7 @@ use super::rows;
 use super::{ROW_KEY_BYTES_MAX, SinkError};
 use crate::advice;
 use crate::model::table::quote;
-use crate::model::{ColumnType, ColumnValue, Mapping, Target, Tick, ValueEncoding};
+use crate::model::{ColumnType, ColumnValue, Layout, Mapping, Target, Tick, ValueEncoding};
 
 /// The largest cell that HBase's client takes, with its key: `hbase.client.keyvalue.maxsize` as it is delivered.
 pub const CELL_BYTES_MAX: usize = 10 << 20;
@@ -26,7 +26,7 @@ pub fn key_fits(row: &[u8]) -> bool {
 pub fn fits(mapping: &Mapping, target: &Target, key: &[u8], cells: &[u8]) -> Result<(), SinkError> {
     if !key_fits(key) {
         let said = format!("its row key has {} bytes, HBase takes {ROW_KEY_BYTES_MAX}", key.len());
-        return Err(refused(mapping, said, &long_keys(mapping)));
+        return Err(refused(mapping, said, &long_keys(mapping, target)));
     }
     let beside = CELL_OVERHEAD + key.len() + target.family.len();
     if beside + cells.len() <= CELL_BYTES_MAX {
@@ -51,8 +51,17 @@ fn refused(mapping: &Mapping, said: String, condition: &str) -> SinkError {
 
 /// The SELECT that finds all rows of a condition.
 pub fn select(mapping: &Mapping, condition: &str) -> String {
-    let names: Vec<String> = key_columns(mapping).map(|column| name(mapping, column)).collect();
-    format!("SELECT {} FROM {} WHERE {condition}", names.join(", "), mapping.schema.name.quoted())
+    mapping.schema.select(key_columns(mapping), condition)
+}
+
+/// What holds for rows whose date in `column` names no point in time; `None` for a column without dates.
+pub fn no_instant(mapping: &Mapping, column: usize) -> Option<String> {
+    let column =
+        mapping.schema.columns.get(column).filter(|column| encode::is_moment(&column.column_type))?;
+    let name = quote(&column.name);
+    Some(format!(
+        "MONTH({name}) = 0 OR DAYOFMONTH({name}) = 0 OR DAYOFMONTH({name}) > DAYOFMONTH(LAST_DAY({name}))"
+    ))
 }
 
 fn key_columns(mapping: &Mapping) -> impl Iterator<Item = usize> {
@@ -66,17 +75,23 @@ fn name(mapping: &Mapping, column: usize) -> String {
 /// The bytes of a column in HBase; `None` where its length is always small.
 fn length(mapping: &Mapping, column: usize) -> Option<String> {
     match mapping.schema.columns.get(column)?.column_type {
-        ColumnType::Text { .. } => Some(format!("LENGTH(CONVERT({} USING utf8mb4))", name(mapping, column))),
+        ColumnType::Text { .. } => {
+            Some(format!("IFNULL(LENGTH(CONVERT({} USING utf8mb4)), 0)", name(mapping, column)))
+        }
         ColumnType::VarBinary | ColumnType::Json | ColumnType::Geometry | ColumnType::Vector => {
-            Some(format!("LENGTH({})", name(mapping, column)))
+            Some(format!("IFNULL(LENGTH({}), 0)", name(mapping, column)))
         }
         _ => None,
     }
 }
 
 /// Numbers and zero bytes in a key take a little more than their length, so rows just below the limit are found too.
-fn long_keys(mapping: &Mapping) -> String {
-    let lengths: Vec<String> = key_columns(mapping).filter_map(|column| length(mapping, column)).collect();
+fn long_keys(mapping: &Mapping, target: &Target) -> String {
+    let order = mapping.order.filter(|_| target.ordered).map(|order| order.column);
+    let behind =
+        order.into_iter().chain(mapping.item.iter().copied()).filter(|_| target.layout == Layout::Tall);
+    let parts = mapping.key.iter().copied().chain(behind);
+    let lengths: Vec<String> = parts.filter_map(|column| length(mapping, column)).collect();
     format!("{} > {}", lengths.join(" + "), ROW_KEY_BYTES_MAX - 767)
 }
 
@@ -133,7 +148,7 @@ mod tests {
         let error = layout::item_write(&mapping, target, &row("x".repeat(12 << 20))).unwrap_err().to_string();
         for said in [
             "the row with followee_id = \"5\", follower_id = \"7\": a cell of it has 12582912 bytes",
-            "SELECT `followee_id`, `follower_id` FROM `s`.`t` WHERE LENGTH(CONVERT(`note` USING utf8mb4)) > ",
+            "SELECT `followee_id`, `follower_id` FROM `s`.`t` WHERE IFNULL(LENGTH(CONVERT(`note` USING utf8mb4)), 0) > ",
             "`tailfill recopy m --yes`",
         ] {
             assert!(error.contains(said), "{said} is not in {error}");
@@ -152,6 +167,6 @@ mod tests {
             error.contains("note = \"yyyy") && error.contains("... (33000 bytes): its row key has 33"),
             "{error}"
         );
-        assert!(error.contains("WHERE LENGTH(CONVERT(`note` USING utf8mb4)) > 32000"), "{error}");
+        assert!(error.contains("WHERE IFNULL(LENGTH(CONVERT(`note` USING utf8mb4)), 0) > 32000"), "{error}");
     }
 }

@@ -11,6 +11,9 @@ pub enum SourceError {
     /// The server is away, or a connection broke: passing.
     #[error("mysql at {address}: {reason}")]
     Unavailable { address: String, reason: String },
+    /// Another session keeps a table from being read: passing. `by` names it.
+    #[error("mysql at {address}: table {table} is locked by another session: {by}")]
+    Locked { address: String, table: TableName, by: String },
     /// The user or password was refused.
     #[error("mysql at {address} refused the login of {user}: {reason}")]
     LoginRefused { address: String, user: String, reason: String },
@@ -21,8 +24,8 @@ pub enum SourceError {
     #[error("{table}: {reason}")]
     Schema { table: TableName, reason: String, advice: String },
     /// A row that has no value for a column. `row` names it by its key columns.
-    #[error("{table}: column {column} of the row where {row} cannot be read{at}: {reason}")]
-    Unreadable { table: String, column: String, row: String, at: String, reason: String },
+    #[error("{table}: column {column} of the row where {row} cannot be read: {reason}")]
+    Unreadable { table: String, column: String, row: String, reason: String },
     /// In one read view, a scan shows a row that a look-up by its key does not find.
     #[error(
         "{table}: a scan shows a row where {row}, and a look-up by that key in the same read view finds none"
@@ -50,7 +53,7 @@ impl SourceError {
 
     pub fn disposition(&self) -> Disposition {
         match self {
-            SourceError::Unavailable { .. } => Disposition::Retry,
+            SourceError::Unavailable { .. } | SourceError::Locked { .. } => Disposition::Retry,
             SourceError::LoginRefused { .. }
             | SourceError::NotUnderstood { .. }
             | SourceError::Undecodable { .. }
@@ -63,7 +66,11 @@ impl SourceError {
 
     /// Whether somebody has locked what a statement needs (ER_LOCK_WAIT_TIMEOUT).
     pub fn is_lock_wait(&self) -> bool {
-        matches!(self, SourceError::Unavailable { reason, .. } if reason.ends_with("(error 1205)"))
+        match self {
+            SourceError::Locked { .. } => true,
+            SourceError::Unavailable { reason, .. } => reason.ends_with("(error 1205)"),
+            _ => false,
+        }
     }
 
     /// What the operator can do.
@@ -72,14 +79,17 @@ impl SourceError {
             SourceError::Unavailable { .. } => {
                 Some("is the server up, and host and port of source.url right?")
             }
+            SourceError::Locked { .. } => {
+                Some("UNLOCK TABLES in that session, or KILL it if nobody needs it any more")
+            }
             SourceError::LoginRefused { .. } => Some(
                 "check the user of source.url, its password (source.password_file or password_env), and from which \
                  hosts it may come; an account with REQUIRE SSL needs source.tls = \"required\"",
             ),
             SourceError::Refused { .. } => Some(advice::check()),
             SourceError::Unreadable { .. } => Some(
-                "SELECT the row in MySQL, and give the column a text that MySQL can convert to utf8mb4 and back; then run \
-                 again",
+                "give the column a text that MySQL can convert to utf8mb4 and back, or delete the row; then run the same \
+                 command again",
             ),
             SourceError::Undecodable { .. } => Some(advice::see_status()),
             SourceError::Contradiction { .. } => Some(

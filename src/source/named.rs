@@ -1,7 +1,7 @@
 //! A row named by its key columns, as what stands behind WHERE to find it.
 
 use crate::model::table::quote;
-use crate::model::{ColumnType, ColumnValue, TableSchema};
+use crate::model::{Column, ColumnType, ColumnValue, TableSchema};
 use std::fmt::Write;
 
 /// A key column of a row.
@@ -30,6 +30,21 @@ pub fn condition<'a>(schema: &TableSchema, cells: impl Iterator<Item = (usize, K
         };
     }
     sql
+}
+
+/// `; all such rows: SELECT ..` for a text column with bytes that are no text of its set, or not the only ones of their
+/// text; empty for other columns. `keys`: the columns to name rows by.
+pub fn all_like(schema: &TableSchema, keys: &[usize], column: usize) -> String {
+    let Some(Column { name, column_type: ColumnType::Text { charset, .. }, .. }) = schema.columns.get(column)
+    else {
+        return String::new();
+    };
+    let name = quote(name);
+    let condition = format!(
+        "CONVERT(CAST({name} AS BINARY) USING {charset}) IS NULL AND {name} IS NOT NULL OR \
+         CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) <> CAST({name} AS BINARY)"
+    );
+    format!("; all such rows: {}", schema.select(keys.iter().copied(), &condition))
 }
 
 fn literal(value: &ColumnValue<'_>) -> String {

@@ -145,3 +145,26 @@ async fn a_target_that_joins_must_be_empty() {
     let everything = ScanRange { limit: 9, ..ScanRange::default() };
     assert_eq!(bench.world.sink.scan_keys(MEMBER, &everything).await.expect("it reads").len(), 1);
 }
+
+/// A cell that HBase does not take.
+fn too_large(item: u64) -> tailfill::model::Row {
+    row(1, item, &"x".repeat(11 << 20))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_hbase_cannot_take_parks_the_last_target_too_and_the_tail_goes_on() {
+    let bench = Bench::opened().await;
+    bench.commit(vec![insert(&row(1, 1, "a"))]);
+    bench.catches_up().await;
+    bench.commit(vec![insert(&too_large(2))]);
+    bench.commit(vec![insert(&row(1, 3, "b"))]);
+    let last = bench.commit(vec![delete(&too_large(2))]);
+    let error = bench.fails().await;
+    assert!(matches!(&error, ProtocolError::Parked { .. }), "{error:?}");
+    assert_eq!(bench.checkpointed().await, crate::simulation::database::up_to(last));
+    let lives = lives(&bench).await;
+    let LifeCycle::Parked { reason } = &lives[0] else { panic!("{lives:?}") };
+    for said in ["a cell of it has 11534336 bytes", "all such rows: SELECT", "recopy", "the binlog at"] {
+        assert!(reason.contains(said), "{said:?} is not in {reason}");
+    }
+}

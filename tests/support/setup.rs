@@ -1,12 +1,13 @@
 //! A configuration of a test's own, and the program run with it as a user runs it.
 
 use super::mysql::{Database, mysql_port};
+use super::tailfill;
+use ::tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use mysql_async::prelude::Queryable;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 
 const FOLLOWS: &str = "CREATE TABLE follows (follower_id BIGINT UNSIGNED NOT NULL, followee_id BIGINT UNSIGNED \
      NOT NULL, created_at DATETIME(3) NOT NULL, note VARCHAR(20), PRIMARY KEY (followee_id, follower_id))";
@@ -114,6 +115,14 @@ salt_buckets = 4
         self.dir.path().join("tailfill.toml")
     }
 
+    /// In one step: another command may read it at this moment.
+    pub fn write_config(&self, config: &str) -> PathBuf {
+        let (path, new) = (self.config_path(), self.dir.path().join("tailfill.toml.new"));
+        let written = std::fs::write(&new, config).and_then(|()| std::fs::rename(&new, &path));
+        written.expect("the test's folder can be written");
+        path
+    }
+
     /// `tailfill ARGUMENTS -c CONFIG`, to its end.
     pub async fn tailfill(&self, arguments: &[&str]) -> Run {
         self.tailfill_with(&self.config, arguments).await
@@ -121,11 +130,8 @@ salt_buckets = 4
 
     /// The same with another configuration.
     pub async fn tailfill_with(&self, config: &str, arguments: &[&str]) -> Run {
-        // a run that is starting may be reading it
-        if std::fs::read_to_string(self.config_path()).ok().as_deref() != Some(config) {
-            std::fs::write(self.config_path(), config).expect("the folder can be written");
-        }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tailfill"));
+        self.write_config(config);
+        let mut command = Command::new(tailfill::program());
         command.args(arguments).arg("-c").arg(self.config_path()).env_remove("TAILFILL_LOG");
         command.env_remove("TAILFILL_FAILPOINTS").stdin(Stdio::null());
         let ran = tokio::task::spawn_blocking(move || {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const END_LIMIT: Duration = Duration::from_secs(600);
 
 /// The program under test: what Cargo has built, unless `TAILFILL_PROGRAM` names another file.
-fn program() -> OsString {
+pub fn program() -> OsString {
     std::env::var_os("TAILFILL_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tailfill").into())
 }
 

@@ -83,10 +83,10 @@ impl TablePlan {
         })
     }
 
-    /// The column of a row image that has no value, and the row, named by its key columns. `None`: all have one, or
-    /// the bytes are not those of such a row. `image` moves to the next one.
+    /// The column of a row image that has no value, the row, named by its key columns, and how to find all such rows
+    /// ([`named::all_like`]). `None`: all have one, or the bytes are not those of such a row. `image` moves to the next one.
     #[cold]
-    pub fn unreadable(&self, image: &mut Cursor<'_>) -> Option<(&str, String)> {
+    pub fn unreadable(&self, image: &mut Cursor<'_>) -> Option<(&str, String, String)> {
         let nulls = image.take(self.columns.len().div_ceil(8)).ok()?;
         let (mut fault, mut cells) = (None, Vec::new());
         for (i, column) in self.columns.iter().enumerate() {
@@ -105,7 +105,8 @@ impl TablePlan {
         }
         let column = self.schema.columns.get(fault?)?;
         let keys = cells.into_iter().filter(|(target, _)| self.keys.contains(target));
-        Some((&column.name, named::condition(&self.schema, keys)))
+        let row = named::condition(&self.schema, keys);
+        Some((&column.name, row, named::all_like(&self.schema, &self.keys, fault?)))
     }
 
     pub fn column_count(&self) -> usize {

@@ -78,7 +78,7 @@ impl RowsBlock {
             _ => None,
         });
         let reason = match named {
-            Some((column, row)) => format!("column {column} of the row where {row}: {error}"),
+            Some((column, row, all)) => format!("column {column} of the row where {row}: {error}{all}"),
             None => error.to_string(),
         };
         SourceError::Undecodable {

@@ -203,12 +203,12 @@ fn cannot_read(
         Some((*key, cell))
     });
     let (index, fault) = &faults[0];
+    let all = named::all_like(&table.schema, &table.keys, *index);
     SourceError::Unreadable {
         table: table.label(),
         column: table.schema.columns[*index].name.clone(),
         row: named::condition(&table.schema, cells),
-        at: String::new(),
-        reason: fault.error.to_string(),
+        reason: format!("{}{all}", fault.error),
     }
 }
 

@@ -6,6 +6,7 @@
 mod alters;
 mod columns;
 mod first_steps;
+mod rows;
 mod statements;
 mod tables;
 mod ways_out;
@@ -103,8 +104,7 @@ impl Copied {
 
     async fn start_with(&mut self, arguments: &[&str]) -> Tailfill {
         self.started += 1;
-        let (dir, config) = (self.setup.dir.path(), self.setup.dir.path().join("tailfill.toml"));
-        std::fs::write(&config, &self.setup.config).expect("the test's folder can be written");
+        let (dir, config) = (self.setup.dir.path(), self.setup.write_config(&self.setup.config));
         let run = Tailfill::start(dir, &format!("run{}", self.started), &config, arguments, &[]);
         until_so("the run to tail", async || self.status().await.is_some_and(|s| s["phase"] == "tailing"))
             .await;
