@@ -5,7 +5,9 @@
 //! whole tables (spellings and sizes of lists always; duplicates where a unique index proves that there are none, or where a
 //! run goes on), and without what is proved by the connections that they hold already.
 
+mod checkpoint;
 mod clocks;
+mod connections;
 mod copies;
 mod finding;
 mod hbase;
@@ -15,6 +17,7 @@ mod memcached;
 mod mysql;
 mod queries;
 mod report;
+mod rows;
 mod state;
 
 pub use hbase::RunId;
@@ -151,7 +154,10 @@ pub async fn against_table(
     let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
     let state = sink.describe(target.id).await?;
     let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
-    if run_id.is_some() && known.is_fresh(target) && state.has_families_of(target) {
+    let answers = hbase::look_for_answers(sink, target).await;
+    let disabled = answers.is_some();
+    findings.extend(answers);
+    if !disabled && run_id.is_some() && known.is_fresh(target) && state.has_families_of(target) {
         findings.push(hbase::look_for_rows(sink, target).await);
     }
     let mut objections = Objections::default();
@@ -188,6 +194,7 @@ async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &St
     findings.extend(copies::look(&followed, &fitting, known));
     findings.extend(left::look(&left, &source, known, scope.depth).await);
     findings.extend(look_at_server(&followed, &source, &fitting, scope, clock).await);
+    findings.extend(checkpoint::look(&source, config, known).await);
     findings
 }
 
@@ -221,6 +228,7 @@ async fn look_at_server(
     let server_id = config.source.server_id;
     let (server, mut findings) = mysql::look_at_settings(source, server_id).await;
     findings.extend(mysql::look_at_rest(source, server_id, &tables, start, depth).await);
+    findings.push(connections::look(source, config).await);
     let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), depth).await;
     findings.extend(of_mappings);
     if let (Some(facts), Some(logging)) = (&server.facts, &server.logging) {

@@ -1,5 +1,6 @@
 //! The composition root: builds the parts that a command needs, and does no work itself.
 
+mod alone;
 mod begun;
 mod by_history;
 mod check;
@@ -32,6 +33,31 @@ pub use verify::verify;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::Mapping;
+use crate::model::history::{History, Meaning};
+use crate::store::redb::{FILE_NAME, RedbStore};
+use crate::store::{Space, records};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The mappings with the types by which their rows are read, as the state has them; `None` where it does not know all of
+/// them (nothing was tailed yet), a run has it, or a mapping does not fit.
+pub async fn mappings_of_state(config: &Config) -> Option<Vec<Mapping>> {
+    if !config.state_dir.join(FILE_NAME).exists() {
+        return None;
+    }
+    let store = RedbStore::open_read_only(&config.state_dir).await.ok()?;
+    let mut schemas = BTreeMap::new();
+    for table in config.tables() {
+        let key = records::definitions_key(run::SOURCE, &table);
+        let history: Option<History> = records::read(&store, Space::Definitions, &key).await.ok()?;
+        let schema = history?.entries.iter().rev().find_map(|entry| match &entry.meaning {
+            Meaning::Defined(definition) => Some(definition.schema.clone()),
+            Meaning::Parked(_) => None,
+        })?;
+        schemas.insert(table, Arc::new(schema));
+    }
+    config.resolve(&schemas, &begun::of_store(&store).await.ok()?).ok()
+}
 
 /// The mappings with the types that the source has now, and the columns that their copies were begun with.
 ///

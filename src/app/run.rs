@@ -1,5 +1,6 @@
 //! `tailfill run`: composes the parts, minds the signals, shows the progress, says how it ended.
 
+use super::alone::Alone;
 use super::starting::Starting;
 use super::touched::TouchedFile;
 use super::{RunOptions, StartAt, begun, by_history, connect, display, output};
@@ -49,7 +50,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
         () = stop.cancelled() => return Ok(Exit::Interrupted),
         composed = compose(config, &options, &stop, &recopies) => composed?,
     };
-    let Composed { parts, pipeline_options, null, admin } = composed;
+    let Composed { parts, pipeline_options, null, admin, alone } = composed;
     let copying = pipeline_options.backfill;
     let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
     let display = tokio::spawn(display::show(parts.clone(), mappings, copying, done.clone()));
@@ -58,6 +59,9 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let _ = display.await; // a display that fails is no reason to fail the run
     if let Some(admin) = admin {
         admin.close().await;
+    }
+    if let Some(alone) = alone {
+        alone.end().await?;
     }
     let summary = Summary::of(&parts.progress, begin);
     if let Some(path) = &options.summary {
@@ -86,10 +90,13 @@ pub async fn recopy_alone(config: &Config, recopies: &Recopies) -> Result<bool, 
         () = stop.cancelled() => return Ok(false),
         composed = compose(config, &options, &stop, recopies) => composed?,
     };
-    let Composed { parts, pipeline_options, admin, .. } = composed;
+    let Composed { parts, pipeline_options, admin, alone, .. } = composed;
     let ended = pipeline::run_with(parts, pipeline_options, recopies.clone(), stop.clone()).await;
     if let Some(admin) = admin {
         admin.close().await;
+    }
+    if let Some(alone) = alone {
+        alone.end().await?;
     }
     Ok(ended? == Finished::CaughtUp)
 }
@@ -99,6 +106,7 @@ struct Composed {
     pipeline_options: pipeline::RunOptions,
     null: Option<Arc<NullSink>>,
     admin: Option<super::status::Serving>,
+    alone: Option<Alone>,
 }
 
 async fn compose(
@@ -125,7 +133,16 @@ async fn compose(
     let step = "MySQL: the definitions of the tables";
     let resolve = || by_history::resolve(config, &begun, &*store, recopies);
     let mut resolved = starting.step(step, resolve).await?;
+    let read = "MySQL: the tables to be readable";
+    starting.step(read, || readable(&resolved)).await?;
     let run_id = run_id(&*store).await?;
+    let alone = match options.dry_run {
+        true => None,
+        false => {
+            let begin = || Alone::begin(resolved.source.clone(), &run_id, config, stop.clone());
+            Some(starting.step("MySQL: another run to leave this state or server_id", begin).await?)
+        }
+    };
     let cohort = cohort(&resolved.mappings, options)?;
     let null = options.dry_run.then(|| Arc::new(NullSink::default()));
     let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
@@ -137,7 +154,16 @@ async fn compose(
             let accept = options.accept_unanswered;
             let (to, lock, state) = (&*sink, server.as_deref(), &*store);
             loop {
-                let gate = || super::check::gate(config, &resolved, to, lock, (state, recopies), accept);
+                let gate = || async {
+                    let looked =
+                        super::check::gate(config, &resolved, to, lock, (state, recopies), accept).await;
+                    match looked {
+                        Err(failure) if failure.exit == Exit::Failed => {
+                            readable(&resolved).await.and(Err(failure))
+                        }
+                        looked => looked,
+                    }
+                };
                 let Err(refused) = starting.step("the checks of the start", gate).await else { break };
                 // a table may have gone since its definition was read
                 let now = starting.step(step, resolve).await?;
@@ -177,7 +203,13 @@ async fn compose(
     let (tail, backfill) = options.parts.sides();
     let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
     let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
-    Ok(Composed { parts, pipeline_options, null, admin })
+    Ok(Composed { parts, pipeline_options, null, admin, alone })
+}
+
+/// Whether somebody keeps the tables from being read.
+async fn readable(resolved: &connect::Resolved) -> Result<(), Failure> {
+    let tables = resolved.mappings.iter().map(|mapping| &mapping.schema.name);
+    Ok(resolved.source.readable(tables).await?)
 }
 
 /// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;

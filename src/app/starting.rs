@@ -11,25 +11,30 @@ use tokio::time::{Instant, sleep, timeout};
 /// How soon it says what it waits for, and how often again.
 const SAY_AFTER: Duration = Duration::from_secs(1);
 const SAY_AGAIN: Duration = Duration::from_secs(10);
-/// How long a start waits for a table that somebody has locked.
-const LOCKED_FOR: Duration = Duration::from_secs(600);
 
 /// What a start is at.
 #[derive(Debug, Default)]
 pub struct Starting(Mutex<Vec<String>>);
 
 impl Starting {
-    /// Does one thing of a start; again while it fails because a table is locked.
+    /// Does one thing of a start; again as long as it fails because a table is locked.
     pub async fn step<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let begin = Instant::now();
+        let mut say_from = begin;
         loop {
             match self.once(what, begin, attempt()).await {
-                Err(failure) if is_locked(&failure) && begin.elapsed() < LOCKED_FOR => {
-                    self.show(format!("{what}: {}", failure.error));
-                    tracing::warn!("{what}: {}; tried again", failure.error);
+                Err(failure) if is_locked(&failure) => {
+                    let reason = format!("{what}: {}", failure.error);
+                    if Instant::now() >= say_from {
+                        let help = failure.help.unwrap_or_default();
+                        let seconds = begin.elapsed().as_secs();
+                        tracing::warn!(seconds, "the start waits for {reason}; {help}");
+                        say_from = Instant::now() + SAY_AGAIN;
+                    }
+                    self.show(reason);
                     sleep(SAY_AFTER).await;
                 }
                 ended => {

@@ -10,9 +10,16 @@ use crate::model::{Layout, Mapping, OrderKey, Target, Value};
 use crate::sink::encode::{self, Direction};
 use crate::sink::{SinkError, layout, wide};
 use std::fmt::Write as _;
+use std::path::Path;
 
-pub async fn key(config: &Config, args: KeyArgs) -> Result<Exit, Failure> {
-    let mapping = super::mapping(config, &args.mapping).await?;
+/// `config`: without a password, which is read only where MySQL has to be asked.
+pub async fn key(config: &Config, file: &Path, args: KeyArgs) -> Result<Exit, Failure> {
+    super::known_mapping(config, &args.mapping)?;
+    let known = crate::app::mappings_of_state(config).await.unwrap_or_default();
+    let mapping = match known.into_iter().find(|mapping| mapping.name == args.mapping) {
+        Some(mapping) => mapping,
+        None => super::mapping(&crate::config::load(file)?, &args.mapping).await?,
+    };
     super::print(&render(&mapping, &args)?)?;
     Ok(Exit::Done)
 }

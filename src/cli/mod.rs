@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
 fn execute(arguments: Arguments) -> Result<Exit, Failure> {
     log::start()?;
     let config = match arguments.command {
-        Command::Status(_) => config::load_without_password(&arguments.config)?,
+        Command::Status(_) | Command::Key(_) => config::load_without_password(&arguments.config)?,
         _ => config::load(&arguments.config)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,7 +62,7 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Verify(args) => verify::verify(&config, args).await,
             Command::Recopy(args) => recopy::recopy(&config, args).await,
             Command::Get(args) => get::get(&config, args).await,
-            Command::Key(args) => key::key(&config, args).await,
+            Command::Key(args) => key::key(&config, &arguments.config, args).await,
         }
     })
 }

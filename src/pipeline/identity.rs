@@ -11,9 +11,9 @@ use super::tail;
 use crate::advice;
 use crate::model::{Gtid, GtidSet, Witness};
 use crate::protocol::{ProtocolError, Recovered};
-use crate::source::{BinlogPlace, SourceError};
+use crate::source::{BinlogPlace, Source, SourceError};
 use crate::store::records::{self, SourceLostRecord};
-use crate::store::{Commit, Space, StoreError};
+use crate::store::{Commit, Space, Store, StoreError};
 
 const KEY: &[u8] = b"source_lost";
 
@@ -79,9 +79,17 @@ pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, Sto
 /// The same as a question.
 pub async fn look(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<Seen, SourceError> {
     tail::wait_until_contained(parts, wanted).await?;
+    compare(&*parts.source, sightings).await
+}
+
+/// Compares what the source says of each witness that it still has.
+///
+/// # Errors
+/// `PositionLost` where one is another transaction now.
+pub async fn compare(source: &dyn Source, sightings: &[Sighting]) -> Result<Seen, SourceError> {
     let mut seen = Seen::Unknown;
     for Sighting { witness, after } in sightings {
-        match parts.source.original_micros_after(after, &witness.gtid).await? {
+        match source.original_micros_after(after, &witness.gtid).await? {
             Some(now) if now == witness.original_micros => seen = Seen::Same,
             Some(now) => return Err(lost(another(witness, now))),
             None => {}
@@ -101,7 +109,8 @@ fn another(witness: &Witness, now: u64) -> String {
     )
 }
 
-fn lost(reason: String) -> SourceError {
+/// The source cannot be continued, and what to do.
+pub fn lost(reason: String) -> SourceError {
     SourceError::PositionLost { reason, advice: advice::transactions_lost() }
 }
 
@@ -125,7 +134,12 @@ pub async fn witness(parts: &Parts, gtids: &GtidSet) -> Result<Option<Witness>, 
 
 /// Why the source was found to be another one, if it was.
 pub async fn remembered(parts: &Parts) -> Result<Option<String>, StoreError> {
-    let record: Option<SourceLostRecord> = records::read(&*parts.store, Space::Meta, KEY).await?;
+    remembered_in(&*parts.store).await
+}
+
+/// The same in a state that no run has.
+pub async fn remembered_in(store: &dyn Store) -> Result<Option<String>, StoreError> {
+    let record: Option<SourceLostRecord> = records::read(store, Space::Meta, KEY).await?;
     Ok(record.and_then(|record| record.reason))
 }
 

@@ -23,7 +23,7 @@ pub mod fence;
 mod fitting;
 pub mod gap;
 pub mod holds;
-mod identity;
+pub mod identity;
 pub mod journaling;
 pub mod lag;
 pub mod life;

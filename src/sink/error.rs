@@ -12,6 +12,9 @@ pub enum SinkError {
     /// The table or family is not there.
     #[error("hbase table {table}, family {family}: {reason}")]
     Missing { table: String, family: String, reason: String },
+    /// The table is there and does not answer until it is enabled.
+    #[error("hbase table {table} is disabled")]
+    Disabled { table: String },
     /// The other side does not speak the configured protocol.
     #[error("hbase gateway {gateway}: {reason}")]
     WrongProtocol { gateway: String, reason: String },
@@ -29,7 +32,7 @@ pub enum SinkError {
 impl SinkError {
     pub fn disposition(&self) -> Disposition {
         match self {
-            SinkError::Unavailable { .. } => Disposition::Retry,
+            SinkError::Unavailable { .. } | SinkError::Disabled { .. } => Disposition::Retry,
             SinkError::Refused { .. } | SinkError::Unencodable { .. } => Disposition::Halt(Exit::Failed),
             SinkError::Missing { .. } | SinkError::ForeignTick { .. } | SinkError::WrongProtocol { .. } => {
                 Disposition::Halt(Exit::Refused)
@@ -51,10 +54,16 @@ impl SinkError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             SinkError::Unavailable { .. } => Some("is the Thrift gateway up, and hbase.gateways right?"),
+            SinkError::Missing { reason, .. } if reason.contains("namespace") => Some(
+                "in the HBase shell: create_namespace 'NAMESPACE' (what stands before the colon); then run `tailfill init`",
+            ),
             SinkError::Missing { .. } => Some(advice::init()),
-            SinkError::WrongProtocol { .. } => {
-                Some("set hbase.kind and hbase.transport as the gateway was started")
+            SinkError::Disabled { .. } => {
+                Some("in the HBase shell: enable 'TABLE'; then run the same command again")
             }
+            SinkError::WrongProtocol { .. } => Some(
+                "set hbase.kind and hbase.transport as the gateway was started; is the port in hbase.gateways its own?",
+            ),
             SinkError::Refused { .. } => Some("see the gateway's log"),
             SinkError::ForeignTick { .. } => Some(
                 "counts of another program or another run would be taken for ours: name another table, \

@@ -14,13 +14,16 @@ use std::sync::Arc;
 
 pub mod binlog;
 mod changes;
+pub mod claim;
 mod connection;
 pub mod error;
+pub mod facts_connections;
 pub mod facts_list;
 pub mod facts_logging;
 pub mod facts_table;
 pub mod json;
 pub mod json_diff;
+mod locked;
 pub mod mysql;
 mod named;
 pub mod names;

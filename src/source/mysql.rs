@@ -136,6 +136,14 @@ impl MysqlSource {
         scan::position_at(&self.session, file, offset).await
     }
 
+    /// Whether the binlog has everything behind `gtids`.
+    ///
+    /// # Errors
+    /// `PositionLost` where some of it is purged.
+    pub async fn still_has(&self, gtids: &GtidSet) -> Result<(), SourceError> {
+        self.session.still_has(gtids).await
+    }
+
     /// The end of the binlog: **ahead** of what SELECTs see, so never a place to start a backfill
     /// from; for the byte lag, and for showing what goes wrong when it is started from.
     pub async fn binlog_head(&self) -> Result<Position, SourceError> {
@@ -243,6 +251,24 @@ impl Definitions for MysqlSource {
 }
 
 impl Session {
+    /// Whether the binlog has everything behind `gtids`.
+    ///
+    /// # Errors
+    /// `PositionLost` where some of it is purged.
+    pub async fn still_has(&self, gtids: &GtidSet) -> Result<(), SourceError> {
+        let missing = self.gtid_set("SELECT @@GLOBAL.gtid_purged").await?.minus(gtids);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(SourceError::PositionLost {
+            reason: format!("the server has purged {} transactions after it ({missing})", missing.count()),
+            advice:
+                "use a server that still has them, or go on over the gap: `tailfill run --accept-gap` copies \
+                     everything again; binlog_expire_logs_seconds says how long they are kept"
+                    .into(),
+        })
+    }
+
     /// A new connection to the same server.
     ///
     /// # Errors

@@ -150,6 +150,14 @@ impl MysqlSource {
         Ok(missing)
     }
 
+    /// Whether this user may see everything that a change in statement format can touch: tables, triggers, views.
+    pub async fn sees_statements(&self) -> Result<bool, SourceError> {
+        let mut connection = self.session().open().await?;
+        let held = global_privileges(&mut connection).await?;
+        let holds = |privilege: &str| held.iter().any(|held| held == privilege || held == "ALL PRIVILEGES");
+        Ok(["SELECT", "TRIGGER"].into_iter().all(holds))
+    }
+
     /// The replicas that are connected under our `server_id`, other than ourselves.
     pub async fn replicas_with_our_id(&self) -> Result<Vec<Replica>, SourceError> {
         let session = self.session();
@@ -236,7 +244,11 @@ impl MysqlSource {
         self.session().binlog_end().await
     }
 
-    /// Whether a query has a row; `None` when the server stopped it for taking too long.
+    /// Whether a SELECT finds a row; `None` when the server stopped it for taking too long.
+    pub async fn finds(&self, select: &str) -> Result<Option<bool>, SourceError> {
+        self.found(&format!("{select} LIMIT 1")).await
+    }
+
     async fn found(&self, statement: &str) -> Result<Option<bool>, SourceError> {
         let mut connection = self.session().open().await?;
         match connection.rows_within("a look through the table", statement, PROOF_TIMEOUT).await {

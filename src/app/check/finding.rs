@@ -165,9 +165,9 @@ impl Rule {
     }
 }
 
-/// A check refuses, or fails because a server is away; nothing else comes of it.
+/// A check refuses, fails because a server is away, or finds that the source cannot be continued; nothing else comes of it.
 fn failure_exit(exit: Exit) -> Exit {
-    if exit == Exit::Failed { Exit::Failed } else { Exit::Refused }
+    if matches!(exit, Exit::Failed | Exit::Position) { exit } else { Exit::Refused }
 }
 
 #[cfg(test)]

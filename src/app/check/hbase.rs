@@ -13,7 +13,7 @@ use crate::model::{Target, TargetId};
 use crate::pipeline::life;
 use crate::sink::cells::COUNTS_FAMILY;
 use crate::sink::hbase::HbaseOptions;
-use crate::sink::{RUN_ATTRIBUTE, Sink, SinkError, TableState};
+use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,9 @@ pub async fn look(
             }
         };
         findings.extend(table(target, &state, purge, &known.run, stage));
-        if state.has_families_of(target) {
+        if let (true, Some(finding)) = (state.has_families_of(target), look_for_answers(sink, target).await) {
+            findings.push(finding);
+        } else if state.has_families_of(target) {
             if known.is_fresh(target) {
                 findings.push(look_for_rows(sink, target).await);
             }
@@ -164,6 +166,18 @@ pub fn table(
         }
     }
     findings
+}
+
+/// A table that is disabled says what it is, and nothing else. `None`: it is not.
+pub async fn look_for_answers(sink: &dyn Sink, target: &Target) -> Option<Finding> {
+    let range = ScanRange { limit: 1, ..ScanRange::default() };
+    match sink.scan_keys(target.id, &range).await {
+        Err(SinkError::Disabled { table }) => {
+            let advice = format!("in the HBase shell: enable '{table}'");
+            Some(rule(format!("{table} state"), "enabled").refusal("disabled", advice))
+        }
+        _ => None,
+    }
 }
 
 /// A counted target keeps its counts in a family of their own.

@@ -98,6 +98,9 @@ pub async fn look(
         if depth == Depth::All && has_text_key(mapping) {
             findings.push(look_for_spellings(source, mapping).await);
         }
+        if depth == Depth::All {
+            findings.extend(super::rows::look_for_dates(source, mapping).await);
+        }
     }
     (findings, rows)
 }

@@ -35,14 +35,10 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.level == level)
     }
 
-    /// A rule that is broken weighs more than a server that is away.
+    /// A rule that is broken weighs more than a position that is lost, and that more than a server that is away.
     pub fn exit(&self) -> Exit {
-        let asked = |exit| self.findings.iter().any(|finding| finding.exit == Some(exit));
-        match (asked(Exit::Refused), asked(Exit::Failed)) {
-            (true, _) => Exit::Refused,
-            (false, true) => Exit::Failed,
-            (false, false) => Exit::Done,
-        }
+        let asked = |exit: &Exit| self.findings.iter().any(|finding| finding.exit == Some(*exit));
+        [Exit::Refused, Exit::Position, Exit::Failed].into_iter().find(asked).unwrap_or(Exit::Done)
     }
 
     /// One JSON object: `refused`, `warnings`, `findings`.

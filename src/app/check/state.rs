@@ -10,6 +10,7 @@ use crate::config::units::print_size;
 use crate::config::{Begun, Config};
 use crate::failure::Failure;
 use crate::model::{Histories, LifeCycle, Mapping, Target};
+use crate::pipeline::identity;
 use crate::protocol::plan::Cohort;
 use crate::status::Status;
 use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord, MetaRecord};
@@ -30,6 +31,9 @@ pub struct Known {
     pub run: RunId,
     /// The columns that copies were begun with.
     pub begun: Begun,
+    pub checkpoint: Option<CheckpointRecord>,
+    /// Why the source was found to be another one.
+    pub source_lost: Option<String>,
     /// The lives of copies by mapping and `table/family`; empty where a run has the state.
     pub lives: BTreeMap<(String, String), LifeRecord>,
     /// The definitions of tables; empty where a run has the state.
@@ -39,16 +43,27 @@ pub struct Known {
 impl Known {
     /// A state of which nothing more is known.
     fn only(start: Start, run: RunId) -> Known {
-        Known { start, run, begun: Begun::default(), lives: BTreeMap::new(), histories: Histories::new() }
+        Known {
+            start,
+            run,
+            begun: Begun::default(),
+            checkpoint: None,
+            source_lost: None,
+            lives: BTreeMap::new(),
+            histories: Histories::new(),
+        }
     }
 
     /// What `store` says, which this process has.
     pub async fn of(store: &dyn Store) -> Result<Known, StoreError> {
         let id: Option<MetaRecord> = records::read(store, Space::Meta, RUN_ID).await?;
+        let checkpoint = checkpoint(store).await?;
         Ok(Known {
-            start: start(store).await?,
+            start: if checkpoint.is_some() { Start::Again } else { Start::First },
             run: id.map_or(RunId::NotYet, |record| RunId::Known(record.value)),
             begun: begun::of_store(store).await?,
+            checkpoint,
+            source_lost: identity::remembered_in(store).await?,
             lives: lives(store).await?,
             histories: records::histories(store, SOURCE).await?,
         })
@@ -68,6 +83,8 @@ impl Known {
             start: Start::Running,
             run: RunId::Known(status.state_id.clone()),
             begun: begun::of_status(status),
+            checkpoint: None,
+            source_lost: None,
             lives: lives.collect(),
             histories: Histories::new(),
         }
@@ -177,11 +194,9 @@ async fn read(config: &Config) -> Result<Known, StoreError> {
     Known::of(&store).await
 }
 
-/// Whether something was tailed with this state.
-pub async fn start(store: &dyn Store) -> Result<Start, StoreError> {
-    let checkpoint: Option<CheckpointRecord> =
-        records::read(store, Space::Checkpoint, SOURCE.as_bytes()).await?;
-    Ok(if checkpoint.is_some() { Start::Again } else { Start::First })
+/// Where a run goes on; `None`: nothing was tailed with this state yet.
+async fn checkpoint(store: &dyn Store) -> Result<Option<CheckpointRecord>, StoreError> {
+    records::read(store, Space::Checkpoint, SOURCE.as_bytes()).await
 }
 
 fn listen(address: SocketAddr, start: Start) -> Finding {

@@ -14,14 +14,13 @@ pub struct Subject<'a> {
 
 /// Exceptions that repeating does not mend, by their Java class. Everything else may pass:
 /// `canRetry` says nothing, it is true for a missing table too.
-const LASTING: [&str; 7] = [
+const LASTING: [&str; 6] = [
     "DoNotRetryIOException",
     "AccessDeniedException",
     "IllegalArgumentException",
     "InvalidFamilyOperationException",
     "TableExistsException",
     "TableNotDisabledException",
-    "TableNotEnabledException",
 ];
 
 /// The meaning of a TIOError.
@@ -29,6 +28,12 @@ pub fn refusal(gateway: &str, subject: &Subject<'_>, message: &str) -> SinkError
     if let Some(reason) = missing(subject, message) {
         let (table, family) = (subject.table.to_owned(), subject.family.to_owned());
         return SinkError::Missing { table, family, reason: reason.into() };
+    }
+    // of a batch the class, of other calls "TABLE is disabled."
+    if message.contains("TableNotEnabledException")
+        || message.contains(&format!("{} is disabled", subject.table))
+    {
+        return SinkError::Disabled { table: subject.table.to_owned() };
     }
     let reason = summary(message);
     let what = format!("{} (table {})", subject.what, subject.table);
@@ -152,6 +157,11 @@ mod tests {
         for message in missing {
             let error = refusal("g", &SUBJECT, message);
             assert!(matches!(error, SinkError::Missing { .. }), "{error}");
+        }
+        for message in
+            ["followers is disabled.", "org.apache.hadoop.hbase.TableNotEnabledException: followers"]
+        {
+            assert!(matches!(refusal("g", &SUBJECT, message), SinkError::Disabled { .. }), "{message}");
         }
         let away = "Failed 2 actions: followers: 2 times, servers with issues: host,1,2";
         assert!(matches!(refusal("g", &SUBJECT, away), SinkError::Unavailable { .. }));

@@ -223,17 +223,7 @@ impl MysqlStream {
         histories: &Histories,
     ) -> Result<MysqlStream, SourceError> {
         await_executed(&session, &from.gtids).await?;
-        let purged = session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
-        if !from.gtids.contains_set(&purged) {
-            let missing = purged.minus(&from.gtids);
-            return Err(SourceError::PositionLost {
-                reason: format!(
-                    "the server has purged {} transactions after it ({missing})",
-                    missing.count()
-                ),
-                advice: advice::purged(),
-            });
-        }
+        session.still_has(&from.gtids).await?;
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
         let events =

@@ -1,6 +1,7 @@
 //! The program against real servers, as a user would see it.
 
 pub mod advice;
+pub mod alone;
 pub mod clock;
 pub mod copy;
 pub mod counts;
@@ -16,6 +17,7 @@ pub mod kill;
 #[cfg(feature = "failpoints")]
 pub mod kill_points;
 pub mod lag;
+pub mod locked;
 pub mod memcached;
 pub mod modes;
 pub mod mysql;
@@ -25,6 +27,7 @@ pub mod recopy;
 pub mod refusals;
 pub mod replay;
 pub mod signals;
+pub mod slow;
 pub mod state;
 pub mod troubles;
 pub mod while_away;

@@ -82,3 +82,18 @@ async fn a_dry_run_reads_everything_and_writes_nothing() {
     scenario.catch_up().await;
     assert!(scenario.compare().await > 0);
 }
+
+/// Its types are in the state once something was tailed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_needs_no_database_and_no_password_once_a_run_was_there() {
+    let mut scenario = Scenario::new("key", &FOLLOWS).await.fill(3, 10).await;
+    scenario.init().await;
+    let before = scenario.run(&["key", "lists", "1", "2"]).await.expect_code(0);
+    scenario.catch_up().await;
+    let right = (scenario.settings.mysql_port, scenario.settings.source.clone());
+    scenario.settings.mysql_port = crate::support::setup::closed_port();
+    scenario.settings.source = "password_env = \"TAILFILL_NOT_SET\"".into();
+    let after = scenario.run(&["key", "lists", "1", "2"]).await.expect_code(0);
+    assert_eq!(before.out, after.out);
+    (scenario.settings.mysql_port, scenario.settings.source) = right;
+}

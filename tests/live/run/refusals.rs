@@ -3,6 +3,7 @@
 use crate::support::lists::{Cells, Form, Lists};
 use crate::support::own::Own;
 use crate::support::scenario::{Scenario, gateway};
+use crate::support::setup::Setup;
 use crate::support::shape::FOLLOWS;
 use crate::support::shell;
 use mysql_async::prelude::Queryable;
@@ -130,6 +131,28 @@ async fn a_configuration_that_is_no_toml_or_has_unknown_keys_is_a_usage_error() 
             run.ended().await.expect_code(2).says(&words);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_disabled_and_a_namespace_that_is_missing_are_called_so() {
+    let scenario = Scenario::new("disabled", &FOLLOWS).await.fill(3, 10).await;
+    scenario.init().await;
+    let table = scenario.table(0);
+    shell::run(&format!("disable '{table}'")).await;
+    refused(&scenario, 3, &["disabled", &format!("enable '{table}'")]).await;
+    shell::run(&format!("enable '{table}'")).await;
+    scenario.catch_up().await;
+    // also once the copy has begun
+    shell::run(&format!("disable '{table}'")).await;
+    refused(&scenario, 3, &["disabled", &format!("enable '{table}'")]).await;
+    shell::run(&format!("enable '{table}'")).await;
+    scenario.catch_up().await;
+
+    let mut setup = Setup::create("nonamespace").await;
+    let (here, there) = (format!("table = \"{}\"\nsalt", setup.table), "table = \"tf_nowhere:t\"\nsalt");
+    setup.with(&here, there);
+    let said = ["tf_nowhere:t", "the namespace does not exist", "create_namespace"];
+    setup.tailfill(&["init"]).await.code(3).says(&said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

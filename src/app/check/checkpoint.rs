@@ -1,0 +1,59 @@
+//! Whether a run could go on from the checkpoint, and would be alone: what a run asks when it begins.
+
+use super::finding::{Finding, Group, Rule};
+use super::hbase::RunId;
+use super::mysql::Start;
+use super::state::Known;
+use crate::app::alone;
+use crate::config::Config;
+use crate::pipeline::identity::{self, Sighting};
+use crate::source::{MysqlSource, Source, SourceError, claim};
+
+fn rule(name: &str, expected: &str) -> Rule {
+    Rule::new(Group::Mysql, name, expected)
+}
+
+pub async fn look(source: &MysqlSource, config: &Config, known: &Known) -> Vec<Finding> {
+    if known.start == Start::Running {
+        return Vec::new();
+    }
+    let mut findings = vec![look_for_others(source, config, known).await];
+    if let Some(checkpoint) = &known.checkpoint {
+        let rule = rule("checkpoint", "the source can be continued from it");
+        findings.push(match continued(source, known).await {
+            Ok(()) => rule.ok(checkpoint.position.to_string()),
+            Err(error) => rule.failed(error),
+        });
+    }
+    findings
+}
+
+async fn look_for_others(source: &MysqlSource, config: &Config, known: &Known) -> Finding {
+    let rule = rule("other runs", "none works with this state or server_id");
+    let id = match &known.run {
+        RunId::Known(id) => id.as_str(),
+        RunId::NotYet | RunId::InUse => "",
+    };
+    match source.claimed(&claim::names(id, config.source.server_id)).await {
+        Ok(None) => rule.ok("none"),
+        Ok(Some(held)) => rule.refusal(alone::sentence(&held), alone::ADVICE),
+        Err(error) => rule.unknown(error),
+    }
+}
+
+async fn continued(source: &MysqlSource, known: &Known) -> Result<(), SourceError> {
+    let Some(checkpoint) = &known.checkpoint else { return Ok(()) };
+    if let Some(reason) = &known.source_lost {
+        return Err(identity::lost(reason.clone()));
+    }
+    let wanted = &checkpoint.position.gtids;
+    let missing = wanted.minus(&source.executed().await?);
+    if !missing.is_empty() {
+        let reason = format!("the source has not committed {missing}, which tailfill has read from it");
+        return Err(identity::lost(reason));
+    }
+    source.still_has(wanted).await?;
+    let sightings: Vec<Sighting> = checkpoint.witness.iter().cloned().map(Sighting::anywhere).collect();
+    identity::compare(source, &sightings).await?;
+    Ok(())
+}
