@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 /// How bytes pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Way {
     Stuck(u64),
     /// A little at a time.
     Slow,
+    /// So many bytes a second, over all connections and both directions.
+    Rate(u32),
 }
 
 /// What happens to one reply, once; then its connection is closed. The request went through.
@@ -48,6 +50,8 @@ struct State {
     way: watch::Sender<Way>,
     resets: watch::Sender<()>,
     bite: AtomicU8,
+    /// Held by who takes its time at a limited rate.
+    line: Mutex<()>,
     connections: AtomicU64,
     /// Pieces of data and connections that a fault has met.
     hits: AtomicU64,
@@ -75,6 +79,7 @@ impl Proxy {
             way: watch::Sender::new(Way::Open),
             resets: watch::Sender::new(()),
             bite: AtomicU8::new(Bite::None as u8),
+            line: Mutex::default(),
             connections: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             replies: AtomicU64::new(0),
@@ -154,7 +159,7 @@ impl Connection {
         let is_held = match way {
             Way::BlackHole => true,
             Way::Stuck(last) => self.number <= last,
-            Way::Open | Way::Slow => false,
+            Way::Open | Way::Slow | Way::Rate(_) => false,
         };
         is_held && self.is_met()
     }
@@ -254,7 +259,12 @@ async fn forward(
             bitten.notify_one();
             return std::future::pending().await;
         }
-        let slow = *way.borrow_and_update() == Way::Slow && connection.is_met();
+        let now = *way.borrow_and_update();
+        if let Way::Rate(bytes_a_second) = now {
+            let _in_line = connection.state.line.lock().await;
+            tokio::time::sleep(Duration::from_secs_f64(read as f64 / f64::from(bytes_a_second))).await;
+        }
+        let slow = now == Way::Slow && connection.is_met();
         let written =
             if slow { write_slowly(&mut to, data, connection).await } else { to.write_all(data).await };
         if written.is_err() {
