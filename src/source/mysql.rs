@@ -262,10 +262,7 @@ impl Session {
         }
         Err(SourceError::PositionLost {
             reason: format!("the server has purged {} transactions after it ({missing})", missing.count()),
-            advice:
-                "use a server that still has them, or go on over the gap: `tailfill run --accept-gap` copies \
-                     everything again; binlog_expire_logs_seconds says how long they are kept"
-                    .into(),
+            advice: crate::advice::purged(),
         })
     }
 

@@ -95,7 +95,8 @@ async fn a_purged_position_is_refused_with_its_own_exit_code() {
     let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
     scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
     let said = ["cannot be continued from this position", "purged", "help:", "--accept-gap"];
-    scenario.run(&["check"]).await.expect_code(5).says(&[said[0], said[1], said[3]]);
+    let check = scenario.run(&["check"]).await.expect_code(5);
+    assert!([said[0], said[1], said[3]].iter().all(|word| check.out.contains(word)), "{}", check.out);
     scenario.run(&["run"]).await.expect_code(5).says(&said);
     scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
     // the file is gone, too
@@ -121,7 +122,8 @@ async fn a_source_that_began_its_numbering_again_is_refused_at_every_start_until
     begun_again(&mut scenario, 120).await;
     let said = ["cannot be continued from this position", "began its numbering again", "--accept-gap"];
     for _ in 0..2 {
-        scenario.run(&["check"]).await.expect_code(5).says(&said);
+        let check = scenario.run(&["check"]).await.expect_code(5);
+        assert!(said.iter().all(|word| check.out.contains(word)), "{}", check.out);
         scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
     }
     // the proof is purged by and by, and what was found out stays
