@@ -2,7 +2,6 @@
 //! on, the SELECT in the message finds the row, and once that is gone the command in the message brings the target back.
 
 use super::Copied;
-use crate::support::mysql::mysql_port;
 use crate::support::wait::until_so;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
@@ -61,7 +60,7 @@ enum Met {
 
 async fn parks_and_comes_back(case: &Case, met: Met) {
     let name = format!("{}{}", case.name, if met == Met::ByTheCopy { "c" } else { "t" });
-    let mut copied = Copied::with(mysql_port(), &name, |setup| {
+    let mut copied = Copied::with(&name, |setup| {
         setup.with(DATE, case.order);
     })
     .await;
