@@ -91,6 +91,8 @@ switches! {
     journal_after_send = "journal-after-send";
     /// An address that a batch passes through gets no delete, whatever was there before.
     passed_through_dropped = "passed-through-dropped";
+    /// A wide row counts as written once some of its cells are.
+    cells_taken_for_rows = "cells-taken-for-rows";
     /// Chunks count as done before their rows are written (I8).
     chunk_done_before_write = "chunk-done-before-write";
     /// Delete markers may be purged at any time (I7).
@@ -151,4 +153,6 @@ switches! {
     wire_not_checked = "wire-not-checked";
     /// An ALTER of a mapped column changes no bytes of rows that are there.
     bytes_not_compared = "bytes-not-compared";
+    /// An older position is taken without a look at what changed the tables since.
+    nothing_looked_for_before = "nothing-looked-for-before";
 }

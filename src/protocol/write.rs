@@ -5,7 +5,7 @@
 use super::ListWrites;
 use super::journal::Journaled;
 use crate::error::Disposition;
-use crate::failpoints::{KillPoint, kill_at};
+use crate::failpoints::{Failpoints, KillPoint, kill_at};
 use crate::lock::Held;
 use crate::model::{TargetId, Tick};
 use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
@@ -115,7 +115,7 @@ pub async fn send(
 fn whole<'a>(writes: &[PackedWrite<'a>], sent: usize) -> Option<PackedWrite<'a>> {
     let (sent, left) = writes.split_at(sent);
     let place = |write: &PackedWrite<'a>| (write.row, write.tick);
-    let next = left.first().map(place);
+    let next = left.first().map(place).filter(|_| !Failpoints::default().cells_taken_for_rows());
     sent.iter().rev().find(|write| Some(place(write)) != next).copied()
 }
 
@@ -219,5 +219,36 @@ fn too_late(rows: usize) -> SinkError {
     SinkError::Unavailable {
         gateway: "(any)".into(),
         reason: format!("{rows} rows were not taken before the lease of their lists ran out"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::PackedRows;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_row_of_which_some_cells_were_not_sent_is_not_whole() {
+        let cell = |row: &'static [u8], tick, name: &'static [u8]| RowWrite {
+            row: Bytes::from_static(row),
+            tick: Tick(tick),
+            delete_family: false,
+            puts: vec![(Bytes::from_static(name), Bytes::new())],
+            delete_columns: Vec::new(),
+        };
+        let cells = [
+            cell(b"a", 1, b"x"),
+            cell(b"a", 1, b"y"),
+            cell(b"a", 2, b"x"),
+            cell(b"b", 2, b"x"),
+            cell(b"b", 2, b"y"),
+        ];
+        let packed = PackedRows::of(&cells);
+        let writes = packed.writes();
+        let whole = |sent| whole(&writes, sent).map(|last| (last.row, last.tick.0));
+        let all: Vec<_> = (0..=writes.len()).map(whole).collect();
+        let (a1, a2, b2) = (Some((&b"a"[..], 1)), Some((&b"a"[..], 2)), Some((&b"b"[..], 2)));
+        assert_eq!(all, [None, None, a1, a2, a2, b2]);
     }
 }

@@ -59,6 +59,11 @@ impl Bench {
         Bench::with(Some(Wide { counted: true, segment: None }))
     }
 
+    /// The same with a wide target that is not counted: a row a list.
+    pub fn with_wide_rows() -> Bench {
+        Bench::with(Some(Wide { counted: false, segment: None }))
+    }
+
     /// Servers whose source is a binlog in bytes, possibly with a counted target.
     pub fn in_bytes(counted: bool) -> Bench {
         let wide = counted.then_some(Wide { counted, segment: None });

@@ -193,3 +193,17 @@ async fn what_was_acknowledged_before_the_deadline_is_not_sent_again() {
     // part of one small call at each later deadline at most
     assert!(again.count() < 1_200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wide_row_of_which_some_cells_were_acknowledged_before_the_deadline_is_sent_again() {
+    let mut bench = Bench::with_wide_rows();
+    bench.catches_up().await;
+    (bench.settings.batch_rows, bench.settings.retry_for) = (8_000, Duration::from_secs(120));
+    bench.settings.writes_at_once = 1;
+    for list in 0..8 {
+        bench.commit((0..300).map(|item| insert(&row(list, item, "wide"))).collect());
+    }
+    bench.gateway.takes_rows(100);
+    bench.catches_up().await;
+    bench.assert_equal().await;
+}
