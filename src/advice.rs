@@ -138,7 +138,7 @@ pub fn adopt_alone() -> &'static str {
 
 /// A row that has no form in HBase.
 ///
-/// Performed by `live::text::a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row`.
+/// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
 pub fn row_refused(mapping: &str) -> String {
     format!("mend or delete it in MySQL, then `{}`", recopy(mapping))
 }
@@ -245,6 +245,13 @@ pub fn init() -> &'static str {
     "run `tailfill init`"
 }
 
+/// An HBase table in a namespace that is not there.
+///
+/// Performed by `live::run::refusals::a_table_that_is_disabled_and_a_namespace_that_is_missing_are_called_so`.
+pub fn create_namespace() -> &'static str {
+    "in the HBase shell: create_namespace 'NAMESPACE' (what stands before the colon); then run `tailfill init`"
+}
+
 /// A state that is not there.
 ///
 /// Performed by `live::run::advice::first_steps::a_run_before_init_says_to_run_it`.
@@ -338,7 +345,7 @@ pub fn cut_anew() -> &'static str {
 
 /// A row that has no form in HBase, where its mapping is not known.
 ///
-/// Performed by `live::text::a_second_code_in_a_key_stops_the_copy_and_the_tail_with_the_row`.
+/// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
 pub fn mend_row() -> &'static str {
     "mend or delete the row in MySQL, then copy its mapping again (`tailfill status` says how)"
 }

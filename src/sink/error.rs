@@ -54,9 +54,9 @@ impl SinkError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             SinkError::Unavailable { .. } => Some("is the Thrift gateway up, and hbase.gateways right?"),
-            SinkError::Missing { reason, .. } if reason.contains("namespace") => Some(
-                "in the HBase shell: create_namespace 'NAMESPACE' (what stands before the colon); then run `tailfill init`",
-            ),
+            SinkError::Missing { reason, .. } if reason.contains("namespace") => {
+                Some(advice::create_namespace())
+            }
             SinkError::Missing { .. } => Some(advice::init()),
             SinkError::Disabled { .. } => {
                 Some("in the HBase shell: enable 'TABLE'; then run the same command again")
