@@ -141,12 +141,23 @@ impl Followed {
         StreamEvent::Parked { table, parking: Box::new(parking) }
     }
 
+    /// Every table that is not left out.
+    pub fn tables(&self) -> Vec<TableId> {
+        self.registry.tables().iter().map(|table| table.id).filter(|table| !self.is_parked(*table)).collect()
+    }
+
     pub fn name(&self, table: TableId) -> String {
         self.registry.get(table).map(|table| table.schema.name.to_string()).unwrap_or_default()
     }
 
-    fn is_parked(&self, table: TableId) -> bool {
+    pub fn is_parked(&self, table: TableId) -> bool {
         matches!(self.standings[usize::from(table.0)], Standing::Parked)
+    }
+
+    /// The followed table that the data of a TABLE_MAP event names, whether its rows are left out or not.
+    pub fn named(&self, data: &[u8]) -> Result<Option<TableId>, Fault> {
+        let head = TableMapHead::parse(data)?;
+        Ok(self.registry.find(head.schema, head.table).map(|registered| registered.id))
     }
 
     /// What a table id stands for; `None`: its table map was not read.

@@ -3,7 +3,7 @@
 //! `stream` asks for it and bounds every wait; `transaction` is the pure state machine that turns
 //! events into transactions and refuses what it does not know (I9), `followed` what it knows of tables;
 //! `table_map`, `plan` and `decode` read row images; `statement` says what a statement can touch,
-//! `untouched` whether a change in statement format is harmless; `proof` finds out which definition
+//! `prepared` what XA transactions change, `untouched` whether a change in statement format is harmless; `proof` finds out which definition
 //! holds, both by a look `ahead`; `crc` proves that an event arrived whole.
 
 pub mod ahead;
@@ -17,6 +17,7 @@ pub mod fault;
 pub mod followed;
 pub mod guard;
 pub mod plan;
+pub mod prepared;
 pub mod proof;
 pub mod redefine;
 pub mod rows;

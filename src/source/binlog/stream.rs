@@ -3,8 +3,9 @@
 use super::crc::{self, Integrity};
 use super::fault::Fault;
 use super::followed::Redefined;
+use super::prepared;
 use super::proof::{self, Strictness};
-use super::transaction::{Ask, Next, Transactions};
+use super::transaction::{Ask, Next, Transactions, XaCommit};
 use super::untouched;
 use crate::advice;
 use crate::failpoints::Failpoints;
@@ -245,13 +246,14 @@ impl MysqlStream {
         };
         match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
             Next::Ask(ask) => self.answer(*ask).await,
+            Next::ReadBack(commit) => self.read_back(*commit).await,
             next => Ok(self.take(next)),
         }
     }
 
     fn take(&mut self, next: Next) -> Option<StreamEvent> {
         match next {
-            Next::Nothing | Next::Ask(_) => None,
+            Next::Nothing | Next::Ask(_) | Next::ReadBack(_) => None,
             Next::Report(event) => Some(event),
             Next::Redefined(redefined) => {
                 let what = format!(
@@ -262,6 +264,13 @@ impl MysqlStream {
                 Some(StreamEvent::Waits { what })
             }
         }
+    }
+
+    /// Finds out what an XA COMMIT changes.
+    async fn read_back(&mut self, commit: XaCommit) -> Result<Option<StreamEvent>, SourceError> {
+        let undecided = prepared::read_back(&self.session, &commit.gtid).await?;
+        let next = self.transactions.read_back(commit, undecided).map_err(|fault| self.fault(fault))?;
+        Ok(self.take(next))
     }
 
     /// Finds out whether a change in statement format is harmless.

@@ -13,6 +13,7 @@ use super::fault::{DAMAGED, Fault, RECOPY, REPORT};
 use super::followed::{Followed, Judged, Known, Redefined, Refusal};
 use super::guard::guarded;
 use super::plan::{DUMMY_TABLE_ID, RowsHead, RowsKind};
+use super::prepared::{Decided, Prepared, Undecided, is_one_phase};
 use super::rows::RowsBlock;
 use super::statement::{self, Dialect, Question, Statement};
 use crate::failpoints::Failpoints;
@@ -23,13 +24,9 @@ use crate::source::registry::Registry;
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, GtidEvent};
-use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// Undecided XA transactions of other tables.
-const PREPARED_MAX: usize = 100_000;
 
 /// What the stream has to do after an event. What [`Transactions::next_report`] has comes first.
 #[derive(Debug)]
@@ -41,6 +38,8 @@ pub enum Next {
     Redefined(Box<Redefined>),
     /// Ask the server, and hand the answer to [`Transactions::answered`].
     Ask(Box<Ask>),
+    /// Read back which XA transactions are undecided at this XA COMMIT, for [`Transactions::read_back`].
+    ReadBack(Box<XaCommit>),
 }
 
 /// A change in statement format that may be harmless.
@@ -50,6 +49,13 @@ pub struct Ask {
     pub question: Question,
     definition: Box<statement::Definition>,
     ends: bool,
+}
+
+/// An XA COMMIT whose PREPARE this stream has not read.
+#[derive(Debug)]
+pub struct XaCommit {
+    pub gtid: Gtid,
+    xid: String,
 }
 
 #[derive(Debug)]
@@ -79,8 +85,7 @@ pub struct Transactions {
     place: BinlogPlace,
     /// Bytes of a compressed payload that have not come out of it yet.
     payload_left: u64,
-    /// XA transactions that were prepared in this stream without rows of ours.
-    prepared: FxHashSet<String>,
+    prepared: Prepared,
     reports: VecDeque<StreamEvent>,
 }
 
@@ -101,7 +106,7 @@ impl Transactions {
             state: State::Between,
             place: BinlogPlace::default(),
             payload_left: 0,
-            prepared: FxHashSet::default(),
+            prepared: Prepared::default(),
             reports,
         }
     }
@@ -128,6 +133,9 @@ impl Transactions {
 
     /// Leaves the rows of a table out from here on.
     fn park(&mut self, refusal: Refusal) {
+        if self.followed.is_parked(refusal.table) {
+            return;
+        }
         let (State::Opened(gtid) | State::Inside(Transaction { gtid, .. })) = &self.state else { return };
         let parking = Parking {
             what: refusal.what,
@@ -272,10 +280,10 @@ impl Transactions {
                 Ok(Next::Nothing)
             }
             Statement::XaRollback(xid) => {
-                self.prepared.remove(&xid);
+                self.prepared.roll_back(&xid);
                 self.end()
             }
-            Statement::XaCommit(xid) => self.xa_commit(&xid),
+            Statement::XaCommit(xid) => self.xa_commit(xid),
             Statement::Other(definition) => {
                 let opens = first && definition.opens_transaction();
                 if opens {
@@ -344,26 +352,55 @@ impl Transactions {
     }
 
     fn xa_prepare(&mut self, event: &Event) -> Result<Next, Fault> {
-        let one_phase = Cursor::new(event.data()).u8()? != 0;
-        if let State::Inside(Transaction { xa: Some(xid), .. }) = &self.state
-            && !one_phase
-        {
-            if self.prepared.len() >= PREPARED_MAX {
-                return Err(Fault::new("too many undecided XA transactions", "see XA RECOVER at the source"));
-            }
-            self.prepared.insert(xid.clone());
+        let State::Inside(Transaction { xa: Some(xid), touched, .. }) = &mut self.state else {
+            return self.end();
+        };
+        let (xid, touched) = (std::mem::take(xid), std::mem::take(touched));
+        match is_one_phase(event) {
+            true => self.park_decided(&touched),
+            false => self.prepared.prepare(xid, touched),
         }
         self.end()
     }
 
-    fn xa_commit(&mut self, xid: &str) -> Result<Next, Fault> {
-        if self.prepared.remove(xid) {
-            return self.end();
+    fn xa_commit(&mut self, xid: String) -> Result<Next, Fault> {
+        match self.prepared.commit(&xid) {
+            Decided::Rows(touched) => self.park_decided(&touched),
+            Decided::ReadBack if Failpoints::default().xa_commit_trusted() => {}
+            Decided::ReadBack => {
+                let State::Opened(gtid) = &self.state else { return Err(no_gtid()) };
+                return Ok(Next::ReadBack(Box::new(XaCommit { gtid: gtid.clone(), xid })));
+            }
+            Decided::Unknown => self.park_undecided(),
         }
-        Err(Fault::new(
-            "an XA transaction commits whose prepare was not read: it may hold rows of a mapped table",
-            "start from a position before its XA PREPARE; before a first start, let XA RECOVER be empty",
-        ))
+        self.end()
+    }
+
+    /// Goes on after [`Next::ReadBack`], with what the binlog says.
+    pub fn read_back(&mut self, commit: XaCommit, undecided: Undecided) -> Result<Next, Fault> {
+        self.prepared.read_back(undecided);
+        self.xa_commit(commit.xid)
+    }
+
+    fn park_decided(&mut self, touched: &[TableId]) {
+        for table in touched {
+            let reason = format!(
+                "an XA transaction changed rows of {}: XA on mapped tables is not supported, let the application use \
+                 plain transactions",
+                self.followed.name(*table)
+            );
+            self.park(Refusal { table: *table, what: "XA COMMIT".into(), reason });
+        }
+    }
+
+    fn park_undecided(&mut self) {
+        for table in self.followed.tables() {
+            let reason = format!(
+                "an XA transaction may have changed rows of {}: the binlog has its XA PREPARE no longer",
+                self.followed.name(table)
+            );
+            self.park(Refusal { table, what: "XA COMMIT".into(), reason });
+        }
     }
 
     /// A transaction that mixes InnoDB with a table that cannot roll back is logged with a ROLLBACK.
@@ -403,6 +440,12 @@ impl Transactions {
     }
 
     fn table_map(&mut self, event: &Event) -> Result<Next, Fault> {
+        if let State::Inside(Transaction { xa: Some(_), touched, .. }) = &mut self.state
+            && let Some(table) = self.followed.named(event.data())?
+            && !touched.contains(&table)
+        {
+            touched.push(table); // also of a parked table: a re-copy may come before the XA COMMIT
+        }
         if let Some(refusal) = self.followed.table_map(event.data())? {
             self.park(refusal);
         }
@@ -430,12 +473,7 @@ impl Transactions {
         }
         let State::Inside(transaction) = &mut self.state else { return Err(no_gtid()) };
         if transaction.xa.is_some() {
-            let reason = format!(
-                "an XA transaction writes to {table}: XA on mapped tables is not supported, let the application use plain \
-                 transactions"
-            );
-            self.park(Refusal { table: plan.table, what: "XA".into(), reason });
-            return Ok(Next::Nothing);
+            return Ok(Next::Nothing); // they are judged when it is decided
         }
         if !transaction.touched.contains(&plan.table) {
             transaction.touched.push(plan.table);

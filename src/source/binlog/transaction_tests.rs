@@ -158,3 +158,55 @@ fn a_change_in_statement_format_parks_unless_it_is_proven_to_be_harmless() {
         "nobody knows what it did to b"
     );
 }
+
+/// The beginning of a transaction.
+fn begin(transactions: &mut Transactions, number: u8) {
+    let mut gtid = vec![0; 17];
+    gtid.extend([number, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    transactions.apply(event(GTID, &gtid)).expect("a transaction may begin");
+}
+
+fn query(transactions: &mut Transactions, statement: &str) -> Next {
+    let data = [&[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, b'a', 0][..], statement.as_bytes()].concat();
+    transactions.apply(event(QUERY, &data)).expect("it is a statement")
+}
+
+/// Prepares a transaction with rows of the followed table.
+fn prepares(transactions: &mut Transactions) {
+    begin(transactions, 1);
+    query(transactions, "XA START X'61',X'',1");
+    let TableName { schema, table } = schema().name;
+    transactions.apply(event(TABLE_MAP, &table_map(&schema, &table))).expect("a table map");
+    query(transactions, "XA END X'61',X'',1");
+    transactions.apply(event(XA_PREPARE, &[0; 20])).expect("it is prepared");
+}
+
+fn commits(transactions: &mut Transactions) -> Next {
+    begin(transactions, 2);
+    query(transactions, "XA COMMIT X'61',X'',1")
+}
+
+fn is_parked(transactions: &mut Transactions) -> bool {
+    let mut reports = std::iter::from_fn(|| transactions.next_report());
+    reports.any(|report| matches!(report, StreamEvent::Parked { .. }))
+}
+
+#[test]
+fn an_xa_transaction_counts_at_its_commit() {
+    let mut decided = transactions();
+    prepares(&mut decided);
+    assert!(!is_parked(&mut decided), "a ROLLBACK may follow");
+    assert!(matches!(commits(&mut decided), Next::Nothing));
+    assert!(is_parked(&mut decided));
+}
+
+#[test]
+fn an_xa_transaction_that_another_connection_has_read_is_read_back() {
+    for (touched, parks) in [(Some(vec![TableId(0)]), true), (Some(vec![]), false), (None, true)] {
+        let mut later = transactions();
+        let Next::ReadBack(commit) = commits(&mut later) else { panic!("nobody knows what it changes") };
+        let found = touched.clone().map(|touched| (commit.xid.clone(), touched)).into_iter().collect();
+        later.read_back(*commit, found).expect("it goes on");
+        assert_eq!(is_parked(&mut later), parks, "{touched:?}");
+    }
+}

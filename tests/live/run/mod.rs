@@ -32,4 +32,5 @@ pub mod state;
 pub mod troubles;
 pub mod while_away;
 pub mod window;
+pub mod xa;
 pub mod zombies;

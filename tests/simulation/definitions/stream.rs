@@ -92,6 +92,7 @@ impl BytesStream {
             Next::Redefined(redefined) => self.redefined = Some(redefined),
             Next::Nothing => {}
             Next::Ask(ask) => panic!("no change is in statement format: {ask:?}"),
+            Next::ReadBack(commit) => panic!("no transaction is an XA transaction: {commit:?}"),
         }
         Ok(None)
     }
