@@ -152,5 +152,6 @@ fn may_fail_for(world: &World, reason: &str) -> bool {
     let refused = reason.contains("refused") && world.profile.refusals;
     // a definition that it has proven could not be noted
     let lost = reason.contains("as the test asked") && world.profile.store_trouble > 0;
-    stopped || parked || refused || lost
+    let taken_over = reason.contains("in use by another tailfill");
+    stopped || parked || refused || lost || taken_over
 }

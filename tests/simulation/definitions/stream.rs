@@ -71,10 +71,9 @@ impl BytesStream {
             Some(statement) => writer.query("social", &statement.text),
             None => encode(&mut writer, &state.layout_of(number), &written, &world),
         }
-        let is_of_before = *state.layout_of(number) != *state.present_layout();
         drop(state);
         self.events = writer.into_events().into();
-        self.truth.begins(number, written, is_of_before);
+        self.truth.begins(number, written);
         true
     }
 
