@@ -88,7 +88,7 @@ fn table_plan() -> TablePlan {
         columns,
         names: None,
         unsigned: vec![None; 4],
-        binary: vec![None; 4],
+        collations: vec![None; 4],
         labels: vec![None; 4],
     };
     let (schema, charsets) = (Arc::new(schema()), Default::default());

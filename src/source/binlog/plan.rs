@@ -2,13 +2,13 @@
 
 use super::cursor::{Cursor, Truncated};
 use super::decode::{DecodeError, Decoder, prefixed};
+use super::fits::{kind_fits, places_fit};
 use super::table_map::{TableMap, WireColumn, wire};
-use crate::failpoints::Failpoints;
-use crate::model::{Column, ColumnType, ColumnValue, Definition, TableId, TableSchema};
+use crate::model::{ColumnType, ColumnValue, Definition, TableId, TableSchema};
 use crate::source::json::{Json, JsonError};
 use crate::source::json_diff::apply;
 use crate::source::named::{self, KeyCell};
-use crate::source::text::{Charset, Charsets};
+use crate::source::text::Charsets;
 use std::sync::Arc;
 
 /// Decodes row images of one table id.
@@ -38,7 +38,7 @@ pub enum Mismatch {
     #[error("column {0} is not there, or changed its type")]
     Column(String),
     #[error("column {column} is {binlog} in the binlog")]
-    Kind { column: String, binlog: &'static str },
+    Kind { column: String, binlog: String },
     #[error("column {column} has the character set {charset}, which is not supported")]
     Charset { column: String, charset: String },
 }
@@ -169,8 +169,8 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
     let at = at.ok_or_else(gone)?;
     let wire = *map.columns.get(at).ok_or_else(gone)?;
     let schema = &input.present.schema;
-    let present = schema.column_index(&wanted.name).map(|i| &schema.columns[i]);
-    let column_type = present.map_or(&wanted.column_type, |column| &column.column_type);
+    let present = schema.column_index(&wanted.name).map_or(wanted, |i| &schema.columns[i]);
+    let column_type = &present.column_type;
     let charset = match column_type {
         ColumnType::Text { charset, .. } => {
             let found = input
@@ -182,56 +182,8 @@ fn decoder_for(map: &TableMap, input: &PlanInput<'_>, used: usize) -> Result<(us
         _ => None,
     };
     let decoder = Decoder::new(wire, column_type, charset).ok_or_else(gone)?;
-    kind_fits(map, at, &wanted.name, column_type)?;
+    kind_fits(map, at, present)?;
     Ok((at, decoder))
-}
-
-/// Whether every column may stand where the definition has it: one that does not tells of an order that is another.
-fn places_fit(map: &TableMap, present: &[Column]) -> Result<(), Mismatch> {
-    if Failpoints::default().wire_not_checked() {
-        return Ok(());
-    }
-    for (at, column) in present.iter().enumerate() {
-        let charset = Some(Charset::Utf8);
-        if Decoder::new(map.columns[at], &column.column_type, charset).is_none() {
-            return Err(Mismatch::Column(column.name.clone()));
-        }
-        kind_fits(map, at, &column.name, &column.column_type)?;
-    }
-    Ok(())
-}
-
-/// What the server says of a column beyond its wire type.
-fn kind_fits(map: &TableMap, at: usize, name: &str, column_type: &ColumnType) -> Result<(), Mismatch> {
-    if Failpoints::default().wire_not_checked() {
-        return Ok(());
-    }
-    let other = |binlog| Mismatch::Kind { column: name.to_owned(), binlog };
-    match (column_type, map.unsigned[at], map.binary[at]) {
-        (ColumnType::Integer { unsigned: false, .. }, Some(true), _) => return Err(other("unsigned")),
-        (ColumnType::Integer { unsigned: true, .. }, Some(false), _) => return Err(other("signed")),
-        (ColumnType::Text { .. }, _, Some(true)) => return Err(other("without a character set")),
-        (ColumnType::Binary { .. } | ColumnType::VarBinary, _, Some(false)) => {
-            return Err(other("text"));
-        }
-        _ => {}
-    }
-    let (ColumnType::Enum { labels } | ColumnType::Set { labels }, Some(logged)) =
-        (column_type, &map.labels[at])
-    else {
-        return Ok(());
-    };
-    if may_be_labels(labels, logged) { Ok(()) } else { Err(other("of other labels")) }
-}
-
-/// Whether labels may be those that a table map has in the bytes of their character set: compared are their number, and
-/// those that are ASCII on both sides. A zero byte is a part of a wider character, as in utf16.
-fn may_be_labels(labels: &[String], logged: &[Vec<u8>]) -> bool {
-    let is_ascii = |bytes: &[u8]| bytes.is_ascii() && !bytes.contains(&0);
-    let is_other = |(ours, logged): (&String, &Vec<u8>)| {
-        is_ascii(ours.as_bytes()) && is_ascii(logged) && ours.as_bytes() != logged.as_slice()
-    };
-    labels.len() == logged.len() && !labels.iter().zip(logged).any(is_other)
 }
 
 /// Reads the next change of a PARTIAL_UPDATE_ROWS event (`binlog_row_value_options = PARTIAL_JSON`):
@@ -338,22 +290,5 @@ pub fn next_change<'a>(
             plan.row(cursor, after)
         }
         RowsKind::PartialUpdate => partial_change(plan, cursor, before, after),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_compared_where_their_bytes_say_what_they_are() {
-        let may_be = |ours: &[&str], logged: &[&[u8]]| {
-            let ours: Vec<String> = ours.iter().map(|label| (*label).to_owned()).collect();
-            may_be_labels(&ours, &logged.iter().map(|label| label.to_vec()).collect::<Vec<_>>())
-        };
-        assert!(may_be(&["a", "größe"], &[b"a", b"gr\xF6\xDFe"]));
-        assert!(!may_be(&["a", "b"], &[b"b", b"a"]) && !may_be(&["a"], &[b"a", b"b"]));
-        // utf16, utf16le, utf32
-        assert!(may_be(&["a", "b", "c"], &[b"\0a", b"b\0", b"\0\0\0c"]));
     }
 }

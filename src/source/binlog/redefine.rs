@@ -4,7 +4,6 @@ use super::statement::{ColumnClause, may_be};
 use crate::failpoints::Failpoints;
 use crate::model::{Column, ColumnType, Definition};
 use crate::source::names::NameCase;
-use std::collections::BTreeSet;
 
 /// Says why not, if not: whether the rows that are there still have, in the columns `used`, the bytes that they had
 /// `before`. `clauses` is what the statement in between did to columns.
@@ -37,7 +36,7 @@ pub fn keeps_bytes(
 fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Result<(), String> {
     let of = |definition: &Definition| {
         let mut all = definition.generated.iter();
-        all.find(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+        all.find(|(name, _)| NameCase::Ignored.same(name, &column.name))
             .map(|(_, expression)| expression.clone())
     };
     if of(before) == of(now) {
@@ -48,23 +47,27 @@ fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Re
 
 /// A unique index over mapped columns may be what proves that two rows never have one address.
 fn same_proof(used: &[&str], before: &Definition, now: &Definition) -> Result<(), String> {
-    let keys = |definition: &Definition| -> BTreeSet<BTreeSet<String>> {
-        let name = |i: &usize| definition.schema.columns.get(*i).map(|column| column.name.to_lowercase());
-        let all = definition.schema.unique_keys.iter();
-        all.map(|key| key.iter().filter_map(name).collect()).collect()
-    };
-    let (left, is_used) =
-        (keys(now), |name: &String| used.iter().any(|used| used.eq_ignore_ascii_case(name)));
-    for gone in keys(before).iter().filter(|key| key.iter().all(is_used)) {
-        if !left.iter().any(|key| key.is_subset(gone)) {
-            let columns: Vec<&str> = gone.iter().map(String::as_str).collect();
+    let left = unique_keys(now);
+    for gone in unique_keys(before).iter().filter(|key| key.iter().all(|name| is_among(used, name))) {
+        if !left.iter().any(|key| key.iter().all(|name| is_among(gone, name))) {
             return Err(format!(
                 "the unique index of {} is gone: two rows may have one address",
-                columns.join(", ")
+                gone.join(", ")
             ));
         }
     }
     Ok(())
+}
+
+/// The columns of each unique key.
+fn unique_keys(definition: &Definition) -> Vec<Vec<&str>> {
+    let name = |i: &usize| definition.schema.columns.get(*i).map(|column| column.name.as_str());
+    definition.schema.unique_keys.iter().map(|key| key.iter().filter_map(name).collect()).collect()
+}
+
+/// Names of columns are compared without their case, in every script.
+fn is_among(names: &[&str], name: &str) -> bool {
+    names.iter().any(|other| NameCase::Ignored.same(other, name))
 }
 
 fn new_cascade(before: &Definition, now: &Definition) -> Result<(), String> {
@@ -85,7 +88,7 @@ fn touches(clause: &ColumnClause, column: &Column) -> Result<(), String> {
         ColumnClause::Rename { from, to } if is(from) != is(to) => {
             Err(format!("the mapped column {} was renamed", column.name))
         }
-        ColumnClause::Cascades => Err("a foreign key with CASCADE or SET changes its rows".into()),
+        // of a foreign key with CASCADE or SET the definition after it says whether the server logs what it changes
         _ => Ok(()),
     }
 }
@@ -178,5 +181,39 @@ mod tests {
         assert!(check(same(), &[ColumnClause::AddOrDrop(vec!["x".into()])]));
         assert!(!check(same(), &[ColumnClause::AddOrDrop(vec!["NOTE".into()])]));
         assert!(!check(same(), &[ColumnClause::Rename { from: "state".into(), to: "x".into() }]));
+    }
+
+    #[test]
+    fn a_unique_index_is_missed_in_every_script() {
+        let note = |name| column(name, text(), "varchar(10)");
+        let with =
+            |name, unique_keys| Definition::of(TableSchema { unique_keys, ..schema(vec![note(name)]) });
+        let before = with("GRÖSSE", vec![vec![0]]);
+        let check = |now: Definition| keeps_bytes(&["größe", "grösse"], &before, &now, &[]);
+        assert!(check(with("grösse", vec![vec![0]])).is_ok());
+        assert!(check(with("GRÖSSE", vec![])).unwrap_err().contains("unique index"));
+    }
+
+    #[test]
+    fn a_cascade_parks_where_the_server_does_not_log_it() {
+        let columns = || schema(vec![column("note", text(), "varchar(10)")]);
+        let (before, mut now) = (Definition::of(columns()), Definition::of(columns()));
+        let clauses = [ColumnClause::Cascades, ColumnClause::AddOrDrop(vec!["x".into()])];
+        assert_eq!(keeps_bytes(&["note"], &before, &now, &clauses), Ok(()));
+        now.unlogged.insert("fk".into());
+        assert!(keeps_bytes(&["note"], &before, &now, &clauses).unwrap_err().contains("fk"));
+    }
+
+    #[test]
+    fn a_column_that_is_generated_in_another_way_parks() {
+        let columns = || schema(vec![column("note", text(), "varchar(10)")]);
+        let with = |expression: &str| {
+            let mut definition = Definition::of(columns());
+            definition.generated.insert("Note".into(), expression.into());
+            definition
+        };
+        assert!(keeps_bytes(&["note"], &with("a + 1"), &with("a + 1"), &[]).is_ok());
+        assert!(keeps_bytes(&["note"], &with("a + 1"), &with("a + 2"), &[]).is_err());
+        assert!(keeps_bytes(&["note"], &with("a + 1"), &Definition::of(columns()), &[]).is_err());
     }
 }

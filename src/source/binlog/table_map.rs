@@ -50,8 +50,8 @@ pub struct TableMap {
     pub names: Option<Vec<String>>,
     /// By column: whether a number is unsigned; `None` where it is no number, or the server does not say.
     pub unsigned: Vec<Option<bool>>,
-    /// By column: whether a string column holds bytes without a character set; `None` where it is no such column.
-    pub binary: Vec<Option<bool>>,
+    /// By column: the number of a string column's collation; `None` where it is no such column.
+    pub collations: Vec<Option<u64>>,
     /// By column: the labels of ENUM and SET, in the bytes of their character set (`binlog_row_metadata = FULL`).
     pub labels: Vec<Option<Vec<Vec<u8>>>>,
 }
@@ -112,7 +112,7 @@ impl<'a> TableMapHead<'a> {
             schema: text(self.schema)?,
             table: text(self.table)?,
             unsigned: vec![None; count],
-            binary: vec![None; count],
+            collations: vec![None; count],
             labels: vec![None; count],
             columns,
             names: None,
@@ -156,7 +156,7 @@ mod field {
 }
 
 /// The collation of columns without a character set.
-const BINARY: u64 = 63;
+pub const BINARY: u64 = 63;
 
 impl TableMap {
     /// Reads what the server says of columns beyond their wire types.
@@ -200,17 +200,17 @@ impl TableMap {
         use wire::*;
         let strings = self.of_kind(|kind| matches!(kind, STRING | VAR_STRING | VARCHAR | BLOB));
         if by_default {
-            let most = value.lenenc()? == BINARY;
-            strings.iter().for_each(|column| self.binary[*column] = Some(most));
+            let most = value.lenenc()?;
+            strings.iter().for_each(|column| self.collations[*column] = Some(most));
             while !value.is_empty() {
                 let place = usize::try_from(value.lenenc()?).map_err(|_| Truncated)?;
                 let column = *strings.get(place).ok_or(Truncated)?;
-                self.binary[column] = Some(value.lenenc()? == BINARY);
+                self.collations[column] = Some(value.lenenc()?);
             }
             return Ok(());
         }
         for column in strings {
-            self.binary[column] = Some(value.lenenc()? == BINARY);
+            self.collations[column] = Some(value.lenenc()?);
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ mod tests {
         data.extend([0, 0]);
         data.extend([2, 5, 0xFC, 255, 0, 8, 63]);
         let map = TableMapHead::parse(&data).unwrap().complete().unwrap();
-        assert_eq!(map.binary, [[Some(false); 8].as_slice(), &[Some(true)]].concat());
+        assert_eq!(map.collations, [[Some(255); 8].as_slice(), &[Some(BINARY)]].concat());
     }
 
     #[test]
