@@ -64,6 +64,7 @@ kinds! {
     Recreated = "tables created again",
     ReadByPlaces = "transactions in bytes, without names of columns",
     ReadByNames = "transactions in bytes, with names of columns",
+    ReadBehind = "transactions that were read when the table had another definition already",
     ParkedByStatement = "tables whose rows were left out from somewhere on",
     LeftOutRows = "transactions of which rows were left out",
     ReadAgain = "tables whose rows were read again",

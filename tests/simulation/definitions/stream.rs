@@ -71,9 +71,10 @@ impl BytesStream {
             Some(statement) => writer.query("social", &statement.text),
             None => encode(&mut writer, &state.layout_of(number), &written, &world),
         }
+        let is_of_before = *state.layout_of(number) != *state.present_layout();
         drop(state);
         self.events = writer.into_events().into();
-        self.truth.begins(number, written);
+        self.truth.begins(number, written, is_of_before);
         true
     }
 
@@ -178,14 +179,18 @@ impl ChangeStream for BytesStream {
             if let Some(redefined) = self.redefined.take() {
                 self.redefine(redefined).await?;
             }
-            let report = match self.transactions.next_report() {
-                Some(report) => Some(report),
-                None => self.advance().await?,
-            };
+            let mut report = self.transactions.next_report();
+            if report.is_none() && !self.events.is_empty() {
+                report = self.advance().await?;
+                // what it makes is reported before the next transaction begins
+                if report.is_none() {
+                    continue;
+                }
+            }
             if let Some(event) = report {
                 return Ok(self.truth.holds_against(event, self.place()));
             }
-            if !self.events.is_empty() || self.redefined.is_some() || self.read_on() {
+            if self.read_on() {
                 continue;
             }
             world.dice.pause(1, 25).await;

@@ -17,6 +17,8 @@ struct Open {
     number: u64,
     written: Arc<Vec<RowChange>>,
     reported: usize,
+    /// The table has another definition by now.
+    is_of_before: bool,
 }
 
 impl Truth {
@@ -24,8 +26,8 @@ impl Truth {
         Truth { process: process.clone(), open: None }
     }
 
-    pub fn begins(&mut self, number: u64, written: Arc<Vec<RowChange>>) {
-        self.open = Some(Open { number, written, reported: 0 });
+    pub fn begins(&mut self, number: u64, written: Arc<Vec<RowChange>>, is_of_before: bool) {
+        self.open = Some(Open { number, written, reported: 0, is_of_before });
     }
 
     /// Gives the event back, at its place of the server's binlog.
@@ -96,6 +98,8 @@ impl Truth {
         if open.reported < open.written.len() || self.process.parked_at().is_some() {
             world.tally(Thrown::LeftOutRows, 1);
             world.books().leaves_out(open.number);
+        } else if open.is_of_before {
+            world.tally(Thrown::ReadBehind, 1);
         }
         let kind = if world.profile.full_metadata { Thrown::ReadByNames } else { Thrown::ReadByPlaces };
         world.tally(kind, 1);
