@@ -69,7 +69,7 @@ impl BytesStream {
         writer.gtid(database::gtid(number).origin.uuid, number, micros);
         match state.statement(number) {
             Some(statement) => writer.query("social", &statement.text),
-            None => encode(&mut writer, &state.layout_of(number), &written, &world),
+            None => encode(&mut writer, state.layout_of(number), &written, &world),
         }
         let is_of_before = *state.layout_of(number) != *state.present_layout();
         drop(state);
