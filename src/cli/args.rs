@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Arguments {
-    /// The configuration; config/example.toml explains every key
+    /// The configuration file; config/example.toml explains every key
     #[arg(short, long, value_name = "FILE", default_value = "tailfill.toml", global = true)]
     pub config: PathBuf,
     #[command(subcommand)]
@@ -15,30 +15,35 @@ pub struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-KEY and ITEM: a plain value for one column (42, bob, 2024-01-31), a JSON array for several ([7,\"eu\"]),
-binary as 0x...
+KEY and ITEM: for one column, the plain value (42, bob, 2024-01-31); for several columns, a JSON array
+([7,\"eu\"]); for binary, 0x...
 
-TAILFILL_LOG sets what is logged to standard error (debug, tailfill=trace, ...; info by default).
+TAILFILL_LOG sets what tailfill logs to standard error (debug, tailfill=trace, ...; default: info).
 
-Exit codes: 0 done; 1 failed (a server away, a password refused, a mapping parked); 2 usage or
-configuration; 3 refused by a check or gate; 4 verification found differences; 5 the source cannot
-be continued from this position; 130 interrupted (cleanly: checkpointed).";
+Exit codes:
+    0  done
+    1  failed: for example a server is away, a password is wrong, or a mapping is parked
+    2  the command line or the configuration is wrong
+    3  refused by a check, or verify could not judge
+    4  MySQL and HBase differ
+    5  MySQL cannot continue from this position
+  130  interrupted, and checkpointed";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Checks every setting, grant and assumption: expected, actual, what to do
+    /// Tests every setting, grant and assumption, and says what to change
     Check(CheckArgs),
-    /// Creates or checks the HBase tables and the state; safe to repeat
+    /// Creates or checks the HBase tables and the state; you can repeat it
     Init(InitArgs),
-    /// Tails the binlog and copies history, until stopped
+    /// Tails the binlog and copies existing rows, until you stop it
     Run(RunArgs),
-    /// Shows what a running tailfill does, how far it is, and why it waits
+    /// Shows what a run does, how far it is, and what it waits for
     Status(StatusArgs),
-    /// Compares MySQL and HBase while both are written to
+    /// Compares MySQL and HBase, also while the application writes
     Verify(VerifyArgs),
-    /// Copies lists again: mends what differs from MySQL, in both directions
+    /// Compares lists in both directions and writes what differs; brings back parked targets
     Recopy(RecopyArgs),
-    /// Reads a list, or what is asked of it, from MySQL, HBase or both
+    /// Shows a list, or the answer to a query, from MySQL, HBase or both
     Get(GetArgs),
     /// Prints the bytes of a list's or an item's keys; writes nothing
     Key(KeyArgs),
@@ -46,10 +51,10 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// One JSON document instead of a table
+    /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Warn of queries that no target answers, instead of refusing them
+    /// Only warn if no target answers a query, instead of refusing
     #[arg(long)]
     pub accept_unanswered: bool,
 }
@@ -59,39 +64,39 @@ pub struct InitArgs {
     /// Take over HBase tables that another run created
     #[arg(long)]
     pub adopt: bool,
-    /// Warn of queries that no target answers, instead of refusing them
+    /// Only warn if no target answers a query, instead of refusing
     #[arg(long)]
     pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Only tail the binlog; copy no history
+    /// Only tail the binlog; copy no existing rows
     #[arg(long, conflicts_with = "backfill_only")]
     pub tail_only: bool,
-    /// Only copy history
+    /// Only copy existing rows
     #[arg(long)]
     pub backfill_only: bool,
-    /// Where the tail begins: FILE:OFFSET, a GTID set, now, or earliest [default: the checkpoint, else now]
+    /// Begin the tail here: FILE:OFFSET, a GTID set, now, or earliest [default: the checkpoint, else now]
     #[arg(long, value_name = "POSITION")]
     pub from: Option<String>,
-    /// End once every chunk is copied and the checkpoint has caught up
+    /// End when every chunk is copied and the checkpoint has caught up
     #[arg(long, value_name = "WHEN")]
     pub until: Option<Until>,
-    /// Move these lists only: KEYs, separated by commas, or the option repeated; MAPPING=KEY when the
+    /// Move these lists only: KEYs with commas between them, or the option repeated; MAPPING=KEY if the
     /// configuration has several mappings
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
-    /// Go on where the source cannot be continued from the checkpoint: everything is copied again
+    /// Continue although MySQL cannot continue from the checkpoint; the run copies everything again
     #[arg(long, conflicts_with_all = ["from", "only", "backfill_only", "dry_run"])]
     pub accept_gap: bool,
-    /// Read and count, write nothing
+    /// Read and count; write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Write what the run did to this file, as one flat JSON object
+    /// Write a summary of the run to this file, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
-    /// Warn of queries that no target answers, instead of refusing them
+    /// Only warn if no target answers a query, instead of refusing
     #[arg(long)]
     pub accept_unanswered: bool,
 }
@@ -103,26 +108,26 @@ pub enum Until {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// One JSON document instead of text; with --watch one a line
+    /// Print one JSON document instead of text; with --watch one on each line
     #[arg(long)]
     pub json: bool,
-    /// Every second, until the run ends or Ctrl-C
+    /// Print again every second, until the run ends or you press Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Every row of every mapping (the default)
+    /// Compare every row of every mapping (the default)
     #[arg(long)]
     pub full: bool,
-    /// Say what a re-copy of the lists that differ would touch; with --yes do it, and compare again
+    /// List what a re-copy of the lists that differ would change; with --yes change it, and compare again
     #[arg(long)]
     pub repair: bool,
-    /// With --repair: touch HBase
+    /// With --repair: write to HBase
     #[arg(long, requires = "repair")]
     pub yes: bool,
-    /// One JSON document instead of a table; with --repair several, one a line
+    /// Print one JSON document instead of a table; with --repair several, one on each line
     #[arg(long)]
     pub json: bool,
 }
@@ -131,16 +136,16 @@ pub struct VerifyArgs {
 pub struct RecopyArgs {
     /// The mapping's name
     pub mapping: String,
-    /// The lists [default: all of the mapping, those that only HBase has, and targets that are parked]
+    /// The lists [default: the whole mapping, with lists that only HBase has and parked targets]
     #[arg(value_name = "KEY", allow_negative_numbers = true)]
     pub keys: Vec<String>,
-    /// Only say what would be touched (the default)
+    /// Only list what would change (the default)
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
-    /// Touch HBase
+    /// Write to HBase
     #[arg(long)]
     pub yes: bool,
-    /// One JSON document instead of text
+    /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -154,21 +159,21 @@ pub struct GetArgs {
     pub key: String,
     #[command(flatten)]
     pub what: WhatArgs,
-    /// Who answers
+    /// The side that answers
     #[arg(long, value_name = "SIDE", default_value = "both")]
     pub from: Side,
-    /// Answer from this HBase table, whether or not another target of the mapping does better
+    /// Answer from this HBase table, even if another target of the mapping is better
     #[arg(long, value_name = "TABLE")]
     pub target: Option<String>,
-    /// Say how HBase answers, and how many calls, rows and cells were read
+    /// Show how HBase answers, and how many calls, rows and cells tailfill read
     #[arg(long)]
     pub stats: bool,
-    /// One JSON document instead of a table
+    /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
 }
 
-/// What is asked of the list [default: its latest 20 items, or first 20 without an order]
+/// The question about the list [default: its latest 20 items, or first 20 without an order]
 #[derive(Debug, Args)]
 pub struct WhatArgs {
     /// The first N items
@@ -182,14 +187,14 @@ pub struct WhatArgs {
     /// The number of items
     #[arg(long, conflicts_with_all = ["has", "query"])]
     pub count: bool,
-    /// Whether it has this item
+    /// Whether the list has this item
     #[arg(long, value_name = "ITEM", allow_hyphen_values = true)]
     pub has: Option<String>,
-    /// What a [[mapping.query]] of the configuration asks; one of kind "has" takes --has ITEM
+    /// The answer to this [[mapping.query]] of the configuration; kind "has" also needs --has ITEM
     #[arg(long, value_name = "NAME")]
     pub query: Option<String>,
     /// With a query of kind "page": the items behind this place, a JSON array of order value and item
-    /// (of the item alone where the mapping has no order) [default: from the beginning]
+    /// (the item alone if the mapping has no order) [default: from the beginning]
     #[arg(long, value_name = "PLACE", requires = "query", allow_hyphen_values = true)]
     pub after: Option<String>,
 }
