@@ -6,14 +6,34 @@
 use super::checker::Kind;
 use super::runs::{Report, play};
 use super::seeds::story;
+use super::world::World;
 use tailfill::failpoints::{Failpoints, Switches};
 
 /// Plays seeds until one shows what must be found.
 fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&Report) -> Option<String>) {
+    must_be_found_in(0..budget, name, switches, finds);
+}
+
+/// The same in worlds whose table changes its definition.
+fn misreads(name: &str, switches: Switches) {
+    let seeds = (0..1_000).filter(|seed| World::drawn(*seed).1.statements > 0);
+    must_be_found_in(seeds, name, switches, rows_that_are_misread);
+}
+
+fn rows_that_are_misread(report: &Report) -> Option<String> {
+    report.violations.iter().find(|violation| violation.contains("by another definition")).cloned()
+}
+
+fn must_be_found_in(
+    seeds: impl Iterator<Item = u64>,
+    name: &str,
+    switches: Switches,
+    finds: fn(&Report) -> Option<String>,
+) {
     let failpoints = Failpoints::new(switches);
-    let reports = (0..budget).map(|seed| play(seed, failpoints, false));
+    let reports = seeds.map(|seed| play(seed, failpoints, false));
     let found = reports.filter_map(|report| finds(&report).map(|what| (report, what))).next();
-    let Some((report, what)) = found else { panic!("{name}: not found within {budget} seeds") };
+    let Some((report, what)) = found else { panic!("{name}: not found") };
     println!("{name}: found after {} seeds: {what}", report.seed + 1);
     if std::env::var_os("TAILFILL_STORY").is_some() {
         println!("{}", story(&report, failpoints));
@@ -108,4 +128,19 @@ fn a_recopy_inside_the_horizon_misses_what_lands_late() {
 fn delete_markers_that_are_purged_early_lose_a_delete() {
     let switches = Switches { purge_delay_not_asked: true, ..Switches::default() };
     must_be_found("markers purged early", switches, 200, a_lost_delete);
+}
+
+#[test]
+fn rows_that_are_read_by_the_definition_of_now_are_misread() {
+    misreads("the definition of now", Switches { definition_of_now: true, ..Switches::default() });
+}
+
+#[test]
+fn rows_are_misread_by_a_definition_that_is_not_proven() {
+    misreads("no proof", Switches { definition_not_proven: true, ..Switches::default() });
+}
+
+#[test]
+fn rows_are_misread_where_a_restart_forgets_a_parking() {
+    misreads("a parking that is forgotten", Switches { parking_forgotten: true, ..Switches::default() });
 }

@@ -49,11 +49,11 @@ fn followed(before: &Layout, dice: &Dice) -> Statement {
             Some(clause) => (Thrown::ColumnDropped, clause),
             None => (Thrown::ColumnAdded, after.add(dice)),
         },
-        6..8 => match after.drop(dice) {
+        6 => match after.drop(dice) {
             Some(clause) => (Thrown::ColumnReplaced, format!("{clause}, {}", after.add(dice))),
             None => (Thrown::ColumnAdded, after.add(dice)),
         },
-        8 => (Thrown::MappedWidened, after.widen(dice)),
+        7 => (Thrown::MappedWidened, after.widen(dice)),
         _ => after.shift(dice),
     };
     altered(kind, &clauses, after, Effect::None)
@@ -122,11 +122,23 @@ impl Layout {
         Some(format!("DROP COLUMN {}", self.parts.remove(place).name))
     }
 
-    /// Any column gets another place.
+    /// A column gets another place: most often a text beside another text, which no table map tells from it.
     fn shift(&mut self, dice: &Dice) -> (Thrown, String) {
-        let part = self.parts.remove(dice.below(self.parts.len() as u64) as usize);
+        let is_text = |part: &Part| !matches!(part.wire, Wire::Big { .. });
+        let texts = |parts: &[Part]| -> Vec<usize> {
+            (0..parts.len()).filter(|place| is_text(&parts[*place])).collect()
+        };
+        let among_texts = dice.chance(700);
+        let all: Vec<usize> = (0..self.parts.len()).collect();
+        let places = if among_texts { texts(&self.parts) } else { all.clone() };
+        let part = self.parts.remove(dice.pick(&places));
         let kind = if part.holds == Holds::Other { Thrown::ColumnMoved } else { Thrown::MappedMoved };
-        (kind, modify(&part) + &self.insert(part, dice))
+        let clause = modify(&part);
+        let place = match among_texts {
+            true => dice.pick(&texts(&self.parts)) + dice.below(2) as usize,
+            false => dice.below(all.len() as u64) as usize,
+        };
+        (kind, clause + &self.insert_at(place, part))
     }
 
     fn widen(&mut self, dice: &Dice) -> String {
@@ -140,6 +152,10 @@ impl Layout {
 
     fn insert(&mut self, part: Part, dice: &Dice) -> String {
         let place = dice.below(self.parts.len() as u64 + 1) as usize;
+        self.insert_at(place, part)
+    }
+
+    fn insert_at(&mut self, place: usize, part: Part) -> String {
         let words = match place {
             0 => " FIRST".to_owned(),
             place => format!(" AFTER {}", self.parts[place - 1].name),
