@@ -106,7 +106,7 @@ pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
         rule(name, wanted).must(actual.eq_ignore_ascii_case(wanted), shown(actual), mend)
     };
     let json = rule("binlog_row_value_options", "empty");
-    let metadata = rule("binlog_row_metadata", "MINIMAL or FULL");
+    let metadata = rule("binlog_row_metadata", "FULL");
     let checksum = rule("binlog_checksum", "CRC32");
     let order = rule("binlog_order_commits", "ON");
     let mend_row = "SET PERSIST binlog_format = 'ROW', then let every session that writes reconnect";
@@ -128,7 +128,14 @@ pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
             "" => json.ok("empty"),
             options => json.note(options, "updates of JSON columns come as differences, which the tail applies"),
         },
-        metadata.ok(shown(&facts.binlog_row_metadata)),
+        match facts.binlog_row_metadata.as_str() {
+            "FULL" => metadata.ok("FULL"),
+            other => metadata.note(
+                shown(other),
+                "with SET PERSIST binlog_row_metadata = 'FULL' tailfill reads columns by their names, also where they \
+                 changed places without an ALTER in the binlog (sql_log_bin = 0)",
+            ),
+        },
         set("gtid_mode", "ON", &facts.gtid_mode, "turn GTIDs on step by step (manual: Enabling GTID Transactions Online)"),
         set(
             "enforce_gtid_consistency",

@@ -10,7 +10,7 @@ fn good() -> Facts {
         log_bin: "ON".into(),
         binlog_format: "ROW".into(),
         binlog_row_image: "FULL".into(),
-        binlog_row_metadata: "MINIMAL".into(),
+        binlog_row_metadata: "FULL".into(),
         binlog_checksum: "CRC32".into(),
         gtid_mode: "ON".into(),
         enforce_gtid_consistency: "ON".into(),
@@ -64,6 +64,8 @@ fn what_only_costs_something_is_a_warning_or_a_note() {
     assert_eq!(of(Facts { binlog_checksum: "NONE".into(), ..good() }, "binlog_checksum"), Level::Note);
     let partial = Facts { binlog_row_value_options: "PARTIAL_JSON".into(), ..good() };
     assert_eq!(of(partial, "binlog_row_value_options"), Level::Note);
+    let minimal = Facts { binlog_row_metadata: "MINIMAL".into(), ..good() };
+    assert_eq!(of(minimal, "binlog_row_metadata"), Level::Note);
     let replica = Logging { log_replica_updates: "OFF".into(), ..Logging::default() };
     assert_eq!(level(&logged(&replica), "log_replica_updates"), Level::Warning);
 }
