@@ -99,9 +99,36 @@ struct Writer {
 struct Aside {
     list: ListId,
     ask_again: Instant,
-    /// Held by this process: asked for at once when the in-process locks change. Others are not, because
-    /// asking changes the locks, and so they would be asked for without end.
-    local: bool,
+    why: Why,
+}
+
+/// Why a list is asked for again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// This process holds it: asked for at once when the in-process locks change. Others are not, because asking
+    /// changes the locks, and so they would be asked for without end.
+    HeldHere,
+    HeldElsewhere,
+    NotWritten,
+}
+
+impl Why {
+    const ALL: [(Why, &str); 3] = [
+        (Why::HeldElsewhere, "that others hold"),
+        (Why::HeldHere, "that this run copies or compares"),
+        (Why::NotWritten, "whose write failed and is repeated"),
+    ];
+}
+
+/// What the tail waits for; `None`: for no list.
+fn waits_for(why: impl Iterator<Item = Why>) -> Option<String> {
+    let why: Vec<Why> = why.collect();
+    let lists = |(one, words): (Why, &str)| {
+        let count = why.iter().filter(|other| **other == one).count();
+        (count > 0).then(|| format!("{count} lists {words}"))
+    };
+    let parts: Vec<String> = Why::ALL.into_iter().filter_map(lists).collect();
+    (!parts.is_empty()).then(|| format!("tail: {}", parts.join(", ")))
 }
 
 #[derive(Default)]
@@ -199,7 +226,7 @@ impl Writer {
                     }
                     None => open = false,
                 },
-                () = locks.changed(), if self.aside.iter().any(|aside| aside.local) => self.ask_again(None),
+                () = locks.changed(), if self.aside.iter().any(|aside| aside.why == Why::HeldHere) => self.ask_again(None),
                 () = sleep_until(ask_again.unwrap_or_else(Instant::now)), if ask_again.is_some() => {
                     self.ask_again(Some(Instant::now()));
                 }
@@ -361,9 +388,9 @@ impl Writer {
         }
         done.taken.into_iter().for_each(|work| self.finish(work));
         let now = Instant::now();
-        self.put_aside(done.busy, now + BUSY_PAUSE, true);
-        self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, false);
-        self.put_aside(done.unwritten, now + TROUBLE_PAUSE, false);
+        self.put_aside(done.busy, now + BUSY_PAUSE, Why::HeldHere);
+        self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, Why::HeldElsewhere);
+        self.put_aside(done.unwritten, now + TROUBLE_PAUSE, Why::NotWritten);
         self.say_what_waits();
         self.move_written();
         Ok(())
@@ -400,18 +427,18 @@ impl Writer {
     }
 
     /// Puts writes back in front of their lists, so that the order of batches stays.
-    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant, local: bool) {
+    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant, why: Why) {
         for window in windows {
             let queue = self.lists.entry(window.list).or_default();
             queue.in_flight = false;
             queue.works.insert_many(0, window.works);
-            self.aside.push(Aside { list: window.list, ask_again, local });
+            self.aside.push(Aside { list: window.list, ask_again, why });
         }
     }
 
     /// Makes lists ready that are due at `now`, or those of this process when the locks changed.
     fn ask_again(&mut self, now: Option<Instant>) {
-        let due = |aside: &Aside| now.map_or(aside.local, |now| aside.ask_again <= now);
+        let due = |aside: &Aside| now.map_or(aside.why == Why::HeldHere, |now| aside.ask_again <= now);
         let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
         self.aside = later;
         for Aside { list, .. } in ready {
@@ -458,11 +485,9 @@ impl Writer {
     }
 
     fn say_what_waits(&self) {
-        match self.aside.len() {
-            0 => self.parts.progress.go_on(Waiter::Lists),
-            lists => {
-                self.parts.progress.wait_for(Waiter::Lists, format!("tail: {lists} lists that others hold"))
-            }
+        match waits_for(self.aside.iter().map(|aside| aside.why)) {
+            None => self.parts.progress.go_on(Waiter::Lists),
+            Some(waits) => self.parts.progress.wait_for(Waiter::Lists, waits),
         }
     }
 
@@ -536,5 +561,24 @@ fn place(position: &mut Position, at: &BinlogPlace) {
     if !at.file.is_empty() {
         position.file = at.file.to_string();
         position.offset = at.offset;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_list_is_said_apart_from_writes_that_failed() {
+        use Why::{HeldElsewhere, HeldHere, NotWritten};
+        let said = |why: &[Why]| waits_for(why.iter().copied());
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[HeldElsewhere]).as_deref(), Some("tail: 1 lists that others hold"));
+        assert_eq!(
+            said(&[NotWritten, HeldHere, NotWritten]).as_deref(),
+            Some(
+                "tail: 1 lists that this run copies or compares, 2 lists whose write failed and is repeated"
+            )
+        );
     }
 }
