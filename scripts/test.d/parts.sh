@@ -125,7 +125,8 @@ part_contract() { run_tests --test tailfill contract::; }
 part_faults() { run_tests --test tailfill faults::; }
 part_cases() { run_tests --test tailfill cases::; }
 # Each has a table of its own and starts several processes.
-part_live() { run_tests --test tailfill live:: -- --test-threads=2; }
+# Most of them wait most of the time.
+part_live() { run_tests --test tailfill live:: -- --test-threads=3; }
 # What the soak rests on, and then two minutes of it.
 part_soak() { run_tests --test tailfill soak:: && doing scripts/soak 2; }
 
