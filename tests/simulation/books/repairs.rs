@@ -106,6 +106,11 @@ impl Books {
         }
     }
 
+    /// The table is read again under another definition, whose columns may hold what others held before.
+    pub fn columns_may_have_exchanged_values(&mut self) {
+        self.seen.clear();
+    }
+
     pub fn damage(&self) -> Damage {
         self.repairs.damage.clone()
     }

@@ -64,6 +64,7 @@ impl Truth {
                 if parked_at.as_ref().is_some_and(|gtid| since.contains(gtid)) {
                     *parked_at = None;
                     world.tally(Thrown::ReadAgain, 1);
+                    world.books().columns_may_have_exchanged_values();
                 }
                 world.trace.note(format_args!("a definition holds since {since}"));
             }
