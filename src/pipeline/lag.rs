@@ -44,7 +44,8 @@ struct Look {
 /// How far `written` is behind the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Behind {
-    /// Since when HBase may lack something; 0: it lacked nothing at the newest look. `None`: nobody knows.
+    /// Since when HBase may lack something; 0: it lacked nothing at the newest look, and has all that was read since.
+    /// `None`: nobody knows.
     pub micros: Option<u64>,
     /// Bytes of binlog; `None`: nobody knows.
     pub bytes: Option<u64>,
@@ -118,14 +119,14 @@ impl Lag {
         }
     }
 
-    /// How far HBase is behind now, where it has all of `written`.
-    pub fn behind(&mut self, now_micros: u64, written: &GtidSet) -> Behind {
+    /// How far HBase is behind now, where it has all of `written` and the run has read all of `received`.
+    pub fn behind(&mut self, now_micros: u64, written: &GtidSet, received: &GtidSet) -> Behind {
         while self.looks.front().is_some_and(|look| written.contains_set(&look.has)) {
             let passed = self.looks.pop_front().map(|look| look.at_micros);
             self.written_up_to = self.written_up_to.max(passed);
         }
         let fresh = self.looked_at.is_some_and(|at| now_micros.saturating_sub(at) <= FRESH_MICROS);
-        if fresh && self.looks.is_empty() {
+        if fresh && self.looks.is_empty() && written.contains_set(received) {
             return Behind { micros: Some(0), bytes: Some(0), source_answers: true };
         }
         let micros = self.written_up_to.map(|at| now_micros.saturating_sub(at));

@@ -24,8 +24,12 @@ use Event::{Look as Looked, Passed};
 /// What it is, what happened, the second of now, transactions written, and the lag.
 type Case = (&'static str, &'static [Event], u64, u64, Option<f64>);
 
-/// Lag in seconds at `now`, where `written` transactions are in HBase.
+/// Lag in seconds at `now`, where `written` transactions are in HBase, and nothing else was read.
 fn behind(events: &[Event], now: u64, written: u64) -> Option<f64> {
+    behind_of(events, now, written, written)
+}
+
+fn behind_of(events: &[Event], now: u64, written: u64, received: u64) -> Option<f64> {
     let mut lag = Lag::default();
     for event in events {
         match event {
@@ -33,7 +37,7 @@ fn behind(events: &[Event], now: u64, written: u64) -> Option<f64> {
             Passed(at) => lag.passed(&[at * SECOND]),
         }
     }
-    lag.behind(now * SECOND, &up_to(written)).micros.map(|micros| micros as f64 / 1e6)
+    lag.behind(now * SECOND, &up_to(written), &up_to(received)).micros.map(|micros| micros as f64 / 1e6)
 }
 
 #[test]
@@ -73,13 +77,20 @@ fn the_lag_is_the_time_since_hbase_had_everything() {
 }
 
 #[test]
+fn what_was_read_since_the_newest_look_counts() {
+    let events = [Passed(99), Looked(100, 5), Passed(101)];
+    assert_eq!(behind_of(&events, 102, 7, 9), Some(1.0), "the newest written one is of 101");
+    assert_eq!(behind_of(&events, 102, 9, 9), Some(0.0));
+}
+
+#[test]
 fn bytes_are_known_while_the_source_answers_and_nothing_is_left_where_it_has_nothing_more() {
     let mut lag = Lag::default();
     lag.looked(100 * SECOND, up_to(5), Some(300));
-    assert_eq!(lag.behind(101 * SECOND, &up_to(4)).bytes, Some(300));
-    assert_eq!(lag.behind(110 * SECOND, &up_to(4)).bytes, None, "nobody knows what came since");
+    assert_eq!(lag.behind(101 * SECOND, &up_to(4), &up_to(4)).bytes, Some(300));
+    assert_eq!(lag.behind(110 * SECOND, &up_to(4), &up_to(4)).bytes, None, "nobody knows what came since");
     lag.looked(111 * SECOND, up_to(5), Some(157)); // rotated: the head of a new file
-    assert_eq!(lag.behind(111 * SECOND, &up_to(5)).bytes, Some(0));
+    assert_eq!(lag.behind(111 * SECOND, &up_to(5), &up_to(5)).bytes, Some(0));
 }
 
 #[test]
@@ -91,7 +102,7 @@ fn looks_are_bounded_and_the_oldest_one_stays() {
     }
     assert!(lag.looks.len() <= LOOKS_MAX, "{}", lag.looks.len());
     assert_eq!(lag.looks.front().map(|look| look.at_micros), Some(1));
-    let behind = lag.behind(100_000 * SECOND, &up_to(50_000)).micros.expect("a lag") / SECOND;
+    let behind = lag.behind(100_000 * SECOND, &up_to(50_000), &up_to(50_000)).micros.expect("a lag") / SECOND;
     assert!((50_000..=100_000).contains(&behind), "never less than it is: {behind}");
 }
 

@@ -284,10 +284,13 @@ impl Progress {
     }
 
     pub fn lag(&self, now_micros: u64) -> LagReading {
-        let written = self.positions().written.gtids.clone();
+        let (written, received) = {
+            let positions = self.positions();
+            (positions.written.gtids.clone(), positions.received.gtids.clone())
+        };
         let mut lag = lock(&self.lag);
         LagReading {
-            behind: lag.behind(now_micros, &written),
+            behind: lag.behind(now_micros, &written, &received),
             over_the_run: lag.over_the_run(),
             last_minute: lag.last_minute(now_micros),
             last_ten_minutes: lag.last_ten_minutes(now_micros),
