@@ -5,7 +5,7 @@
 use super::output;
 use crate::clock::Clock;
 use crate::model::Mapping;
-use crate::pipeline::progress::LagReading;
+use crate::pipeline::lag::{Behind, Quantiles};
 use crate::pipeline::{Parts, Progress};
 use crate::store::records::CountsState;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -90,13 +90,13 @@ impl Reading {
     }
 
     fn tail_line(&self) -> String {
-        let counts = &self.progress.counts;
+        let (counts, now_micros) = (&self.progress.counts, self.clock.now_micros());
         let mut line = format!(
             "tail: {} changes, {:.0}/s, {} queued, lag {}",
             counts.changes(),
             self.rates.1,
             counts.queued_rows.load(Relaxed),
-            lag_text(self.progress.lag(self.clock.now_micros()))
+            lag_text(self.progress.behind(now_micros), self.progress.last_minute(now_micros))
         );
         if let Some(wait) = self.progress.waits().first() {
             line.push_str(&format!(" | waits for {wait}"));
@@ -124,15 +124,15 @@ impl Reading {
 }
 
 /// Behind the source now, and commit to written in the last minute.
-fn lag_text(lag: LagReading) -> String {
-    let behind = match lag.behind.micros {
+fn lag_text(behind: Behind, last_minute: Quantiles) -> String {
+    let behind = match behind.micros {
         None => "not known".to_owned(),
         Some(micros) if micros < 10_000_000 => format!("{} ms", micros / 1_000),
         Some(micros) => format!("{} s", micros / 1_000_000),
     };
-    match lag.last_minute.transactions {
+    match last_minute.transactions {
         0 => behind,
-        _ => format!("{behind} (p50 {:.1}, p99 {:.1})", lag.last_minute.p50_ms, lag.last_minute.p99_ms),
+        _ => format!("{behind} (p50 {:.1}, p99 {:.1})", last_minute.p50_ms, last_minute.p99_ms),
     }
 }
 

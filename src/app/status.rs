@@ -7,8 +7,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
 use crate::pipeline::chunks::Chunks;
-use crate::pipeline::lag::Quantiles;
-use crate::pipeline::progress::{Answering, CopyProgress, Phase as RunPhase, Place as ProgressPlace, Waiter};
+use crate::pipeline::lag::{Behind, Quantiles};
+use crate::pipeline::progress::{
+    CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, Waiter,
+};
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::pipeline::{counts, gap};
 use crate::protocol::{Journal, plan::Cohort};
@@ -64,8 +66,8 @@ impl Serving {
 /// What status shows and no task of the run counts.
 #[derive(Default)]
 struct Looked {
-    source: Mutex<Answering>,
-    hbase: Mutex<Answering>,
+    source: Mutex<Option<Answers>>,
+    hbase: Mutex<Option<Answers>>,
     life_cycles: Mutex<Vec<String>>,
     gaps: Mutex<Vec<Gap>>,
     /// Rows copied per second over the last look, for each target in order.
@@ -109,19 +111,21 @@ async fn look_at_the_source(parts: Parts) {
 }
 
 /// Notes which of the two servers answers. HBase is not asked for this: its answers to writes are what counts.
-fn note_answers(parts: &Parts, looked: &Looked) {
-    let (progress, now_ms) = (&parts.progress, parts.clock.now_ms());
-    let source = progress.lag(parts.clock.now_micros()).behind.source_answers;
-    let source = source && !progress.is_waiting(Waiter::Source);
-    looked.source.lock().unwrap_or_else(|p| p.into_inner()).note(source, now_ms);
-    let hbase = !progress.is_waiting(Waiter::Sink);
-    looked.hbase.lock().unwrap_or_else(|p| p.into_inner()).note(hbase, now_ms);
+fn note_answers(parts: &Parts, looked: &Looked, behind: Behind) {
+    let note = |of: &Mutex<Option<Answers>>, answers: bool| {
+        let mut seen = of.lock().unwrap_or_else(|p| p.into_inner());
+        if seen.is_none_or(|seen| seen.answers != answers) {
+            *seen = Some(Answers { answers, since_ms: parts.clock.now_ms() });
+        }
+    };
+    note(&looked.source, behind.source_answers && !parts.progress.is_waiting(Waiter::Source));
+    note(&looked.hbase, !parts.progress.is_waiting(Waiter::Sink));
 }
 
 async fn look(parts: Parts, looked: Arc<Looked>) {
     let mut rows_before: Vec<u64> = Vec::new();
     loop {
-        note_answers(&parts, &looked);
+        note_answers(&parts, &looked, parts.progress.behind(parts.clock.now_micros()));
         let mut life_cycles = Vec::new();
         for (mapping, target) in parts.plan.targets() {
             let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
@@ -167,7 +171,8 @@ async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
 }
 
 fn live(parts: &Parts, looked: &Looked) -> Status {
-    note_answers(parts, looked);
+    let reading = parts.progress.lag(parts.clock.now_micros());
+    note_answers(parts, looked, reading.behind);
     let progress = &parts.progress;
     let counts = &progress.counts;
     let leases = parts.leases.counts();
@@ -184,7 +189,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
         pilot: !matches!(parts.plan.cohort(), Cohort::All),
         waits,
         positions: positions(progress),
-        lag: lag(parts),
+        lag: lag(&reading),
         source: answers(&looked.source),
         hbase: answers(&looked.hbase),
         mark: progress.mark().map(|mark| Mark {
@@ -257,8 +262,7 @@ fn positions(progress: &Progress) -> Positions {
     }
 }
 
-fn lag(parts: &Parts) -> Lag {
-    let reading = parts.progress.lag(parts.clock.now_micros());
+fn lag(reading: &LagReading) -> Lag {
     let window = |quantiles: Quantiles| LagWindow {
         transactions: quantiles.transactions,
         p50_ms: quantiles.p50_ms,
@@ -274,9 +278,8 @@ fn lag(parts: &Parts) -> Lag {
     }
 }
 
-fn answers(of: &Mutex<Answering>) -> Option<Answers> {
-    let Answering { answers, since_ms } = *of.lock().unwrap_or_else(|p| p.into_inner());
-    (since_ms > 0).then_some(Answers { answers, since_ms })
+fn answers(of: &Mutex<Option<Answers>>) -> Option<Answers> {
+    *of.lock().unwrap_or_else(|p| p.into_inner())
 }
 
 fn live_targets(parts: &Parts, looked: &Looked) -> Vec<TargetStatus> {

@@ -166,23 +166,6 @@ pub struct LagReading {
     pub last_ten_minutes: Quantiles,
 }
 
-/// Whether a server answers, and since when that is so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answering {
-    pub answers: bool,
-    /// Milliseconds since 1970; 0: it was not asked yet.
-    pub since_ms: u64,
-}
-
-impl Answering {
-    /// What was seen at `now_ms`.
-    pub fn note(&mut self, answers: bool, now_ms: u64) {
-        if self.since_ms == 0 || self.answers != answers {
-            *self = Answering { answers, since_ms: now_ms };
-        }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -283,18 +266,29 @@ impl Progress {
         lock(&self.lag).looked(at_micros, has, bytes);
     }
 
-    pub fn lag(&self, now_micros: u64) -> LagReading {
+    /// How far HBase is behind the source now.
+    pub fn behind(&self, now_micros: u64) -> Behind {
         let (written, received) = {
             let positions = self.positions();
             (positions.written.gtids.clone(), positions.received.gtids.clone())
         };
-        let mut lag = lock(&self.lag);
+        lock(&self.lag).behind(now_micros, &written, &received)
+    }
+
+    pub fn lag(&self, now_micros: u64) -> LagReading {
+        let behind = self.behind(now_micros);
+        let lag = lock(&self.lag);
         LagReading {
-            behind: lag.behind(now_micros, &written, &received),
+            behind,
             over_the_run: lag.over_the_run(),
             last_minute: lag.last_minute(now_micros),
             last_ten_minutes: lag.last_ten_minutes(now_micros),
         }
+    }
+
+    /// Commit to written in the last minute.
+    pub fn last_minute(&self, now_micros: u64) -> Quantiles {
+        lock(&self.lag).last_minute(now_micros)
     }
 
     /// Commit to written since the run began.
