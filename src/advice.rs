@@ -13,6 +13,13 @@ pub fn recopy(mapping: &str) -> String {
     format!("tailfill recopy {mapping} --yes")
 }
 
+/// The command for each mapping.
+fn recopies<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
+    let commands: Vec<String> =
+        mappings.into_iter().map(|mapping| format!("`{}`", recopy(mapping))).collect();
+    commands.join(", ")
+}
+
 /// A mapping whose table cannot be followed from a place in the binlog on: how its rows are read, or what they are, is not
 /// known.
 ///
@@ -88,11 +95,9 @@ pub fn parked(mapping: &str) -> String {
 ///
 /// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
 pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
-    let recopies: Vec<String> =
-        mappings.into_iter().map(|mapping| format!("`{}`", recopy(mapping))).collect();
     format!(
         "`tailfill status` says why, and what to mend first; then {}; or name other HBase tables for these targets",
-        recopies.join(", ")
+        recopies(mappings)
     )
 }
 
@@ -147,9 +152,7 @@ pub fn row_refused(mapping: &str) -> String {
 ///
 /// Performed by `live::run::advice::statements::a_table_that_is_emptied_or_made_again_comes_back`.
 pub fn all_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
-    let recopies: Vec<String> =
-        mappings.into_iter().map(|mapping| format!("`{}`", recopy(mapping))).collect();
-    format!("the run goes on without writing until they are brought back: {}", recopies.join(", "))
+    format!("the run goes on without writing until they are brought back: {}", recopies(mappings))
 }
 
 /// A target that is parked missed changes of all lists.
