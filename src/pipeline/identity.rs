@@ -1,5 +1,6 @@
-//! Whether the source still is the one that was tailed: asked at each connect, and while one is up (`watch`). A GTID names a transaction only as long as its server never
-//! starts its numbering again; so a checkpoint and the journal also hold when a transaction was committed first (its
+//! Whether the source still is the one that was tailed: asked at each connect, and while one is up (`watch`).
+//!
+//! A GTID names a transaction only as long as its server never starts its numbering again; so a checkpoint and the journal also hold when a transaction was committed first (its
 //! [`Witness`]), and each connect asks the source for it again, by its GTID: files and offsets differ from server to server.
 //!
 //! A source that was found to be another one is remembered durably: its numbers may be used again by the next start, and

@@ -175,14 +175,13 @@ impl Source for MysqlSource {
     }
 
     async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
-        let (file, offset) = self.session.binlog_end().await?;
-        Ok(BinlogPlace { file: file.into(), offset })
+        self.session.binlog_end().await
     }
 
     async fn bytes_since(&self, place: &BinlogPlace) -> Result<Option<u64>, SourceError> {
-        let (file, offset) = self.session.binlog_end().await?;
-        if *file == *place.file {
-            return Ok(Some(offset.saturating_sub(place.offset)));
+        let end = self.session.binlog_end().await?;
+        if end.file == place.file {
+            return Ok(Some(end.offset.saturating_sub(place.offset)));
         }
         Ok(bytes_from(place, &self.session.binlog_files().await?))
     }
@@ -329,8 +328,8 @@ impl Session {
         }
     }
 
-    /// File and offset of the binlog's end, for people. The statement's name changed with 8.2.
-    pub async fn binlog_end(&self) -> Result<(String, u64), SourceError> {
+    /// Where the binlog ends. The statement's name changed with 8.2.
+    pub async fn binlog_end(&self) -> Result<BinlogPlace, SourceError> {
         let statement =
             if self.version >= (8, 2, 0) { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
         let rows = self.query("the binlog's end", statement).await?;
@@ -338,7 +337,8 @@ impl Session {
             what: "the binlog's end".into(),
             reason: "the server writes no binlog: set log_bin".into(),
         })?;
-        Ok((text_at(row, 0), super::connection::number_at(row, 1).unwrap_or(4)))
+        let offset = super::connection::number_at(row, 1).unwrap_or(4);
+        Ok(BinlogPlace { file: text_at(row, 0).into(), offset })
     }
 
     /// The binlog files that the server has, oldest first.

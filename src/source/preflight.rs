@@ -241,7 +241,8 @@ impl MysqlSource {
 
     /// The present end of the binlog as (file, offset), for the byte lag.
     pub async fn binlog_end(&self) -> Result<(String, u64), SourceError> {
-        self.session().binlog_end().await
+        let end = self.session().binlog_end().await?;
+        Ok((end.file.to_string(), end.offset))
     }
 
     /// Whether a SELECT finds a row; `None` when the server stopped it for taking too long.

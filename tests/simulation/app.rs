@@ -74,7 +74,8 @@ impl Application {
         }
     }
 
-    /// One statement about the table, or some one after the other, each with a transaction behind it. Each waits for all that use the table, and these for it.
+    /// One statement about the table, or some one after the other, each with a transaction behind it. Each waits for all
+    /// that use the table, and these for it.
     async fn alter(&mut self) {
         let (world, dice) = (self.world.clone(), self.world.dice.clone());
         for _ in 0..dice.pick(&[1, 1, 1, 2, 3]) {

@@ -25,12 +25,6 @@ pub(super) async fn await_committed(session: &Session, wanted: &GtidSet) -> Resu
     Ok(())
 }
 
-/// Where the binlog ends now.
-pub(super) async fn head(session: &Session) -> Result<BinlogPlace, SourceError> {
-    let (file, offset) = session.binlog_end().await?;
-    Ok(BinlogPlace { file: file.into(), offset })
-}
-
 /// A QUERY event.
 pub struct Logged {
     pub gtid: Option<Gtid>,

@@ -65,7 +65,7 @@ async fn statement(
     within: Option<&GtidSet>,
     strictness: Strictness,
 ) -> Result<Option<Parking>, SourceError> {
-    let head = ahead::head(session).await?;
+    let head = session.binlog_end().await?;
     let mut ahead = Ahead::open(session, since, head).await?;
     while let Some(Logged { gtid, place, statement }) = ahead.next().await? {
         let beyond = |gtid: &Gtid| within.is_some_and(|within| !within.contains(gtid));

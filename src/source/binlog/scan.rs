@@ -26,11 +26,11 @@ const HOLES_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
     let deadline = tokio::time::Instant::now() + HOLES_TIMEOUT;
     loop {
-        let (file, offset) = session.binlog_end().await?;
+        let end = session.binlog_end().await?;
         let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
         let holes = executed.holes();
         if holes.is_empty() || !in_flight(session, &executed, &holes).await? {
-            return Ok(session.position(executed, file, offset));
+            return Ok(session.position(executed, end.file.to_string(), end.offset));
         }
         if tokio::time::Instant::now() >= deadline {
             return Err(SourceError::Unavailable {
@@ -46,8 +46,7 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
 /// Whether the binlog holds a transaction that lies in a hole of `executed`.
 async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Result<bool, SourceError> {
     // Up to the end as it is after `executed` was read: what comes later is no business of ours.
-    let (file, offset) = session.binlog_end().await?;
-    let end = BinlogPlace { file: file.into(), offset };
+    let end = session.binlog_end().await?;
     let connection = session.open().await?;
     let mut events =
         Events::request(connection, &session.options, &side_uuid(), Dump::UpToEnd(executed)).await?;

@@ -85,7 +85,7 @@ const FUNCTION: &str =
 
 /// Whether no statement from the change up to the present head can have changed the answer.
 async fn stays_so(session: &Session, question: &Question, before: &GtidSet) -> Result<bool, SourceError> {
-    let head = ahead::head(session).await?;
+    let head = session.binlog_end().await?;
     let mut ahead = Ahead::open(session, before, head).await?;
     while let Some(logged) = ahead.next().await? {
         match logged.statement {
