@@ -166,7 +166,7 @@ pub fn settings(config: &Config) -> Settings {
         window_rows: config.tail.window_rows,
         queue_rows: u32::try_from(config.tail.queue_rows).unwrap_or(u32::MAX),
         writes_at_once: (usize::from(config.hbase.connections) * gateways).max(1),
-        retry_for: config.hbase.retry_for,
+        retry_for: config.run.retry_for,
         mark_age_max: config.hbase.purge_deletes / 2,
         backfill_workers: config.backfill.workers,
         chunk_rows: config.backfill.chunk_rows,

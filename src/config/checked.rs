@@ -16,6 +16,7 @@ pub struct Config {
     pub source: Source,
     pub lease: Lease,
     pub hbase: Hbase,
+    pub run: Run,
     pub admin: Admin,
     pub tail: Tail,
     pub backfill: Backfill,
@@ -91,8 +92,6 @@ pub struct Hbase {
     pub connections: u16,
     /// The gateway's own operation time-out: how long a call that we gave up on can still land.
     pub operation_timeout: Duration,
-    /// How long a failing call is repeated before the run ends.
-    pub retry_for: Duration,
     /// How long HBase keeps delete markers (I7).
     pub purge_deletes: Duration,
 }
@@ -110,6 +109,13 @@ pub enum Transport {
     Buffered,
     /// Framed binary (`-f`).
     Framed,
+}
+
+/// `[run]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// How long a failing call to MySQL or HBase is repeated before the run ends.
+    pub retry_for: Duration,
 }
 
 /// `[admin]`.

@@ -60,7 +60,8 @@ pub struct Section<'f> {
     line: Option<usize>,
     table: Option<&'f DeTable<'f>>,
     known: Vec<&'static str>,
-    refused: Vec<&'static str>,
+    /// Known too, and never suggested.
+    unlisted: Vec<&'static str>,
     /// Not a table at all, which is one fault; that keys are missing from it is not another.
     muted: bool,
 }
@@ -76,7 +77,7 @@ impl<'f> Section<'f> {
         line: Option<usize>,
         table: Option<&'f DeTable<'f>>,
     ) -> Section<'f> {
-        Section { findings, path, line, table, known: Vec::new(), refused: Vec::new(), muted: false }
+        Section { findings, path, line, table, known: Vec::new(), unlisted: Vec::new(), muted: false }
     }
 
     /// Whether the file has this table.
@@ -104,6 +105,17 @@ impl<'f> Section<'f> {
                 None
             }
         }
+    }
+
+    /// As [`optional`](Section::optional), of a key that has another name now: it is read, and not suggested.
+    pub fn old_name<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.optional(key, read);
+        self.unlisted.extend(self.known.pop());
+        value
     }
 
     /// As [`optional`](Section::optional); a missing key is a fault, with `advice`.
@@ -201,7 +213,7 @@ impl<'f> Section<'f> {
 
     /// Refuses a key that is known but may not be given. Its value is not repeated.
     pub fn refuse(&mut self, key: &'static str, rule: &str) {
-        self.refused.push(key);
+        self.unlisted.push(key);
         if self.has(key) {
             self.fault_without_value(key, rule.to_owned());
         }
@@ -233,7 +245,7 @@ impl<'f> Section<'f> {
     pub fn close(self) {
         let Some(table) = self.table else { return };
         for key in table.keys().map(|key| key.get_ref().as_ref()) {
-            if !self.known.iter().chain(&self.refused).any(|known| *known == key) {
+            if !self.known.iter().chain(&self.unlisted).any(|known| *known == key) {
                 let rule = match likely(key, self.known.iter().copied()) {
                     Some(name) => format!("is not a key of {}; did you mean `{name}`?", self.name()),
                     None => format!("is not a key of {} (its keys: {})", self.name(), self.known.join(", ")),

@@ -6,7 +6,7 @@ mod target;
 
 use super::Environment;
 use super::checked::{
-    Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Source, Tail, Tls,
+    Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls,
     Transport,
 };
 use super::fault::Faults;
@@ -16,6 +16,7 @@ use super::{password, rules};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::de::DeValue;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -36,11 +37,12 @@ pub fn config(text: &str, folder: &Path, environment: Option<Environment<'_>>) -
         let state_dir = file.optional("state_dir", rules::text).unwrap_or_else(|| "state".to_owned());
         let (source, database) = source(file.section("source"), folder, environment);
         let lease = lease(file.section("lease"));
-        let hbase = hbase(file.section("hbase"));
+        let (hbase, old_retry_for) = hbase(file.section("hbase"));
         let config = Config {
             state_dir: folder.join(state_dir),
             source,
             lease,
+            run: run(file.section("run"), old_retry_for),
             admin: admin(file.section("admin")),
             tail: tail(file.section("tail"), hbase.kind),
             backfill: backfill(file.section("backfill")),
@@ -151,7 +153,8 @@ fn lease(mut section: Section<'_>) -> Lease {
     }
 }
 
-fn hbase(mut section: Section<'_>) -> Hbase {
+/// The gateways, and what `run.retry_for` was called here before it had a section of its own.
+fn hbase(mut section: Section<'_>) -> (Hbase, Option<Duration>) {
     let advice = "give the host:port of every Thrift gateway";
     let gateways = section.required_list("gateways", "host:port texts", advice, rules::host_port);
     let kinds = [("thrift2", GatewayKind::Thrift2), ("thrift1", GatewayKind::Thrift1)];
@@ -160,18 +163,35 @@ fn hbase(mut section: Section<'_>) -> Hbase {
     let transport = section.optional("transport", rules::one_of(&transports));
     let connections = section.optional("connections", rules::integer(1..=256));
     let operation_timeout = section.optional("operation_timeout", rules::duration(SECOND..=HOUR));
-    let retry_for = section.optional("retry_for", rules::duration(SECOND..=7 * DAY));
+    let old_retry_for = section.old_name("retry_for", retry_for());
     let purge_deletes = section.optional("purge_deletes", rules::duration(HOUR..=365 * DAY));
     section.close();
-    Hbase {
+    let hbase = Hbase {
         gateways: gateways.unwrap_or_default(),
         kind: kind.unwrap_or(GatewayKind::Thrift2),
         transport: transport.unwrap_or(Transport::Buffered),
         connections: connections.unwrap_or(4),
         operation_timeout: operation_timeout.unwrap_or(45 * SECOND),
-        retry_for: retry_for.unwrap_or(10 * MINUTE),
         purge_deletes: purge_deletes.unwrap_or(14 * DAY),
+    };
+    (hbase, old_retry_for)
+}
+
+fn retry_for() -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
+    rules::duration(SECOND..=7 * DAY)
+}
+
+/// `old_retry_for` is what `hbase.retry_for` says.
+fn run(mut section: Section<'_>, old_retry_for: Option<Duration>) -> Run {
+    let given = section.optional("retry_for", retry_for());
+    if old_retry_for.is_some() && section.has("retry_for") {
+        section.fault(
+            "retry_for",
+            "must not be given beside hbase.retry_for, its older name: delete that".to_owned(),
+        );
     }
+    section.close();
+    Run { retry_for: given.or(old_retry_for).unwrap_or(10 * MINUTE) }
 }
 
 fn admin(mut section: Section<'_>) -> Admin {

@@ -54,10 +54,18 @@ fn through_thrift1_batches_are_sealed_less_often_unless_they_are_told_to() {
 }
 
 #[test]
+fn retry_for_bounds_both_servers_and_is_still_read_by_its_older_name() {
+    let retry_for = |text: String| parse_here(&text).expect("it obeys the rules").run.retry_for.as_secs();
+    assert_eq!(retry_for(SHORTEST.to_owned()), 600);
+    assert_eq!(retry_for(format!("{SHORTEST}\n[run]\nretry_for = \"7s\"")), 7);
+    assert_eq!(retry_for(SHORTEST.replace("[hbase]", "[hbase]\nretry_for = \"7s\"")), 7);
+}
+
+#[test]
 fn the_example_names_every_key() {
     // Every table gets an unknown key; the fault about it lists the keys of that table.
     let text = "zzzzzzzzzz = 1\n".to_owned()
-        + &["source", "lease", "hbase", "admin", "tail", "backfill"]
+        + &["source", "lease", "hbase", "run", "admin", "tail", "backfill"]
             .map(|s| format!("[{s}]\nzzzzzzzzzz = 1\n"))
             .concat()
         + "[[mapping]]\nzzzzzzzzzz = 1\norder = { zzzzzzzzzz = 1 }\n[[mapping.target]]\nzzzzzzzzzz = 1\n[[mapping.query]]\nzzzzzzzzzz = 1\n";
@@ -68,7 +76,7 @@ fn the_example_names_every_key() {
         .filter_map(|fault| fault.rule.split_once("(its keys: "))
         .map(|(_, keys)| keys)
         .collect();
-    assert_eq!(listed.len(), 11);
+    assert_eq!(listed.len(), 12);
     let keys: BTreeSet<&str> =
         listed.iter().flat_map(|keys| keys.trim_end_matches(')').split(", ")).collect();
     let example = std::fs::read_to_string(root().join("config/example.toml")).expect("the example");

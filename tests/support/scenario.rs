@@ -223,8 +223,9 @@ server_id = {server_id}
 [hbase]
 gateways = ["{gateways}"]
 {speaks}
-retry_for = "{retry_for}"
 operation_timeout = "{operation_timeout}"
+[run]
+retry_for = "{retry_for}"
 [admin]
 listen = "127.0.0.1:0"
 [tail]
