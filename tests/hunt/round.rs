@@ -99,7 +99,8 @@ async fn make_tables(world: &mut World<'_>) -> bool {
         for _ in 0..10 {
             let used: Vec<String> = world.tables.iter().map(|table| table.name.clone()).collect();
             let (mut table, mut mapping) = Table::random(world.repertoire, &used, &mut world.dice);
-            mapping.name = format!("m{number}");
+            // leases are by this name, and rounds that are played side by side share a memcached
+            mapping.name = format!("{}_m{number}", world.database);
             let prefix = format!("{}_{number}", world.database);
             mapping.add_targets(&table.columns, &prefix, &mut world.dice);
             table.only_days = mapping.targets.iter().any(|target| target.bytes);
