@@ -15,19 +15,19 @@ pub struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-KEY and ITEM: for one column, the plain value (42, bob, 2024-01-31); for several columns, a JSON array
-([7,\"eu\"]); for binary, 0x...
+KEY and ITEM: the plain value of one column (42, bob, 2024-01-31), a JSON array for several columns
+([7,\"eu\"]), hexadecimal for binary (0x2a)
 
 TAILFILL_LOG sets what tailfill logs to standard error (debug, tailfill=trace, ...; default: info).
 
 Exit codes:
     0  done
-    1  failed: for example a server is away, a password is wrong, or a mapping is parked
+    1  failed: for example a server is away, a password is wrong, or a target is parked
     2  the command line or the configuration is wrong
     3  refused by a check, or verify could not judge
     4  MySQL and HBase differ
-    5  MySQL cannot continue from this position
-  130  interrupted, and checkpointed";
+    5  MySQL cannot continue from the checkpoint, or from the position of --from
+  130  you stopped the command; a run has checkpointed";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -41,7 +41,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Compares MySQL and HBase, also while the application writes
     Verify(VerifyArgs),
-    /// Compares lists in both directions and writes what differs; brings back parked targets
+    /// Compares lists in both directions; with --yes, writes what differs and brings back parked targets
     Recopy(RecopyArgs),
     /// Shows a list, or the answer to a query, from MySQL, HBase or both
     Get(GetArgs),
@@ -54,17 +54,17 @@ pub struct CheckArgs {
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Only warn if no target answers a query, instead of refusing
+    /// If no target answers a query, only warn
     #[arg(long)]
     pub accept_unanswered: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Take over HBase tables that another run created
+    /// Take over HBase tables that this state_dir did not create
     #[arg(long)]
     pub adopt: bool,
-    /// Only warn if no target answers a query, instead of refusing
+    /// If no target answers a query, only warn
     #[arg(long)]
     pub accept_unanswered: bool,
 }
@@ -83,8 +83,7 @@ pub struct RunArgs {
     /// End when every chunk is copied and the checkpoint has caught up
     #[arg(long, value_name = "WHEN")]
     pub until: Option<Until>,
-    /// Move these lists only: KEYs with commas between them, or the option repeated; MAPPING=KEY if the
-    /// configuration has several mappings
+    /// Move these lists only, as a pilot: KEY, or several with commas between them; you can repeat the option
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
     /// Continue although MySQL cannot continue from the checkpoint; the run copies everything again
@@ -96,7 +95,7 @@ pub struct RunArgs {
     /// Write a summary of the run to this file, as one flat JSON object
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
-    /// Only warn if no target answers a query, instead of refusing
+    /// If no target answers a query, only warn
     #[arg(long)]
     pub accept_unanswered: bool,
 }
@@ -118,7 +117,7 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Compare every row of every mapping (the default)
+    /// Compare every item of every mapping (the default)
     #[arg(long)]
     pub full: bool,
     /// List what a re-copy of the lists that differ would change; with --yes change it, and compare again
@@ -136,7 +135,7 @@ pub struct VerifyArgs {
 pub struct RecopyArgs {
     /// The mapping's name
     pub mapping: String,
-    /// The lists [default: the whole mapping, with lists that only HBase has and parked targets]
+    /// The lists [default: the whole mapping, also lists that only HBase has, and parked targets]
     #[arg(value_name = "KEY", allow_negative_numbers = true)]
     pub keys: Vec<String>,
     /// Only list what would change (the default)

@@ -30,8 +30,8 @@ fn what(args: WhatArgs, mapping: &Mapping, queries: &[Query]) -> Result<GetWhat,
     match args {
         WhatArgs { query: Some(name), has, after, .. } => by_name(&name, has, after, mapping, queries),
         WhatArgs { latest: Some(_), .. } if mapping.order.is_none() => {
-            Err(usage(format!("--latest needs a mapping with `order`, which {} has not", mapping.name))
-                .with_help("ask for --first N"))
+            Err(usage(format!("--latest needs an order, and mapping {} has no `order`", mapping.name))
+                .with_help("use --first N"))
         }
         WhatArgs { first: Some(count), .. } => Ok(GetWhat::First(count)),
         WhatArgs { latest: Some(count), .. } => Ok(GetWhat::Latest(count)),
@@ -57,7 +57,7 @@ fn by_name(
         [("--has", has.is_some(), QueryKind::Has), ("--after", after.is_some(), QueryKind::Page)]
     {
         if given && kind != wanted {
-            let text = format!("{option} is for queries of kind \"{}\"", wanted.name());
+            let text = format!("{option} works only with a query of kind \"{}\"", wanted.name());
             return Err(usage(format!("{text}; {name:?} is of kind \"{}\"", kind.name())));
         }
     }
@@ -70,7 +70,7 @@ fn by_name(
             Ok(GetWhat::Page { limit, after })
         }
         QueryKind::Has => {
-            let text = has.ok_or_else(|| usage(format!("{name:?} asks for an item: give --has ITEM")))?;
+            let text = has.ok_or_else(|| usage(format!("query {name:?} needs an item: give --has ITEM")))?;
             Ok(GetWhat::Has(item(&text, mapping)?))
         }
     }
@@ -81,9 +81,10 @@ fn unknown(name: &str, mapping: &Mapping, queries: &[Query]) -> Failure {
     let help = match (fault::likely(name, names.iter().copied()), names.is_empty()) {
         (Some(likely), _) => format!("did you mean {likely}?"),
         (None, true) => {
-            "give it a [[mapping.query]], or ask with --latest, --first, --has or --count".to_owned()
+            "add a [[mapping.query]] to the configuration, or use --latest, --first, --has or --count"
+                .to_owned()
         }
-        (None, false) => format!("it has: {}", names.join(", ")),
+        (None, false) => format!("its queries: {}", names.join(", ")),
     };
     usage(format!("{name:?} is not a query of mapping {}", mapping.name)).with_help(help)
 }
@@ -144,18 +145,18 @@ mod tests {
     fn what_does_not_fit_the_query_is_a_usage_error() {
         let cases = [
             (named("newst", None, None), "\"newst\" is not a query of mapping followers"),
-            (named("follows", None, None), "\"follows\" asks for an item: give --has ITEM"),
+            (named("follows", None, None), "query \"follows\" needs an item: give --has ITEM"),
             (
                 named("size", Some("7"), None),
-                "--has is for queries of kind \"has\"; \"size\" is of kind \"count\"",
+                "--has works only with a query of kind \"has\"; \"size\" is of kind \"count\"",
             ),
             (
                 named("newest", None, Some("[3,7]")),
-                "--after is for queries of kind \"page\"; \"newest\" is of kind \"latest\"",
+                "--after works only with a query of kind \"page\"; \"newest\" is of kind \"latest\"",
             ),
             (
                 named("pages", None, Some("7")),
-                "--after: a JSON array of 2 values is needed (k1, item), like [7,\"eu\"]",
+                "--after: give a JSON array of 2 values (k1, item), like [7,\"eu\"]",
             ),
         ];
         for (outcome, sentence) in cases {

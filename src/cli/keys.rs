@@ -46,13 +46,13 @@ fn split_parts(what: &str, text: &str, columns: &[&Column]) -> Result<Vec<String
         }
         None if columns.len() == 1 => Ok(vec![text.to_owned()]),
         Some(elements) => Err(usage(format!(
-            "{what}: {} values were given for {} ({})",
-            elements.len(),
+            "{what}: give {} ({}), not {}",
             counted(columns.len()),
-            names.join(", ")
+            names.join(", "),
+            elements.len()
         ))),
         None => Err(usage(format!(
-            "{what}: a JSON array of {} values is needed ({}), like [7,\"eu\"]",
+            "{what}: give a JSON array of {} values ({}), like [7,\"eu\"]",
             columns.len(),
             names.join(", ")
         ))),
@@ -60,14 +60,14 @@ fn split_parts(what: &str, text: &str, columns: &[&Column]) -> Result<Vec<String
 }
 
 fn counted(columns: usize) -> String {
-    if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") }
+    if columns == 1 { "1 value".to_owned() } else { format!("{columns} values") }
 }
 
 fn scalar(what: &str, element: serde_json::Value) -> Result<String, Failure> {
     match element {
         serde_json::Value::String(text) => Ok(text),
         serde_json::Value::Number(number) => Ok(number.to_string()),
-        _ => Err(usage(format!("{what}: the array must hold numbers and texts only"))),
+        _ => Err(usage(format!("{what}: the array can hold only numbers and texts"))),
     }
 }
 
@@ -113,7 +113,7 @@ fn typed(text: &str, column_type: &ColumnType) -> Result<Value, String> {
         ColumnType::VarBinary => hex_bytes(text)
             .map(|bytes| Value::Bytes(bytes.into()))
             .ok_or_else(|| "bytes as 0x and hex digits".to_owned()),
-        _ => Err("no value here, as its type cannot be part of a key".to_owned()),
+        _ => Err("no value: its type cannot be part of a key".to_owned()),
     }
 }
 
@@ -248,13 +248,9 @@ pub mod tests {
                 &[ColumnType::Binary { length: 2 }],
                 "KEY: column k0 (declared) takes 2 bytes as 0x and 4 hex digits",
             ),
-            (
-                "7",
-                &[BIGINT, text_type()],
-                "KEY: a JSON array of 2 values is needed (k0, k1), like [7,\"eu\"]",
-            ),
-            ("[7]", &[BIGINT, text_type()], "KEY: 1 values were given for 2 columns (k0, k1)"),
-            ("[7,null]", &[BIGINT, text_type()], "KEY: the array must hold numbers and texts only"),
+            ("7", &[BIGINT, text_type()], "KEY: give a JSON array of 2 values (k0, k1), like [7,\"eu\"]"),
+            ("[7]", &[BIGINT, text_type()], "KEY: give 2 values (k0, k1), not 1"),
+            ("[7,null]", &[BIGINT, text_type()], "KEY: the array can hold only numbers and texts"),
         ];
         for (text, types, sentence) in cases {
             let failure = key(text, types).unwrap_err();

@@ -24,7 +24,7 @@ pub fn start() -> Result<(), Failure> {
     let quiet: String = silent.map(|library| format!(",{library}=off")).collect();
     let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|reason| {
         usage(format!("{VARIABLE} is not a log filter: {reason}"))
-            .with_help("say error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
+            .with_help("use error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars).with_ansi(colours);

@@ -91,7 +91,7 @@ fn known_mapping(config: &config::Config, name: &str) -> Result<(), Failure> {
     let names: Vec<&str> = config.mappings.iter().map(|mapping| mapping.name.as_str()).collect();
     let help = match config::fault::likely(name, names.iter().copied()) {
         Some(likely) => format!("did you mean {likely}?"),
-        None => format!("the configuration has: {}", names.join(", ")),
+        None => format!("its mappings: {}", names.join(", ")),
     };
     Err(usage(format!("{name:?} is not a mapping of the configuration")).with_help(help))
 }

@@ -47,7 +47,8 @@ fn mapping_of<'t, 'm>(text: &'t str, mappings: &'m [Mapping]) -> Result<(&'m Map
     match (named, mappings) {
         (Some(named), _) => Ok(named),
         (None, [only]) => Ok((only, text)),
-        _ => Err(usage("--only: the configuration has several mappings").with_help("write MAPPING=KEY")),
+        _ => Err(usage("--only works with one mapping in the configuration")
+            .with_help("put the pilot's mapping into a configuration of its own")),
     }
 }
 

@@ -9,14 +9,17 @@ use std::path::Path;
 pub fn read(source: &mut Section<'_>, folder: &Path, environment: Option<Environment<'_>>) -> Option<Secret> {
     source.refuse(
         "password",
-        "must not stand in the configuration: name it with `password_file` (a file that holds it) or \
-         `password_env` (an environment variable that holds it)",
+        "must not be in the configuration: name the file (`password_file`) or the environment variable \
+         (`password_env`) that holds it",
     );
     let file = source.optional("password_file", rules::text);
     let variable = source.optional("password_env", rules::text);
     match (file, variable) {
         (Some(_), Some(_)) => {
-            source.fault_without_value("password_env", "must not be given beside `password_file`".to_owned());
+            source.fault_without_value(
+                "password_env",
+                "must not be given together with `password_file`".to_owned(),
+            );
             None
         }
         _ if environment.is_none() => None,
@@ -48,13 +51,15 @@ fn looks_like_a_variable(name: &str) -> bool {
 /// The file's only line. What editors add is left out: the line's end, empty lines behind it, a byte order mark.
 fn from_file(path: &Path) -> Result<Secret, String> {
     let text = std::fs::read_to_string(path).map_err(|reason| {
-        format!("names a file that cannot be read ({reason}); it is looked for beside the configuration")
+        format!("names a file that tailfill cannot read ({reason}); a relative path starts at the configuration's folder")
     })?;
     let line = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);
     match line.lines().count() {
         0 => Err("names a file that is empty".to_owned()),
         1 => Ok(Secret::new(line.to_owned())),
-        lines => Err(format!("names a file with {lines} lines: it must hold the password, and nothing else")),
+        lines => {
+            Err(format!("names a file with {lines} lines: the file must hold the password and nothing else"))
+        }
     }
 }
 

@@ -81,11 +81,11 @@ fn source(
     let [ca, cert, key] = ["ca", "cert", "key"].map(|name| certificate(&mut section, name, folder));
     for (given, missing) in [("cert", "key"), ("key", "cert")] {
         if section.has(given) && !section.has(missing) {
-            section.fault(missing, format!("is missing: `{given}` is of no use without it"));
+            section.fault(missing, format!("is missing: `{given}` needs it"));
         }
     }
     if tls == Some(Tls::Disabled) && (section.has("ca") || section.has("cert")) {
-        section.fault("tls", "must not be \"disabled\" beside `ca` or `cert`".to_owned());
+        section.fault("tls", "must not be \"disabled\" together with `ca` or `cert`".to_owned());
     }
     section.close();
     let SourceUrl { address, user, database } = url;
@@ -120,7 +120,8 @@ fn source_url(section: &mut Section<'_>) -> SourceUrl {
 fn certificate(section: &mut Section<'_>, name: &'static str, folder: &Path) -> Option<PathBuf> {
     let path = section.optional(name, rules::text).map(|path| folder.join(path))?;
     if !path.is_file() {
-        section.fault(name, "is not a file (it is looked for beside the configuration)".to_owned());
+        section
+            .fault(name, "is not a file (a relative path starts at the configuration's folder)".to_owned());
     }
     Some(path)
 }
@@ -128,12 +129,11 @@ fn certificate(section: &mut Section<'_>, name: &'static str, folder: &Path) -> 
 fn lease(mut section: Section<'_>) -> Lease {
     let kinds = [("memcache", LeaseKind::Memcache), ("local", LeaseKind::Local)];
     let kind = section.optional("kind", rules::one_of(&kinds)).unwrap_or(LeaseKind::Memcache);
-    let advice =
-        "give the host:port of every Memcache server, or kind = \"local\" where no other program takes part";
+    let advice = "give the host:port of every Memcache server, or kind = \"local\" if no other program uses the leases";
     let servers = match kind {
         LeaseKind::Memcache => section.required_list("servers", "host:port texts", advice, rules::host_port),
         LeaseKind::Local => {
-            section.refuse("servers", "must not be given with kind = \"local\"");
+            section.refuse("servers", "must not be given together with kind = \"local\"");
             None
         }
     };

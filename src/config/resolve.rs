@@ -78,7 +78,7 @@ fn missing_table(path: &str, mapping: &Mapping, schemas: &BTreeMap<TableName, Ar
     let names: Vec<String> = schemas.keys().map(TableName::to_string).collect();
     let hint = likely(&given, names.iter().map(String::as_str));
     let hint = hint.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    let rule = format!("is not a table of the source, or not one that its user may see{hint}");
+    let rule = format!("is not a table of the source, or the user of source.url may not see it{hint}");
     Fault { line: None, path: format!("{path}.table"), given: Some(format!("{given:?}")), rule }
 }
 
@@ -147,8 +147,8 @@ impl Columns<'_> {
         let declared = &column.declared;
         if !can_be_key(&column.column_type) {
             let rule = format!(
-                "cannot be part of a key: its type {declared} has no key encoding (integers, strings, binary \
-                 strings, DATE, DATETIME and TIMESTAMP have)"
+                "cannot be part of a key: its type is {declared} (allowed: integers, strings, binary strings, DATE, \
+                 DATETIME and TIMESTAMP)"
             );
             self.fault(key, name, rule);
         }
@@ -175,8 +175,9 @@ impl Columns<'_> {
             let cells: Vec<usize> =
                 all.filter(|column| !key.contains(column) && !item.contains(column)).collect();
             for name in cells.iter().map(|cell| &self.schema.columns[*cell]).filter(|c| c.virtual_generated) {
-                let rule = "is a virtual generated column, which the binlog may lack: name the others here"
-                    .to_owned();
+                let rule =
+                    "is a virtual generated column, and the binlog may lack it: name the other columns here"
+                        .to_owned();
                 let path = format!("{}.target[{index}].columns", self.path);
                 let given = Some(format!("{:?}", name.name));
                 self.faults.push(Fault { line: None, path, given, rule });
@@ -212,7 +213,7 @@ impl Columns<'_> {
         let order = format!("the order column {} is {}", column.name, column.declared);
         let rule = match moment || whole {
             true => format!("does not fit: {order}, and {rule}"),
-            false => format!("does not fit: {order}, which has no segments (integers and dates have)"),
+            false => format!("does not fit: {order}, and only integers and dates have segments"),
         };
         let path = format!("{}.target[{index}].segment", self.path);
         self.faults.push(Fault { line: None, path, given: Some(given), rule });
@@ -234,7 +235,7 @@ impl Columns<'_> {
             return None;
         };
         if self.schema.columns[index].virtual_generated {
-            self.fault(key, name, "is a virtual generated column, which the binlog may lack".to_owned());
+            self.fault(key, name, "is a virtual generated column, and the binlog may lack it".to_owned());
         }
         Some(index)
     }
@@ -334,8 +335,8 @@ columns = ["note", "created_at"]
         let faults = resolve(CONFIG).unwrap_err();
         assert_eq!(
             faults.to_string(),
-            "mapping[0].target[0].columns = \"score\": is a virtual generated column, which the binlog may lack: \
-             name the others here"
+            "mapping[0].target[0].columns = \"score\": is a virtual generated column, and the binlog may lack \
+             it: name the other columns here"
         );
     }
 
@@ -365,14 +366,14 @@ columns = ["note", "created_at"]
             resolve(&text).unwrap_err().to_string(),
             "mapping[0].key[0] = \"followeeid\": is not a column of social.follows; did you mean `followee_id`?\n\
              mapping[0].item[0] = \"note\": cannot be part of a key: it can be NULL (varchar(20)); declare it NOT NULL\n\
-             mapping[0].order.by = \"score\": is a virtual generated column, which the binlog may lack\n\
-             mapping[0].order.by = \"score\": cannot be part of a key: its type double has no key encoding (integers, \
-             strings, binary strings, DATE, DATETIME and TIMESTAMP have)\n\
+             mapping[0].order.by = \"score\": is a virtual generated column, and the binlog may lack it\n\
+             mapping[0].order.by = \"score\": cannot be part of a key: its type is double (allowed: integers, strings, \
+             binary strings, DATE, DATETIME and TIMESTAMP)\n\
              mapping[0].order.by = \"score\": cannot be part of a key: it can be NULL (double); declare it NOT NULL\n\
              mapping[0].target[1].columns[0] = \"zebra\": is not a column of social.follows (its columns: follower_id, \
              followee_id, created_at, note, score)\n\
-             mapping[1].table = \"social.folows\": is not a table of the source, or not one that its user may see; did \
-             you mean social.follows?"
+             mapping[1].table = \"social.folows\": is not a table of the source, or the user of source.url may not see \
+             it; did you mean social.follows?"
         );
     }
 }

@@ -22,9 +22,11 @@ pub fn parse(text: &str) -> Result<SourceUrl, String> {
         return Err(format!("{SHAPE}: it does not begin with mysql://"));
     }
     if url.password().is_some() {
-        return Err("must not hold a password: take it out, and name it with `password_file` (a file that \
-                    holds it) or `password_env` (an environment variable that holds it)"
-            .to_owned());
+        return Err(
+            "must not hold a password: remove it, and name the file (`password_file`) or the environment \
+                    variable (`password_env`) that holds it"
+                .to_owned(),
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have options after ? or #: they are keys of [source]".to_owned());

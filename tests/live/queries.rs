@@ -277,7 +277,7 @@ async fn every_layout_answers_every_query_by_name_as_mysql_does() {
         .tailfill(&["get", "followers", "7", "--query", "nothing"])
         .await
         .code(2)
-        .says(&["it has: latest, first"]);
+        .says(&["its queries: latest, first"]);
     lists
         .setup
         .tailfill(&["get", "followers", "7", "--count", "--target", "x"])

@@ -25,11 +25,11 @@ pub fn mappings(file: &mut Section<'_>, database: Option<&str>, kind: GatewayKin
 }
 
 fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) -> Mapping {
-    let name = section.required("name", "give the mapping a name of its own", rules::mapping_name);
+    let name = section.required("name", "give the mapping a unique name", rules::mapping_name);
     if let Some(name) = &name
         && !seen.names.insert(name.clone())
     {
-        section.fault("name", "is the name of another mapping too".to_owned());
+        section.fault("name", "is also the name of another mapping".to_owned());
     }
     let table = section.required("table", "give the MySQL table as schema.table", |value| {
         table_name(&rules::text(value)?, database)
@@ -38,7 +38,7 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
     let item = columns(&mut section, "item", "the columns that name an item in its list");
     for (index, column) in item.iter().enumerate() {
         if contains(&key, column) {
-            section.fault_in("item", index, "must not be a column of `key` too".to_owned());
+            section.fault_in("item", index, "must not also be a column of `key`".to_owned());
         }
     }
     let order = order(section.section("order"), &key);
@@ -59,10 +59,10 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
 /// `schema.table`, or `table` in the URL's database. A part may stand in backquotes, as MySQL quotes it.
 fn table_name(text: &str, database: Option<&str>) -> Result<TableName, String> {
     const RULE: &str =
-        "must be schema.table; a name that holds a dot or a backquote stands in backquotes: `my.db`.`t`";
+        "must be schema.table; put a name with a dot or a backquote in backquotes: `my.db`.`t`";
     let (first, rest) = name_part(text).ok_or(RULE)?;
     if rest.is_empty() {
-        let database = database.ok_or("must be schema.table, as source.url names no database")?;
+        let database = database.ok_or("must be schema.table, because source.url names no database")?;
         return Ok(TableName { schema: database.to_owned(), table: first });
     }
     let second = rest.strip_prefix('.').and_then(name_part);
@@ -122,7 +122,7 @@ fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
     }
     let by = section.required("by", "give the column that orders a list", rules::text).unwrap_or_default();
     if contains(key, &by) {
-        section.fault("by", "must not be a column of `key`, which is the same for a whole list".to_owned());
+        section.fault("by", "must not be a column of `key`: `key` is the same for a whole list".to_owned());
     }
     let descending = section.optional("descending", rules::boolean).unwrap_or(false);
     section.close();
@@ -136,11 +136,11 @@ fn queries(mapping: &mut Section<'_>, has_order: bool) -> Vec<Query> {
 }
 
 fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>) -> Option<Query> {
-    let name = section.required("name", "give the query a name of its own", rules::text);
+    let name = section.required("name", "give the query a unique name", rules::text);
     if let Some(name) = &name
         && !names.insert(name.clone())
     {
-        section.fault("name", "is the name of another query of this mapping too".to_owned());
+        section.fault("name", "is also the name of another query of this mapping".to_owned());
     }
     let kinds = [
         ("latest", QueryKind::Latest),
@@ -149,11 +149,11 @@ fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>
         ("has", QueryKind::Has),
         ("count", QueryKind::Count),
     ];
-    let kind = section.required("kind", "say what is asked", rules::one_of(&kinds));
+    let kind = section.required("kind", "give the kind of query", rules::one_of(&kinds));
     let limit = section.optional("limit", rules::integer(1..=1_000_000));
     match kind {
         Some(kind) if kind.returns_items() && !section.has("limit") => {
-            section.fault("limit", "is missing: say how many items are asked for at most".to_owned());
+            section.fault("limit", "is missing: give the most items that the query returns".to_owned());
         }
         Some(kind) if !kind.returns_items() && section.has("limit") => {
             section.fault("limit", "must not be given for a query that returns no items".to_owned());

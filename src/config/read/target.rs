@@ -39,7 +39,7 @@ fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target 
     let plain = table.strip_prefix("default:").unwrap_or(&table).to_owned();
     if !table.is_empty() && !seen.families.insert((plain.clone(), family.clone())) {
         let rule = format!(
-            "is written to by another target in the family \"{family}\" too: give one of them another table or family"
+            "has another target with the family \"{family}\" too: give one of them another table or family"
         );
         section.fault("table", rule);
     }
@@ -57,13 +57,15 @@ fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target 
     let segment = segment(&mut section, layout, ordered);
     let counted = section.optional("count", rules::boolean).unwrap_or(false);
     if counted && layout != Layout::Wide {
-        section
-            .fault("count", "must not be true with layout = \"tall\": only wide rows are counted".to_owned());
+        section.fault(
+            "count",
+            "must not be true with layout = \"tall\": tailfill counts only wide rows".to_owned(),
+        );
     } else if counted && seen.kind == GatewayKind::Thrift1 {
-        let rule = "must not be true with hbase.kind = \"thrift1\", which has no call that compares and writes a row at once";
+        let rule = "must not be true with hbase.kind = \"thrift1\": Thrift1 cannot compare and write a row in one call";
         section.fault("count", rule.to_owned());
     } else if counted && !seen.counted.insert(plain) {
-        let rule = "must not be true for two targets of one table, whose counts would share the family \"c\"";
+        let rule = "must not be true for two targets of one table: their counts would share the family \"c\"";
         section.fault("count", rule.to_owned());
     }
     section.close();
@@ -87,7 +89,7 @@ fn form(section: &mut Section<'_>, layout: Layout) -> (CellForm, Option<String>)
     let packed = section.optional("value", rules::one_of(&forms));
     let alone = section.optional("value_column", rules::text);
     if section.has("value") && section.has("value_column") {
-        let rule = "must not be given together with `value`, which holds all columns".to_owned();
+        let rule = "must not be given together with `value`: that holds all columns".to_owned();
         section.fault("value_column", rule);
     }
     if alone.is_some() && section.has("columns") {
@@ -95,8 +97,7 @@ fn form(section: &mut Section<'_>, layout: Layout) -> (CellForm, Option<String>)
     }
     let is_packed = packed.is_some() || (layout == Layout::Wide && alone.is_none());
     if is_packed && section.has("values") {
-        let rule =
-            "must not be given where one value holds all columns (`value`), which says how they are written";
+        let rule = "must not be given for packed values: `value` decides how their columns are written";
         section.fault("values", rule.to_owned());
     }
     match (packed, alone) {
@@ -110,8 +111,7 @@ fn form(section: &mut Section<'_>, layout: Layout) -> (CellForm, Option<String>)
 fn segment(section: &mut Section<'_>, layout: Layout, ordered: bool) -> Option<SegmentWidth> {
     let width = section.optional("segment", segment_width)?;
     if layout != Layout::Wide {
-        let rule =
-            "must not be given with layout = \"tall\", where each item has a row of its own".to_owned();
+        let rule = "must not be given with layout = \"tall\": there, each item has its own row".to_owned();
         section.fault("segment", rule);
         return None;
     }
