@@ -149,6 +149,8 @@ switches! {
     tables_of_now = "tables-of-now";
     /// A SELECT that a statement of before has failed ends the run, though the tail will park its table.
     overtaken_select_ends = "overtaken-select-ends";
+    /// What was judged before its rows were sealed is asked again when they are read again (I2).
+    judged_again = "judged-again";
     /// An XA COMMIT whose PREPARE the stream has not read is harmless.
     xa_commit_trusted = "xa-commit-trusted";
     /// Rows are read by the definition whatever their table map says of them.

@@ -356,6 +356,7 @@ impl<'a> Sealer<'a> {
             return Err(self.not_understood(reason));
         }
         self.check_replay_goes_on(&gtid)?;
+        self.pass_over_what_is_left_out(&gtid);
         if transaction.rows > 0 {
             self.batch.committed_micros.push(transaction.committed_micros);
         }
@@ -516,14 +517,28 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// The transaction that a journaled batch ends in must bring the row that it ends with; else the batch
-    /// would wait for it for ever, and take everything else in.
+    /// The transaction that a journaled batch ends in must bring the row that it ends with, unless that is left out; else
+    /// the batch would wait for it for ever, and take everything else in.
     fn check_replay_goes_on(&self, ended: &Gtid) -> Result<(), ProtocolError> {
+        let none_came = self.batch.from.is_none()
+            && self
+                .plan
+                .mappings()
+                .iter()
+                .any(|mapping| self.parts.definitions.parking(&mapping.schema.name).is_some());
         match self.replay.front() {
-            Some(next) if !self.batch.changes.is_empty() && next.to.gtid == *ended => {
+            Some(next) if !none_came && next.to.gtid == *ended => {
                 Err(cannot_cut(next, format!("{ended} ended before it")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Drops the journaled batches that end with a transaction of which no row came: all of theirs are left out now, of
+    /// tables that are parked. Nothing would ever cut them.
+    fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
+        while let Some(next) = self.replay.pop_front_if(|next| next.to.gtid == *ended) {
+            tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "a journaled batch has rows of parked tables only");
         }
     }
 

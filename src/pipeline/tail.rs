@@ -34,11 +34,14 @@ pub async fn read(
 ) -> Result<(), ProtocolError> {
     let sightings = identity::sightings(&from);
     let position = from.checkpoint.position;
+    let mut journaled = GtidSet::default();
+    from.replay.iter().for_each(|batch| journaled.union_with(&batch.gtids));
     let mut reader = Reader {
         parts,
         position,
         watched,
         sightings,
+        journaled,
         read: None,
         begun: None,
         open: None,
@@ -81,6 +84,8 @@ struct Reader<'a> {
     position: Position,
     /// Of what was read before this process.
     sightings: Vec<Sighting>,
+    /// Transactions of the batches that are cut again.
+    journaled: GtidSet,
     /// The last transaction that was read whole, and the one that is being read.
     read: Option<Sighting>,
     begun: Option<Sighting>,
@@ -117,7 +122,7 @@ impl Reader<'_> {
         identity::require_same(self.parts, &wanted, &sightings).await?;
         let by_now = self.parts.settings.failpoints.definition_of_now();
         let histories = if by_now { Histories::new() } else { self.parts.definitions.all() };
-        let mut stream = self.parts.source.stream_by(&self.position, &histories).await?;
+        let mut stream = self.parts.source.stream_by(&self.position, &histories, &self.journaled).await?;
         self.parts.progress.go_on(Waiter::Source);
         let mut waits = false;
         let mut at = BinlogPlace::default();

@@ -76,11 +76,13 @@ pub trait Source: Send + Sync {
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError>;
 
     /// The same, with rows read by the definitions of their positions. A table without a history is read as it was
-    /// registered. A source whose rows are values already needs none of this.
+    /// registered. `journaled`: transactions with rows that were sealed before; what lies before them is judged as it was
+    /// then, by the histories alone. A source whose rows are values already needs none of this.
     async fn stream_by(
         &self,
         from: &Position,
         _histories: &Histories,
+        _journaled: &GtidSet,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         self.stream(from).await
     }

@@ -191,15 +191,16 @@ impl Source for MysqlSource {
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        self.stream_by(from, &Histories::new()).await
+        self.stream_by(from, &Histories::new(), &GtidSet::default()).await
     }
 
     async fn stream_by(
         &self,
         from: &Position,
         histories: &Histories,
+        journaled: &GtidSet,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
-        Ok(Box::new(MysqlStream::open(self.session.clone(), from, histories).await?))
+        Ok(Box::new(MysqlStream::open(self.session.clone(), from, histories, journaled).await?))
     }
 
     fn definitions(&self) -> Option<&dyn Definitions> {

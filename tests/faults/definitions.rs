@@ -1,11 +1,15 @@
 //! What is durable of definitions before rows are read by them.
 
 use super::bench::{Bench, copy, insert, row};
+use super::recopy::{all, recopied};
+use super::returning::killed_after;
 use crate::simulation::database::up_to;
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::history::{Entry, Meaning, one};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
+use tailfill::pipeline::Recopies;
+use tailfill::pipeline::recopy::JobState;
 use tailfill::protocol::ProtocolError;
 use tailfill::source::{Proof, SourceError, StreamEvent};
 use tailfill::store::records::{self, LifeRecord};
@@ -76,6 +80,27 @@ async fn the_last_target_is_parked_too_durably_and_the_checkpoint_goes_on() {
         );
     }
     assert!(asked(&bench).last().is_some_and(Entry::is_parking), "the next stream knows of it");
+}
+
+/// As an earlier build could judge a statement otherwise: the rows behind it were sealed then, and are left out now.
+#[tokio::test(start_paused = true)]
+async fn journaled_batches_of_which_all_rows_are_left_out_now_are_passed_over() {
+    let mut bench = defined().await;
+    let often = std::mem::replace(&mut bench.settings.checkpoint_every, Duration::from_secs(3_600));
+    let first = bench.commit(vec![insert(&row(1, 2, "b"))]);
+    bench.commit(vec![insert(&row(2, 2, "c"))]);
+    let work = async {
+        while bench.journaled().await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    killed_after(&bench, Recopies::none(), work).await;
+    assert!(!bench.recovered().await.replay.is_empty(), "something is to be cut again");
+    bench.settings.checkpoint_every = often;
+    bench.source.reports_in(first, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(first)) });
+    let (report, _) = recopied(&bench, all(&bench)).await;
+    assert_eq!(report.state, JobState::Done, "{report:?}");
+    bench.assert_equal().await;
 }
 
 #[tokio::test(start_paused = true)]

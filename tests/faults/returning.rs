@@ -85,7 +85,7 @@ async fn until_entries(bench: &Bench, wanted: usize) {
 }
 
 /// A process that is killed once `work` is over.
-async fn killed_after(bench: &Bench, recopies: Recopies, work: impl Future<Output = ()>) {
+pub async fn killed_after(bench: &Bench, recopies: Recopies, work: impl Future<Output = ()>) {
     let parts = bench.parts();
     let run = tokio::spawn(async move {
         let options =

@@ -159,10 +159,11 @@ impl Source for Scripted {
         &self,
         from: &Position,
         histories: &Histories,
+        journaled: &GtidSet,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         self.script().asked = histories.clone();
         if self.server.definitions().is_some() {
-            return self.server.stream_by(from, histories).await; // a binlog in bytes
+            return self.server.stream_by(from, histories, journaled).await; // a binlog in bytes
         }
         let stream = self.stream(from).await?;
         Ok(Box::new(Reporting { stream, script: self.script.clone(), next: VecDeque::new() }))

@@ -111,10 +111,11 @@ impl Source for Server {
         &self,
         from: &Position,
         histories: &Histories,
+        journaled: &GtidSet,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         let values = self.stream(from).await?;
         match self.world().profile.bytes {
-            true => Ok(Box::new(BytesStream::open(&self.process, from, histories))),
+            true => Ok(Box::new(BytesStream::open(&self.process, from, histories, journaled))),
             false => Ok(values),
         }
     }

@@ -222,6 +222,7 @@ impl MysqlStream {
         session: Arc<Session>,
         from: &Position,
         histories: &Histories,
+        journaled: &GtidSet,
     ) -> Result<MysqlStream, SourceError> {
         await_executed(&session, &from.gtids).await?;
         session.still_has(&from.gtids).await?;
@@ -230,7 +231,8 @@ impl MysqlStream {
         let events =
             Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.gtids))
                 .await?;
-        let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone());
+        let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone())
+            .judged_before(journaled);
         Ok(MysqlStream { session, events, transactions, redefined: None })
     }
 

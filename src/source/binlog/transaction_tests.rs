@@ -159,6 +159,36 @@ fn a_change_in_statement_format_parks_unless_it_is_proven_to_be_harmless() {
     );
 }
 
+/// Transactions 1 to 3 of the server in these tests, of which the third has rows that were sealed before.
+fn judged_before(journaled: u8) -> Transactions {
+    let mut read = transactions();
+    begin(&mut read, journaled);
+    let State::Opened(gtid) = &read.state else { panic!("it has begun") };
+    transactions().judged_before(&one(gtid))
+}
+
+#[test]
+fn what_lies_before_rows_that_were_sealed_before_is_not_asked_again() {
+    let mut transactions = judged_before(3);
+    assert!(asked(&mut transactions, 1, "DELETE FROM v").is_none(), "whoever sealed 3 has asked");
+    assert!(asked(&mut transactions, 2, "DELETE FROM w").is_none());
+    assert!(!is_parked(&mut transactions));
+    assert!(asked(&mut transactions, 3, "DELETE FROM x").is_some(), "it may be behind its rows");
+}
+
+#[test]
+fn an_xa_commit_before_rows_that_were_sealed_before_is_not_read_back() {
+    let mut transactions = judged_before(3);
+    assert!(matches!(commits(&mut transactions), Next::Nothing));
+    assert!(!is_parked(&mut transactions));
+}
+
+#[test]
+fn what_lies_behind_rows_that_were_sealed_before_is_asked() {
+    let mut transactions = judged_before(1);
+    assert!(asked(&mut transactions, 1, "DELETE FROM v").is_some());
+}
+
 /// The beginning of a transaction.
 fn begin(transactions: &mut Transactions, number: u8) {
     let mut gtid = vec![0; 17];

@@ -1,9 +1,11 @@
 //! Rows are read by the definition of their position, whatever happens to the table and the connection.
 
+use crate::support::own::Own;
 use crate::support::proxy::Proxy;
 use crate::support::scenario::Scenario;
 use crate::support::shape::FOLLOWS;
 use std::time::Duration;
+use tailfill::failpoints::KillPoint;
 
 /// What the late-write horizon and a busy machine may take.
 const LIMIT: Duration = Duration::from_secs(140);
@@ -51,6 +53,35 @@ async fn rows_from_before_and_after_an_alter_that_came_while_away_are_read_by_th
     scenario.sql(INSERT).await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 90);
+}
+
+/// Whether a change in statement format is harmless is asked once, before rows behind it are sealed: a restart may be
+/// told otherwise, and could not cut the journaled batches again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_before_a_kill_is_not_judged_again() {
+    let mysql = Own::mysql(&["--log-bin-trust-function-creators=ON"]).await;
+    let mut scenario = Scenario::on(mysql.port, "defjudged", &FOLLOWS).await.fill(10, 100).await;
+    scenario.settings.operation_timeout = "3s";
+    scenario.sql("CREATE TABLE other (a INT PRIMARY KEY)").await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    for statement in [
+        "SET SESSION binlog_format = 'STATEMENT'",
+        "INSERT INTO other VALUES (1)",
+        "SET SESSION binlog_format = 'ROW'",
+        "UPDATE follows SET note = 'behind it' WHERE followee_id = 2",
+        "DELETE FROM follows WHERE followee_id = 4 LIMIT 3",
+    ] {
+        scenario.sql(statement).await;
+    }
+    let at = format!("{}:1", KillPoint::CheckpointUncommitted.name());
+    let doomed = scenario.start_with(&["run"], &[("TAILFILL_KILL_AT", &at)]);
+    doomed.ended_within(LIMIT).await.expect_kill();
+    let harmful =
+        "CREATE TRIGGER t AFTER INSERT ON other FOR EACH ROW DELETE FROM follows WHERE follower_id = NEW.a";
+    scenario.sql(harmful).await;
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 50);
 }
 
 /// The statements come while nothing runs. They park the mapping, no restart forgets it, and a re-copy ends equal.

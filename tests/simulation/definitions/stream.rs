@@ -35,7 +35,12 @@ pub struct BytesStream {
 }
 
 impl BytesStream {
-    pub fn open(process: &Arc<Process>, from: &Position, histories: &Histories) -> BytesStream {
+    pub fn open(
+        process: &Arc<Process>,
+        from: &Position,
+        histories: &Histories,
+        journaled: &GtidSet,
+    ) -> BytesStream {
         let world = &process.world;
         let schema = world.mapping.schema.clone();
         let all = (0..schema.columns.len()).collect::<Vec<_>>();
@@ -45,7 +50,8 @@ impl BytesStream {
         let passed = from.gtids.clone();
         BytesStream {
             server: world.database.state().server(),
-            transactions: Transactions::new(Arc::new(registry), Arc::default(), histories, passed.clone()),
+            transactions: Transactions::new(Arc::new(registry), Arc::default(), histories, passed.clone())
+                .judged_before(journaled),
             passed,
             next: 0,
             events: VecDeque::new(),

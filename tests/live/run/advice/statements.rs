@@ -98,26 +98,26 @@ async fn a_table_whose_partitions_are_emptied_dropped_or_exchanged_comes_back() 
     copied.sql("ALTER TABLE archive REMOVE PARTITIONING").await;
     copied.sql("INSERT INTO archive VALUES (5, 3, NOW(3), 'archived'), (6, 2, NOW(3), NULL)").await;
     copied.is_equal().await;
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 3] = [
         ("PARTITION", &["ALTER TABLE follows TRUNCATE PARTITION a", "UPDATE follows SET note = 'y'"]),
         ("PARTITION", &["ALTER TABLE follows DROP PARTITION a", "UPDATE follows SET note = NULL"]),
         (
             "PARTITION",
             &["ALTER TABLE follows EXCHANGE PARTITION b WITH TABLE archive", "UPDATE follows SET note = 'x'"],
         ),
-        (
-            "PARTITION",
-            &[
-                "ALTER TABLE follows REMOVE PARTITIONING",
-                "CREATE TABLE parted LIKE follows",
-                "ALTER TABLE parted PARTITION BY RANGE (followee_id) (PARTITION p VALUES LESS THAN MAXVALUE)",
-                "INSERT INTO parted SELECT * FROM follows WHERE follower_id < 4",
-                "ALTER TABLE parted EXCHANGE PARTITION p WITH TABLE follows",
-                "UPDATE follows SET note = 'exchanged' WHERE followee_id = 3",
-            ],
-        ),
     ];
     copied.come_back_from(&cases).await;
+    // two ALTERs within the lag would park it for the first one
+    copied.sql("ALTER TABLE follows REMOVE PARTITIONING").await;
+    copied.is_equal().await;
+    let exchanged: &[&str] = &[
+        "CREATE TABLE parted LIKE follows",
+        "ALTER TABLE parted PARTITION BY RANGE (followee_id) (PARTITION p VALUES LESS THAN MAXVALUE)",
+        "INSERT INTO parted SELECT * FROM follows WHERE follower_id < 4",
+        "ALTER TABLE parted EXCHANGE PARTITION p WITH TABLE follows",
+        "UPDATE follows SET note = 'exchanged' WHERE followee_id = 3",
+    ];
+    copied.come_back_from(&[("PARTITION", exchanged)]).await;
     copied.close().await;
 }
 
