@@ -45,8 +45,8 @@ pub fn altered(mapping: &str) -> String {
 /// A table whose rows have no order, no address of their own, or change without a word in the binlog.
 ///
 /// Performed by `live::run::advice::alters::a_table_that_lost_its_unique_index_comes_back_once_it_has_one`.
-pub fn mend_table(mapping: &str) -> String {
-    format!("mend the table in MySQL, then `{}`", recopy(mapping))
+pub fn fix_table(mapping: &str) -> String {
+    format!("fix the table in MySQL, then `{}`", recopy(mapping))
 }
 
 /// A table that is gone, or that cannot be mapped as it is.
@@ -88,7 +88,7 @@ pub fn addresses_changed() -> &'static str {
 ///
 /// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn parked(mapping: &str) -> String {
-    format!("mend the reason (edit the configuration if columns changed), then `{}`", recopy(mapping))
+    format!("fix the cause (edit the configuration if columns changed), then `{}`", recopy(mapping))
 }
 
 /// A run that has done what it was asked for, but for targets of these mappings.
@@ -96,7 +96,7 @@ pub fn parked(mapping: &str) -> String {
 /// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
 pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
     format!(
-        "`tailfill status` says why, and what to mend first; then {}; or name other HBase tables for these targets",
+        "`tailfill status` says why, and what to fix first; then {}; or name other HBase tables for these targets",
         recopies(mappings)
     )
 }
@@ -106,7 +106,7 @@ pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
 /// Performed by `live::run::refusals::a_table_that_holds_rows_before_its_copy_begins_is_refused`.
 pub fn not_empty(table: &str) -> String {
     format!(
-        "rows of before would stay where MySQL has deleted them: in the HBase shell, truncate_preserve '{table}', or name \
+        "rows that MySQL has deleted would stay: in the HBase shell, truncate_preserve '{table}', or name \
          another table"
     )
 }
@@ -145,7 +145,7 @@ pub fn adopt_alone() -> &'static str {
 ///
 /// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
 pub fn row_refused(mapping: &str) -> String {
-    format!("mend or delete it in MySQL, then `{}`", recopy(mapping))
+    format!("correct or delete it in MySQL, then `{}`", recopy(mapping))
 }
 
 /// Every target of a run is parked.
@@ -231,7 +231,7 @@ pub fn see_status() -> &'static str {
 ///
 /// Performed by `live::run::advice::first_steps::a_run_that_is_refused_says_where_all_of_it_stands`.
 pub fn see_check() -> &'static str {
-    "`tailfill check` shows all that was looked at"
+    "`tailfill check` shows every check"
 }
 
 /// MySQL refuses something, or a table is none that can be mapped.
@@ -266,7 +266,7 @@ pub fn init_creates_it() -> &'static str {
 ///
 /// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn init_again() -> &'static str {
-    "mend this, then run `tailfill init` again"
+    "fix this, then run `tailfill init` again"
 }
 
 /// A table that another state has made, or nobody.
@@ -321,7 +321,7 @@ pub fn beside_the_pilot() -> &'static str {
 ///
 /// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
 pub fn move_all_lists() -> &'static str {
-    "look at single lists with tailfill get, or move all lists first: `tailfill run`"
+    "compare single lists with tailfill get, or move all lists first: `tailfill run`"
 }
 
 /// The source went on while no run was up.
@@ -349,6 +349,6 @@ pub fn cut_anew() -> &'static str {
 /// A row that has no form in HBase, where its mapping is not known.
 ///
 /// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
-pub fn mend_row() -> &'static str {
-    "mend or delete the row in MySQL, then copy its mapping again (`tailfill status` says how)"
+pub fn correct_row() -> &'static str {
+    "correct or delete the row in MySQL, then copy its mapping again (`tailfill status` says how)"
 }

@@ -138,7 +138,7 @@ impl From<ClientError> for Failure {
             ClientError::NotRunning { .. } => advice::start(),
             ClientError::Refused { .. } => advice::see_status(),
             ClientError::File { .. } => "ask as the user that runs tailfill",
-            ClientError::Unanswered { .. } => "look at its log; it may be overloaded or suspended",
+            ClientError::Unanswered { .. } => "read its log; it may be overloaded or suspended",
             ClientError::NotUnderstood { .. } => "ask with the version that runs",
         };
         Failure::new(Exit::Failed, error).with_help(help)

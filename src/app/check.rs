@@ -206,7 +206,7 @@ async fn connect_to_source(config: &Config) -> (Option<MysqlSource>, Vec<Finding
         Ok(source) => (Some(source), vec![rule().ok(options.address())]),
         Err(error @ SourceError::Refused { .. }) if options.database.is_some() => {
             let expected = "the database of source.url is there, and may be used";
-            let advice = "create it, or mend source.url; if it is there: GRANT SELECT on the mapped tables to this user";
+            let advice = "create it, or correct source.url; if it is there: GRANT SELECT on the mapped tables to this user";
             let finding = Rule::new(Group::Mysql, "database", expected).refusal(error.to_string(), advice);
             let without = crate::source::MysqlOptions { database: None, ..options };
             (MysqlSource::connect(without).await.ok(), vec![finding])

@@ -103,9 +103,10 @@ impl Outcome {
             Outcome::Ready(warnings) if warnings.is_empty() => {
                 (format!("{table}: already there, and as it must be\n"), vec![])
             }
-            Outcome::Ready(warnings) => {
-                (format!("{table}: already there; look at this:\n  {}\n", warnings.join("\n  ")), vec![])
-            }
+            Outcome::Ready(warnings) => (
+                format!("{table}: already there; read these warnings:\n  {}\n", warnings.join("\n  ")),
+                vec![],
+            ),
             Outcome::Adopted => (format!("{table}: taken over, and as it must be\n"), vec![]),
             Outcome::ToCreate { gateway, statement } => (
                 format!(
@@ -164,7 +165,7 @@ impl Init<'_> {
         if let Some(reason) = self.take_over(targets[0]).await? {
             return Ok(Outcome::Refused(vec![reason]));
         }
-        let known = Known::of(self.store.expect("it was looked at above")).await?;
+        let known = Known::of(self.store.expect("the state was read above")).await?;
         self.judged_by(&known, targets, Some(self.run_id), |_| Outcome::Adopted).await
     }
 

@@ -84,7 +84,7 @@ async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Fail
                 Err(ClientError::NotRunning { .. }) => {
                     let text = "the run ended before the re-copy was done";
                     return Err(Failure::new(Exit::Failed, text)
-                        .with_help("ask for it again: what it has mended stays so"));
+                        .with_help("run the same command again: the re-copy keeps what it has written"));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -174,8 +174,8 @@ fn say(report: &Report, text: &mut String) {
         );
         for (count, what) in [
             (target.recounted, "rows counted again"),
-            (target.newer, "left alone because they are newer than every mark"),
-            (target.foreign, "left alone because they are none of this mapping"),
+            (target.newer, "not changed: newer than every mark"),
+            (target.foreign, "not changed: not of this mapping"),
         ] {
             if count > 0 {
                 let _ = write!(text, ", {count} {what}");

@@ -312,7 +312,7 @@ impl Worker<'_> {
                     "the newest safe mark is {} h old, more than half the purge delay",
                     age_ms / 3_600_000
                 ),
-                advice: "the source has not committed what its binlog shows for that long: look at it".into(),
+                advice: "MySQL has not committed what its binlog shows for that long: find the session that holds the commit up (SHOW PROCESSLIST)".into(),
             });
         }
         Ok(mark)

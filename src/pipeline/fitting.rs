@@ -66,7 +66,7 @@ fn can_be_followed(mapping: &Mapping, definition: &Definition) -> Result<(), Pro
     } else {
         return Ok(());
     };
-    Err(refused(reason, advice::mend_table(&mapping.name)))
+    Err(refused(reason, advice::fix_table(&mapping.name)))
 }
 
 fn refused(reason: String, advice: String) -> ProtocolError {

@@ -79,6 +79,6 @@ pub async fn work(
 fn interrupted() -> ProtocolError {
     ProtocolError::Refused {
         reason: "the run was stopped before the re-copy was done".into(),
-        advice: "ask for it again: what it has mended stays so".into(),
+        advice: "run the same command again: the re-copy keeps what it has written".into(),
     }
 }

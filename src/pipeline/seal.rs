@@ -234,7 +234,8 @@ impl<'a> Sealer<'a> {
         if self.left_out.contains_key(&table) {
             return Ok(());
         }
-        let reason = format!("a row of {name} does not decode: {reason}; mend or delete it in MySQL first");
+        let reason =
+            format!("a row of {name} does not decode: {reason}; correct or delete it in MySQL first");
         let gtid = Some(transaction.gtid.clone());
         self.park(table, Parking { what: "a row image".into(), reason, gtid, place }).await
     }

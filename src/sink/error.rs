@@ -66,10 +66,10 @@ impl SinkError {
             ),
             SinkError::Refused { .. } => Some("see the gateway's log"),
             SinkError::ForeignTick { .. } => Some(
-                "counts of another program or another run would be taken for ours: name another table, \
+                "tailfill cannot tell counts of another program or run from its own: name another table, \
                  or empty this one (truncate_preserve) before the first start",
             ),
-            SinkError::Unencodable { .. } => Some(advice::mend_row()),
+            SinkError::Unencodable { .. } => Some(advice::correct_row()),
         }
     }
 }

@@ -62,7 +62,7 @@ async fn look(
     statement: &str,
     params: Params,
 ) -> Result<Option<Vec<Row>>, SourceError> {
-    match connection.rows_with("a look at the size of lists", statement, params).await {
+    match connection.rows_with("the size of lists", statement, params).await {
         Ok(rows) => Ok(Some(rows)),
         Err(error) if was_stopped(&error) => Ok(None),
         Err(error) => Err(error),

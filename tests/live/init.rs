@@ -236,7 +236,8 @@ async fn through_thrift1_a_table_is_ready_with_what_a_person_has_to_look_at() {
     let look = format!("look in the HBase shell: describe '{}' must show", setup.table);
     let untold =
         ["tailfill.run", "purge delay", "NEW_VERSION_BEHAVIOR", "a Thrift1 gateway does not tell", &look];
-    let init = setup.tailfill(&["init"]).await.code(0).says(&["already there; look at this"]).says(&untold);
+    let init =
+        setup.tailfill(&["init"]).await.code(0).says(&["already there; read these warnings"]).says(&untold);
     assert_eq!(init.out.matches(&look).count(), 3, "{}", init.out);
     let check = setup.tailfill(&["check"]).await.code(0).says(&untold).says(&["thrift1, buffered"]);
     assert_eq!(check.out.matches("a Thrift1 gateway does not tell").count(), 3, "{}", check.out);

@@ -4,3 +4,4 @@ pub mod advice;
 pub mod arrows;
 pub mod comparison;
 pub mod promises;
+pub mod words;

@@ -84,12 +84,12 @@ impl Report {
             1 => format!("1 {one}"),
             count => format!("{count} {many}"),
         };
-        let looked = plural(self.findings.len(), "thing was looked at", "things were looked at");
+        let checks = plural(self.findings.len(), "check", "checks");
         let warnings = plural(self.warnings(), "warning", "warnings");
         match self.refused() {
-            0 => format!("{looked}: nothing is refused, {warnings}"),
+            0 => format!("{checks}: nothing is refused, {warnings}"),
             refused => {
-                format!("{looked}: {refused} refused, {warnings}; mend what is refused, then check again")
+                format!("{checks}: {refused} refused, {warnings}; fix what is refused, then check again")
             }
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         clocks
           ok       mysql  within 1 s of ours  3 ms
 
-        4 things were looked at: 1 refused, 1 warning; mend what is refused, then check again
+        4 checks: 1 refused, 1 warning; fix what is refused, then check again
         ");
     }
 
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(
             failure.render(),
             "error: 1 check refuses this run\n  mysql.binlog_format: MIXED (expected: ROW); SET PERSIST it\n\
-             help: `tailfill check` shows all that was looked at\n"
+             help: `tailfill check` shows every check\n"
         );
     }
 }

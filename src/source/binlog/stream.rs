@@ -142,7 +142,7 @@ fn damaged(place: &BinlogPlace, reason: &str) -> SourceError {
     SourceError::NotUnderstood {
         position: format!("{}:{}", place.file, place.offset),
         reason: reason.to_owned(),
-        advice: "restart; if it happens again at the same place, look at the binlog file with mysqlbinlog \
+        advice: "restart; if it happens again at the same place, read the binlog file with mysqlbinlog \
                  --verify-binlog-checksum"
             .into(),
     }

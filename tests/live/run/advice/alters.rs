@@ -86,7 +86,7 @@ async fn a_table_that_lost_its_unique_index_comes_back_once_it_has_one() {
     assert!(life.contains("two rows may have one address"), "{life}");
     let name = copied.setup.table.clone();
     let refused =
-        copied.tailfill(&["recopy", &name, "--yes"]).await.code(3).says(&["help: mend the table in MySQL"]);
+        copied.tailfill(&["recopy", &name, "--yes"]).await.code(3).says(&["help: fix the table in MySQL"]);
     copied.sql("ALTER TABLE follows ADD UNIQUE KEY (followee_id, follower_id)").await;
     copied.performs(&refused.err).await;
     copied.until_life("caught_up").await;

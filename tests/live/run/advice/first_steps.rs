@@ -57,8 +57,7 @@ async fn a_run_that_is_refused_says_where_all_of_it_stands() {
     let mut copied = Copied::new("refused").await;
     let before = copied.setup.config.clone();
     copied.setup.with("descending = true", "descending = false");
-    let refused =
-        copied.tailfill(&UNTIL).await.code(3).says(&["`tailfill check` shows all that was looked at"]);
+    let refused = copied.tailfill(&UNTIL).await.code(3).says(&["`tailfill check` shows every check"]);
     assert_eq!(commands(help(&refused)), ["tailfill check"]);
     copied
         .tailfill(&["check"])

@@ -107,7 +107,7 @@ async fn parks_and_comes_back(case: &Case, met: Met) {
         assert!(reason.contains(&server), "it says where in the binlog: {reason}");
     }
     let select = reason.split("all such rows: ").nth(1).expect("a SELECT");
-    let select = select.split("; mend").next().expect("up to what to do");
+    let select = select.split("; correct").next().expect("up to what to do");
     let found: Vec<Row> = copied.setup.database.conn.query(select).await.expect("it can be asked");
     let mut found: Vec<Value> = found.into_iter().flat_map(Row::unwrap).collect();
     // in whatever order its columns stand
