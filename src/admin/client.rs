@@ -1,8 +1,8 @@
 //! Asking a running tailfill, which is found by the files in its `state_dir`.
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
-use crate::pipeline::holds::{Held, HoldAsk, TURN_WITHIN};
-use crate::pipeline::recopy::{Ask, Report};
+use crate::pipeline::jobs::holds::{Held, HoldAsk, TURN_WITHIN};
+use crate::pipeline::jobs::{Ask, Report};
 use crate::status::Status;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

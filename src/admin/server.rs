@@ -8,16 +8,16 @@
 //! | `GET /readyz` | 200 while the run tails or copies and both servers answer; else 503 | |
 //! | `POST /stop` | 202; the run drains and ends | yes |
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
-//! | `POST /hold` | 200 and the [`Held`](crate::pipeline::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
+//! | `POST /hold` | 200 and the [`Held`](crate::pipeline::jobs::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
 //! | `POST /release/N` | `true` where the hold had lasted until now, else `false` | yes |
-//! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::recopy::Report) as JSON | yes |
+//! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::jobs::Report) as JSON | yes |
 
 use super::auth::{self, Token};
 use super::client::Job;
 use super::files::Files;
 use super::{AdminError, metrics};
-use crate::pipeline::holds::HoldAsk;
-use crate::pipeline::recopy::Ask;
+use crate::pipeline::jobs::Ask;
+use crate::pipeline::jobs::holds::HoldAsk;
 use crate::pipeline::{Holds, Recopies};
 use crate::status::StatusSource;
 use axum::extract::{Path as RoutePath, State};
@@ -186,7 +186,7 @@ mod tests {
     use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
     use super::*;
     use crate::model::{Mapping, Value};
-    use crate::pipeline::recopy::{JobState, Touch, Touched};
+    use crate::pipeline::jobs::{JobState, Touch, Touched};
     use crate::status::Status;
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;

@@ -5,7 +5,7 @@
 use super::output;
 use crate::clock::Clock;
 use crate::model::Mapping;
-use crate::pipeline::lag::{Behind, Quantiles};
+use crate::pipeline::progress::lag::{Behind, Quantiles};
 use crate::pipeline::{Parts, Progress};
 use crate::store::records::CountsState;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};

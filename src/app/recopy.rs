@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::pipeline::Recopies;
-use crate::pipeline::recopy::{Ask, JobState, Report, TargetReport};
+use crate::pipeline::jobs::{Ask, JobState, Report, TargetReport};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::Status;
 use crate::store::redb::{FILE_NAME, RedbStore};

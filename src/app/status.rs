@@ -6,13 +6,14 @@ use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
-use crate::pipeline::chunks::Chunks;
-use crate::pipeline::lag::{Behind, Quantiles};
+use crate::pipeline::copies::chunks::Chunks;
+use crate::pipeline::counts;
+use crate::pipeline::progress::lag::{Behind, Quantiles};
 use crate::pipeline::progress::{
     CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, Waiter,
 };
+use crate::pipeline::run::gap;
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
-use crate::pipeline::{counts, gap};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{
     Answers, CountsStatus, Gap, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status,

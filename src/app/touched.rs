@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, SteadyClock};
 use crate::model::{Mapping, Value};
-use crate::pipeline::recopy::{Touch, Touched};
+use crate::pipeline::jobs::{Touch, Touched};
 use crate::verify::key_text;
 use serde::Serialize;
 use std::fs::OpenOptions;

@@ -12,47 +12,20 @@
 //! first error ends the run with everything up to the checkpoint kept.
 //! Refuses to know: which database, which bytes (source, sink), how a tick is made durable (protocol).
 
-mod absence;
-pub mod backfill;
-pub mod chunks;
-pub mod copy;
-pub mod counting;
+mod apply;
+mod backfill;
+pub mod copies;
 pub mod counts;
-pub mod definitions;
-pub mod fence;
-mod fitting;
-pub mod gap;
-pub mod holds;
-pub mod identity;
-pub mod journaling;
-pub mod lag;
+pub mod jobs;
 pub mod life;
-pub mod marks;
-mod opening;
-mod overtaken;
-mod pace;
-mod patience;
-pub mod planning;
+mod parts;
 pub mod progress;
-mod ready;
-pub mod recopy;
-pub mod seal;
-pub mod sealed;
-pub mod settings;
-pub mod skew;
-pub mod span;
-pub mod supervisor;
-mod tables;
+mod recopy;
+pub mod run;
 pub mod tail;
-mod turns;
-pub mod walk;
-mod watch;
-pub mod window;
-pub mod writer;
 
-pub use definitions::Definitions;
-pub use holds::Holds;
+pub use jobs::{Holds, Recopies};
+pub use life::definitions::Definitions;
+pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;
-pub use recopy::Recopies;
-pub use settings::{Parts, Settings};
-pub use supervisor::{Finished, RunOptions, run, run_with};
+pub use run::{Finished, RunOptions, run, run_with};

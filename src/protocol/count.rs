@@ -7,7 +7,7 @@
 //! - nothing that is compared goes back: each tick is handed out once, and `c:t` only rises.
 //!
 //! What this cannot see is a plain write: a chunk's. So while one may still bring an item, no row has a count
-//! ([`CountMode::NotYet`]); see `pipeline::counting` for when that ends.
+//! ([`CountMode::NotYet`]); see `pipeline::counts::counting` for when that ends.
 
 use crate::lock::ListId;
 use crate::model::{TargetId, Tick};

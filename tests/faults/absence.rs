@@ -6,7 +6,7 @@ use crate::simulation::checker;
 use std::sync::Arc;
 use tailfill::model::Tick;
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::recopy::JobState;
+use tailfill::pipeline::jobs::JobState;
 
 const CONTRADICTION: &str = "a look-up by that key in the same read view finds none";
 

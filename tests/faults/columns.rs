@@ -5,7 +5,7 @@ use super::recopy::{Noted, all, recopied};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::{LifeCycle, Mapping, Target};
-use tailfill::pipeline::recopy::{Ask, JobState};
+use tailfill::pipeline::jobs::{Ask, JobState};
 use tailfill::pipeline::{Finished, Parts, Recopies, RunOptions, run_with};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};

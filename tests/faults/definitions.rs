@@ -9,7 +9,7 @@ use std::time::Duration;
 use tailfill::model::history::{Entry, Meaning, one};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::recopy::JobState;
+use tailfill::pipeline::jobs::JobState;
 use tailfill::protocol::ProtocolError;
 use tailfill::source::{Proof, SourceError, StreamEvent};
 use tailfill::store::records::{self, LifeRecord};

@@ -4,7 +4,7 @@ use super::bench::{Bench, insert, row};
 use crate::simulation::database;
 use std::time::Duration;
 use tailfill::model::{GtidSet, Value};
-use tailfill::pipeline::holds::{HELD_MAX, Held, HoldAsk};
+use tailfill::pipeline::jobs::holds::{HELD_MAX, Held, HoldAsk};
 use tailfill::pipeline::{Finished, Parts, RunOptions, run};
 use tailfill::protocol::ProtocolError;
 use tailfill::sink::{Sink, layout};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::lock::{LeaseOptions, Leases, ListId};
 use tailfill::model::{Layout, LifeCycle, Mapping, Row, Target, TargetId, Tick, Value};
-use tailfill::pipeline::recopy::{Ask, JobState, Report, Touch, Touched, What};
+use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
 use tailfill::sink::{CountChange, CountedWrite, PackedRows, RowWrite, ScanRange, Sink, layout};
@@ -186,7 +186,7 @@ async fn a_dry_run_says_the_same_and_touches_nothing() {
     let touched = |report: &Report| -> Vec<(u64, u64, Vec<String>)> {
         let names =
             |examples: &[String]| examples.iter().map(|text| text.replacen("to be ", "", 1)).collect();
-        let of = |t: &tailfill::pipeline::recopy::TargetReport| (t.written, t.deleted, names(&t.examples));
+        let of = |t: &tailfill::pipeline::jobs::TargetReport| (t.written, t.deleted, names(&t.examples));
         report.targets.iter().map(of).collect()
     };
     // counts that are wrong by a planted item are right once it is gone, so that they are not counted twice

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::model::History;
-use tailfill::pipeline::recopy::JobState;
+use tailfill::pipeline::jobs::JobState;
 use tailfill::pipeline::{self, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
 use tailfill::store::records::{self, CountsRecord, CountsState};

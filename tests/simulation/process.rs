@@ -14,7 +14,7 @@ use std::time::Duration;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
 use tailfill::model::{TargetId, Value};
-use tailfill::pipeline::recopy::Report;
+use tailfill::pipeline::jobs::Report;
 use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, Recopies, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};

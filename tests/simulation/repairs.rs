@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::{Mapping, Value};
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::recopy::{Ask, JobState, Report, Touch, Touched, What};
+use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
 use tokio::time::sleep;
 
 /// How often somebody looks whether a job is over.

@@ -6,7 +6,7 @@ use super::mysql::Start;
 use super::state::Known;
 use crate::app::alone;
 use crate::config::Config;
-use crate::pipeline::identity::{self, Sighting};
+use crate::pipeline::tail::identity::{self, Sighting};
 use crate::source::{MysqlSource, Source, SourceError, claim};
 
 fn rule(name: &str, expected: &str) -> Rule {

@@ -10,7 +10,7 @@ use crate::config::units::print_size;
 use crate::config::{Begun, Config};
 use crate::failure::Failure;
 use crate::model::{Histories, LifeCycle, Mapping, Target};
-use crate::pipeline::identity;
+use crate::pipeline::tail::identity;
 use crate::protocol::plan::Cohort;
 use crate::status::Status;
 use crate::store::records::{self, CheckpointRecord, CopyKey, LifeRecord, MetaRecord};

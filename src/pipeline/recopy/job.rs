@@ -1,16 +1,19 @@
 //! One job from its beginning to its end.
 
 use super::settle::Settling;
-use super::{Ask, Recopies, Report, Shared, TargetReport, Touch, recount, scan};
+use super::{Shared, recount, scan};
 use crate::advice;
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
-use crate::pipeline::copy::Copy;
-use crate::pipeline::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
+use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::jobs::requests::{Turn, TurnRequest};
+use crate::pipeline::jobs::{self, Ask, Recopies, Report, TargetReport, Touch};
+use crate::pipeline::life;
+use crate::pipeline::life::definitions;
+use crate::pipeline::parts::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
+use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Waiter};
-use crate::pipeline::sealed::{Turn, TurnRequest};
-use crate::pipeline::settings::Parts;
-use crate::pipeline::{definitions, gap, life};
+use crate::pipeline::run::gap;
 use crate::protocol::mark::prove;
 use crate::protocol::plan::Cohort;
 use crate::protocol::{ProtocolError, SafeMark};
@@ -231,9 +234,9 @@ impl Job<'_> {
     /// `cut`: everything that was read lies below the mark.
     pub async fn turn(&self, lists: Vec<ListId>, cut: bool) -> Result<(Turn, SafeMark), ProtocolError> {
         let (reply, answer) = oneshot::channel();
-        let gone = |_| super::interrupted();
+        let gone = |_| jobs::interrupted();
         if self.shared.turns.send(TurnRequest { lists, cut, whole: false, reply }).await.is_err() {
-            return Err(super::interrupted());
+            return Err(jobs::interrupted());
         }
         let turn = answer.await.map_err(gone)?;
         let mut pause = LOOK_AGAIN;

@@ -6,12 +6,12 @@
 use super::job::{Job, Scope};
 use super::scan::ranges;
 use super::settle::note;
-use super::{Touch, What};
 use crate::lock::ListId;
-use crate::pipeline::copy::Copy;
-use crate::pipeline::patience::LOOK_AGAIN;
-use crate::pipeline::sealed;
-use crate::pipeline::walk;
+use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::counts::walk;
+use crate::pipeline::jobs::requests;
+use crate::pipeline::jobs::{self, Touch, Touched, What};
+use crate::pipeline::parts::patience::LOOK_AGAIN;
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
 use crate::sink::cells::CellRange;
@@ -135,7 +135,7 @@ fn of_ours(job: &Job<'_>, copy: &Copy, row: Bytes) -> Option<Wrong> {
         Scope::All => job.parts.plan.cohort().has(parts.list.list_key),
         Scope::Lists(_) => job.has(list),
     };
-    let name = |touched: &dyn super::Touched| touched.name(mapping, &parts.list.key, &[]);
+    let name = |touched: &dyn Touched| touched.name(mapping, &parts.list.key, &[]);
     let name = job.recopies.touched().map_or_else(String::new, name);
     takes_part.then(|| Wrong { list, name, row: row.clone() })
 }
@@ -194,8 +194,8 @@ async fn ask(
     rows: Vec<(ListId, Bytes)>,
 ) -> Result<(), ProtocolError> {
     let recount = Recount { target: copy.target.id, what, rows };
-    match sealed::recount(&job.shared.recounts, recount).await {
+    match requests::recount(&job.shared.recounts, recount).await {
         true => Ok(()),
-        false => Err(super::interrupted()),
+        false => Err(jobs::interrupted()),
     }
 }

@@ -8,7 +8,7 @@ use super::job::{Job, Patience, Scope};
 use super::settle::{Settling, Suspect};
 use crate::lock::ListId;
 use crate::model::{Layout, Mapping, Row, Target, Value};
-use crate::pipeline::copy::Copy;
+use crate::pipeline::copies::copy::Copy;
 use crate::protocol::ProtocolError;
 use crate::sink::cells::CellRange;
 use crate::sink::compare::difference;

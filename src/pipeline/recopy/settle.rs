@@ -2,12 +2,12 @@
 
 use super::job::{Job, Patience};
 use super::scan::LOOK_UPS_AT_ONCE;
-use super::{Touch, What};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
 use crate::model::{Mapping, Row, Target, Value};
-use crate::pipeline::absence;
-use crate::pipeline::copy::Copy;
+use crate::pipeline::backfill::absence;
+use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::jobs::{Touch, Touched, What};
 use crate::protocol::counted::Order;
 use crate::protocol::recopy::{Act, Repairs, mend};
 use crate::protocol::write::{NotWritten, send};
@@ -361,7 +361,7 @@ impl<'a> Settling<'a> {
     }
 
     fn name(&self, suspect: &Suspect) -> String {
-        let name = |touched: &dyn super::Touched| touched.name(self.job.mapping, &suspect.key, &suspect.item);
+        let name = |touched: &dyn Touched| touched.name(self.job.mapping, &suspect.key, &suspect.item);
         self.job.recopies.touched().map_or_else(String::new, name)
     }
 

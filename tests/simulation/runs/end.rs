@@ -8,7 +8,7 @@ use super::Life;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::pipeline::recopy::{JobState, Report};
+use tailfill::pipeline::jobs::{JobState, Report};
 use tailfill::pipeline::{Finished, RunOptions};
 use tailfill::protocol::ProtocolError;
 use tokio::time::{sleep, timeout};

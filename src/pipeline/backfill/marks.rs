@@ -1,0 +1,138 @@
+//! The background renewal of the mark (I3): takes one a second, waits until the source has passed it,
+//! and publishes it for the backfill.
+
+use crate::error::Disposition;
+use crate::model::GtidSet;
+use crate::pipeline::jobs::requests::MarkRequest;
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::{MarkSeen, Waiter};
+use crate::protocol::mark::prove;
+use crate::protocol::{Journaled, ProtocolError, SafeMark, UnprovenMark};
+use crate::signal::{Listener, Signal};
+use crate::source::SourceError;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// The newest safe mark, once there is one. Clones share it.
+#[derive(Clone, Default)]
+pub struct NewestMark {
+    shared: Arc<Published>,
+}
+
+#[derive(Default)]
+struct Published {
+    mark: Mutex<Option<SafeMark>>,
+    published: Signal,
+}
+
+impl NewestMark {
+    pub fn get(&self) -> Option<SafeMark> {
+        self.mark().clone()
+    }
+
+    /// Waits for the first mark; marks are only ever replaced by newer ones.
+    pub async fn first(&self) -> SafeMark {
+        let mut published: Listener = self.shared.published.listen();
+        loop {
+            if let Some(mark) = self.get() {
+                return mark;
+            }
+            published.changed().await;
+        }
+    }
+
+    fn publish(&self, mark: SafeMark) {
+        *self.mark() = Some(mark);
+        self.shared.published.raise();
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Option<SafeMark>> {
+        self.shared.mark.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Renews the mark until `stop`.
+pub async fn renew(
+    parts: &Parts,
+    requests: mpsc::Sender<MarkRequest>,
+    newest: NewestMark,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    tokio::select! { biased;
+        () = stop.cancelled() => Ok(()),
+        ended = renew_for_ever(parts, requests, newest) => ended,
+    }
+}
+
+async fn renew_for_ever(
+    parts: &Parts,
+    requests: mpsc::Sender<MarkRequest>,
+    newest: NewestMark,
+) -> Result<(), ProtocolError> {
+    loop {
+        let Some(mark) = take(&requests).await else { return Ok(()) };
+        let first = newest.get().is_none();
+        let safe = wait_until_safe(parts, &mark, first).await?;
+        parts.progress.set_mark(MarkSeen { tick: safe.tick(), taken_ms: safe.taken_ms() });
+        parts.progress.go_on(Waiter::Mark);
+        newest.publish(safe);
+        sleep(parts.settings.mark_every).await;
+    }
+}
+
+async fn take(requests: &mpsc::Sender<MarkRequest>) -> Option<Journaled<UnprovenMark>> {
+    let (reply, answer) = oneshot::channel();
+    requests.send(reply).await.ok()?;
+    answer.await.ok()
+}
+
+async fn wait_until_safe(
+    parts: &Parts,
+    mark: &Journaled<UnprovenMark>,
+    first: bool,
+) -> Result<SafeMark, ProtocolError> {
+    #[cfg(feature = "failpoints")]
+    {
+        let off = parts.settings.failpoints;
+        if off.chunk_uses_newest_tick() || (off.start_from_binlog_status() && first) {
+            return Ok(crate::protocol::mark::pretend_safe(mark.get().tick, mark.get().taken_ms));
+        }
+    }
+    let begin = Instant::now();
+    let mut pause = LOOK_AGAIN;
+    loop {
+        match parts.source.executed().await {
+            Ok(executed) => match prove(mark, &executed) {
+                Some(safe) => return Ok(safe),
+                None if first => say_what_is_missing(parts, &mark.get().proof.minus(&executed)),
+                None => {}
+            },
+            Err(error) => bounded(parts, begin, error)?,
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn say_what_is_missing(parts: &Parts, missing: &GtidSet) {
+    let reason = format!("backfill: a safe mark; the source has not committed {missing} yet");
+    parts.progress.wait_for(Waiter::Mark, reason);
+}
+
+fn bounded(parts: &Parts, begin: Instant, error: SourceError) -> Result<(), ProtocolError> {
+    if error.disposition() != Disposition::Retry {
+        return Err(error.into());
+    }
+    if begin.elapsed() >= parts.settings.retry_for {
+        let cause = Box::new(ProtocolError::Source(error));
+        return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause });
+    }
+    parts.progress.wait_for(Waiter::Mark, format!("a mark: {error}"));
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The backfill: existing rows are copied in parts, each under the leases of its lists and at a mark that was safe before
+//! its SELECT began (I3).
+//!
+//! Refuses to know: the tail, but for the marks that it is asked for, and what a worker waits for.
+
+pub mod absence;
+pub mod marks;
+mod overtaken;
+mod planning;
+pub mod worker;

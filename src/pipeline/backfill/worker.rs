@@ -1,0 +1,463 @@
+//! The backfill: workers that copy parts of spans, each under the leases of its lists, stamped with a mark that
+//! was safe before its SELECT.
+//!
+//! A part is: take the leases of its lists, take the newest safe mark, SELECT, write, release. With the last part
+//! of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease: a part whose
+//! lists are busy holds none and is tried again.
+
+use crate::error::Disposition;
+use crate::failpoints::{KillPoint, kill_at};
+use crate::lock::{Claim, Held, ListId};
+use crate::model::{Mapping, Value};
+use crate::pipeline::backfill::absence;
+use crate::pipeline::backfill::marks::NewestMark;
+use crate::pipeline::backfill::overtaken;
+use crate::pipeline::backfill::planning;
+use crate::pipeline::copies::chunks;
+use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::copies::span::{Part, Piece, SpanDone, What};
+use crate::pipeline::life;
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::Waiter;
+use crate::protocol::coalesce::SnapshotRows;
+use crate::protocol::write::{NotWritten, send};
+use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
+use crate::sink::{SinkError, layout, limits};
+use crate::source::{Snapshot, SourceError, Wanted};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a worker waits for busy lists of this process before it takes another part.
+const WAIT_FOR_LISTS: Duration = Duration::from_secs(2);
+/// How long a worker waits before it asks again for lists that another program holds.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
+/// How long an idle worker waits at most before it looks whether there is a part to take.
+const IDLE_PAUSE: Duration = Duration::from_millis(50);
+/// How often lists may turn up in a part between reading its list keys and its rows.
+const LIST_ROUNDS: usize = 8;
+/// Pause between two looks whether a parked target was brought back.
+const PARKED_PAUSE: Duration = Duration::from_millis(250);
+/// How often a part may outlast its leases.
+const DEADLINES_MAX: u32 = 10;
+
+/// Copies everything that is left, then returns; stops early at `stop`, after the part under way. `tails`: a tail goes on
+/// beside.
+pub async fn work(
+    parts: &Parts,
+    (number, tails): (usize, bool),
+    copies: Vec<Arc<Copy>>,
+    marks: NewestMark,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let waiting = parts.progress.mark().is_none();
+    if waiting {
+        parts.progress.wait_for(Waiter::Mark, "backfill: the first safe mark");
+    }
+    tokio::select! { biased;
+        () = stop.cancelled() => return Ok(()),
+        _ = marks.first() => {}
+    }
+    parts.progress.go_on(Waiter::Mark);
+    let (snapshot, trouble_since, pause) = (None, None, IDLE_PAUSE);
+    let stopped = stop.clone();
+    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause };
+    loop {
+        for copy in &copies {
+            while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
+                tokio::select! { biased;
+                    () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
+                    outcome = worker.copy_one(copy) => match outcome {
+                        Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
+                        Err(error) => worker.park_or_retry(copy, error).await?,
+                    }
+                }
+            }
+        }
+        if all_complete(&copies).await {
+            return Ok(());
+        }
+        // a parked target that a re-copy brings back has its chunks left
+        tokio::select! { biased;
+            () = stopped.cancelled() => return Ok(()),
+            () = sleep(PARKED_PAUSE) => {}
+        }
+    }
+}
+
+async fn all_complete(copies: &[Arc<Copy>]) -> bool {
+    for copy in copies {
+        if !copy.complete().await {
+            return false;
+        }
+    }
+    true
+}
+
+/// The part under way at a stop is finished within the drain time, so that its leases are given back: left to
+/// expire they would keep the tail's last writes, and the next run, off their lists.
+async fn stopped_for(stop: &CancellationToken, drain: Duration) {
+    stop.cancelled().await;
+    sleep(drain).await;
+}
+
+struct Worker<'a> {
+    parts: &'a Parts,
+    number: usize,
+    tails: bool,
+    marks: NewestMark,
+    stop: CancellationToken,
+    snapshot: Option<Box<dyn Snapshot>>,
+    trouble_since: Option<Instant>,
+    pause: Duration,
+}
+
+/// What became of an attempt at a part.
+enum Attempt {
+    Copied {
+        rows: u64,
+    },
+    /// Busy lists; nothing is lost.
+    Again,
+    /// The leases ran out before all was written: fewer lists at once are taken.
+    Slow,
+}
+
+impl Worker<'_> {
+    /// Takes a part and copies it; plans ahead before that, or waits a moment when there is nothing to take.
+    async fn copy_one(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
+        let mut changed = copy.changed.listen();
+        self.plan_ahead(copy).await?;
+        let rows_max = u64::from(copy.chunk_rows.get().copied().unwrap_or(self.parts.settings.chunk_rows));
+        let rows_max = rows_max.min(copy.pace().rows() as u64);
+        let Some(part) = copy.spans().take(rows_max) else {
+            let _ = timeout(IDLE_PAUSE, changed.changed()).await;
+            return Ok(());
+        };
+        if self.parts.settings.failpoints.chunk_done_before_write() {
+            self.finish(copy, &part, 0).await?;
+            return self.attempt(copy, &part).await.map(|_| ());
+        }
+        let mut failed = None;
+        for _ in 0..DEADLINES_MAX {
+            match self.attempt(copy, &part).await {
+                Ok(Attempt::Copied { rows }) => return self.finish(copy, &part, rows).await,
+                Ok(Attempt::Slow) => {
+                    copy.pace().missed();
+                    break;
+                }
+                Ok(Attempt::Again) if self.stop.is_cancelled() => break,
+                Ok(Attempt::Again) => {}
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        copy.spans().give_back(part);
+        copy.changed.raise();
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Plans the next span when few parts are left and nobody else does.
+    async fn plan_ahead(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
+        let Ok(_planning) = copy.planning.try_lock() else { return Ok(()) };
+        if !planning::is_wanted(copy).await {
+            return Ok(());
+        }
+        let settings = self.parts.settings.clone();
+        let snapshot = self.snapshot().await?;
+        let rows = planning::chunk_rows(copy, &mut **snapshot, &settings).await?;
+        let chunks = planning::next_chunks(copy, &mut **snapshot, &settings, rows).await?;
+        let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(rows)).await;
+        let done = match pieces {
+            Ok(pieces) => copy.spans().add(chunks, pieces),
+            Err(error) => {
+                copy.chunks.lock().await.give_back(chunks);
+                return Err(error);
+            }
+        };
+        copy.changed.raise();
+        copy.show(self.parts).await;
+        match done {
+            Some(done) => self.done(copy, done).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn attempt(&mut self, copy: &Copy, part: &Part) -> Result<Attempt, ProtocolError> {
+        let mut lists = part.lists();
+        for _ in 0..LIST_ROUNDS {
+            let claim = self.parts.leases.claim();
+            let Some(held) = self.lease(&lists, &claim).await else { return Ok(Attempt::Again) };
+            let off = self.parts.settings.failpoints;
+            let unfenced = off.count_pass_before_caught_up() || off.count_beside_zombies();
+            if let Some(fence) = copy.fence.as_ref().filter(|_| !unfenced)
+                && let Err(error) = fence.hold().await
+            {
+                held.release().await;
+                return Err(error.into());
+            }
+            // I3: the mark was safe before the SELECT below opens its read view
+            let mark = self.newest_mark()?;
+            if !self.parts.plan.written_to().may_use(copy.target.id, mark.tick()) {
+                // the target joined after it was taken: the SELECT may miss a change that the target did not get
+                held.release().await;
+                sleep(self.parts.settings.mark_every).await;
+                return Ok(Attempt::Again);
+            }
+            let rows = match self.rows(copy, part).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    held.release().await;
+                    return Err(error);
+                }
+            };
+            let joined: BTreeSet<ListId> = rows.lists().filter(|list| !held.lists().contains(list)).collect();
+            if joined.is_empty() {
+                kill_at(KillPoint::ChunkRead);
+                return self.write(copy, held, rows, &mark).await;
+            }
+            // rows of lists that joined the range since: put back, and taken with their leases
+            held.release().await;
+            lists.extend(joined);
+        }
+        Ok(Attempt::Again)
+    }
+
+    /// SELECTs the rows of a part.
+    async fn rows<'c>(&mut self, copy: &'c Copy, part: &Part) -> Result<SnapshotRows<'c>, ProtocolError> {
+        let (mapping, snapshot) = (&copy.mapping, self.snapshot().await?);
+        let mut found = SnapshotRows::new(mapping, &copy.target, part.rows() as usize);
+        let mut refused = None;
+        for pieces in part.pieces.chunk_by(Piece::reads_with) {
+            let keys: Vec<&[Value]> = pieces.iter().filter_map(Piece::list_key).collect();
+            let (wanted, whole_range) = match &pieces[0].what {
+                What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
+                What::Range(range) => (Wanted::Range(range), true),
+                What::List { key, range } => (Wanted::List { key, range }, false),
+            };
+            let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
+            let mut memory = ListMemory::default();
+            let mut take = |row: &[Value]| {
+                let list = memory.list_of(mapping, row).map_err(|error| limits::named(mapping, row, error));
+                let added = list.and_then(|list| {
+                    // another spelling of a list that was asked for is in a piece of its own
+                    if whole_range || lists.contains(&list) { found.add(list, row) } else { Ok(()) }
+                });
+                if let Err(cause) = added {
+                    refused.get_or_insert(cause);
+                }
+            };
+            snapshot.each_row(mapping, wanted, &mut take).await?;
+        }
+        if let Some(cause) = refused {
+            return Err(copy.refused(cause));
+        }
+        let there: BTreeSet<ListId> = found.lists().collect();
+        let missed: Vec<&Piece> =
+            part.pieces.iter().filter(|piece| piece.is_list() && piece.lists.is_disjoint(&there)).collect();
+        absence::lists_are_gone(&*self.parts.source, copy, &missed).await?;
+        Ok(found)
+    }
+
+    /// Takes all leases or none; waits a while for lists of this process, holding nothing.
+    async fn lease(&mut self, lists: &BTreeSet<ListId>, claim: &Claim) -> Option<Held> {
+        let wanted: Vec<ListId> = lists.iter().copied().collect();
+        let mut locks = self.parts.leases.subscribe();
+        let until = Instant::now() + WAIT_FOR_LISTS;
+        loop {
+            let busy = match self.parts.leases.acquire_all(&wanted, claim.ticket()).await {
+                Ok(held) => {
+                    self.parts.progress.go_on(Waiter::Backfill(self.number));
+                    return Some(held);
+                }
+                Err(busy) => busy,
+            };
+            self.parts.progress.counts.chunks_put_aside.fetch_add(1, Relaxed);
+            self.say_busy(busy.local.len(), busy.elsewhere.len());
+            if !busy.elsewhere.is_empty() {
+                sleep(ELSEWHERE_PAUSE).await;
+                return None;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::select! { biased;
+                () = self.stop.cancelled() => return None,
+                changed = timeout(left, locks.changed()) => if changed.is_err() { return None },
+            }
+        }
+    }
+
+    fn say_busy(&self, local: usize, elsewhere: usize) {
+        let reason = if elsewhere > 0 {
+            format!("backfill: {elsewhere} lists of a part that another program holds")
+        } else {
+            format!("backfill: some of the {local} lists of a part, which this run is writing")
+        };
+        self.parts.progress.wait_for(Waiter::Backfill(self.number), reason);
+    }
+
+    fn newest_mark(&self) -> Result<SafeMark, ProtocolError> {
+        let mark = self.marks.get();
+        let Some(mark) = mark else {
+            unreachable!("a worker starts once there is a mark, and marks are only replaced")
+        };
+        let age_ms = self.parts.clock.now_ms().saturating_sub(mark.taken_ms());
+        if u128::from(age_ms) > self.parts.settings.mark_age_max.as_millis() {
+            return Err(ProtocolError::Refused {
+                reason: format!(
+                    "the newest safe mark is {} h old, more than half the purge delay",
+                    age_ms / 3_600_000
+                ),
+                advice: "MySQL has not committed what its binlog shows for that long: find the session that holds the commit up (SHOW PROCESSLIST)".into(),
+            });
+        }
+        Ok(mark)
+    }
+
+    async fn write(
+        &mut self,
+        copy: &Copy,
+        held: Held,
+        rows: SnapshotRows<'_>,
+        mark: &SafeMark,
+    ) -> Result<Attempt, ProtocolError> {
+        let count = rows.len() as u64;
+        let writes = rows.finish(mark);
+        let writes: Vec<&Journaled<ListWrites>> = writes.iter().collect();
+        #[cfg(feature = "failpoints")]
+        if crate::failpoints::is_armed(KillPoint::ChunkPartlyWritten) && writes.len() > 1 {
+            let half = send(&*self.parts.sink, &held, &writes[..writes.len() / 2], usize::MAX).await;
+            if half.is_ok() {
+                kill_at(KillPoint::ChunkPartlyWritten);
+            }
+        }
+        let begun = Instant::now();
+        let outcome = send(&*self.parts.sink, &held, &writes, usize::MAX).await;
+        let took = begun.elapsed();
+        held.release().await;
+        match outcome {
+            Ok(sent) => {
+                self.parts.plan.written_to().accepted(sent.accepted);
+                copy.pace().ended(count as usize, took, self.parts.leases.expiry());
+                Ok(Attempt::Copied { rows: count })
+            }
+            Err(NotWritten::Refused { refused, .. }) => match refused.into_iter().next() {
+                Some((_, error)) => Err(error.into()),
+                None => Ok(Attempt::Again),
+            },
+            Err(NotWritten::Deadline { trouble: Some(error), .. }) => {
+                copy.pace().missed();
+                Err(error.into())
+            }
+            Err(NotWritten::Deadline { trouble: None, .. }) => Ok(Attempt::Slow),
+        }
+    }
+
+    async fn finish(&mut self, copy: &Copy, part: &Part, rows: u64) -> Result<(), ProtocolError> {
+        self.parts.progress.copy(copy.target.id, copy.mapping.id, |copy| copy.rows_here += rows);
+        let done = copy.spans().finish(part, rows);
+        copy.changed.raise();
+        match done {
+            Some(done) => self.done(copy, done).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn done(&mut self, copy: &Copy, span: SpanDone) -> Result<(), ProtocolError> {
+        let records = copy.chunks.lock().await.done_records(&span.chunks, span.rows);
+        // I8: chunks count as done after their rows are acknowledged, never before
+        kill_at(KillPoint::ChunkWritten);
+        chunks::put(&self.parts.store, &records).await?;
+        kill_at(KillPoint::ChunkNoted);
+        copy.chunks.lock().await.note_done(span.chunks.len(), span.rows);
+        copy.show(self.parts).await;
+        Ok(())
+    }
+
+    async fn snapshot(&mut self) -> Result<&mut Box<dyn Snapshot>, SourceError> {
+        if self.snapshot.is_none() {
+            self.snapshot = Some(self.parts.source.snapshot().await?);
+        }
+        Ok(self.snapshot.as_mut().expect("just set"))
+    }
+
+    /// Parks the target where the error is about it and lasts.
+    async fn park_or_retry(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
+        match error {
+            error if error.is_of_row() => {
+                self.snapshot = None;
+                life::park(self.parts, vec![(copy.target.id, error)]).await
+            }
+            ProtocolError::Sink(cause) if cause.disposition() != Disposition::Retry => {
+                life::refused(self.parts, copy.target.id, cause.clone()).await?;
+                if self.parts.plan.is_parked(copy.target.id) {
+                    return Ok(());
+                }
+                let reason = cause.to_string();
+                self.retry_or_end(SinkError::Unavailable { gateway: String::new(), reason }.into()).await
+            }
+            error if self.tails && overtaken::may_be(self.parts, &error) => {
+                self.parked_or_end(copy, error).await
+            }
+            error => self.retry_or_end(error).await,
+        }
+    }
+
+    /// Ends, unless the tail parks the target for what a statement has done to its table.
+    async fn parked_or_end(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
+        self.snapshot = None;
+        tracing::warn!(%error, "the tail may be behind what changed the table: its targets are parked, or the run ends");
+        let waiter = Waiter::Backfill(self.number);
+        let is_parked = tokio::select! { biased;
+            () = self.stop.cancelled() => return Ok(()),
+            is_parked = overtaken::is_parked(self.parts, copy.target.id, waiter) => is_parked?,
+        };
+        if is_parked { Ok(()) } else { Err(error) }
+    }
+
+    /// Waits before a passing error's retry; ends with any other, and when it lasts too long.
+    async fn retry_or_end(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
+        self.snapshot = None;
+        if error.disposition() != Disposition::Retry {
+            return Err(error);
+        }
+        let since = *self.trouble_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.parts.settings.retry_for {
+            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause: Box::new(error) });
+        }
+        tracing::warn!(%error, "a part is tried again");
+        self.parts
+            .progress
+            .wait_for(Waiter::Backfill(self.number), format!("backfill: {error}; tried again"));
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+        self.parts.progress.go_on(Waiter::Backfill(self.number));
+        Ok(())
+    }
+}
+
+/// The list of the last row: rows of one list come together, and naming a list takes a SHA-256.
+#[derive(Default)]
+struct ListMemory {
+    last: Option<(Vec<u8>, ListId)>,
+    key: Vec<u8>,
+}
+
+impl ListMemory {
+    fn list_of(&mut self, mapping: &Mapping, row: &[Value]) -> Result<ListId, SinkError> {
+        self.key.clear();
+        layout::push_list_key(mapping, row, &mut self.key)?;
+        if let Some((key, list)) = &self.last
+            && *key == self.key
+        {
+            return Ok(*list);
+        }
+        let list = ListId::new(mapping.id.0, &self.key);
+        self.last = Some((self.key.clone(), list));
+        Ok(list)
+    }
+}

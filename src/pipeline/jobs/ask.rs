@@ -1,0 +1,94 @@
+//! What a re-copy is asked, and what it says of itself.
+
+use crate::model::Value;
+use serde::{Deserialize, Serialize};
+
+/// What to copy again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The mapping's name.
+    pub mapping: String,
+    /// These lists, by the values of their key columns in key order; `None`: all of the mapping, those that only HBase
+    /// has among them, and targets that are parked.
+    pub lists: Option<Vec<Vec<Value>>>,
+    /// Compare, and touch nothing.
+    pub dry_run: bool,
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    #[default]
+    Queued,
+    Running,
+    Done,
+    Failed {
+        reason: String,
+        advice: Option<String>,
+        /// As the exit code of the command.
+        exit: u8,
+    },
+}
+
+impl JobState {
+    pub fn is_over(&self) -> bool {
+        matches!(self, JobState::Done | JobState::Failed { .. })
+    }
+}
+
+/// What a job has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub mapping: String,
+    pub dry_run: bool,
+    pub state: JobState,
+    /// What it does now, or waits for.
+    pub doing: String,
+    pub targets: Vec<TargetReport>,
+}
+
+/// The part of one target. Numbers of items, but for counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetReport {
+    pub table: String,
+    pub family: String,
+    /// Items of MySQL that were looked up in HBase.
+    pub from_mysql: u64,
+    /// Items of HBase that were looked up in MySQL.
+    pub from_hbase: u64,
+    /// Written in full, or to be in a dry run.
+    pub written: u64,
+    /// Deleted, or to be in a dry run.
+    pub deleted: u64,
+    /// Not mended, because what differs is stamped above every mark that was tried.
+    pub newer: u64,
+    /// Rows and cells that are none of this mapping: they lie in no list, and are left alone.
+    pub foreign: u64,
+    /// Rows whose count was counted again, or is to be in a dry run.
+    pub recounted: u64,
+    /// Whether the target was parked, and is tailed again.
+    pub unparked: bool,
+    /// The first items that were touched, by their keys: [`EXAMPLES_MAX`] at most.
+    pub examples: Vec<String>,
+}
+
+/// Examples that are kept for each target.
+pub const EXAMPLES_MAX: usize = 20;
+
+impl TargetReport {
+    /// Items that a re-copy cannot mend.
+    pub fn left(&self) -> u64 {
+        self.newer + self.foreign
+    }
+
+    pub fn touched(&self) -> u64 {
+        self.written + self.deleted + self.recounted
+    }
+
+    pub(in crate::pipeline) fn example(&mut self, text: impl FnOnce() -> String) {
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(text());
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What can be asked of a run: re-copies, holds of lists for a reader in another process, and what the tasks ask of the
+//! sealer.
+//!
+//! Promises: an ask is answered, or fails when the run ends; what waits is bounded.
+//! Refuses to know: how a re-copy compares, and how a turn of a list comes about.
+
+mod ask;
+pub mod holds;
+mod queue;
+pub mod requests;
+mod touched;
+
+pub use ask::{Ask, JobState, Report, TargetReport};
+pub use holds::Holds;
+pub use queue::Recopies;
+pub use touched::{Touch, Touched, What};
+
+use crate::protocol::ProtocolError;
+
+/// The error of a job that the end of its run cuts short.
+pub fn interrupted() -> ProtocolError {
+    ProtocolError::Refused {
+        reason: "the run was stopped before the re-copy was done".into(),
+        advice: "run the same command again: the re-copy keeps what it has written".into(),
+    }
+}

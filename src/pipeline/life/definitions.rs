@@ -1,0 +1,434 @@
+//! The schema history of a run: in the store, and shared by the reader, which asks for it at each connect and takes
+//! new definitions in, the sealer, which takes parkings in, and re-copies, which bring tables back.
+//!
+//! An entry is durable before anything behind it is sealed or left out (docs/decisions/0008-schema-history.md).
+
+use crate::advice;
+use crate::model::history::{Entry, Meaning, one};
+use crate::model::{
+    Definition, Gtid, GtidSet, Histories, History, LifeEvent, Parking, Position, TableId, TableName,
+};
+use crate::pipeline::life;
+use crate::pipeline::life::fitting;
+use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
+use crate::pipeline::parts::settings::Parts;
+use crate::protocol::ProtocolError;
+use crate::signal::Signal;
+use crate::source;
+use crate::store::{Commit, Put, Space, Store, StoreError, records};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+/// Pause between two attempts to prove a definition while statements keep coming.
+pub const PROVE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Clones share one history.
+#[derive(Clone, Default)]
+pub struct Definitions {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    known: Mutex<Known>,
+    changed: Signal,
+    /// Held from reading a history to having written it.
+    writing: tokio::sync::Mutex<()>,
+    pauses: mpsc::Sender<Pause>,
+    taken: tokio::sync::Mutex<mpsc::Receiver<Pause>>,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        let (pauses, taken) = mpsc::channel(1);
+        Shared {
+            known: Mutex::default(),
+            changed: Signal::new(),
+            writing: tokio::sync::Mutex::default(),
+            pauses,
+            taken: tokio::sync::Mutex::new(taken),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    /// As the store has them.
+    durable: Histories,
+    /// With which definition the sealer goes on, by where that begins.
+    reached: BTreeMap<TableName, GtidSet>,
+}
+
+/// Asks the reader to read nothing until `over` ends, and then to connect again.
+pub struct Pause {
+    /// Everything that was read, also in part.
+    pub passed: oneshot::Sender<GtidSet>,
+    pub over: oneshot::Receiver<()>,
+}
+
+impl Definitions {
+    /// Reads what the store has.
+    pub async fn load(
+        &self,
+        store: &dyn Store,
+        source: &str,
+        tables: &[TableName],
+    ) -> Result<(), StoreError> {
+        for table in tables {
+            let key = records::definitions_key(source, table);
+            let history: Option<History> = records::read(store, Space::Definitions, &key).await?;
+            self.known().durable.insert(table.clone(), history.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// All of them, for a stream.
+    pub fn all(&self) -> Histories {
+        self.known().durable.clone()
+    }
+
+    pub fn of(&self, table: &TableName) -> History {
+        self.known().durable.get(table).cloned().unwrap_or_default()
+    }
+
+    /// The parking that a table ends with.
+    pub fn parking(&self, table: &TableName) -> Option<Parking> {
+        match self.of(table).last() {
+            Some(Entry { meaning: Meaning::Parked(parking), .. }) => Some(parking.clone()),
+            _ => None,
+        }
+    }
+
+    /// The sealer goes on with the definition that begins there.
+    pub fn reaches(&self, table: &TableName, since: GtidSet) {
+        self.known().reached.insert(table.clone(), since);
+        self.shared.changed.raise();
+    }
+
+    /// Whether the sealer goes on with the definition that begins there, or with a later one.
+    fn reached(&self, table: &TableName, since: &GtidSet) -> bool {
+        let known = self.known();
+        let (Some(history), Some(reached)) = (known.durable.get(table), known.reached.get(table)) else {
+            return false;
+        };
+        !history.is_behind(since, reached)
+    }
+
+    /// Waits until the sealer goes on with the definition that begins there, or with a later one.
+    ///
+    /// # Errors
+    /// The table was parked behind it meanwhile.
+    async fn until_reached(&self, table: &TableName, since: &GtidSet) -> Result<(), Parking> {
+        let mut changed = self.shared.changed.listen();
+        loop {
+            if let Some(parking) = self.parking(table) {
+                return Err(parking);
+            }
+            if self.reached(table, since) {
+                return Ok(());
+            }
+            changed.changed().await;
+        }
+    }
+
+    /// For the reader: the pauses that are asked for.
+    pub async fn pauses(&self) -> tokio::sync::MutexGuard<'_, mpsc::Receiver<Pause>> {
+        self.shared.taken.lock().await
+    }
+
+    /// Has the reader read nothing until what comes back is dropped. The set: what it has read until then.
+    async fn pause(&self) -> Option<(GtidSet, oneshot::Sender<()>)> {
+        let ((passed, answer), (guard, over)) = (oneshot::channel(), oneshot::channel());
+        self.shared.pauses.send(Pause { passed, over }).await.ok()?;
+        Some((answer.await.ok()?, guard))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // no method panics between two changes that belong together
+        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of a mapped table.
+pub fn name_of(parts: &Parts, table: TableId) -> Option<TableName> {
+    parts.plan.of_table(table).next().map(|mapping| mapping.schema.name.clone())
+}
+
+/// Takes the definition after an ALTER in, durably. `false`: its table is parked, or was brought back behind it.
+pub async fn follow(
+    parts: &Parts,
+    table: TableId,
+    since: &GtidSet,
+    definition: &Arc<Definition>,
+) -> Result<bool, StoreError> {
+    let Some(name) = name_of(parts, table) else { return Ok(false) };
+    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let mut history = parts.definitions.of(&name);
+    if history.beginning(since).is_some() {
+        return Ok(true);
+    }
+    let goes_on = |last: &Entry| !last.is_parking() && !last.since.contains_set(since);
+    if !history.last().is_none_or(goes_on) {
+        return Ok(false);
+    }
+    history.add(Entry::defined(since.clone(), definition.clone()));
+    if !parts.settings.failpoints.definition_after_rows() {
+        put(parts, &name, history, Vec::new()).await?;
+    }
+    Ok(true)
+}
+
+/// Parks a table where its rows cannot be read from: all targets of its mappings, and its history, in one durable
+/// commit. Nothing is left out before. Also the last targets of a run are parked: it stays up, and its checkpoint advances.
+/// `false`: the table was brought back behind it already.
+pub async fn park(
+    parts: &Parts,
+    table: TableId,
+    gtid: &Gtid,
+    parking: Parking,
+) -> Result<bool, ProtocolError> {
+    let Some(name) = name_of(parts, table) else { return Ok(false) };
+    let _nobody_else_parks = parts.plan.parking().await;
+    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let mut history = parts.definitions.of(&name);
+    let entry = Entry::parked(one(gtid), parking.clone());
+    history.add(entry.clone());
+    let ends_with_it = history.last() == Some(&entry);
+    let targets = match ends_with_it {
+        true => life::records_of_parked(parts, table, &parking).await?,
+        false => Vec::new(),
+    };
+    put(parts, &name, history, targets).await?;
+    if ends_with_it {
+        for target in parts.plan.of_table(table).flat_map(|mapping| &mapping.targets) {
+            parts.plan.written_to().park(target.id);
+        }
+    }
+    Ok(ends_with_it)
+}
+
+async fn put(
+    parts: &Parts,
+    name: &TableName,
+    history: History,
+    mut beside: Vec<Put>,
+) -> Result<(), StoreError> {
+    let key = records::definitions_key(&parts.source_name, name);
+    if !(parts.settings.failpoints.parking_forgotten() && history.last().is_some_and(Entry::is_parking)) {
+        beside.push((Space::Definitions, key, records::encode(&history)?));
+    }
+    parts.store.commit(Commit { put: beside, ..Commit::default() }).await?;
+    parts.definitions.known().durable.insert(name.clone(), history);
+    parts.definitions.shared.changed.raise();
+    Ok(())
+}
+
+/// The mapped tables whose rows have to be read by a definition: none where rows are values already.
+fn tables(parts: &Parts) -> BTreeMap<TableId, TableName> {
+    let all = parts.plan.mappings().iter().filter(|_| parts.source.definitions().is_some());
+    all.map(|mapping| (mapping.table, mapping.schema.name.clone())).collect()
+}
+
+/// What a table is now, if that holds since a position; else the statement that stands against it.
+async fn prove(
+    parts: &Parts,
+    source: &dyn source::Definitions,
+    table: TableId,
+    since: &GtidSet,
+) -> Result<Result<Arc<Definition>, Parking>, ProtocolError> {
+    Ok(source.prove(table, since).await?.believed(parts.settings.failpoints))
+}
+
+/// Begins the histories of all tables at a position, as it proves their definitions. `Some`: a statement stands against
+/// one, so that the next attempt needs a newer position.
+pub async fn begin(parts: &Parts, since: &GtidSet) -> Result<Option<(TableName, Parking)>, ProtocolError> {
+    let Some(source) = parts.source.definitions() else { return Ok(None) };
+    let mut begun = Vec::new();
+    for (table, name) in tables(parts) {
+        match prove(parts, source, table, since).await? {
+            Err(parking) => return Ok(Some((name, parking))),
+            Ok(definition) => begun.push((name, Entry::defined(since.clone(), definition))),
+        }
+    }
+    for (name, entry) in begun {
+        put(parts, &name, History { entries: vec![entry] }, Vec::new()).await?;
+    }
+    Ok(None)
+}
+
+/// Begins the histories that are not there yet where a state goes on: of a mapping that joins, or of a state that an
+/// earlier build made. What cannot be proven is parked.
+pub async fn begin_missing(parts: &Parts, checkpoint: &GtidSet) -> Result<(), ProtocolError> {
+    let Some(source) = parts.source.definitions() else { return Ok(()) };
+    for (table, name) in tables(parts) {
+        if parts.definitions.of(&name).last().is_some() {
+            continue;
+        }
+        let entry = match prove(parts, source, table, checkpoint).await? {
+            Ok(definition) => Entry::defined(checkpoint.clone(), definition),
+            Err(parking) => Entry::parked(checkpoint.clone(), parking),
+        };
+        put(parts, &name, History { entries: vec![entry] }, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+/// Whether everything after an older position can be read, before that becomes the checkpoint.
+///
+/// # Errors
+/// `Refused`: a statement lies before the histories, or a table was parked and brought back in between.
+pub async fn begin_earlier(parts: &Parts, from: &GtidSet) -> Result<(), ProtocolError> {
+    let mut earlier = Vec::new();
+    for (table, name) in tables(parts) {
+        let mut history = parts.definitions.of(&name);
+        let passed = |entry: &&Entry| entry.is_parking() && !from.contains_set(&entry.since);
+        if let (Some(Entry { meaning: Meaning::Parked(parking), .. }), false) =
+            (history.entries.iter().find(passed), history.last().is_some_and(Entry::is_parking))
+        {
+            return Err(refused_from(&name, parking));
+        }
+        let Some(first) = history.entries.first_mut() else { continue };
+        if from.contains_set(&first.since) {
+            continue;
+        }
+        if let Some(source) = parts.source.definitions()
+            && !parts.settings.failpoints.nothing_looked_for_before()
+            && let Some(found) = source.statement_between(table, from, &first.since).await?
+        {
+            return Err(refused_from(&name, &found));
+        }
+        first.since = from.clone();
+        earlier.push((name, history));
+    }
+    for (name, history) in earlier {
+        put(parts, &name, history, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+/// What is done about a statement that lies behind the position that `--from` names.
+pub fn refused_from(name: &TableName, found: &Parking) -> ProtocolError {
+    ProtocolError::Refused {
+        reason: format!("rows of {name} after that position cannot be read: {found}"),
+        advice: advice::behind_statement().into(),
+    }
+}
+
+/// The entries of all tables where a gap is gone over: nobody knows what happened to their definitions in there.
+pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, StoreError> {
+    let mut put = Vec::new();
+    for name in tables(parts).into_values() {
+        let mut history = parts.definitions.of(&name);
+        let place = format!("{}:{}", to.file, to.offset);
+        let parking = Parking { what: "a gap".into(), reason: reason.to_owned(), gtid: None, place };
+        history.entries.push(Entry::parked(to.gtids.clone(), parking));
+        let key = records::definitions_key(&parts.source_name, &name);
+        put.push((Space::Definitions, key, records::encode(&history)?));
+        parts.definitions.known().durable.insert(name, history);
+    }
+    Ok(put)
+}
+
+/// Brings the rows of a table back whose history ends with a parking: proves its present definition while the reader
+/// stands still, so that it passes nothing meanwhile, notes it, has the reader connect again, and waits until the sealer
+/// goes on by it. What was left out until then lies before any mark that is taken after this. `None`: the tail follows
+/// the table already (HBase refused a target, or a re-copy was interrupted). A new proof would leave rows out that are in
+/// journaled batches, which could not be cut again (I2).
+///
+/// # Errors
+/// `Refused`: the mapped columns are gone, or are of another type.
+pub async fn bring_back(
+    parts: &Parts,
+    table: TableId,
+    waits: impl Fn(&str),
+) -> Result<Option<GtidSet>, ProtocolError> {
+    let (Some(name), Some(source)) = (name_of(parts, table), parts.source.definitions()) else {
+        return Ok(None);
+    };
+    if parts.definitions.parking(&name).is_none() {
+        return Ok(None);
+    }
+    let mut patience = Patience::new(parts);
+    loop {
+        let (reason, pause) = match try_return(parts, source, table, &name, &waits).await {
+            Ok(Attempt::Followed(since)) => return Ok(Some(since)),
+            Ok(Attempt::Changed(later)) => {
+                patience = Patience::new(parts);
+                (format!("statements about the table to end ({later})"), PROVE_AGAIN)
+            }
+            Err(error) => {
+                let (error, pause) = patience.pause_after(error)?;
+                (format!("the definition to be proven ({error}; tried again)"), pause)
+            }
+        };
+        waits(&reason);
+        sleep(pause).await;
+    }
+}
+
+/// What came of one attempt to bring a table back.
+enum Attempt {
+    /// The sealer goes on by the definition that begins there.
+    Followed(GtidSet),
+    /// A statement stands against it.
+    Changed(Parking),
+}
+
+async fn try_return(
+    parts: &Parts,
+    source: &dyn source::Definitions,
+    table: TableId,
+    name: &TableName,
+    waits: &impl Fn(&str),
+) -> Result<Attempt, ProtocolError> {
+    waits("the tail to stand still, and the present definition to be proven");
+    let Some((passed, guard)) = parts.definitions.pause().await else {
+        return Err(ProtocolError::Refused {
+            reason: "nothing is tailed".into(),
+            advice: "ask again while a run tails, or while none runs".into(),
+        });
+    };
+    let since = await_committed(parts, &passed).await?;
+    let definition = match prove(parts, source, table, &since).await? {
+        Ok(definition) => definition,
+        Err(later) => return Ok(Attempt::Changed(later)),
+    };
+    fitting::fits(parts, table, &definition)?;
+    note_return(parts, name, since.clone(), definition).await?;
+    drop(guard);
+    waits("the tail to pass the position of the definition");
+    match parts.definitions.until_reached(name, &since).await {
+        Ok(()) => Ok(Attempt::Followed(since)),
+        Err(parking) => Ok(Attempt::Changed(parking)),
+    }
+}
+
+async fn note_return(
+    parts: &Parts,
+    name: &TableName,
+    since: GtidSet,
+    definition: Arc<Definition>,
+) -> Result<(), StoreError> {
+    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let mut history = parts.definitions.of(name);
+    history.entries.push(Entry::defined(since, definition));
+    put(parts, name, history, Vec::new()).await
+}
+
+/// The executed set, once it has what was read from the binlog already.
+async fn await_committed(parts: &Parts, passed: &GtidSet) -> Result<GtidSet, ProtocolError> {
+    loop {
+        let executed = parts.source.executed().await?;
+        if executed.contains_set(passed) {
+            return Ok(executed);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What a parking is called in the life of a target.
+pub fn parked_event(mapping: &str, parking: &Parking) -> LifeEvent {
+    LifeEvent::Parked { reason: format!("{parking}; {}", advice::bring_back(mapping, parking)) }
+}

@@ -1,0 +1,12 @@
+//! A run as a whole: where it goes on from, which tasks it has, and how it ends.
+//!
+//! Promises: everything that a start decides is durable before there are tasks; the first error ends the run with
+//! everything up to the checkpoint kept; a stop drains.
+
+pub mod gap;
+mod opening;
+pub mod skew;
+mod supervisor;
+mod tables;
+
+pub use supervisor::{Finished, RunOptions, run, run_with};

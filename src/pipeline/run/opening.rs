@@ -1,0 +1,193 @@
+//! Where a run goes on from: its first start, the checkpoint, or an older position with new ticks. Durable before
+//! anything is read.
+
+use crate::advice;
+use crate::model::{GtidSet, Position, Tick, Witness};
+use crate::pipeline::life::definitions;
+use crate::pipeline::parts::patience::retried;
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::{Phase, Place, Waiter};
+use crate::pipeline::run::RunOptions;
+use crate::pipeline::tail::identity;
+use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
+use crate::store::records::CheckpointRecord;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
+const LEAD_WARNED: Duration = Duration::from_secs(1);
+
+/// Where the run continues from, made durable.
+pub async fn open(parts: &Parts, options: &RunOptions) -> Result<Recovered, ProtocolError> {
+    let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
+    let journal = &journal;
+    let recovered = retried(parts, || async move {
+        match journal.recover().await? {
+            None => open_first(parts, journal, options).await,
+            Some(found) => open_again(parts, journal, options, found).await,
+        }
+    })
+    .await?;
+    show_opened(parts, &recovered).await?;
+    Ok(recovered)
+}
+
+/// The first start: from the executed set, or from the position asked for.
+async fn open_first(
+    parts: &Parts,
+    journal: &Journal,
+    options: &RunOptions,
+) -> Result<Recovered, ProtocolError> {
+    refuse_prepared_xa(parts).await?;
+    let (position, replaying_until) = match &options.from {
+        Some(position) => {
+            if let Some(found) = definitions::begin(parts, &position.gtids).await? {
+                return Err(definitions::refused_from(&found.0, &found.1));
+            }
+            // everything from there to here is tailed with new ticks: older states may show until then
+            (position.clone(), parts.source.executed().await?)
+        }
+        None => (first_position(parts).await?, GtidSet::default()),
+    };
+    tracing::info!(%position, "starting for the first time");
+    let witness = identity::witness(parts, &position.gtids).await?;
+    let from = CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness };
+    open_at(parts, journal, from).await
+}
+
+/// A position from which every table is known.
+async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
+    loop {
+        let position = parts.source.start().await?;
+        let Some((table, found)) = definitions::begin(parts, &position.gtids).await? else {
+            parts.progress.go_on(Waiter::Source);
+            return match parts.settings.failpoints.start_from_binlog_status() {
+                true => Ok(parts.source.head().await?),
+                false => Ok(position),
+            };
+        };
+        let waits = format!("a position from which the definition of {table} is known: {found}");
+        parts.progress.wait_for(Waiter::Source, waits);
+        sleep(definitions::PROVE_AGAIN).await;
+    }
+}
+
+async fn open_again(
+    parts: &Parts,
+    journal: &Journal,
+    options: &RunOptions,
+    found: Recovered,
+) -> Result<Recovered, ProtocolError> {
+    let cohort = journal.cohort().await?;
+    refuse_narrower_cohort(parts, cohort.as_deref())?;
+    // before anything that the source says is taken for its position, and while the journal knows it
+    identity::require_same(parts, &found.sealed, &identity::sightings(&found)).await?;
+    if let Some(position) = &options.from {
+        if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
+            return Err(ProtocolError::Refused {
+                reason: format!(
+                    "--from would pass over {}, which is not written yet",
+                    position.gtids.minus(&found.checkpoint.position.gtids)
+                ),
+                advice: advice::keep_checkpoint().into(),
+            });
+        }
+        if !parts.settings.failpoints.position_not_asked_for() {
+            // what the source cannot give must not become the checkpoint: no start would get past it
+            drop(parts.source.stream(position).await?);
+        }
+        definitions::begin_earlier(parts, &position.gtids).await?;
+        tracing::info!(%position, "replaying with new ticks from an older position");
+        let witness = identity::witness(parts, &position.gtids).await?;
+        return replay(parts, journal, position.clone(), witness, found).await;
+    }
+    let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
+    if !now.cuts_like(&Fingerprint::read(&before)) {
+        tracing::info!(
+            "the mappings, their tables or the lists that take part changed: replaying with new ticks"
+        );
+        let CheckpointRecord { position, witness, .. } = found.checkpoint.clone();
+        return replay(parts, journal, position, witness, found).await;
+    }
+    tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
+    if now.text() != before {
+        // targets joined or left: what is cut from now on is cut under another plan
+        journal.keep_fingerprint(&now.text()).await?;
+    }
+    Ok(found)
+}
+
+/// Everything that was sealed after `position` gets new ticks.
+async fn replay(
+    parts: &Parts,
+    journal: &Journal,
+    position: Position,
+    witness: Option<Witness>,
+    found: Recovered,
+) -> Result<Recovered, ProtocolError> {
+    let (tick_high, replaying_until) = (found.last_tick, found.sealed);
+    open_at(parts, journal, CheckpointRecord { position, tick_high, replaying_until, witness }).await
+}
+
+async fn open_at(
+    parts: &Parts,
+    journal: &Journal,
+    mut from: CheckpointRecord,
+) -> Result<Recovered, ProtocolError> {
+    from.replaying_until = from.replaying_until.minus(&from.position.gtids);
+    let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
+    Ok(journal.open(from, &fingerprint, &cohort).await?)
+}
+
+/// A transaction that was prepared before the start has its rows before it, and its COMMIT after.
+pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
+    let prepared = parts.source.prepared_xa().await?;
+    if prepared.is_empty() {
+        return Ok(());
+    }
+    Err(ProtocolError::Refused {
+        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
+        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
+    })
+}
+
+/// Lists that were tailed and are left out now would miss changes without anybody noticing.
+fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), ProtocolError> {
+    let now = parts.plan.cohort().name();
+    match before {
+        Some("all") if now != "all" => Err(ProtocolError::Refused {
+            reason: "--only after a run with all lists would miss changes of the others".into(),
+            advice: "run without --only, or use another state_dir and other tables for a pilot".into(),
+        }),
+        Some(before) if before != "all" && now != "all" && before != now => Err(ProtocolError::Refused {
+            reason: "--only names other lists than the run before".into(),
+            advice: "name the same lists again, or leave --only away to go on with all of them".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
+    let server_uuid = retried(parts, || async move { Ok(parts.source.server_uuid().await?) }).await?;
+    let place = Place::of(&recovered.checkpoint.position);
+    let mut positions = parts.progress.positions();
+    positions.server_uuid = server_uuid;
+    positions.received = place.clone();
+    positions.written = place.clone();
+    positions.sealed = Place { gtids: recovered.sealed.clone(), at: place.at };
+    drop(positions);
+    parts.progress.set_checkpointed(&recovered.checkpoint.position);
+    let replaying = !recovered.checkpoint.replaying_until.is_empty();
+    parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
+    warn_of_lead(parts, recovered);
+    Ok(())
+}
+
+/// Ticks go on above the last one wherever the clock is (I1), and so may be ahead of it (I6).
+fn warn_of_lead(parts: &Parts, recovered: &Recovered) {
+    let lead = Duration::from_millis(recovered.last_tick.0.saturating_sub(parts.clock.now_ms()));
+    if lead >= LEAD_WARNED {
+        let seconds = lead.as_secs();
+        tracing::warn!(seconds, "the clock was set back: ticks go on above the last one, ahead of the clock");
+    }
+}

@@ -1,0 +1,359 @@
+//! The supervisor: opens the tail, owns the tasks of a run, and ends them.
+
+use crate::model::{GtidSet, Position};
+use crate::pipeline::apply::writer;
+use crate::pipeline::backfill::marks::{self, NewestMark};
+use crate::pipeline::backfill::worker;
+use crate::pipeline::copies::copy::{Copy, load_copies};
+use crate::pipeline::counts::{Counts, counting};
+use crate::pipeline::jobs::Recopies;
+use crate::pipeline::jobs::requests::Requests;
+use crate::pipeline::life::{self, definitions};
+use crate::pipeline::parts::patience::{LOOK_AGAIN, retried};
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::{Phase, Waiter};
+use crate::pipeline::recopy;
+use crate::pipeline::run::{gap, opening, skew, tables};
+use crate::pipeline::tail::seal::seal;
+use crate::pipeline::tail::watch::{self, Watched};
+use crate::pipeline::tail::{journaling, read};
+use crate::protocol::{Journal, ProtocolError, Recovered};
+use crate::source::StreamEvent;
+use crate::store::StoreError;
+use crate::store::records::CountsState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Events read and not yet taken in, of up to some hundred changes each.
+const EVENTS_QUEUED: usize = 32;
+/// Batches sealed and not yet journaled, and journaled and not yet with the writer.
+const BATCHES_QUEUED: usize = 64;
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    pub tail: bool,
+    pub backfill: bool,
+    /// Start (again) from here instead of the checkpoint.
+    pub from: Option<Position>,
+    /// End once everything is copied and the checkpoint has reached the source's position of that moment.
+    pub until_caught_up: bool,
+    /// Go on where the source cannot be continued from the checkpoint, and copy everything again.
+    pub accept_gap: bool,
+}
+
+/// How a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    CaughtUp,
+    /// Only the backfill was asked for, and it is complete.
+    Copied,
+    /// Stopped from outside, drained and checkpointed.
+    Stopped,
+}
+
+/// Runs until it is done, `stop` is cancelled, or an error needs a person.
+pub async fn run(
+    parts: Parts,
+    options: RunOptions,
+    stop: CancellationToken,
+) -> Result<Finished, ProtocolError> {
+    run_with(parts, options, Recopies::none(), stop).await
+}
+
+/// The same with re-copies: while it goes on, or (where they are what the run is for) until they are over and the tail
+/// has caught up.
+pub async fn run_with(
+    parts: Parts,
+    options: RunOptions,
+    recopies: Recopies,
+    stop: CancellationToken,
+) -> Result<Finished, ProtocolError> {
+    let (recovered, copies, counts) = tokio::select! { biased;
+        () = stop.cancelled() => return Ok(Finished::Stopped),
+        prepared = prepare(&parts, &options, &recopies) => prepared?,
+    };
+    let intake = stop.child_token();
+    let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
+    let beginning = Beginning { recovered, copies, counts, recopies: recopies.clone() };
+    tasks.start(&parts, &options, beginning, &intake);
+    let ended = tasks.first_end(&stop).await;
+    parts.progress.set_phase(Phase::Draining);
+    intake.cancel();
+    tasks.stop.cancel();
+    let drained = tasks.drain(&parts).await;
+    recopies.close();
+    parts.progress.set_phase(Phase::Ended);
+    let finished = ended?;
+    drained?;
+    Ok(finished)
+}
+
+/// Where the run continues from, made durable, its copies and how far their counts are.
+type Prepared = (Recovered, Vec<Arc<Copy>>, Arc<Counts>);
+
+async fn prepare(
+    parts: &Parts,
+    options: &RunOptions,
+    recopies: &Recopies,
+) -> Result<Prepared, ProtocolError> {
+    let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
+    let continued = journal.checkpoint().await?.is_some();
+    let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();
+    parts.definitions.load(&*parts.store, &parts.source_name, &tables).await?;
+    if options.accept_gap {
+        gap::accept(parts).await?;
+    }
+    if options.tail && !recopies.is_alone() {
+        gap::ask_again(parts, recopies).await?;
+    }
+    retried(parts, || tables::compare(parts)).await?;
+    if options.tail
+        && let Some(checkpoint) = journal.checkpoint().await?
+    {
+        retried(parts, || definitions::begin_missing(parts, &checkpoint.position.gtids)).await?;
+    }
+    let copies = load_copies(parts).await?;
+    retried(parts, || life::examine(parts, &copies, continued)).await?;
+    let recovered = opening::open(parts, options).await?;
+    let counts = Arc::new(Counts::load(parts, &copies).await?);
+    life::begin(parts, &copies, options).await?;
+    Ok((recovered, copies, counts))
+}
+
+/// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
+async fn read_events(
+    parts: Parts,
+    tail: bool,
+    watched: Arc<Watched>,
+    from: Recovered,
+    events: mpsc::Sender<StreamEvent>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    if tail {
+        return read::read(&parts, &watched, from, events, stop).await;
+    }
+    stop.cancelled().await;
+    drop(events);
+    Ok(())
+}
+
+/// The tasks of a run.
+struct Tasks {
+    set: JoinSet<Result<Ended, ProtocolError>>,
+    /// Ends the tasks that never end by themselves.
+    stop: CancellationToken,
+}
+
+/// What the tasks begin with.
+struct Beginning {
+    recovered: Recovered,
+    copies: Vec<Arc<Copy>>,
+    counts: Arc<Counts>,
+    recopies: Recopies,
+}
+
+/// What a task's end means for the run.
+enum Ended {
+    /// The run is done.
+    Run(Finished),
+    /// The task is done; the others go on.
+    Task,
+}
+
+impl Tasks {
+    fn start(
+        &mut self,
+        parts: &Parts,
+        options: &RunOptions,
+        beginning: Beginning,
+        intake: &CancellationToken,
+    ) {
+        let Beginning { recovered, copies, counts, recopies } = beginning;
+        let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
+        let (sealed_in, sealed) = mpsc::channel(BATCHES_QUEUED);
+        let (ready_in, ready) = mpsc::channel(BATCHES_QUEUED);
+        let (mark_requests, marks) = mpsc::channel(1);
+        let (recount_requests, recounts) = mpsc::channel(1);
+        let (turn_requests, turns) = mpsc::channel(1);
+        let requests = Requests { marks, turns, recounts };
+        let newest = NewestMark::default();
+        let watched = Arc::new(Watched::new(&recovered));
+        let (own, shared, start) = (parts.clone(), watched.clone(), recovered.clone());
+        self.task(read_events(own, options.tail, shared, start, events_in, intake.clone()));
+        let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
+        self.task(async move { seal(&own, start, events, requests, sealed_in, stopped).await });
+        let own = parts.clone();
+        self.task(async move { journaling::journal(&own, sealed, ready_in).await });
+        let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
+        let looks = watched.clone();
+        self.task(async move { writer::write(&own, shared, looks, &recovered, ready, stopped).await });
+        let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
+        self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
+        let (own, stopped) = (parts.clone(), intake.clone());
+        self.task(async move { skew::watch(&own, stopped).await });
+        if options.backfill {
+            for number in 0..parts.settings.backfill_workers {
+                let (own, stopped) = (parts.clone(), intake.clone());
+                let (copies, newest, tails) = (copies.clone(), newest.clone(), options.tail);
+                self.task(async move { worker::work(&own, (number, tails), copies, newest, stopped).await });
+            }
+        }
+        if options.tail {
+            let (own, looks, stopped) = (parts.clone(), watched.clone(), intake.clone());
+            self.task(async move { watch::watch(&own, &looks, stopped).await });
+            let (holds, stopped) = (parts.holds.clone(), intake.clone());
+            let (plan, progress, turns) = (parts.plan.clone(), parts.progress.clone(), turn_requests.clone());
+            self.task(async move {
+                holds.work(plan, progress, turns, stopped).await;
+                Ok(())
+            });
+            let (own, jobs, stopped) = (parts.clone(), recopies.clone(), intake.clone());
+            let (copies, counts, recounts) = (copies.clone(), counts.clone(), recount_requests.clone());
+            let counting = options.backfill || recopies.is_alone();
+            let shared = recopy::Shared { copies, counts, counting, turns: turn_requests, recounts };
+            self.task(async move { recopy::work(&own, shared, jobs, stopped).await });
+        }
+        if options.tail && (options.backfill || recopies.is_alone()) {
+            let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
+            // without a backfill: what an earlier run left in the middle, and nothing that waits for a copy
+            let begun = |copy: &&Arc<Copy>| counts.state(copy.target.id) == CountsState::Counting;
+            let copies = copies.iter().filter(|copy| options.backfill || begun(copy)).cloned().collect();
+            self.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
+        }
+        self.watch_for_end(parts, options, &copies, (counts, watched), recopies);
+    }
+
+    fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
+        self.set.spawn(async move { work.await.map(|()| Ended::Task) });
+    }
+
+    fn watch_for_end(
+        &mut self,
+        parts: &Parts,
+        options: &RunOptions,
+        copies: &[Arc<Copy>],
+        (counts, watched): (Arc<Counts>, Arc<Watched>),
+        recopies: Recopies,
+    ) {
+        let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
+        let stop = self.stop.clone();
+        self.set.spawn(async move {
+            tokio::select! { biased;
+                () = stop.cancelled() => Ok(Ended::Task),
+                finished = until_done(&parts, &options, &copies, (&counts, &watched), &recopies) => finished.map(Ended::Run),
+            }
+        });
+    }
+
+    /// The first thing that ends the run: it is done, it is stopped, or a task fails.
+    async fn first_end(&mut self, stop: &CancellationToken) -> Result<Finished, ProtocolError> {
+        loop {
+            tokio::select! { biased;
+                joined = self.set.join_next() => match joined {
+                    Some(Ok(Ok(Ended::Run(finished)))) => return Ok(finished),
+                    Some(Ok(Ok(Ended::Task))) => {}
+                    Some(Ok(Err(error))) => return Err(error),
+                    Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+                    None => return Ok(Finished::Stopped),
+                },
+                () = stop.cancelled() => return Ok(Finished::Stopped),
+            }
+        }
+    }
+
+    /// Waits for all tasks: what is sealed gets written, within the drain time.
+    async fn drain(&mut self, parts: &Parts) -> Result<(), ProtocolError> {
+        let limit = parts.settings.drain_for + Duration::from_secs(1);
+        let all = async {
+            let mut first_error = Ok(());
+            while let Some(joined) = self.set.join_next().await {
+                if let Ok(Err(error)) = joined
+                    && first_error.is_ok()
+                {
+                    first_error = Err(error);
+                }
+            }
+            first_error
+        };
+        match tokio::time::timeout(limit, all).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                tracing::warn!("some tasks did not end in time; the checkpoint stands where it was");
+                self.set.shutdown().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The position that the source has now, once it has all that is sealed already: a source that lost what was journaled is
+/// not taken for one that is caught up with, however far the checkpoint is. The reader finds it out, and ends the run.
+async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
+    let sealed = parts.progress.positions().sealed.gtids.clone();
+    loop {
+        let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+        if executed.contains_set(&sealed) {
+            return Ok(executed);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Ends when the run's purpose is reached; never for a run without end, which notes on its way that it
+/// has caught up.
+async fn until_done(
+    parts: &Parts,
+    options: &RunOptions,
+    copies: &[Arc<Copy>],
+    (counts, watched): (&Counts, &Watched),
+    recopies: &Recopies,
+) -> Result<Finished, ProtocolError> {
+    recopies.needed_are_over().await;
+    if options.backfill {
+        for copy in copies {
+            while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        if !options.tail {
+            return life::parked(parts).map_or(Ok(Finished::Copied), Err);
+        }
+    }
+    if !options.until_caught_up && !options.backfill {
+        return std::future::pending().await;
+    }
+    let wanted = whole_position(parts).await?;
+    let mut checkpoint = parts.progress.watch_checkpoint();
+    if options.until_caught_up {
+        parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
+    }
+    let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await.is_ok();
+    if !reached {
+        let reason = "the checkpoint is not watched any more".into();
+        return Err(StoreError::Record { reason }.into());
+    }
+    if options.backfill {
+        if options.until_caught_up {
+            parts.progress.wait_for(Waiter::End, "the end: all rows of counted targets to be counted");
+        }
+        while !counts.all_counted(&parts.plan) {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+    parts.progress.go_on(Waiter::End);
+    if options.tail {
+        // the numbers may be those of a binlog that was begun again
+        retried(parts, || watched.look(parts)).await?;
+    }
+    let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
+    match options.until_caught_up {
+        true if recopies.is_alone() => Ok(Finished::CaughtUp),
+        true => parked.map_or(Ok(Finished::CaughtUp), Err),
+        false => std::future::pending().await,
+    }
+}

@@ -1,0 +1,246 @@
+//! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
+//! stream on; reconnects after passing errors, within a bound.
+
+use crate::advice;
+use crate::error::Disposition;
+use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
+use crate::pipeline::life::definitions::{self, Pause};
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::Waiter;
+use crate::pipeline::tail::identity::{self, Sighting};
+use crate::pipeline::tail::watch::Watched;
+use crate::protocol::{ProtocolError, Recovered};
+use crate::source::{BinlogPlace, SourceError, StreamEvent};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Pause between two attempts to connect; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Pause between two looks at the executed set while the source is behind the journal.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Streams everything after the checkpoint into `events` until `stop`. The source must contain what was journaled at
+/// the first connect; later ones use the sealed position. At each it must be the source that was read.
+pub async fn read(
+    parts: &Parts,
+    watched: &Watched,
+    from: Recovered,
+    events: mpsc::Sender<StreamEvent>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let sightings = identity::sightings(&from);
+    let position = from.checkpoint.position;
+    let mut journaled = GtidSet::default();
+    from.replay.iter().for_each(|batch| journaled.union_with(&batch.gtids));
+    let mut reader = Reader {
+        parts,
+        position,
+        watched,
+        sightings,
+        journaled,
+        read: None,
+        begun: None,
+        open: None,
+        events,
+        trouble_since: None,
+    };
+    let mut pauses = parts.definitions.pauses().await;
+    let mut must_contain = from.sealed;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let outcome = tokio::select! { biased;
+            () = stop.cancelled() => return Ok(()),
+            outcome = reader.connect_and_pass_on(&must_contain, &mut pause, &mut pauses) => outcome,
+        };
+        let error = match outcome {
+            Ok(None) => return Ok(()), // nobody listens any more
+            Ok(Some(asked)) => {
+                tokio::select! { biased;
+                    () = stop.cancelled() => return Ok(()),
+                    () = reader.stand_still(asked) => continue,
+                }
+            }
+            Err(error) if error.disposition() == Disposition::Retry => error,
+            Err(error) => return Err(error),
+        };
+        reader.give_up_after_bound(error)?;
+        tokio::select! { biased;
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        must_contain = parts.progress.positions().sealed.gtids.clone();
+    }
+}
+
+struct Reader<'a> {
+    parts: &'a Parts,
+    watched: &'a Watched,
+    /// The end of the last transaction that was read whole.
+    position: Position,
+    /// Of what was read before this process.
+    sightings: Vec<Sighting>,
+    /// Transactions of the batches that are cut again.
+    journaled: GtidSet,
+    /// The last transaction that was read whole, and the one that is being read.
+    read: Option<Sighting>,
+    begun: Option<Sighting>,
+    /// The transaction that is read in part.
+    open: Option<Gtid>,
+    events: mpsc::Sender<StreamEvent>,
+    trouble_since: Option<Instant>,
+}
+
+impl Reader<'_> {
+    /// Reads nothing until the other side is done.
+    async fn stand_still(&self, asked: Pause) {
+        let mut passed = self.position.gtids.clone();
+        if let Some(open) = &self.open {
+            passed.insert(open);
+        }
+        if asked.passed.send(passed).is_ok() {
+            _ = asked.over.await; // its end says that it is over
+        }
+    }
+
+    async fn connect_and_pass_on(
+        &mut self,
+        must_contain: &GtidSet,
+        pause: &mut Duration,
+        pauses: &mut mpsc::Receiver<Pause>,
+    ) -> Result<Option<Pause>, ProtocolError> {
+        // what was read may not be committed yet, and the server refuses a position that it has not reached
+        let mut wanted = must_contain.clone();
+        wanted.union_with(&self.position.gtids);
+        let watched = self.watched.proven();
+        let sightings: Vec<Sighting> =
+            self.sightings.iter().chain(&watched).chain(&self.read).cloned().collect();
+        identity::require_same(self.parts, &wanted, &sightings).await?;
+        let by_now = self.parts.settings.failpoints.definition_of_now();
+        let histories = if by_now { Histories::new() } else { self.parts.definitions.all() };
+        let mut stream = self.parts.source.stream_by(&self.position, &histories, &self.journaled).await?;
+        self.parts.progress.go_on(Waiter::Source);
+        let mut waits = false;
+        let mut at = BinlogPlace::default();
+        loop {
+            let event = tokio::select! { biased;
+                Some(asked) = pauses.recv() => return Ok(Some(asked)),
+                event = stream.next() => event?,
+            };
+            (self.trouble_since, *pause) = (None, FIRST_PAUSE);
+            if std::mem::take(&mut waits) {
+                self.parts.progress.go_on(Waiter::Source);
+            }
+            if let StreamEvent::Waits { what } = event {
+                self.parts.progress.wait_for(Waiter::Source, what);
+                waits = true;
+                continue;
+            }
+            if let StreamEvent::Begin { gtid, .. } = &event
+                && self.position.gtids.contains(gtid)
+                && !self.parts.settings.failpoints.source_not_compared()
+            {
+                return Err(identity::came_again(self.parts, gtid).await?);
+            }
+            if !self.follow(&event).await? {
+                continue;
+            }
+            if let StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } = &event {
+                self.goes_forward(&at, place)?;
+                at.clone_from(place);
+            }
+            self.note(&event);
+            if self.events.send(event).await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A stream that goes back to an earlier place reads a binlog that was begun again, and passes over what this connection
+    /// did not ask for. The next connect asks whether the source is still the same.
+    fn goes_forward(&self, before: &BinlogPlace, place: &BinlogPlace) -> Result<(), SourceError> {
+        if place.is_at_or_past(before) || self.parts.settings.failpoints.source_not_compared() {
+            return Ok(());
+        }
+        let reason = format!(
+            "its binlog went back from {}:{} to {}:{}",
+            before.file, before.offset, place.file, place.offset
+        );
+        Err(SourceError::Unavailable { address: "the source".into(), reason })
+    }
+
+    /// Makes a new definition durable before anything behind it is read. `false`: it does not count any more.
+    async fn follow(&self, event: &StreamEvent) -> Result<bool, ProtocolError> {
+        let StreamEvent::Defined { table, since, definition } = event else { return Ok(true) };
+        Ok(definitions::follow(self.parts, *table, since, definition).await?)
+    }
+
+    fn note(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Begin { gtid, .. } => self.open = Some(gtid.clone()),
+            StreamEvent::End { .. } => self.open = None,
+            _ => {}
+        }
+        let (gtid, place) = match event {
+            StreamEvent::End { gtid, place } => (Some(gtid), place),
+            StreamEvent::Heartbeat { place } => (None, place),
+            StreamEvent::Begin { gtid, original_micros, .. } => {
+                let after = self.parts.progress.positions().received.at.clone();
+                self.begun = Witness::of(gtid, *original_micros).map(|witness| Sighting { witness, after });
+                return;
+            }
+            _ => return,
+        };
+        let mut positions = self.parts.progress.positions();
+        if let Some(gtid) = gtid {
+            self.position.gtids.insert(gtid);
+            if let Some(read) = self.begun.take() {
+                self.watched.read(read.clone());
+                self.read = Some(read);
+            }
+            positions.received.gtids.insert(gtid);
+        }
+        positions.received.at = place.clone();
+    }
+
+    fn give_up_after_bound(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
+        let since = *self.trouble_since.get_or_insert_with(Instant::now);
+        self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
+        self.parts.progress.wait_for(Waiter::Source, format!("reconnecting: {error}"));
+        if since.elapsed() >= self.parts.settings.retry_for {
+            let cause = Box::new(error);
+            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
+        }
+        tracing::warn!(%error, "the binlog connection is opened again");
+        Ok(())
+    }
+}
+
+/// The source must contain every transaction that was journaled, else it lost some that were written.
+/// It may do so a little later: a reader has a transaction before the engine commits it.
+pub(super) async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
+    let begin = Instant::now();
+    loop {
+        let executed = parts.source.executed().await?;
+        if executed.contains_set(wanted) {
+            return Ok(());
+        }
+        let missing = wanted.minus(&executed);
+        if begin.elapsed() >= parts.settings.source_wait {
+            return Err(SourceError::PositionLost {
+                reason: format!(
+                    "the source has not committed {missing}, which tailfill has read from it; waited {} s",
+                    begin.elapsed().as_secs()
+                ),
+                advice: advice::transactions_lost(),
+            });
+        }
+        let reason = format!("the source to commit {missing}, which its binlog already showed");
+        parts.progress.wait_for(Waiter::Source, reason);
+        sleep(LOOK_AGAIN).await;
+    }
+}

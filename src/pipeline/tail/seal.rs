@@ -1,0 +1,623 @@
+//! The sealer: cuts the stream of changes into batches, gives them ticks, and takes marks.
+//!
+//! A new batch ends at the end of a transaction, when it is large or old enough; a transaction larger
+//! than a batch is cut into parts, and its end is the end of a batch too, so that the checkpoint finds a
+//! place between transactions that is also one between batches. While journaled batches are to be
+//! replayed, the journal's entries say where to cut, and nothing else (I2).
+
+use crate::failpoints::{KillPoint, kill_at};
+use crate::model::history::one;
+use crate::model::{Gtid, GtidSet, Parking, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
+use crate::pipeline::jobs::requests::{MarkRequest, RecountRequest, Requests, TurnRequest};
+use crate::pipeline::life;
+use crate::pipeline::life::definitions;
+use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::{Phase, Positions};
+use crate::pipeline::tail::sealed::{Boundary, Sealed, SealedBatch};
+use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
+use crate::source::{BinlogPlace, Changes, SourceError, StreamEvent};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of encoded rows at which a batch is sealed, whatever `batch_rows` says.
+const BATCH_BYTES: usize = 4 << 20;
+/// A row of up to this many bytes takes one place of `queue_rows`.
+const ROW_BYTES: u64 = 512;
+
+/// Events taken in before other tasks of the thread get their turn.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// What a change asks for besides being taken in.
+enum Then {
+    GoOn,
+    /// A part of a transaction is a batch of its own.
+    Seal,
+    /// The batch that the journal cuts here.
+    SealReplay,
+}
+
+/// Changes by kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    inserts: u64,
+    updates: u64,
+    deletes: u64,
+}
+
+impl Kinds {
+    fn add(&mut self, change: &RowChangeRef<'_>) {
+        match (change.before, change.after) {
+            (None, _) => self.inserts += 1,
+            (Some(_), Some(_)) => self.updates += 1,
+            (Some(_), None) => self.deletes += 1,
+        }
+    }
+}
+
+/// Cuts batches until `stop`, or until the events end.
+pub async fn seal(
+    parts: &Parts,
+    recovered: Recovered,
+    events: mpsc::Receiver<StreamEvent>,
+    requests: Requests,
+    out: mpsc::Sender<Sealed>,
+    stop: CancellationToken,
+) -> Result<(), ProtocolError> {
+    let run = Sealer::new(parts, recovered, out).run(events, requests);
+    tokio::select! { biased;
+        () = stop.cancelled() => Ok(()), // what is not sealed was not journaled, and is read again
+        ended = run => ended,
+    }
+}
+
+struct Sealer<'a> {
+    parts: &'a Parts,
+    plan: Arc<Plan>,
+    ticks: Ticks,
+    out: mpsc::Sender<Sealed>,
+    room: Arc<Semaphore>,
+    /// Batches to cut again, in order.
+    replay: VecDeque<Replay>,
+    /// Everything sealed so far: a mark's proof.
+    sealed: GtidSet,
+    batch: Building,
+    transaction: Option<Transaction>,
+    /// Transactions that ended since the last boundary was handed on.
+    ended: Boundary,
+    /// When what is waiting is handed on.
+    due: Option<Instant>,
+    /// Turns that wait for the end of a transaction of which a part is sealed.
+    turns: Vec<TurnRequest>,
+    /// Targets that the last change has no place in.
+    refused: Vec<(TargetId, ProtocolError)>,
+    /// Tables that were parked in this process, with the transaction in which that begins: its rows are enumerated up to
+    /// there, at every attempt to read it.
+    left_out: BTreeMap<TableId, Gtid>,
+}
+
+/// The batch that is being filled.
+#[derive(Default)]
+struct Building {
+    changes: Coalescer,
+    from: Option<Point>,
+    to: Option<Point>,
+    gtids: GtidSet,
+    committed_micros: Vec<u64>,
+    /// Of the transaction of `to`.
+    original_micros: u64,
+}
+
+/// The transaction that is being read.
+struct Transaction {
+    gtid: Gtid,
+    committed_micros: u64,
+    original_micros: u64,
+    /// Changes taken in, over all attempts to read it.
+    rows: u64,
+    /// Changes to pass over: taken in before the connection broke.
+    skip: u64,
+    /// A part of it is sealed already.
+    parted: bool,
+}
+
+impl<'a> Sealer<'a> {
+    fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
+        let off = parts.settings.failpoints.replay_takes_new_ticks();
+        let replay = if off { Vec::new() } else { recovered.replay };
+        parts.progress.counts.tick_high.store(recovered.last_tick.0, Relaxed);
+        Sealer {
+            parts,
+            plan: parts.plan.clone(),
+            ticks: Ticks::above(recovered.last_tick, parts.clock.clone()),
+            out,
+            room: Arc::new(Semaphore::new(parts.settings.queue_rows as usize)),
+            replay: replay.into(),
+            sealed: recovered.sealed,
+            batch: Building::new(parts),
+            transaction: None,
+            ended: Boundary::default(),
+            due: None,
+            turns: Vec::new(),
+            refused: Vec::new(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<StreamEvent>,
+        mut requests: Requests,
+    ) -> Result<(), ProtocolError> {
+        loop {
+            self.take_what_is_there(&mut events, &requests).await?;
+            let due = self.due.unwrap_or_else(Instant::now);
+            tokio::select! { biased;
+                Some(reply) = requests.marks.recv() => self.take_mark(reply).await,
+                Some(request) = requests.recounts.recv(), if self.may_queue() => self.recount(request).await,
+                Some(request) = requests.turns.recv(), if self.may_queue() => self.turn(request).await?,
+                () = sleep_until(due), if self.due.is_some() && self.may_hand_on() => self.hand_on().await?,
+                event = events.recv() => match event {
+                    Some(event) => self.take_in(event).await?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Takes in what waits, until something else is to be done: in a backlog, a timer for each event would cost
+    /// more than the event.
+    async fn take_what_is_there(
+        &mut self,
+        events: &mut mpsc::Receiver<StreamEvent>,
+        requests: &Requests,
+    ) -> Result<(), ProtocolError> {
+        for _ in 0..EVENTS_AT_ONCE {
+            let due = self.due.is_some_and(|due| self.may_hand_on() && due <= Instant::now());
+            let queued = !requests.recounts.is_empty() || !requests.turns.is_empty();
+            let asked = !requests.marks.is_empty() || (self.may_queue() && queued);
+            if due || asked {
+                break;
+            }
+            let Ok(event) = events.try_recv() else { break };
+            self.take_in(event).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {
+        match event {
+            StreamEvent::Begin { gtid, committed_micros, original_micros } => {
+                self.begin(gtid, committed_micros, original_micros)
+            }
+            StreamEvent::Changes(changes) => self.changes(&changes).await,
+            StreamEvent::End { gtid, place } => self.end(gtid, place).await,
+            StreamEvent::Parked { table, parking } => self.park(table, *parking).await,
+            StreamEvent::Defined { table, since, .. } => {
+                self.define(table, since);
+                Ok(())
+            }
+            StreamEvent::Heartbeat { .. } | StreamEvent::Waits { .. } => Ok(()),
+        }
+    }
+
+    /// Nothing later is taken in before this is durable.
+    async fn park(&mut self, table: TableId, parking: Parking) -> Result<(), ProtocolError> {
+        let Some(gtid) = self.transaction.as_ref().map(|open| open.gtid.clone()) else {
+            return Err(self.not_understood(format!("outside a transaction: {parking}")));
+        };
+        self.left_out.insert(table, gtid.clone());
+        definitions::park(self.parts, table, &gtid, parking).await?;
+        kill_at(KillPoint::TableParked);
+        Ok(())
+    }
+
+    /// A definition ends the parking that this sealer knows of only where it comes behind that: another one was read before
+    /// the parking was known. A parking that is further on, which an earlier process has noted, says nothing here.
+    fn define(&mut self, table: TableId, since: GtidSet) {
+        let Some(name) = definitions::name_of(self.parts, table) else { return };
+        let history = self.parts.definitions.of(&name);
+        let ends = |parked: &Gtid| history.is_behind(&since, &one(parked));
+        if self.left_out.get(&table).is_none_or(ends) {
+            self.left_out.remove(&table);
+            self.parts.definitions.reaches(&name, since);
+        }
+    }
+
+    /// A row that does not decode parks its table.
+    async fn undecodable(&mut self, error: SourceError) -> Result<(), ProtocolError> {
+        let SourceError::Undecodable { table, name, place, reason } = error else { return Err(error.into()) };
+        let Some(transaction) = &self.transaction else {
+            return Err(self.not_understood("a row change outside a transaction".into()));
+        };
+        if self.left_out.contains_key(&table) {
+            return Ok(());
+        }
+        let reason =
+            format!("a row of {name} does not decode: {reason}; correct or delete it in MySQL first");
+        let gtid = Some(transaction.gtid.clone());
+        self.park(table, Parking { what: "a row image".into(), reason, gtid, place }).await
+    }
+
+    /// A transaction that was read in part before a reconnect comes again from its beginning.
+    fn begin(
+        &mut self,
+        gtid: Gtid,
+        committed_micros: u64,
+        original_micros: u64,
+    ) -> Result<(), ProtocolError> {
+        let begun =
+            |gtid| Transaction { gtid, committed_micros, original_micros, rows: 0, skip: 0, parted: false };
+        self.transaction = match self.transaction.take() {
+            None => Some(begun(gtid)),
+            Some(open) if open.gtid == gtid => {
+                // what is left out of it begins at its place again
+                self.left_out.retain(|_, since| *since != gtid);
+                Some(Transaction { skip: open.rows, ..open })
+            }
+            Some(open) => {
+                return Err(self.not_understood(format!("{gtid} begins before {} has ended", open.gtid)));
+            }
+        };
+        Ok(())
+    }
+
+    async fn changes(&mut self, changes: &Changes) -> Result<(), ProtocolError> {
+        let mut reader = changes.reader();
+        let mut kinds = Kinds::default();
+        loop {
+            let then = match reader.next_change() {
+                Ok(None) => break,
+                Ok(Some(change)) if self.is_left_out(change.table) => continue,
+                Ok(Some(change)) => self.change(change, &mut kinds)?,
+                Err(error) => {
+                    self.undecodable(error).await?;
+                    break;
+                }
+            };
+            if !self.refused.is_empty() {
+                life::park(self.parts, std::mem::take(&mut self.refused)).await?;
+            }
+            match then {
+                Then::GoOn => {}
+                Then::Seal => {
+                    self.transaction.as_mut().expect("a change has a transaction").parted = true;
+                    self.seal(None).await?;
+                }
+                Then::SealReplay => self.seal_replay().await?,
+            }
+        }
+        self.count(kinds);
+        Ok(())
+    }
+
+    fn is_left_out(&self, table: TableId) -> bool {
+        !self.left_out.is_empty() && self.left_out.contains_key(&table)
+    }
+
+    /// Takes one change in, and says what its place in the stream asks for.
+    fn change(&mut self, change: RowChangeRef<'_>, kinds: &mut Kinds) -> Result<Then, ProtocolError> {
+        if !self.plan.takes_part(change) {
+            return Ok(Then::GoOn);
+        }
+        let Some(transaction) = &mut self.transaction else {
+            return Err(self.not_understood("a row change outside a transaction".into()));
+        };
+        if transaction.skip > 0 {
+            transaction.skip -= 1;
+            return Ok(Then::GoOn);
+        }
+        let row = transaction.rows;
+        transaction.rows += 1;
+        kinds.add(&change);
+        self.fill(row, change)
+    }
+
+    /// `row`: the change's number in the open transaction.
+    fn fill(&mut self, row: u64, change: RowChangeRef<'_>) -> Result<Then, ProtocolError> {
+        let Transaction { gtid, original_micros, .. } =
+            self.transaction.as_ref().expect("a change has a transaction");
+        if self.batch.from.is_none() {
+            let point = Point { gtid: gtid.clone(), row };
+            self.check_replay_begins(&point)?;
+            self.batch.from = Some(point);
+            self.due = Some(Instant::now() + self.parts.settings.batch_wait);
+        }
+        match &mut self.batch.to {
+            Some(to) if to.gtid == *gtid => to.row = row,
+            to => {
+                self.batch.gtids.insert(gtid);
+                self.batch.original_micros = *original_micros;
+                *to = Some(Point { gtid: gtid.clone(), row });
+            }
+        }
+        for (target, cause) in self.batch.changes.add(&self.plan, change) {
+            let at = format!("the binlog at {}", Point { gtid: gtid.clone(), row });
+            let table = self.table_name(change.table);
+            self.refused.push((target, ProtocolError::Change { at, table, cause: Box::new(cause) }));
+        }
+        if self.replay.is_empty() {
+            return Ok(if self.batch_is_full() { Then::Seal } else { Then::GoOn });
+        }
+        self.replay_goes_on()
+    }
+
+    fn batch_is_full(&self) -> bool {
+        let changes = &self.batch.changes;
+        changes.changes() >= self.parts.settings.batch_rows || changes.bytes() >= BATCH_BYTES
+    }
+
+    async fn end(&mut self, gtid: Gtid, place: BinlogPlace) -> Result<(), ProtocolError> {
+        let Some(transaction) = self.transaction.take_if(|open| open.gtid == gtid) else {
+            return Err(self.not_understood(format!("{gtid} ends without having begun")));
+        };
+        if transaction.skip > 0 {
+            let reason = format!("{gtid} came again with {} changes less", transaction.skip);
+            return Err(self.not_understood(reason));
+        }
+        self.check_replay_goes_on(&gtid)?;
+        self.pass_over_what_is_left_out(&gtid);
+        if transaction.rows > 0 {
+            self.batch.committed_micros.push(transaction.committed_micros);
+        }
+        self.parts.progress.counts.transactions.fetch_add(1, Relaxed);
+        self.ended.gtids.insert(&gtid);
+        self.ended.at = place;
+        self.ended.witness = Witness::of(&gtid, transaction.original_micros).or(self.ended.witness.take());
+        if self.due.is_none() {
+            self.wait_from_now();
+        }
+        if self.replay.is_empty() && (self.batch_is_full() || transaction.parted) {
+            self.hand_on().await?;
+        }
+        if self.may_queue() {
+            for request in std::mem::take(&mut self.turns) {
+                self.turn(request).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_from_now(&mut self) {
+        self.due = Some(Instant::now() + self.parts.settings.batch_wait);
+    }
+
+    /// Between transactions, and not in the middle of a batch that the journal cuts.
+    fn may_hand_on(&self) -> bool {
+        self.transaction.is_none() && (self.replay.is_empty() || self.batch.changes.is_empty())
+    }
+
+    /// Hands on what is waiting: a batch that ends here, or the mere fact that transactions ended.
+    async fn hand_on(&mut self) -> Result<(), ProtocolError> {
+        self.due = None;
+        let boundary = std::mem::take(&mut self.ended);
+        if !self.batch.changes.is_empty() {
+            return self.seal(Some(boundary)).await;
+        }
+        self.sealed.union_with(&boundary.gtids);
+        self.note_sealed(&boundary.gtids, Some(&boundary.at));
+        self.pass(Sealed::Advance(boundary)).await;
+        Ok(())
+    }
+
+    /// Seals a new batch: a tick, an entry for the journal, and the writes.
+    async fn seal(&mut self, boundary: Option<Boundary>) -> Result<(), ProtocolError> {
+        let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
+        let (Some(from), Some(to)) = (batch.from.clone(), batch.to.clone()) else { return Ok(()) };
+        let tick = self.take_tick();
+        let original_micros = batch.original_micros;
+        let entry = Entry::Batch { from, to, gtids: batch.gtids.clone(), original_micros };
+        self.emit(batch, tick, Some(entry), boundary).await
+    }
+
+    async fn emit(
+        &mut self,
+        batch: Building,
+        tick: Tick,
+        entry: Option<Entry>,
+        boundary: Option<Boundary>,
+    ) -> Result<(), ProtocolError> {
+        if boundary.is_some() || self.transaction.is_some() {
+            self.due = None;
+        }
+        self.sealed.union_with(&batch.gtids);
+        self.note_sealed(&batch.gtids, None);
+        if let Some(boundary) = &boundary {
+            self.sealed.union_with(&boundary.gtids);
+            self.note_sealed(&boundary.gtids, Some(&boundary.at));
+        }
+        let changes = batch.changes.changes();
+        self.parts.progress.counts.batches.fetch_add(1, Relaxed);
+        let permit = self.make_room(changes, batch.changes.bytes()).await;
+        let writes = batch.changes.finish(tick);
+        let committed_micros = batch.committed_micros;
+        let sealed = SealedBatch { tick, entry, writes, boundary, committed_micros, permit, changes };
+        self.pass(Sealed::Batch(Box::new(sealed))).await;
+        Ok(())
+    }
+
+    /// Waits until the changes fit into what may be read and not yet written. Long rows count for several.
+    async fn make_room(&self, changes: u64, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let weight = changes.max(bytes as u64 / ROW_BYTES);
+        let wanted = u32::try_from(weight).unwrap_or(u32::MAX).min(self.parts.settings.queue_rows);
+        self.parts.progress.counts.queued_rows.fetch_add(changes, Relaxed);
+        self.room.clone().acquire_many_owned(wanted).await.ok()
+    }
+
+    async fn pass(&self, sealed: Sealed) {
+        // the other side is gone only when the run ends, and its error is the one to report
+        let _ = self.out.send(sealed).await;
+    }
+
+    fn take_tick(&mut self) -> Tick {
+        let (tick, counts) = (self.ticks.take(), &self.parts.progress.counts);
+        counts.tick_lead_ms.store(self.ticks.lead_ms(), Relaxed);
+        counts.tick_high.store(tick.0, Relaxed);
+        tick
+    }
+
+    /// A mark: a tick between two batches, and everything sealed below it.
+    fn mark(&mut self) -> UnprovenMark {
+        let taken_ms = self.parts.clock.now_ms();
+        UnprovenMark { tick: self.take_tick(), proof: self.sealed.clone(), taken_ms }
+    }
+
+    async fn take_mark(&mut self, reply: MarkRequest) {
+        let mark = self.mark();
+        self.pass(Sealed::Mark { mark, reply }).await;
+    }
+
+    /// A mark that is queued like a batch must lie above every batch before it in the queues. While journaled batches are
+    /// cut again that is not so: their ticks are below every new one, and a counted row that had such a mark already
+    /// would take them for done.
+    fn may_queue(&self) -> bool {
+        self.replay.is_empty()
+    }
+
+    async fn recount(&mut self, request: RecountRequest) {
+        let mark = self.mark();
+        let lists = request.recount.by_list(mark.tick);
+        self.pass(Sealed::Recount { mark, lists, reply: request.reply }).await;
+    }
+
+    async fn turn(&mut self, request: TurnRequest) -> Result<(), ProtocolError> {
+        if request.whole && self.transaction.as_ref().is_some_and(|open| open.parted) {
+            self.turns.push(request);
+            return Ok(());
+        }
+        let TurnRequest { mut lists, cut, reply, .. } = request;
+        if cut {
+            self.cut().await?;
+        }
+        lists.sort_unstable();
+        lists.dedup();
+        let mark = self.mark();
+        self.pass(Sealed::Turn { mark, lists, reply }).await;
+        Ok(())
+    }
+
+    /// Seals what was taken in, in the middle of a transaction too.
+    async fn cut(&mut self) -> Result<(), ProtocolError> {
+        match &mut self.transaction {
+            None => self.hand_on().await,
+            Some(open) if !self.batch.changes.is_empty() => {
+                open.parted = true;
+                self.seal(None).await
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {
+        match self.replay.front() {
+            Some(next) if next.from != *point => {
+                Err(cannot_cut(next, format!("the source goes on with {point}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The transaction that a journaled batch ends in must bring the row that it ends with, unless that is left out; else
+    /// the batch would wait for it for ever, and take everything else in.
+    fn check_replay_goes_on(&self, ended: &Gtid) -> Result<(), ProtocolError> {
+        let none_came = self.batch.from.is_none()
+            && self
+                .plan
+                .mappings()
+                .iter()
+                .any(|mapping| self.parts.definitions.parking(&mapping.schema.name).is_some());
+        match self.replay.front() {
+            Some(next) if !none_came && next.to.gtid == *ended => {
+                Err(cannot_cut(next, format!("{ended} ended before it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops the journaled batches that end with a transaction of which no row came: all of theirs are left out now, of
+    /// tables that are parked. Nothing would ever cut them.
+    fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
+        while let Some(next) = self.replay.pop_front_if(|next| next.to.gtid == *ended) {
+            tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "a journaled batch has rows of parked tables only");
+        }
+    }
+
+    fn replay_goes_on(&self) -> Result<Then, ProtocolError> {
+        match self.replay.front() {
+            Some(next) if self.batch.to.as_ref() == Some(&next.to) => {
+                if self.batch.gtids != next.gtids {
+                    // the same ends, and something else between them: another server's order
+                    return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
+                }
+                Ok(Then::SealReplay)
+            }
+            _ => Ok(Then::GoOn),
+        }
+    }
+
+    /// Seals the batch that the journal's next entry says.
+    async fn seal_replay(&mut self) -> Result<(), ProtocolError> {
+        let Some(Replay { tick, .. }) = self.replay.pop_front() else { return Ok(()) };
+        if self.replay.is_empty() {
+            tracing::info!("all journaled batches are cut again");
+            // the rest of this transaction ends a batch, so that the next boundary is one of batches
+            self.transaction.as_mut().expect("a change has a transaction").parted = true;
+        }
+        let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
+        self.emit(batch, tick, None, None).await?;
+        self.wait_from_now();
+        Ok(())
+    }
+
+    fn table_name(&self, table: TableId) -> String {
+        self.plan.of_table(table).next().map_or_else(String::new, |m| m.schema.name.to_string())
+    }
+
+    fn count(&self, kinds: Kinds) {
+        let counts = &self.parts.progress.counts;
+        counts.inserts.fetch_add(kinds.inserts, Relaxed);
+        counts.updates.fetch_add(kinds.updates, Relaxed);
+        counts.deletes.fetch_add(kinds.deletes, Relaxed);
+        if self.parts.progress.copying() {
+            counts.deletes_while_copying.fetch_add(kinds.deletes, Relaxed);
+        }
+    }
+
+    fn note_sealed(&self, gtids: &GtidSet, at: Option<&BinlogPlace>) {
+        let mut positions: std::sync::MutexGuard<'_, Positions> = self.parts.progress.positions();
+        positions.sealed.gtids.union_with(gtids);
+        if let Some(at) = at {
+            positions.sealed.at = at.clone();
+        }
+        drop(positions);
+        if self.parts.progress.phase() == Phase::Starting {
+            self.parts.progress.set_phase(Phase::Running);
+        }
+    }
+
+    fn not_understood(&self, reason: String) -> ProtocolError {
+        crate::source::SourceError::NotUnderstood {
+            position: self.ended.at.offset.to_string(),
+            reason,
+            advice: "the stream of the source is not consistent; run again, and report it if it stays".into(),
+        }
+        .into()
+    }
+}
+
+impl Building {
+    fn new(parts: &Parts) -> Building {
+        Building { changes: Coalescer::new(parts.settings.failpoints), ..Building::default() }
+    }
+}
+
+fn cannot_cut(next: &Replay, reason: String) -> ProtocolError {
+    ProtocolError::CannotCut {
+        tick: next.tick.to_string(),
+        range: format!("{} to {}", next.from, next.to),
+        reason,
+    }
+}
