@@ -8,11 +8,11 @@ use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
 use crate::pipeline::copies::chunks::Chunks;
 use crate::pipeline::counts;
+use crate::pipeline::life::gaps;
 use crate::pipeline::progress::lag::{Behind, Quantiles};
 use crate::pipeline::progress::{
     CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, Waiter,
 };
-use crate::pipeline::run::gap;
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{
@@ -158,7 +158,7 @@ async fn open_gaps(store: &dyn Store) -> Result<Vec<Gap>, StoreError> {
         accepted_at_ms: gap.accepted_at_ms,
         mappings: gap.mappings,
     };
-    let stored = gap::stored(store).await?.gaps.into_iter();
+    let stored = gaps::stored(store).await?.gaps.into_iter();
     Ok(stored.filter(|gap| !gap.mappings.is_empty()).map(gap).collect())
 }
 

@@ -25,7 +25,7 @@ pub mod run;
 pub mod tail;
 
 pub use jobs::{Holds, Recopies};
-pub use life::definitions::Definitions;
+pub use parts::definitions::Definitions;
 pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;
 pub use run::{Finished, RunOptions, run, run_with};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
 use tailfill::model::LifeCycle;
-use tailfill::pipeline::run::gap;
+use tailfill::pipeline::life::gaps;
 use tailfill::pipeline::{self, Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::Source;
@@ -43,7 +43,7 @@ async fn states(bench: &Bench) -> Vec<LifeCycle> {
 }
 
 async fn open_gaps(bench: &Bench) -> usize {
-    let gaps = gap::stored(&bench.world.store).await.expect("it reads").gaps;
+    let gaps = gaps::stored(&bench.world.store).await.expect("it reads").gaps;
     gaps.iter().filter(|gap| !gap.mappings.is_empty()).count()
 }
 
@@ -95,7 +95,7 @@ async fn a_second_gap_inside_the_first_is_accepted_too() {
     assert_eq!(error.disposition(), Disposition::Halt(Exit::Position), "{error}");
     assert_eq!(runs(&bench, true).await.expect("it goes on"), Finished::CaughtUp);
     is_made_good(&bench).await;
-    let gaps = gap::stored(&bench.world.store).await.expect("it reads").gaps;
+    let gaps = gaps::stored(&bench.world.store).await.expect("it reads").gaps;
     assert_eq!(gaps.len(), 2, "both are kept");
     assert!(gaps[1].from.gtids.contains_set(&gaps[0].to.gtids) && gaps[0].to.gtids != gaps[1].to.gtids);
 }
@@ -127,7 +127,7 @@ async fn where_there_is_no_gap_nothing_is_accepted() {
     for _ in 0..2 {
         assert_eq!(runs(&bench, true).await.expect("as without it"), Finished::CaughtUp);
         bench.commit(vec![insert(&row(1, 2, "second"))]);
-        assert!(gap::stored(&bench.world.store).await.expect("it reads").gaps.is_empty());
+        assert!(gaps::stored(&bench.world.store).await.expect("it reads").gaps.is_empty());
         assert!(states(&bench).await.iter().all(|state| *state == LifeCycle::CaughtUp));
         bench.source.purge(bench.source.executed().await.expect("it answers"));
         bench.source.purge(Default::default());

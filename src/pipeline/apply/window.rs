@@ -95,6 +95,24 @@ pub fn take_front(
     }
 }
 
+/// What a window reckons with for some work: about as many rows as are written in its time, a counted one weighing
+/// `counted_row`.
+pub fn weight(counts: &Counts, work: &ListWork, counted_row: usize) -> usize {
+    match work {
+        ListWork::Batch { writes, .. } if counts.is_counted(writes.get().target) => {
+            let (mut rows, mut last) = (0, &[][..]);
+            for write in writes.get().rows() {
+                rows += usize::from(write.row != last);
+                last = write.row;
+            }
+            writes.get().len().max(rows * counted_row)
+        }
+        ListWork::Batch { writes, .. } => writes.get().len(),
+        ListWork::Recount { recount, .. } => recount.get().rows.len() * counted_row,
+        ListWork::Turn { .. } => 0,
+    }
+}
+
 /// The ticks of a window, as far as there is a bound.
 pub struct Ticks {
     max: usize,

@@ -10,7 +10,7 @@ use crate::model::{GtidSet, Position, Tick};
 use crate::pipeline::apply::ready::ReadyLists;
 use crate::pipeline::apply::turns::Turns;
 use crate::pipeline::apply::window::{
-    ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, write_window,
+    ListWindow, ListWork, ListWorks, Ticks, WindowDone, take_front, weight, write_window,
 };
 use crate::pipeline::counts::Counts;
 use crate::pipeline::life;
@@ -339,7 +339,8 @@ impl Writer {
                 let Some(window) = self.take_list(list, rows_max - rows, counted_row, &mut ticks) else {
                     continue;
                 };
-                rows += window.works.iter().map(|work| self.counts.weight(work, counted_row)).sum::<usize>();
+                rows +=
+                    window.works.iter().map(|work| weight(&self.counts, work, counted_row)).sum::<usize>();
                 lists.push(window);
             }
         }
@@ -364,7 +365,7 @@ impl Writer {
             self.turns.reached(number);
             return None;
         }
-        let works = take_front(&mut queue.works, rows_max, ticks, |work| counts.weight(work, counted_row));
+        let works = take_front(&mut queue.works, rows_max, ticks, |work| weight(counts, work, counted_row));
         if works.is_empty() {
             return None;
         }

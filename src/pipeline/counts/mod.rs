@@ -5,7 +5,6 @@ pub mod walk;
 
 use crate::lock::Held;
 use crate::model::TargetId;
-use crate::pipeline::apply::window::ListWork;
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::parts::pace::CountedPace;
 use crate::pipeline::parts::settings::Parts;
@@ -107,24 +106,6 @@ impl Counts {
     /// short for more of them.
     pub fn counted_row(&self, rows_max: usize, lease: Duration) -> usize {
         (rows_max / self.pace.steps_max(lease)).max(COUNTED_ROW)
-    }
-
-    /// What a window reckons with for some work: about as many rows as are written in its time, a counted one weighing
-    /// `counted_row`.
-    pub fn weight(&self, work: &ListWork, counted_row: usize) -> usize {
-        match work {
-            ListWork::Batch { writes, .. } if self.is_counted(writes.get().target) => {
-                let (mut rows, mut last) = (0, &[][..]);
-                for write in writes.get().rows() {
-                    rows += usize::from(write.row != last);
-                    last = write.row;
-                }
-                writes.get().len().max(rows * counted_row)
-            }
-            ListWork::Batch { writes, .. } => writes.get().len(),
-            ListWork::Recount { recount, .. } => recount.get().rows.len() * counted_row,
-            ListWork::Turn { .. } => 0,
-        }
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<TargetId, CountsState>> {

@@ -5,151 +5,21 @@
 
 use crate::advice;
 use crate::model::history::{Entry, Meaning, one};
-use crate::model::{
-    Definition, Gtid, GtidSet, Histories, History, LifeEvent, Parking, Position, TableId, TableName,
-};
-use crate::pipeline::life;
+use crate::model::{Definition, Gtid, GtidSet, History, Parking, Position, TableId, TableName};
 use crate::pipeline::life::fitting;
+use crate::pipeline::life::parking;
 use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
-use crate::signal::Signal;
 use crate::source;
-use crate::store::{Commit, Put, Space, Store, StoreError, records};
+use crate::store::{Commit, Put, Space, StoreError, records};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 /// Pause between two attempts to prove a definition while statements keep coming.
 pub const PROVE_AGAIN: Duration = Duration::from_millis(500);
-
-/// Clones share one history.
-#[derive(Clone, Default)]
-pub struct Definitions {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    known: Mutex<Known>,
-    changed: Signal,
-    /// Held from reading a history to having written it.
-    writing: tokio::sync::Mutex<()>,
-    pauses: mpsc::Sender<Pause>,
-    taken: tokio::sync::Mutex<mpsc::Receiver<Pause>>,
-}
-
-impl Default for Shared {
-    fn default() -> Shared {
-        let (pauses, taken) = mpsc::channel(1);
-        Shared {
-            known: Mutex::default(),
-            changed: Signal::new(),
-            writing: tokio::sync::Mutex::default(),
-            pauses,
-            taken: tokio::sync::Mutex::new(taken),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Known {
-    /// As the store has them.
-    durable: Histories,
-    /// With which definition the sealer goes on, by where that begins.
-    reached: BTreeMap<TableName, GtidSet>,
-}
-
-/// Asks the reader to read nothing until `over` ends, and then to connect again.
-pub struct Pause {
-    /// Everything that was read, also in part.
-    pub passed: oneshot::Sender<GtidSet>,
-    pub over: oneshot::Receiver<()>,
-}
-
-impl Definitions {
-    /// Reads what the store has.
-    pub async fn load(
-        &self,
-        store: &dyn Store,
-        source: &str,
-        tables: &[TableName],
-    ) -> Result<(), StoreError> {
-        for table in tables {
-            let key = records::definitions_key(source, table);
-            let history: Option<History> = records::read(store, Space::Definitions, &key).await?;
-            self.known().durable.insert(table.clone(), history.unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    /// All of them, for a stream.
-    pub fn all(&self) -> Histories {
-        self.known().durable.clone()
-    }
-
-    pub fn of(&self, table: &TableName) -> History {
-        self.known().durable.get(table).cloned().unwrap_or_default()
-    }
-
-    /// The parking that a table ends with.
-    pub fn parking(&self, table: &TableName) -> Option<Parking> {
-        match self.of(table).last() {
-            Some(Entry { meaning: Meaning::Parked(parking), .. }) => Some(parking.clone()),
-            _ => None,
-        }
-    }
-
-    /// The sealer goes on with the definition that begins there.
-    pub fn reaches(&self, table: &TableName, since: GtidSet) {
-        self.known().reached.insert(table.clone(), since);
-        self.shared.changed.raise();
-    }
-
-    /// Whether the sealer goes on with the definition that begins there, or with a later one.
-    fn reached(&self, table: &TableName, since: &GtidSet) -> bool {
-        let known = self.known();
-        let (Some(history), Some(reached)) = (known.durable.get(table), known.reached.get(table)) else {
-            return false;
-        };
-        !history.is_behind(since, reached)
-    }
-
-    /// Waits until the sealer goes on with the definition that begins there, or with a later one.
-    ///
-    /// # Errors
-    /// The table was parked behind it meanwhile.
-    async fn until_reached(&self, table: &TableName, since: &GtidSet) -> Result<(), Parking> {
-        let mut changed = self.shared.changed.listen();
-        loop {
-            if let Some(parking) = self.parking(table) {
-                return Err(parking);
-            }
-            if self.reached(table, since) {
-                return Ok(());
-            }
-            changed.changed().await;
-        }
-    }
-
-    /// For the reader: the pauses that are asked for.
-    pub async fn pauses(&self) -> tokio::sync::MutexGuard<'_, mpsc::Receiver<Pause>> {
-        self.shared.taken.lock().await
-    }
-
-    /// Has the reader read nothing until what comes back is dropped. The set: what it has read until then.
-    async fn pause(&self) -> Option<(GtidSet, oneshot::Sender<()>)> {
-        let ((passed, answer), (guard, over)) = (oneshot::channel(), oneshot::channel());
-        self.shared.pauses.send(Pause { passed, over }).await.ok()?;
-        Some((answer.await.ok()?, guard))
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        // no method panics between two changes that belong together
-        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The name of a mapped table.
 pub fn name_of(parts: &Parts, table: TableId) -> Option<TableName> {
@@ -164,7 +34,7 @@ pub async fn follow(
     definition: &Arc<Definition>,
 ) -> Result<bool, StoreError> {
     let Some(name) = name_of(parts, table) else { return Ok(false) };
-    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let _one_at_a_time = parts.definitions.writing().await;
     let mut history = parts.definitions.of(&name);
     if history.beginning(since).is_some() {
         return Ok(true);
@@ -191,13 +61,13 @@ pub async fn park(
 ) -> Result<bool, ProtocolError> {
     let Some(name) = name_of(parts, table) else { return Ok(false) };
     let _nobody_else_parks = parts.plan.parking().await;
-    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let _one_at_a_time = parts.definitions.writing().await;
     let mut history = parts.definitions.of(&name);
     let entry = Entry::parked(one(gtid), parking.clone());
     history.add(entry.clone());
     let ends_with_it = history.last() == Some(&entry);
     let targets = match ends_with_it {
-        true => life::records_of_parked(parts, table, &parking).await?,
+        true => parking::records_of_parked(parts, table, &parking).await?,
         false => Vec::new(),
     };
     put(parts, &name, history, targets).await?;
@@ -220,8 +90,7 @@ async fn put(
         beside.push((Space::Definitions, key, records::encode(&history)?));
     }
     parts.store.commit(Commit { put: beside, ..Commit::default() }).await?;
-    parts.definitions.known().durable.insert(name.clone(), history);
-    parts.definitions.shared.changed.raise();
+    parts.definitions.note(name.clone(), history);
     Ok(())
 }
 
@@ -326,7 +195,7 @@ pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, 
         history.entries.push(Entry::parked(to.gtids.clone(), parking));
         let key = records::definitions_key(&parts.source_name, &name);
         put.push((Space::Definitions, key, records::encode(&history)?));
-        parts.definitions.known().durable.insert(name, history);
+        parts.definitions.note(name, history);
     }
     Ok(put)
 }
@@ -411,7 +280,7 @@ async fn note_return(
     since: GtidSet,
     definition: Arc<Definition>,
 ) -> Result<(), StoreError> {
-    let _one_at_a_time = parts.definitions.shared.writing.lock().await;
+    let _one_at_a_time = parts.definitions.writing().await;
     let mut history = parts.definitions.of(name);
     history.entries.push(Entry::defined(since, definition));
     put(parts, name, history, Vec::new()).await
@@ -426,9 +295,4 @@ async fn await_committed(parts: &Parts, passed: &GtidSet) -> Result<GtidSet, Pro
         }
         sleep(LOOK_AGAIN).await;
     }
-}
-
-/// What a parking is called in the life of a target.
-pub fn parked_event(mapping: &str, parking: &Parking) -> LifeEvent {
-    LifeEvent::Parked { reason: format!("{parking}; {}", advice::bring_back(mapping, parking)) }
 }

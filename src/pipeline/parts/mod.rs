@@ -3,6 +3,7 @@
 //!
 //! Refuses to know: which tasks there are.
 
+pub mod definitions;
 pub mod pace;
 pub mod patience;
 pub mod settings;

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
 use crate::pipeline::jobs::holds::Holds;
-use crate::pipeline::life::definitions::Definitions;
+use crate::pipeline::parts::definitions::Definitions;
 use crate::pipeline::progress::Progress;
 use crate::protocol::Plan;
 use crate::sink::Sink;

@@ -3,7 +3,7 @@
 //! A job first makes sure that nothing of before can still arrive: where changes may have been missed, a write that
 //! hangs in a gateway could land after the comparison and bring back a row that nothing deletes any more. So it waits
 //! for the *late-write horizon*: the gateway's operation time-out plus a lease's expiry, counted from the last moment at
-//! which an older writer could send ([`job`]). Then it takes a mark and waits until that is safe: what its SELECTs do
+//! which an older writer could send ([`course`]). Then it takes a mark and waits until that is safe: what its SELECTs do
 //! not see is tailed, with higher ticks.
 //!
 //! It reads the names of HBase's items page by page and looks them up in MySQL, and then MySQL piece by piece and looks
@@ -15,30 +15,18 @@
 //! Counted rows are written as the tail writes them, with their count, in the order of ticks that the turn keeps. A
 //! count that is wrong is taken away and counted again ([`recount`]).
 
+mod course;
 mod job;
 mod recount;
 mod scan;
 mod settle;
 
-use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::counts::Counts;
-use crate::pipeline::jobs::requests::{RecountRequest, TurnRequest};
+pub use job::Shared;
+
 use crate::pipeline::jobs::{self, Recopies};
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
-use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// What jobs share with the other tasks of a run.
-pub struct Shared {
-    pub copies: Vec<Arc<Copy>>,
-    pub counts: Arc<Counts>,
-    /// Whether a pass goes on to count what the state says is being counted.
-    pub counting: bool,
-    pub turns: mpsc::Sender<TurnRequest>,
-    pub recounts: mpsc::Sender<RecountRequest>,
-}
 
 /// Works off what is asked, one job after the other, until `stop`. A job that fails does not end the run, unless the
 /// run needs it.
@@ -58,7 +46,7 @@ pub async fn work(
         };
         let (outcome, stopped) = tokio::select! { biased;
             () = stop.cancelled() => (Err(jobs::interrupted()), true),
-            outcome = job::run(parts, &shared, &recopies, number, &ask) => (outcome, false),
+            outcome = course::run(parts, &shared, &recopies, number, &ask) => (outcome, false),
         };
         if let Err(error) = &outcome {
             tracing::warn!(%error, job = number, "a re-copy failed");

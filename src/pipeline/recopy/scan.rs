@@ -4,7 +4,7 @@
 //! What looks equal is right: its SELECT came after a mark that was safe, so a change that it did not see is sealed
 //! above that mark and tailed.
 
-use super::job::{Job, Patience, Scope};
+use super::job::{Job, LOOK_UPS_AT_ONCE, Patience, Scope};
 use super::settle::{Settling, Suspect};
 use crate::lock::ListId;
 use crate::model::{Layout, Mapping, Row, Target, Value};
@@ -23,8 +23,6 @@ use std::collections::BTreeSet;
 const PAGE: usize = 2_000;
 /// Extras of HBase that are proven to be none of MySQL's at once: it may take a scan of the table.
 const EXTRAS_AT_ONCE: usize = 10_000;
-/// Items that are looked up at once.
-pub const LOOK_UPS_AT_ONCE: usize = 500;
 
 /// Looks MySQL's items up in HBase: finds what is missing there or different.
 pub async fn from_mysql(

@@ -1,7 +1,6 @@
 //! Settling: what does not look equal is read again in a turn of its lists, and mended where it still differs.
 
-use super::job::{Job, Patience};
-use super::scan::LOOK_UPS_AT_ONCE;
+use super::job::{Job, LOOK_UPS_AT_ONCE, Patience};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
 use crate::model::{Mapping, Row, Target, Value};

@@ -7,8 +7,7 @@
 
 use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, Witness};
 use crate::pipeline::jobs::{Ask, Recopies};
-use crate::pipeline::life;
-use crate::pipeline::life::definitions;
+use crate::pipeline::life::{self, definitions, gaps};
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::run::opening;
@@ -16,11 +15,9 @@ use crate::pipeline::tail::identity::{self, Seen};
 use crate::protocol::plan::Cohort;
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::SourceError;
-use crate::store::records::{self, CheckpointRecord, CopyKey, GapRecord, GapsRecord, LifeRecord};
-use crate::store::{Commit, Space, Store, StoreError};
+use crate::store::Space;
+use crate::store::records::{self, CheckpointRecord, CopyKey, GapRecord, LifeRecord};
 use std::collections::BTreeSet;
-
-const KEY: &[u8] = b"gaps";
 
 /// Looks whether the source can be continued from the checkpoint, and goes on over the gap where it cannot.
 ///
@@ -94,10 +91,10 @@ async fn go_over(
     tracing::warn!(%from, %to, %reason, "a gap is accepted: everything is copied again");
     let mappings = mappings.into_iter().collect();
     let gap = GapRecord { from, to: to.clone(), reason, accepted_at_ms: parts.clock.now_ms(), mappings };
-    let mut gaps = stored(&*parts.store).await?;
+    let mut gaps = gaps::stored(&*parts.store).await?;
     put.extend(definitions::over_gap(parts, &to, "what happened to the table in there is not known")?);
     gaps.gaps.push(gap);
-    put.push((Space::Meta, KEY.to_vec(), records::encode(&gaps)?));
+    put.push(gaps::record(&gaps)?);
     if parts.settings.failpoints.gap_forgotten() {
         put.clear();
     }
@@ -109,32 +106,15 @@ async fn go_over(
     Ok(())
 }
 
-/// The gaps that were accepted.
-pub async fn stored(store: &dyn Store) -> Result<GapsRecord, StoreError> {
-    Ok(records::read(store, Space::Meta, KEY).await?.unwrap_or_default())
-}
-
 /// Asks for the re-copies that open gaps need, of mappings that the run has.
 pub async fn ask_again(parts: &Parts, recopies: &Recopies) -> Result<(), ProtocolError> {
-    let open = stored(&*parts.store).await?;
+    let open = gaps::stored(&*parts.store).await?;
     for mapping in parts.plan.mappings() {
         let missed = open.gaps.iter().any(|gap| gap.mappings.contains(&mapping.name));
         if missed && !recopies.unparks(&mapping.name) {
             tracing::warn!(mapping = %mapping.name, "copied again: it missed the changes of a gap");
             recopies.ask_needed(Ask { mapping: mapping.name.clone(), lists: None, dry_run: false });
         }
-    }
-    Ok(())
-}
-
-/// Notes that all of a mapping was copied again.
-pub async fn close(parts: &Parts, mapping: &str) -> Result<(), StoreError> {
-    let before = stored(&*parts.store).await?;
-    let mut gaps = before.clone();
-    gaps.gaps.iter_mut().for_each(|gap| gap.mappings.retain(|missed| missed != mapping));
-    if gaps != before {
-        let put = vec![(Space::Meta, KEY.to_vec(), records::encode(&gaps)?)];
-        parts.store.commit(Commit { put, ..Commit::default() }).await?;
     }
     Ok(())
 }

@@ -3,10 +3,13 @@
 //! Promises: everything that a start decides is durable before there are tasks; the first error ends the run with
 //! everything up to the checkpoint kept; a stop drains.
 
-pub mod gap;
+mod begin;
+mod gap;
 mod opening;
+mod options;
 pub mod skew;
 mod supervisor;
 mod tables;
 
-pub use supervisor::{Finished, RunOptions, run, run_with};
+pub use options::RunOptions;
+pub use supervisor::{Finished, run, run_with};

@@ -7,7 +7,7 @@ use crate::pipeline::life::definitions;
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Place, Waiter};
-use crate::pipeline::run::RunOptions;
+use crate::pipeline::run::options::RunOptions;
 use crate::pipeline::tail::identity;
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::store::records::CheckpointRecord;

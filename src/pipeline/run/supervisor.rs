@@ -1,6 +1,6 @@
 //! The supervisor: opens the tail, owns the tasks of a run, and ends them.
 
-use crate::model::{GtidSet, Position};
+use crate::model::GtidSet;
 use crate::pipeline::apply::writer;
 use crate::pipeline::backfill::marks::{self, NewestMark};
 use crate::pipeline::backfill::worker;
@@ -13,7 +13,8 @@ use crate::pipeline::parts::patience::{LOOK_AGAIN, retried};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::pipeline::recopy;
-use crate::pipeline::run::{gap, opening, skew, tables};
+use crate::pipeline::run::options::RunOptions;
+use crate::pipeline::run::{begin, gap, opening, skew, tables};
 use crate::pipeline::tail::seal::seal;
 use crate::pipeline::tail::watch::{self, Watched};
 use crate::pipeline::tail::{journaling, read};
@@ -32,19 +33,6 @@ use tokio_util::sync::CancellationToken;
 const EVENTS_QUEUED: usize = 32;
 /// Batches sealed and not yet journaled, and journaled and not yet with the writer.
 const BATCHES_QUEUED: usize = 64;
-
-/// What a run is asked to do.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    pub tail: bool,
-    pub backfill: bool,
-    /// Start (again) from here instead of the checkpoint.
-    pub from: Option<Position>,
-    /// End once everything is copied and the checkpoint has reached the source's position of that moment.
-    pub until_caught_up: bool,
-    /// Go on where the source cannot be continued from the checkpoint, and copy everything again.
-    pub accept_gap: bool,
-}
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +106,10 @@ async fn prepare(
         retried(parts, || definitions::begin_missing(parts, &checkpoint.position.gtids)).await?;
     }
     let copies = load_copies(parts).await?;
-    retried(parts, || life::examine(parts, &copies, continued)).await?;
+    retried(parts, || begin::examine(parts, &copies, continued)).await?;
     let recovered = opening::open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
-    life::begin(parts, &copies, options).await?;
+    begin::begin(parts, &copies, options).await?;
     Ok((recovered, copies, counts))
 }
 

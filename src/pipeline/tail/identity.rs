@@ -10,13 +10,18 @@
 use crate::advice;
 use crate::model::{Gtid, GtidSet, Witness};
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::tail::read::wait_until_contained;
+use crate::pipeline::progress::Waiter;
 use crate::protocol::{ProtocolError, Recovered};
 use crate::source::{BinlogPlace, Source, SourceError};
 use crate::store::records::{self, SourceLostRecord};
 use crate::store::{Commit, Space, Store, StoreError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 const KEY: &[u8] = b"source_lost";
+
+/// Pause between two looks at the executed set while the source is behind the journal.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A transaction by which the source is known again, and the end of what was read before it: there it is found at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,4 +169,29 @@ pub fn decided() -> Result<(Space, Vec<u8>, Vec<u8>), StoreError> {
 
 fn record(reason: Option<String>) -> Result<(Space, Vec<u8>, Vec<u8>), StoreError> {
     Ok((Space::Meta, KEY.to_vec(), records::encode(&SourceLostRecord { reason })?))
+}
+
+/// The source must contain every transaction that was journaled, else it lost some that were written.
+/// It may do so a little later: a reader has a transaction before the engine commits it.
+async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
+    let begin = Instant::now();
+    loop {
+        let executed = parts.source.executed().await?;
+        if executed.contains_set(wanted) {
+            return Ok(());
+        }
+        let missing = wanted.minus(&executed);
+        if begin.elapsed() >= parts.settings.source_wait {
+            return Err(SourceError::PositionLost {
+                reason: format!(
+                    "the source has not committed {missing}, which tailfill has read from it; waited {} s",
+                    begin.elapsed().as_secs()
+                ),
+                advice: advice::transactions_lost(),
+            });
+        }
+        let reason = format!("the source to commit {missing}, which its binlog already showed");
+        parts.progress.wait_for(Waiter::Source, reason);
+        sleep(LOOK_AGAIN).await;
+    }
 }

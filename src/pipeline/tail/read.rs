@@ -1,10 +1,10 @@
 //! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
 //! stream on; reconnects after passing errors, within a bound.
 
-use crate::advice;
 use crate::error::Disposition;
 use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
-use crate::pipeline::life::definitions::{self, Pause};
+use crate::pipeline::life::definitions;
+use crate::pipeline::parts::definitions::Pause;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::pipeline::tail::identity::{self, Sighting};
@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 /// Pause between two attempts to connect; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Pause between two looks at the executed set while the source is behind the journal.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Streams everything after the checkpoint into `events` until `stop`. The source must contain what was journaled at
 /// the first connect; later ones use the sealed position. At each it must be the source that was read.
@@ -217,30 +215,5 @@ impl Reader<'_> {
         }
         tracing::warn!(%error, "the binlog connection is opened again");
         Ok(())
-    }
-}
-
-/// The source must contain every transaction that was journaled, else it lost some that were written.
-/// It may do so a little later: a reader has a transaction before the engine commits it.
-pub(super) async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
-    let begin = Instant::now();
-    loop {
-        let executed = parts.source.executed().await?;
-        if executed.contains_set(wanted) {
-            return Ok(());
-        }
-        let missing = wanted.minus(&executed);
-        if begin.elapsed() >= parts.settings.source_wait {
-            return Err(SourceError::PositionLost {
-                reason: format!(
-                    "the source has not committed {missing}, which tailfill has read from it; waited {} s",
-                    begin.elapsed().as_secs()
-                ),
-                advice: advice::transactions_lost(),
-            });
-        }
-        let reason = format!("the source to commit {missing}, which its binlog already showed");
-        parts.progress.wait_for(Waiter::Source, reason);
-        sleep(LOOK_AGAIN).await;
     }
 }
