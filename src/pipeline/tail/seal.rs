@@ -540,8 +540,9 @@ impl<'a> Sealer<'a> {
     /// Drops the journaled batches that end with a transaction of which no row came: all of theirs are left out now, of
     /// tables that are parked. Nothing would ever cut them.
     fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
-        while let Some(next) = self.replay.pop_front_if(|next| next.to.gtid == *ended) {
+        while let Some(next) = self.replay.front().filter(|next| next.to.gtid == *ended) {
             tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "a journaled batch has rows of parked tables only");
+            self.replay.pop_front();
         }
     }
 
