@@ -155,6 +155,8 @@ switches! {
     xa_commit_trusted = "xa-commit-trusted";
     /// Rows are read by the definition whatever their table map says of them.
     wire_not_checked = "wire-not-checked";
+    /// A definition of which only the names are known reads rows by the places of columns.
+    names_not_asked_for = "names-not-asked-for";
     /// An ALTER of a mapped column changes no bytes of rows that are there.
     bytes_not_compared = "bytes-not-compared";
     /// An older position is taken without a look at what changed the tables since.

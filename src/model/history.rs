@@ -19,11 +19,14 @@ pub struct Definition {
     /// Foreign keys that delete or change rows without a word in the binlog.
     #[serde(default)]
     pub unlogged: BTreeSet<String>,
+    /// Where columns stand is not known: only rows whose table map names the columns are read by it.
+    #[serde(default)]
+    pub named_only: bool,
 }
 
 impl Definition {
     pub fn of(schema: TableSchema) -> Definition {
-        Definition { schema, generated: BTreeMap::new(), unlogged: BTreeSet::new() }
+        Definition { schema, generated: BTreeMap::new(), unlogged: BTreeSet::new(), named_only: false }
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Redefined {
     pub what: String,
     /// It drops something, which may be an index.
     pub drops: bool,
+    /// It may drop an index.
+    pub drops_index: bool,
     pub tables: Vec<(TableId, Vec<ColumnClause>)>,
     /// What is reported behind it.
     pub then: Option<StreamEvent>,
@@ -258,6 +260,17 @@ impl Followed {
             }
         }
         Judged::Known { redefined, refused }
+    }
+
+    /// What a table is after a statement that leaves its mapped columns alone, by the text: what it was before, for rows that
+    /// name their columns.
+    pub fn by_names(&self, redefined: &Redefined, table: TableId) -> Option<Arc<Definition>> {
+        let index = usize::from(table.0);
+        let Standing::By(before) = &self.standings[index] else { return None };
+        let (_, clauses) = redefined.tables.iter().find(|(altered, _)| *altered == table)?;
+        let used = self.registry.tables()[index].used_names();
+        let named = !redefined.drops_index && redefine::leaves_alone(&used, before, clauses);
+        named.then(|| Arc::new(Definition { named_only: true, ..(**before).clone() }))
     }
 
     /// Takes over what tables are after a statement: a definition, or why none is known.

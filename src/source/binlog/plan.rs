@@ -4,6 +4,7 @@ use super::cursor::{Cursor, Truncated};
 use super::decode::{DecodeError, Decoder, prefixed};
 use super::fits::{kind_fits, places_fit};
 use super::table_map::{TableMap, WireColumn, wire};
+use crate::failpoints::Failpoints;
 use crate::model::{ColumnType, ColumnValue, Definition, TableId, TableSchema};
 use crate::source::json::{Json, JsonError};
 use crate::source::json_diff::apply;
@@ -35,6 +36,11 @@ struct Planned {
 pub enum Mismatch {
     #[error("a row in the binlog has {binlog} columns, the table has {schema}")]
     ColumnCount { binlog: usize, schema: usize },
+    #[error(
+        "the binlog names no columns, and between two ALTERs in quick succession nobody knows where they stand: set \
+         binlog_row_metadata = FULL at the source"
+    )]
+    NoNames,
     #[error("column {0} is not there, or changed its type")]
     Column(String),
     #[error("column {column} is {binlog} in the binlog")]
@@ -62,6 +68,9 @@ impl TablePlan {
     /// which needs the same number of columns.
     pub fn new(map: &TableMap, input: &PlanInput<'_>) -> Result<TablePlan, Mismatch> {
         let present = &input.present.schema.columns;
+        if input.present.named_only && map.names.is_none() && !Failpoints::default().names_not_asked_for() {
+            return Err(Mismatch::NoNames);
+        }
         if map.names.is_none() && map.columns.len() != present.len() {
             return Err(Mismatch::ColumnCount { binlog: map.columns.len(), schema: present.len() });
         }

@@ -28,9 +28,24 @@ pub fn keeps_bytes(
         };
         same_bytes(column, then)?;
         same_expression(column, before, now)?;
+        same_arguments(column, before, clauses)?;
     }
     same_proof(used, before, now)?;
     new_cascade(before, now)
+}
+
+/// Whether a statement leaves the columns `used` of rows that are there as they are, by its text alone: their names, types
+/// and values.
+pub fn leaves_alone(used: &[&str], before: &Definition, clauses: &[ColumnClause]) -> bool {
+    let is_used = |name: &String| used.iter().any(|used| may_be(name, used, NameCase::Ignored));
+    let generated = before.generated.keys().any(|name| is_among(used, name));
+    !generated
+        && clauses.iter().all(|clause| match clause {
+            ColumnClause::AddOrDrop(names) => !names.iter().any(is_used),
+            ColumnClause::Rename { from, to } => !is_used(from) && !is_used(to),
+            ColumnClause::Modify { column, .. } => !is_used(column),
+            ColumnClause::Convert | ColumnClause::Cascades => false,
+        })
 }
 
 fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Result<(), String> {
@@ -43,6 +58,27 @@ fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Re
         return Ok(());
     }
     Err(format!("the mapped column {} is generated in another way now", column.name))
+}
+
+/// A stored generated column is computed again where a column of its expression gets another type.
+fn same_arguments(column: &Column, before: &Definition, clauses: &[ColumnClause]) -> Result<(), String> {
+    let Some((_, expression)) =
+        before.generated.iter().find(|(name, _)| NameCase::Ignored.same(name, &column.name))
+    else {
+        return Ok(());
+    };
+    let expression = expression.to_lowercase();
+    let computed_again = |clause: &&ColumnClause| match clause {
+        ColumnClause::Modify { column, .. } | ColumnClause::Rename { from: column, .. } => {
+            expression.contains(&column.to_lowercase())
+        }
+        ColumnClause::Convert => true,
+        ColumnClause::AddOrDrop(_) | ColumnClause::Cascades => false,
+    };
+    match clauses.iter().find(computed_again) {
+        Some(_) => Err(format!("the mapped column {} is generated from one that was altered", column.name)),
+        None => Ok(()),
+    }
 }
 
 /// A unique index over mapped columns may be what proves that two rows never have one address.
@@ -215,5 +251,33 @@ mod tests {
         assert!(keeps_bytes(&["note"], &with("a + 1"), &with("a + 1"), &[]).is_ok());
         assert!(keeps_bytes(&["note"], &with("a + 1"), &with("a + 2"), &[]).is_err());
         assert!(keeps_bytes(&["note"], &with("a + 1"), &Definition::of(columns()), &[]).is_err());
+        let altered = |clause| keeps_bytes(&["note"], &with("(`A` + 1)"), &with("(`A` + 1)"), &[clause]);
+        assert!(altered(ColumnClause::Modify { column: "a".into(), moved: false }).is_err());
+        assert!(altered(ColumnClause::Convert).is_err());
+        assert!(altered(ColumnClause::Modify { column: "b".into(), moved: false }).is_ok());
+    }
+
+    #[test]
+    fn a_statement_that_names_no_mapped_column_leaves_them_alone() {
+        let before = Definition::of(schema(vec![column("note", text(), "varchar(10)")]));
+        let alone =
+            |clause| leaves_alone(&["note"], &before, &[ColumnClause::AddOrDrop(vec!["x".into()]), clause]);
+        let modify = |column: &str| ColumnClause::Modify { column: column.into(), moved: true };
+        let rename = |from: &str, to: &str| ColumnClause::Rename { from: from.into(), to: to.into() };
+        assert!(alone(modify("y")));
+        assert!(alone(rename("y", "z")));
+        for touching in [
+            modify("NOTE"),
+            rename("note", "z"),
+            rename("z", "note"),
+            ColumnClause::AddOrDrop(vec!["y".into(), "Note".into()]),
+            ColumnClause::Convert,
+            ColumnClause::Cascades,
+        ] {
+            assert!(!alone(touching.clone()), "{touching:?}");
+        }
+        let mut generated = before.clone();
+        generated.generated.insert("note".into(), "y".into());
+        assert!(!leaves_alone(&["note"], &generated, &[]), "y may have been altered");
     }
 }

@@ -295,17 +295,20 @@ impl MysqlStream {
                 Some(Meaning::Parked(parking)) => Err(parking.clone()),
                 None => {
                     let proof = proof::prove(&self.session, *table, &since, strictness).await?;
-                    proof.believed(Failpoints::default()).map_err(|later| Parking {
-                        what: redefined.what.clone(),
-                        reason: format!(
-                            "{} was changed again ({} at {}) before the definition in between was read",
-                            self.transactions.name(*table),
-                            later.what,
-                            later.place
-                        ),
-                        gtid: Some(redefined.gtid.clone()),
-                        place: self.transactions.place().to_string(),
-                    })
+                    proof
+                        .believed(Failpoints::default())
+                        .or_else(|later| self.transactions.by_names(&redefined, *table).ok_or(later))
+                        .map_err(|later| Parking {
+                            what: redefined.what.clone(),
+                            reason: format!(
+                                "{} was changed again ({} at {}) before the definition in between was read",
+                                self.transactions.name(*table),
+                                later.what,
+                                later.place
+                            ),
+                            gtid: Some(redefined.gtid.clone()),
+                            place: self.transactions.place().to_string(),
+                        })
                 }
             });
         }

@@ -145,6 +145,11 @@ impl Transactions {
         self.followed.entry_of(table, gtid)
     }
 
+    /// What a table is after a statement of which nobody can prove that; `None`: its rows cannot be read.
+    pub fn by_names(&self, redefined: &Redefined, table: TableId) -> Option<Arc<Definition>> {
+        self.followed.by_names(redefined, table)
+    }
+
     /// `schema.table`.
     pub fn name(&self, table: TableId) -> String {
         self.followed.name(table)
@@ -355,8 +360,14 @@ impl Transactions {
         refused.into_iter().for_each(|refusal| self.park(refusal));
         let then = if ends { Some(self.take_end()?) } else { None };
         if !tables.is_empty() {
-            let redefined =
-                Redefined { gtid, what: definition.kind(), drops: definition.drops(), tables, then };
+            let redefined = Redefined {
+                gtid,
+                what: definition.kind(),
+                drops: definition.drops(),
+                drops_index: definition.drops_index(),
+                tables,
+                then,
+            };
             return Ok(Next::Redefined(Box::new(redefined)));
         }
         if let Some(end) = then {

@@ -1,7 +1,8 @@
 //! Events of every type with bytes of any kind: refused or read, never skipped and never a panic.
 
 use super::*;
-use crate::model::{Column, ColumnType, TableName, TableSchema};
+use crate::model::history::Entry;
+use crate::model::{Column, ColumnType, History, TableName, TableSchema};
 use crate::source::names::NameCase;
 use mysql_common::binlog::consts::{BinlogChecksumAlg, BinlogVersion};
 use mysql_common::binlog::events::{BinlogEventFooter, FormatDescriptionEvent};
@@ -22,10 +23,17 @@ fn schema() -> TableSchema {
     TableSchema { name, columns, primary_key: vec![0], unique_keys: vec![vec![0]] }
 }
 
+fn registry() -> Arc<Registry> {
+    let tables = vec![(Arc::new(schema()), vec![0, 1])];
+    Arc::new(Registry::new(tables, NameCase::Exact).expect("it can be registered"))
+}
+
 fn transactions() -> Transactions {
-    let registry =
-        Registry::new(vec![(Arc::new(schema()), vec![0, 1])], NameCase::Exact).expect("it can be registered");
-    Transactions::new(Arc::new(registry), Arc::default(), &Histories::new(), GtidSet::default())
+    by_histories(&Histories::new())
+}
+
+fn by_histories(histories: &Histories) -> Transactions {
+    Transactions::new(registry(), Arc::default(), histories, GtidSet::default())
 }
 
 /// An event as it comes over the network, with its checksum.
@@ -84,6 +92,22 @@ fn a_table_map_that_does_not_fit_the_definition_parks_the_table() {
     let signed = [&table_map(&schema, &table)[..], &[1, 1, 0]].concat();
     transactions.apply(event(TABLE_MAP, &signed)).expect("a table map");
     assert!(reports(&mut transactions).iter().any(parked));
+}
+
+#[test]
+fn a_definition_of_which_only_names_are_known_reads_no_row_without_names() {
+    let definition = Definition { named_only: true, ..Definition::of(schema()) };
+    let entry = Entry::defined(GtidSet::default(), Arc::new(definition));
+    let histories = Histories::from([(schema().name, History { entries: vec![entry] })]);
+    let TableName { schema: database, table } = schema().name;
+    let named = [&[4, 8, 2][..], b"id", &[4], b"note"].concat();
+    for (names, parks) in [(named, false), (vec![], true)] {
+        let mut transactions = by_histories(&histories);
+        begin(&mut transactions, 1);
+        let map = [&table_map(&database, &table)[..], &names].concat();
+        transactions.apply(event(TABLE_MAP, &map)).expect("a table map");
+        assert_eq!(is_parked(&mut transactions), parks, "{names:?}");
+    }
 }
 
 proptest! {

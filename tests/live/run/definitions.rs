@@ -12,7 +12,11 @@ const LIMIT: Duration = Duration::from_secs(140);
 
 /// A table that is copied and caught up, with a column `legacy` before `note` that is not mapped.
 async fn copied(test: &str) -> Scenario {
-    let mut scenario = Scenario::new(test, &FOLLOWS).await.fill(10, 100).await;
+    copied_on(Scenario::new(test, &FOLLOWS).await).await
+}
+
+async fn copied_on(empty: Scenario) -> Scenario {
+    let mut scenario = empty.fill(10, 100).await;
     scenario.settings.operation_timeout = "3s";
     scenario.init().await;
     scenario.catch_up().await;
@@ -82,6 +86,43 @@ async fn what_was_judged_before_a_kill_is_not_judged_again() {
     scenario.sql(harmful).await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 50);
+}
+
+/// Changes of columns that are not mapped, one after the other.
+const IN_QUICK_SUCCESSION: [&str; 3] = [
+    "ALTER TABLE follows ADD COLUMN color VARCHAR(10) NULL DEFAULT 'red' FIRST",
+    SWAP,
+    "ALTER TABLE follows DROP COLUMN color",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alters_in_quick_succession_are_followed_where_the_binlog_names_columns() {
+    let mysql = Own::mysql(&["--binlog-row-metadata=FULL"]).await;
+    let mut scenario = copied_on(Scenario::on(mysql.port, "defnamed", &FOLLOWS).await).await;
+    for (round, alter) in IN_QUICK_SUCCESSION.iter().enumerate() {
+        scenario.sql(alter).await;
+        scenario.sql(&format!("UPDATE follows SET note = 'round {round}' WHERE followee_id = 2")).await;
+        scenario.sql(&format!("DELETE FROM follows WHERE followee_id = {} LIMIT 3", 4 + round)).await;
+    }
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alters_in_quick_succession_park_nothing_where_no_row_lies_between() {
+    let mut scenario = copied("defquick").await;
+    for alter in IN_QUICK_SUCCESSION {
+        scenario.sql(alter).await;
+    }
+    scenario.sql(INSERT).await;
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 90);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_between_alters_in_quick_succession_park_where_the_binlog_names_no_columns() {
+    let statements = [IN_QUICK_SUCCESSION[0], INSERT, IN_QUICK_SUCCESSION[1], "DELETE FROM follows LIMIT 2"];
+    is_parked_and_comes_back("defunnamed", &statements, "binlog_row_metadata = FULL").await;
 }
 
 /// The statements come while nothing runs. They park the mapping, no restart forgets it, and a re-copy ends equal.

@@ -129,7 +129,10 @@ impl BytesStream {
         since: &GtidSet,
     ) -> Result<Result<Arc<Definition>, Parking>, SourceError> {
         let proof = prove(&self.process, since).await?;
-        Ok(proof.believed(self.process.failpoints).map_err(|later| Parking {
+        let table = redefined.tables[0].0;
+        let believed = proof.believed(self.process.failpoints);
+        let believed = believed.or_else(|later| self.transactions.by_names(redefined, table).ok_or(later));
+        Ok(believed.map_err(|later| Parking {
             what: redefined.what.clone(),
             reason: format!("the table was changed again ({later})"),
             gtid: Some(redefined.gtid.clone()),

@@ -206,6 +206,13 @@ impl Definition {
         self.tokens.iter().any(|token| token.is("DROP"))
     }
 
+    /// Whether it may drop an index, also by the name of a constraint.
+    pub fn drops_index(&self) -> bool {
+        let index =
+            |token: &Token| ["INDEX", "KEY", "PRIMARY", "CONSTRAINT"].iter().any(|word| token.is(word));
+        self.tokens.windows(2).any(|pair| pair[0].is("DROP") && index(&pair[1]))
+    }
+
     /// Its kind (`ALTER TABLE`), for messages: never the statement, which may hold values.
     pub fn kind(&self) -> String {
         if let Some(head) = self.judged.head {
