@@ -58,6 +58,15 @@ async fn a_stream_is_asked_to_read_by_the_definitions_of_positions_also_after_a_
     assert_eq!(history.last(), Some(&Entry::defined(since, second)));
 }
 
+/// Every target is parked for a reason that says `what`.
+async fn assert_parked_for(bench: &Bench, what: &str) {
+    let lives = bench.world.store.list(Space::LifeCycle, &[]).await.expect("it reads");
+    for (_, life) in lives {
+        let life: LifeRecord = records::decode(&life).expect("a record");
+        assert!(matches!(&life.state, LifeCycle::Parked { reason } if reason.contains(what)), "{life:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_last_target_is_parked_too_durably_and_the_checkpoint_goes_on() {
     let bench = defined().await;
@@ -71,14 +80,7 @@ async fn the_last_target_is_parked_too_durably_and_the_checkpoint_goes_on() {
         assert_eq!(bench.checkpointed().await, crate::simulation::database::up_to(last));
     }
     assert_eq!(bench.gateway.take_sent(), []);
-    let lives = bench.world.store.list(Space::LifeCycle, &[]).await.expect("it reads");
-    for (_, life) in lives {
-        let life: LifeRecord = records::decode(&life).expect("a record");
-        assert!(
-            matches!(&life.state, LifeCycle::Parked { reason } if reason.contains("TRUNCATE")),
-            "{life:?}"
-        );
-    }
+    assert_parked_for(&bench, "TRUNCATE").await;
     assert!(asked(&bench).last().is_some_and(Entry::is_parking), "the next stream knows of it");
 }
 
@@ -115,10 +117,26 @@ async fn a_first_start_tries_again_at_a_newer_position_until_its_definition_is_p
     assert_eq!(asked(&bench).last().map(|entry| entry.meaning.clone()), Some(Meaning::Defined(late)));
 }
 
+fn no_table() -> SourceError {
+    SourceError::Refused { what: "a SELECT".into(), reason: "the table does not exist".into() }
+}
+
+/// As when a column has got another type.
+fn unreadable() -> SourceError {
+    let reason = "the result has another type than the column".into();
+    SourceError::Unreadable { table: "t".into(), column: "c".into(), row: "id = 1".into(), reason }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_select_that_fails_for_what_a_statement_did_waits_until_the_tail_has_parked_for_it() {
+    for error in [no_table, unreadable] {
+        is_parked_for_the_statement(error).await;
+    }
+}
+
+async fn is_parked_for_the_statement(error: fn() -> SourceError) {
     let bench = defined().await;
-    bench.source.drop_table();
+    bench.source.selects_fail(error);
     // the statement is committed, and the tail has not read it
     bench.source.reports_in(2, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(2)) });
     bench.source.set_executed(Some(up_to(2)));
@@ -132,12 +150,13 @@ async fn a_select_that_fails_for_what_a_statement_did_waits_until_the_tail_has_p
     assert_eq!(bench.commit(vec![insert(&row(1, 2, "left out"))]), 2);
     let error = run.await.expect("it does not panic").expect_err("a target is parked");
     assert!(matches!(error, ProtocolError::Parked { .. }), "{error:?}");
+    assert_parked_for(&bench, "TRUNCATE").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_select_that_fails_for_nothing_that_the_tail_comes_to_ends_the_run() {
     let bench = defined().await;
-    bench.source.drop_table();
+    bench.source.selects_fail(no_table);
     let error = copy(bench.parts()).await.expect_err("nothing can be copied");
     assert!(matches!(error, ProtocolError::Source(SourceError::Refused { .. })), "{error:?}");
 }

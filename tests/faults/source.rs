@@ -36,8 +36,8 @@ struct Script {
     asked: Histories,
     /// No look-up finds this list; scans show it.
     lost: Option<u64>,
-    /// The table is not there for SELECTs.
-    gone: bool,
+    /// What SELECTs fail with.
+    selects_fail: Option<fn() -> SourceError>,
     /// These transactions are others than those that were read, with the same numbers.
     restarted: GtidSet,
 }
@@ -105,9 +105,9 @@ impl Scripted {
         self.script().lost = Some(list);
     }
 
-    /// SELECTs find no table from now on.
-    pub fn drop_table(&self) {
-        self.script().gone = true;
+    /// SELECTs fail from now on.
+    pub fn selects_fail(&self, error: fn() -> SourceError) {
+        self.script().selects_fail = Some(error);
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -175,9 +175,8 @@ impl Source for Scripted {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SourceError> {
         let snapshot = self.server.snapshot().await?;
-        if self.script().gone {
-            let (what, reason) = ("a SELECT".into(), "the table does not exist".into());
-            return Err(SourceError::Refused { what, reason });
+        if let Some(error) = self.script().selects_fail {
+            return Err(error());
         }
         Ok(match self.script().lost {
             None => snapshot,

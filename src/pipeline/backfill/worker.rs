@@ -390,6 +390,11 @@ impl Worker<'_> {
         match error {
             error if error.is_of_row() => {
                 self.snapshot = None;
+                // a row may be unreadable for what a statement did to its table: then that is what the parking says
+                let may_be = self.tails && overtaken::may_be(self.parts, &error);
+                if may_be && self.is_overtaken(copy).await? {
+                    return Ok(());
+                }
                 life::park(self.parts, vec![(copy.target.id, error)]).await
             }
             ProtocolError::Sink(cause) if cause.disposition() != Disposition::Retry => {
@@ -411,12 +416,15 @@ impl Worker<'_> {
     async fn parked_or_end(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
         self.snapshot = None;
         tracing::warn!(%error, "the tail may be behind what changed the table: its targets are parked, or the run ends");
-        let waiter = Waiter::Backfill(self.number);
-        let is_parked = tokio::select! { biased;
-            () = self.stop.cancelled() => return Ok(()),
-            is_parked = overtaken::is_parked(self.parts, copy.target.id, waiter) => is_parked?,
-        };
-        if is_parked { Ok(()) } else { Err(error) }
+        if self.is_overtaken(copy).await? { Ok(()) } else { Err(error) }
+    }
+
+    /// Waits for the tail to come to what is committed now. Whether it has parked the target by then, or the run stops.
+    async fn is_overtaken(&mut self, copy: &Copy) -> Result<bool, ProtocolError> {
+        tokio::select! { biased;
+            () = self.stop.cancelled() => Ok(true),
+            parked = overtaken::is_parked(self.parts, copy.target.id, Waiter::Backfill(self.number)) => parked,
+        }
     }
 
     /// Waits before a passing error's retry; ends with any other, and when it lasts too long.
