@@ -10,9 +10,6 @@ const VARIABLE: &str = "TAILFILL_LOG";
 /// What is logged unless TAILFILL_LOG says otherwise: our own events, and the warnings of libraries.
 const DEFAULT: &str = "warn,tailfill=info";
 
-/// Libraries that dump what they hold where a call fails: the failure is told by us.
-const SILENT: [&str; 3] = ["volo", "volo_thrift", "pilota"];
-
 /// Starts logging. Colours only where a person reads, and NO_COLOR is not set.
 ///
 /// # Errors
@@ -20,9 +17,7 @@ const SILENT: [&str; 3] = ["volo", "volo_thrift", "pilota"];
 pub fn start() -> Result<(), Failure> {
     let directives = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let directives = directives.as_deref().unwrap_or(DEFAULT);
-    let silent = SILENT.iter().filter(|library| !directives.contains(&format!("{library}=")));
-    let quiet: String = silent.map(|library| format!(",{library}=off")).collect();
-    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|reason| {
+    let filter = EnvFilter::try_new(directives).map_err(|reason| {
         usage(format!("{VARIABLE} is not a log filter: {reason}"))
             .with_help("use error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
     })?;

@@ -15,7 +15,6 @@ mod repertoire;
 mod round;
 mod steps;
 mod tally;
-mod thrift;
 mod world;
 
 use crate::support::mysql::connect;

@@ -3,7 +3,7 @@
 use super::column::quoted;
 use super::formats::{Class, json_string, packed_map, packed_text, salt, signed};
 use super::mapping::{Form, Mapping, Target};
-use super::thrift::{self, Cells};
+use crate::support::thrift::{self, Cells};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use std::collections::BTreeMap;

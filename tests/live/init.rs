@@ -1,14 +1,11 @@
 //! `tailfill init` on real servers: what it makes, what it refuses, and that it can be repeated.
 
 use crate::support::setup::{Setup, closed_port, port};
-use crate::support::shell;
+use crate::support::{shell, thrift};
 use bytes::Bytes;
-use hbase_thrift::hbase::{HbaseSyncClient, THbaseSyncClient};
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
 use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TABLE_ATTRIBUTE, TableState};
-use thrift::protocol::{TBinaryInputProtocol, TBinaryOutputProtocol};
-use thrift::transport::{TBufferedReadTransport, TBufferedWriteTransport, TIoChannel, TTcpChannel};
 
 const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
 
@@ -166,17 +163,8 @@ async fn a_framed_gateway_gets_statements_for_the_shell() {
 
 /// Where the regions of a table begin, as Thrift1 tells.
 fn regions(table: &str) -> Vec<Vec<u8>> {
-    let mut channel = TTcpChannel::new();
-    channel.open(format!("127.0.0.1:{}", port("TAILFILL_THRIFT1_PORT"))).expect("it takes connections");
-    let (read, write) = channel.split().expect("a TCP channel splits");
-    let input = TBinaryInputProtocol::new(TBufferedReadTransport::new(read), true);
-    let output = TBinaryOutputProtocol::new(TBufferedWriteTransport::new(write), true);
-    let regions = HbaseSyncClient::new(input, output).get_table_regions(table.to_owned().into_bytes());
-    regions
-        .expect("the table is there")
-        .into_iter()
-        .map(|region| region.start_key.unwrap_or_default())
-        .collect()
+    let gateway = format!("127.0.0.1:{}", port("TAILFILL_THRIFT1_PORT"));
+    thrift::regions(&gateway, table).expect("the table is there")
 }
 
 #[tokio::test(flavor = "multi_thread")]

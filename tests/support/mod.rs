@@ -21,6 +21,7 @@ pub mod shape;
 pub mod shell;
 pub mod sums;
 pub mod tailfill;
+pub mod thrift;
 pub mod trouble;
 pub mod wait;
 pub mod wall_clock;

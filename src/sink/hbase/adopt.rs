@@ -1,6 +1,6 @@
 //! Taking a table over from another run: its attribute `tailfill.run` is rewritten, nothing else.
 
-use super::{HbaseSink, Transport, gateway};
+use super::{HbaseSink, Transport, table};
 use crate::model::Target;
 use crate::sink::{RUN_ATTRIBUTE, SinkError};
 use bytes::Bytes;
@@ -35,12 +35,9 @@ impl HbaseSink {
         let mut changed = before.clone();
         changed
             .attributes
-            .get_or_insert_default()
             .insert(Bytes::from_static(RUN_ATTRIBUTE.as_bytes()), Bytes::copy_from_slice(run_id.as_bytes()));
         let subject = place.subject("altering a table");
-        let altered = changed.clone();
-        let call = |client: gateway::Client| async move { client.modify_table(altered).await };
-        self.pool.call(&subject, self.places.options.admin_timeout, call).await?;
+        self.pool.call(&subject, self.places.options.admin_timeout, table::modify(&changed)).await?;
         match self.descriptor(place).await? {
             Some(after) if after == changed => Ok(()),
             _ => {

@@ -1,9 +1,8 @@
 //! What a gateway's errors mean, and how to name them without showing row values.
 
-use super::thrift;
+use super::thrift::Error;
 use crate::sink::SinkError;
 use std::time::Duration;
-use volo_thrift::ClientError;
 
 /// What a call is about, for its errors.
 pub struct Subject<'a> {
@@ -23,8 +22,9 @@ const LASTING: [&str; 6] = [
     "TableNotDisabledException",
 ];
 
-/// The meaning of a TIOError.
-pub fn refusal(gateway: &str, subject: &Subject<'_>, message: &str) -> SinkError {
+/// The meaning of an exception: a TIOError of Thrift2, an IOError or IllegalArgument of Thrift1 (whose messages are Java
+/// stack traces).
+fn refusal(gateway: &str, subject: &Subject<'_>, message: &str) -> SinkError {
     if let Some(reason) = missing(subject, message) {
         let (table, family) = (subject.table.to_owned(), subject.family.to_owned());
         return SinkError::Missing { table, family, reason: reason.into() };
@@ -43,10 +43,15 @@ pub fn refusal(gateway: &str, subject: &Subject<'_>, message: &str) -> SinkError
     unavailable(gateway, format!("{what}: {reason}"))
 }
 
-/// The meaning of an error below HBase: of the connection, or of the Thrift library on either side.
-pub fn broken(gateway: &str, subject: &Subject<'_>, error: &ClientError) -> SinkError {
+/// The meaning of a failed call: of an exception, of the connection, or of the Thrift library on either side.
+pub fn meaning(gateway: &str, subject: &Subject<'_>, error: &Error) -> SinkError {
     match error {
-        ClientError::Application(error) if is_unknown_method(error) => SinkError::WrongProtocol {
+        // A scanner lives in its gateway, and a gateway that restarts forgets it.
+        Error::Declared { message } if message.contains("scanner ID is invalid") => {
+            unavailable(gateway, format!("{}: the gateway has forgotten the scanner", subject.what))
+        }
+        Error::Declared { message } => refusal(gateway, subject, message),
+        error if error.is_unknown_method() => SinkError::WrongProtocol {
             gateway: gateway.into(),
             reason: format!("it does not know the call for {}", subject.what),
         },
@@ -63,15 +68,9 @@ pub fn no_answer(gateway: &str, subject: &Subject<'_>, limit: Duration) -> SinkE
     unavailable(gateway, format!("no answer to {} within {} ms", subject.what, limit.as_millis()))
 }
 
-/// A client error without volo's dump of the call.
-pub fn brief(error: &ClientError) -> String {
-    let text = error.to_string();
-    let end = text.find(", rpc_info").or_else(|| text.find("rpcinfo")).unwrap_or(text.len());
-    text[..end].trim_end().chars().take(200).collect()
-}
-
-fn is_unknown_method(error: &volo_thrift::ApplicationException) -> bool {
-    error.kind() == volo_thrift::ApplicationExceptionKind::UNKNOWN_METHOD
+/// The beginning of what an error says.
+pub fn brief(error: &Error) -> String {
+    error.to_string().chars().take(200).collect()
 }
 
 fn missing(subject: &Subject<'_>, message: &str) -> Option<&'static str> {
@@ -110,33 +109,6 @@ fn summary(message: &str) -> String {
         }
     }
 }
-
-/// Every call declares the same exception, in a type of its own.
-macro_rules! io_errors {
-    ($($exception:ident),* $(,)?) => {
-        $(impl From<thrift::$exception> for thrift::TioError {
-            fn from(error: thrift::$exception) -> thrift::TioError {
-                match error {
-                    thrift::$exception::Io(error) => error,
-                }
-            }
-        })*
-    };
-}
-
-io_errors!(
-    ThBaseServiceGetMultipleException,
-    ThBaseServicePutMultipleException,
-    ThBaseServiceDeleteMultipleException,
-    ThBaseServiceGetScannerResultsException,
-    ThBaseServiceCheckAndMutateException,
-    ThBaseServiceGetTableDescriptorException,
-    ThBaseServiceTableExistsException,
-    ThBaseServiceCreateTableException,
-    ThBaseServiceModifyTableException,
-    ThBaseServiceDisableTableException,
-    ThBaseServiceDeleteTableException,
-);
 
 #[cfg(test)]
 mod tests {
@@ -183,5 +155,37 @@ mod tests {
         assert!(matches!(error, SinkError::Refused { .. }));
         assert!(error.to_string().ends_with("(Cell with size 12 exceeds limit of 10 bytes)"), "{error}");
         assert!(refusal("g", &SUBJECT, "row secret").to_string().contains("names no exception"));
+    }
+
+    #[test]
+    fn a_stack_trace_is_read_as_other_messages_are_and_never_repeated() {
+        let declared = |message: &str| meaning("g", &SUBJECT, &Error::Declared { message: message.into() });
+        let missing = "org.apache.hadoop.hbase.client.RetriesExhaustedWithDetailsException: Failed 1 action: \
+            followers: 1 time, servers with issues: null\n\tat org.apache.hadoop.hbase.client.BatchErrors";
+        assert!(matches!(declared(missing), SinkError::Missing { .. }));
+        let away = "org.apache.hadoop.hbase.NotServingRegionException: followers,secret,1.abc. is not online\n\
+            \tat org.apache.hadoop.hbase.regionserver.HRegionServer.getRegion(HRegionServer.java:3270)";
+        let error = declared(away);
+        assert!(matches!(error, SinkError::Unavailable { .. }));
+        assert_eq!(error.to_string(), "hbase gateway g: puts (table followers): NotServingRegionException");
+        let refused = declared("java.lang.IllegalArgumentException: row secret");
+        assert!(matches!(refused, SinkError::Refused { .. }) && !refused.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn what_breaks_below_hbase_may_pass() {
+        let errors = [
+            Error::from(std::io::Error::other("connection reset")),
+            Error::Protocol("it is not binary Thrift"),
+            Error::Application { kind: 6, message: "x".repeat(1_000) },
+            Error::Declared { message: "scanner ID is invalid".into() },
+        ];
+        for error in errors {
+            let error = meaning("g", &SUBJECT, &error);
+            assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
+            assert!(error.to_string().len() < 300, "{error}");
+        }
+        let unknown = Error::Application { kind: 1, message: "Invalid method name".into() };
+        assert!(matches!(meaning("g", &SUBJECT, &unknown), SinkError::WrongProtocol { .. }));
     }
 }

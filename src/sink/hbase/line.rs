@@ -1,47 +1,34 @@
 //! The line to one gateway, of either interface: whether it answers, and what is under way on it.
 
 use super::HbaseOptions;
+use super::failure::{self, Subject};
+use super::probe::{self, Interface};
 use super::slots::{Slot, Slots};
+use super::thrift::{Connections, Error};
 use crate::sink::SinkError;
-use async_trait::async_trait;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// How long a gateway that failed is left alone while others are there; doubled each time that it
 /// cannot be opened again.
 const ASIDE: Duration = Duration::from_secs(1);
 const ASIDE_MAX: Duration = Duration::from_secs(32);
 
-/// Gateways close connections that were idle for 60 s.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// Replies larger than this are refused: a read of 2,000 rows may have 128 kB a row.
-pub const REPLY_BYTES_MAX: i32 = 256 << 20;
-
-/// The clients of one gateway. Cheap to clone.
-#[async_trait]
-pub trait Open: Clone + Send + Sync {
-    /// Those of the gateway at `address`, once it has said that it speaks what they speak.
-    ///
-    /// # Errors
-    /// `WrongProtocol` when it says or shows that it does not, `Unavailable` when it says nothing.
-    async fn open(address: &str, options: &HbaseOptions) -> Result<Self, SinkError>;
-}
-
-pub struct Line<C> {
+pub struct Line {
     pub address: String,
-    pub(super) options: HbaseOptions,
+    options: HbaseOptions,
+    interface: Interface,
     permits: Semaphore,
     /// The share of the permits that bulk writes may take.
     bulk: Slots,
-    state: Mutex<State<C>>,
+    state: Mutex<State>,
 }
 
-enum State<C> {
+enum State {
     /// Not asked yet, or to be asked again.
     Closed,
-    Open(C),
+    Open(Connections),
     Aside {
         since: Instant,
         wait: Duration,
@@ -62,12 +49,13 @@ pub struct Permit<'a> {
     _slot: Option<Slot<'a>>,
 }
 
-impl<C: Open> Line<C> {
+impl Line {
     /// Bulk writes have as many slots as there are connections, until [`Line::pace`] says otherwise.
-    pub fn new(address: &str, options: &HbaseOptions) -> Line<C> {
+    pub fn new(address: &str, options: &HbaseOptions, interface: Interface) -> Line {
         Line {
             address: address.to_owned(),
             options: options.clone(),
+            interface,
             permits: Semaphore::new(options.connections.max(1)),
             bulk: Slots::new(options.connections.max(1)),
             state: Mutex::new(State::Closed),
@@ -101,27 +89,54 @@ impl<C: Open> Line<C> {
         self.bulk.resize(calls);
     }
 
-    /// The client of a gateway that was asked what it speaks; asks now if need be. Whoever else wants it
+    /// Connections to a gateway that was asked what it speaks; asks now if need be. Whoever else wants them
     /// waits for the same answer.
-    pub async fn client(&self) -> Result<C, SinkError> {
+    ///
+    /// # Errors
+    /// `WrongProtocol` when it says or shows that it speaks something else, `Unavailable` when it says nothing.
+    pub async fn connections(&self) -> Result<Connections, SinkError> {
         let mut state = self.state.lock().await;
-        if let State::Open(client) = &*state {
-            return Ok(client.clone());
+        if let State::Open(connections) = &*state {
+            return Ok(connections.clone());
         }
         let wait = match *state {
             State::Aside { wait, .. } => (wait * 2).min(ASIDE_MAX),
             _ => ASIDE,
         };
-        let opened = C::open(&self.address, &self.options).await;
+        let opened = probe::find(&self.address, &self.options, self.interface).await;
         *state = match &opened {
-            Ok(client) => State::Open(client.clone()),
+            Ok(connections) => State::Open(connections.clone()),
             Err(_) => State::Aside { since: Instant::now(), wait },
         };
         opened
     }
 
+    /// Calls that belong together, with the connections of this gateway. Gives up after `limit`; what was sent may still
+    /// land then.
+    pub async fn call<T>(
+        &self,
+        subject: &Subject<'_>,
+        limit: Duration,
+        calls: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, SinkError> {
+        let error = match timeout(limit, calls).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) if error.is_declared() => {
+                return Err(failure::meaning(&self.address, subject, &error));
+            }
+            Ok(Err(error)) => failure::meaning(&self.address, subject, &error),
+            Err(_elapsed) => failure::no_answer(&self.address, subject, limit),
+        };
+        self.put_aside().await;
+        Err(error)
+    }
+
     /// Leaves it alone for a while, for it failed; it is asked anew before the next call.
-    pub async fn put_aside(&self) {
+    async fn put_aside(&self) {
         *self.state.lock().await = State::Aside { since: Instant::now(), wait: ASIDE };
     }
 }
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::time::Duration;
 
 mod adopt;
+mod calls;
 mod cell_pages;
 mod cells;
 mod clock;
@@ -23,7 +24,6 @@ mod failure;
 #[cfg(test)]
 mod fake;
 mod filter;
-mod gateway;
 mod line;
 mod pace;
 mod pages;
@@ -34,40 +34,24 @@ mod read_meter;
 mod request;
 mod schema;
 mod slots;
+mod table;
+mod thrift;
 pub mod thrift1;
 mod trial;
 mod wire;
-mod writes;
 
 pub use adopt::adopt_statement;
 pub use clock::PROBE_ROW;
 pub use schema::shell_statement;
+pub use thrift::Transport;
 
+use calls::{Found, Get};
 use failure::Subject;
 use places::{Place, Places};
 use pool::Pool;
+use probe::Interface;
 use read_meter::ReadMeter;
-use writes::Mutation;
-
-/// What build.rs generates from idl/hbase_thrift2.thrift.
-#[allow(warnings, clippy::all)]
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/hbase_thrift2.rs"));
-}
-
-/// The generated types and client.
-mod thrift {
-    pub use super::generated::hbase_thrift2::hbase_thrift2::*;
-}
-
-/// How messages are put on the wire; the protocol is binary with both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Unframed: what a gateway started without options speaks.
-    Buffered,
-    /// Each message behind its length (gateway options `-f`, `-threadedselector`, `-nonblocking`, `-hsha`).
-    Framed,
-}
+use thrift::Request;
 
 /// How to reach HBase.
 #[derive(Clone, Debug)]
@@ -115,7 +99,7 @@ const READ_ROWS_MAX: usize = 2_000;
 /// A [`Sink`] on Thrift2 gateways.
 pub struct HbaseSink {
     places: Places,
-    pool: Pool<gateway::Client>,
+    pool: Pool,
     reads: ReadMeter,
 }
 
@@ -126,7 +110,7 @@ impl HbaseSink {
     /// `WrongProtocol` as soon as one gateway speaks another protocol than `options` says,
     /// `Unavailable` when none answers. Takes at most 3 s a gateway for each of both.
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
-        let pool = Pool::open(&options).await?;
+        let pool = Pool::open(&options, Interface::Thrift2).await?;
         Ok(HbaseSink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
     }
 
@@ -139,31 +123,35 @@ impl HbaseSink {
         }
         let name = schema::table_name(table);
         // It fails on a table that an earlier attempt disabled; whether it can be deleted is what counts.
-        let disabling = |client: gateway::Client| async move { client.disable_table(name).await };
-        let _ = self.pool.call(&subject, limit, disabling).await;
-        let name = schema::table_name(table);
-        self.pool.call(&subject, limit, |client| async move { client.delete_table(name).await }).await
+        let _ = self.pool.call(&subject, limit, table::disable(&name)).await;
+        self.pool.call(&subject, limit, table::delete(&name)).await
     }
 
     /// One putMultiple or deleteMultiple.
-    async fn mutate(&self, place: &Place, mutation: Mutation, call: request::Call) -> Result<(), SinkError> {
-        let subject = place.subject(mutation.what());
-        self.pool.write(&subject, self.places.options.operation_timeout, mutation, call).await
+    async fn mutate(
+        &self,
+        place: &Place,
+        what: &'static str,
+        rows: usize,
+        request: Request<()>,
+    ) -> Result<(), SinkError> {
+        let limit = self.places.options.operation_timeout;
+        self.pool.write(&place.subject(what), limit, rows, request).await
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let gets = keys.iter().map(|key| request::get(key, &place.family)).collect();
-        self.gets(place, gets).await?.into_iter().map(|result| self.stored(result)).collect()
+        let gets: Vec<Get<'_>> = keys.iter().map(|key| request::get(key, &place.family)).collect();
+        self.gets(place, &gets).await?.into_iter().map(|result| self.stored(result)).collect()
     }
 
     /// One getMultiple: a result for each Get.
-    async fn gets(&self, place: &Place, gets: Vec<thrift::TGet>) -> Result<Vec<thrift::TResult>, SinkError> {
-        let (table, limit, wanted) = (place.table.clone(), self.places.options.operation_timeout, gets.len());
-        let call = |client: gateway::Client| async move { client.get_multiple(table, gets).await };
-        let results = self.pool.call(&place.subject("a read"), limit, call).await?;
-        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
-        if results.len() != wanted {
-            let reason = format!("{} rows were answered for {wanted} keys", results.len());
+    async fn gets(&self, place: &Place, gets: &[Get<'_>]) -> Result<Vec<Found>, SinkError> {
+        let (request, limit) =
+            (calls::get_multiple(&place.table, gets), self.places.options.operation_timeout);
+        let results = self.pool.call(&place.subject("a read"), limit, request).await?;
+        self.reads.count(1, results.iter().map(|result| result.cells.len()));
+        if results.len() != gets.len() {
+            let reason = format!("{} rows were answered for {} keys", results.len(), gets.len());
             return Err(self.places.refused("a read", reason));
         }
         Ok(results)
@@ -175,17 +163,12 @@ impl HbaseSink {
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        let (table, limit) = (place.table.clone(), self.places.options.operation_timeout);
         let rows = i32::try_from(rows).unwrap_or(i32::MAX);
-        let scan = request::scan(&range, &place.family, rows);
-        let call =
-            |client: gateway::Client| async move { client.get_scanner_results(table, scan, rows).await };
-        let results = self.pool.call(&place.subject("a scan"), limit, call).await?;
-        self.reads.count(1, results.iter().map(|result| result.column_values.len()));
+        let results = self.scanned(place, &request::scan(&range, &place.family, rows)).await?;
         results.into_iter().filter_map(|result| self.stored(result).transpose()).collect()
     }
 
-    fn stored(&self, result: thrift::TResult) -> Result<Option<StoredRow>, SinkError> {
+    fn stored(&self, result: Found) -> Result<Option<StoredRow>, SinkError> {
         request::stored_row(result).map_err(|reason| self.places.refused("a read", reason.into()))
     }
 }
@@ -196,11 +179,13 @@ impl Sink for HbaseSink {
         let place = self.places.get(target)?;
         let to = request::Place { table: &place.table, family: &place.family };
         let call_rows = self.pool.pace().rows();
-        let calls = request::mutations(rows, &to, self.places.call_bounds(call_rows))
+        let written = request::mutations(rows, &to, self.places.call_bounds(call_rows))
             .map_err(|reason| self.places.refused("a write", reason))?;
-        let deletes = stream::iter(calls.deletes).map(|call| self.mutate(place, Mutation::Delete, call));
+        let deletes = stream::iter(written.deletes)
+            .map(|call| self.mutate(place, "deletes", call.rows, calls::delete_multiple(call.arguments)));
         deletes.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await?;
-        let puts = stream::iter(calls.puts).map(|call| self.mutate(place, Mutation::Put, call));
+        let puts = stream::iter(written.puts)
+            .map(|call| self.mutate(place, "puts", call.rows, calls::put_multiple(call.arguments)));
         puts.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
     }
 
@@ -275,10 +260,8 @@ impl Sink for HbaseSink {
         }
         let descriptor = schema::descriptor(&sharing, run_id, purge_deletes_ms);
         let splits = schema::split_keys(&sharing, self.places.options.regions_max);
-        let call =
-            |client: gateway::Client| async move { client.create_table(descriptor, Some(splits)).await };
-        let subject = place.subject("creating a table");
-        let Err(error) = self.pool.call(&subject, self.places.options.admin_timeout, call).await else {
+        let (subject, limit) = (place.subject("creating a table"), self.places.options.admin_timeout);
+        let Err(error) = self.pool.call(&subject, limit, table::create(&descriptor, &splits)).await else {
             return Ok(());
         };
         // Somebody else may have been faster, or the reply was lost.
@@ -321,20 +304,18 @@ fn split_names(wanted: &[CellNames]) -> impl Iterator<Item = &[CellNames]> {
 impl HbaseSink {
     /// Asked beforehand where it matters, because the error for a missing table may be its bare name.
     async fn table_exists(&self, subject: &Subject<'_>) -> Result<bool, SinkError> {
-        let name = schema::table_name(subject.table);
-        let call = |client: gateway::Client| async move { client.table_exists(name).await };
-        self.pool.call(subject, self.places.options.operation_timeout, call).await
+        let request = table::exists(&schema::table_name(subject.table));
+        self.pool.call(subject, self.places.options.operation_timeout, request).await
     }
 
     /// `None` when the table does not exist.
-    async fn descriptor(&self, place: &Place) -> Result<Option<thrift::TTableDescriptor>, SinkError> {
+    async fn descriptor(&self, place: &Place) -> Result<Option<table::Table>, SinkError> {
         let subject = place.subject("describing a table");
         if !self.table_exists(&subject).await? {
             return Ok(None);
         }
-        let name = schema::table_name(subject.table);
-        let call = |client: gateway::Client| async move { client.get_table_descriptor(name).await };
-        self.pool.call(&subject, self.places.options.operation_timeout, call).await.map(Some)
+        let request = table::describe(&schema::table_name(subject.table));
+        self.pool.call(&subject, self.places.options.operation_timeout, request).await.map(Some)
     }
 
     async fn families(&self, place: &Place) -> Result<Option<Vec<String>>, SinkError> {

@@ -1,21 +1,19 @@
 //! Several gateways, used in turn.
 
+use super::HbaseOptions;
 use super::failure::{self, Subject};
-use super::gateway::{Client, Reply};
-use super::line::{Kind, Line, Open, Permit};
+use super::line::{Kind, Line, Permit};
 use super::pace::{Ended, Pace};
-use super::request::Call;
-use super::writes::Mutation;
-use super::{HbaseOptions, thrift};
+use super::probe::Interface;
+use super::thrift::{Connections, Request};
 use crate::sink::SinkError;
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub struct Pool<C> {
-    gateways: Vec<Line<C>>,
+pub struct Pool {
+    gateways: Vec<Line>,
     turn: AtomicUsize,
     pace: Mutex<Pace>,
     /// The moment that the pace counts from.
@@ -23,14 +21,14 @@ pub struct Pool<C> {
 }
 
 /// The right to make one call on a gateway that answers, until it is dropped.
-pub struct Turn<'a, C: Open> {
-    pub gateway: &'a Line<C>,
-    pub client: C,
+pub struct Turn<'a> {
+    pub gateway: &'a Line,
+    pub connections: Connections,
     _permit: Permit<'a>,
-    bulk: Option<BulkCall<'a, C>>,
+    bulk: Option<BulkCall<'a>>,
 }
 
-impl<C: Open> Turn<'_, C> {
+impl Turn<'_> {
     /// Says that the call was answered well, which the pace learns from.
     pub fn answered(mut self) {
         if let Some(bulk) = &mut self.bulk {
@@ -39,12 +37,12 @@ impl<C: Open> Turn<'_, C> {
     }
 }
 
-impl<C: Open> Pool<C> {
+impl Pool {
     /// Asks every gateway what it speaks.
-    pub async fn open(options: &HbaseOptions) -> Result<Pool<C>, SinkError> {
-        let gateways: Vec<Line<C>> =
-            options.gateways.iter().map(|address| Line::new(address, options)).collect();
-        let answers = futures::future::join_all(gateways.iter().map(Line::client)).await;
+    pub async fn open(options: &HbaseOptions, interface: Interface) -> Result<Pool, SinkError> {
+        let gateways: Vec<Line> =
+            options.gateways.iter().map(|address| Line::new(address, options, interface)).collect();
+        let answers = futures::future::join_all(gateways.iter().map(Line::connections)).await;
         let mut failures = Vec::new();
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             tracing::warn!(%error, "an hbase gateway cannot be used now");
@@ -60,7 +58,7 @@ impl<C: Open> Pool<C> {
         }
     }
 
-    fn new(gateways: Vec<Line<C>>, connections: usize) -> Pool<C> {
+    fn new(gateways: Vec<Line>, connections: usize) -> Pool {
         let pace = Pace::new(connections, gateways.len());
         gateways.iter().for_each(|gateway| gateway.pace(pace.calls()));
         Pool { gateways, turn: AtomicUsize::new(0), pace: Mutex::new(pace), opened: Instant::now() }
@@ -72,30 +70,30 @@ impl<C: Open> Pool<C> {
     }
 
     /// The right to make one call that writes so many rows and bytes; with many rows it is paced.
-    pub async fn turn_to_write(&self, rows: usize, bytes: usize) -> Result<Turn<'_, C>, SinkError> {
+    pub async fn turn_to_write(&self, rows: usize, bytes: usize) -> Result<Turn<'_>, SinkError> {
         let mut bulk = BulkCall::ask(self, rows, bytes);
         let kind = if bulk.is_some() { Kind::Bulk } else { Kind::Other };
-        let (gateway, client, permit) = self.acquire(kind).await?;
+        let (gateway, connections, permit) = self.acquire(kind).await?;
         if let Some(bulk) = &mut bulk {
             bulk.begin();
         }
-        Ok(Turn { gateway, client, _permit: permit, bulk })
+        Ok(Turn { gateway, connections, _permit: permit, bulk })
     }
 
     /// The right to make one call that does not write.
-    pub async fn turn(&self) -> Result<Turn<'_, C>, SinkError> {
-        let (gateway, client, permit) = self.acquire(Kind::Other).await?;
-        Ok(Turn { gateway, client, _permit: permit, bulk: None })
+    pub async fn turn(&self) -> Result<Turn<'_>, SinkError> {
+        let (gateway, connections, permit) = self.acquire(Kind::Other).await?;
+        Ok(Turn { gateway, connections, _permit: permit, bulk: None })
     }
 
     /// A gateway that answers, and the right to make one call on it. Those that failed a moment ago
     /// come last; a gateway that turns out to be away is passed over, for nothing was sent to it yet.
-    async fn acquire(&self, kind: Kind) -> Result<(&Line<C>, C, Permit<'_>), SinkError> {
+    async fn acquire(&self, kind: Kind) -> Result<(&Line, Connections, Permit<'_>), SinkError> {
         let mut last = failure::unavailable("none", "no gateway is configured");
         for gateway in self.in_turn(kind) {
             let permit = gateway.permit(kind).await;
-            match gateway.client().await {
-                Ok(client) => return Ok((gateway, client, permit)),
+            match gateway.connections().await {
+                Ok(connections) => return Ok((gateway, connections, permit)),
                 Err(error @ SinkError::WrongProtocol { .. }) => return Err(error),
                 Err(error) => last = error,
             }
@@ -104,7 +102,7 @@ impl<C: Open> Pool<C> {
     }
 
     /// All gateways in the order to try them: ready ones, busy ones, those put aside.
-    fn in_turn(&self, kind: Kind) -> Vec<&Line<C>> {
+    fn in_turn(&self, kind: Kind) -> Vec<&Line> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.gateways.len().max(1);
         let (later, first) = self.gateways.split_at(turn);
         let (mut ready, mut busy, mut aside) = (Vec::new(), Vec::new(), Vec::new());
@@ -123,49 +121,44 @@ impl<C: Open> Pool<C> {
     }
 }
 
-impl Pool<Client> {
-    /// One Thrift2 call that writes, on the gateway whose turn it is.
+impl Pool {
+    /// One call that writes so many rows, on the gateway whose turn it is.
     pub async fn write(
         &self,
         subject: &Subject<'_>,
         limit: Duration,
-        mutation: Mutation,
-        call: Call,
+        rows: usize,
+        request: Request<()>,
     ) -> Result<(), SinkError> {
-        let turn = self.turn_to_write(call.rows, call.arguments.len()).await?;
-        let sending = turn.client.writes.call(mutation, call.arguments);
-        turn.gateway.call(subject, limit, sending).await?;
+        let turn = self.turn_to_write(rows, request.arguments().len()).await?;
+        turn.gateway.call(subject, limit, turn.connections.call(request)).await?;
         turn.answered();
         Ok(())
     }
 
-    /// One Thrift2 call, on the gateway whose turn it is.
-    pub async fn call<T, E, F>(
+    /// One call that does not write rows, on the gateway whose turn it is.
+    pub async fn call<T>(
         &self,
         subject: &Subject<'_>,
         limit: Duration,
-        call: impl FnOnce(Client) -> F,
-    ) -> Result<T, SinkError>
-    where
-        F: Future<Output = Reply<T, E>>,
-        thrift::TioError: From<E>,
-    {
+        request: Request<T>,
+    ) -> Result<T, SinkError> {
         let turn = self.turn().await?;
-        turn.gateway.call(subject, limit, call(turn.client.clone())).await
+        turn.gateway.call(subject, limit, turn.connections.call(request)).await
     }
 }
 
 /// A bulk write from the wish to make it to its end. Dropping it reports the end, also when the write is given up
 /// while it waits or while it is under way.
-struct BulkCall<'a, C: Open> {
-    pool: &'a Pool<C>,
+struct BulkCall<'a> {
+    pool: &'a Pool,
     rows: usize,
     ended: Ended,
 }
 
-impl<C: Open> BulkCall<'_, C> {
+impl BulkCall<'_> {
     /// `None` for a call that is not paced.
-    fn ask(pool: &Pool<C>, rows: usize, bytes: usize) -> Option<BulkCall<'_, C>> {
+    fn ask(pool: &Pool, rows: usize, bytes: usize) -> Option<BulkCall<'_>> {
         let mut pace = pool.pace();
         if !pace.is_bulk(rows, bytes) {
             return None;
@@ -185,7 +178,7 @@ impl<C: Open> BulkCall<'_, C> {
     }
 }
 
-impl<C: Open> Drop for BulkCall<'_, C> {
+impl Drop for BulkCall<'_> {
     fn drop(&mut self) {
         let mut pace = self.pool.pace();
         let before = (pace.calls(), pace.rows());

@@ -1,16 +1,13 @@
 //! Finding out what a gateway is, before anything else is sent to it. Both interfaces have one call alike, which
 //! tells the one from the other.
 
-use super::failure;
-use super::gateway::Client;
-use super::{HbaseOptions, Transport, thrift};
-use crate::isolation::caught_in;
+use super::thrift::{Connections, Error};
+use super::{HbaseOptions, Transport, calls, failure};
 use crate::sink::SinkError;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use volo_thrift::ClientError;
 
 /// How long a gateway may take to say what it is. A gateway of another transport waits for more
 /// bytes and never answers, so this bounds how long a wrong configuration goes unnoticed.
@@ -23,12 +20,19 @@ pub enum Interface {
     Thrift1,
 }
 
-/// The address of the gateway `name`, once it has said that it offers `wanted` over the transport of `options`.
-pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Result<SocketAddr, SinkError> {
+/// Connections to the gateway `name`, once it has said that it offers `wanted` over the transport of `options`.
+///
+/// # Errors
+/// `WrongProtocol` when it says or shows that it does not, `Unavailable` when it says nothing.
+pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Result<Connections, SinkError> {
+    let connections = |address, transport| {
+        Connections::new(address, transport, options.connect_timeout, options.connections.max(1))
+    };
     let address = reach(name, options.connect_timeout).await?;
     let wrong = |reason: String| SinkError::WrongProtocol { gateway: name.to_owned(), reason };
-    let reason = match ask(&Client::new(address, options, options.transport)).await {
-        Answer::Offers(found) if found == wanted => return Ok(address),
+    let asked = connections(address, options.transport);
+    let reason = match ask(&asked).await {
+        Answer::Offers(found) if found == wanted => return Ok(asked),
         Answer::Offers(found) => return Err(wrong(format!("it is a {found:?} gateway, not {wanted:?}"))),
         Answer::Nonsense(reason) => return Err(wrong(reason)),
         Answer::None(reason) => reason,
@@ -37,7 +41,7 @@ pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Resu
         Transport::Buffered => (Transport::Framed, "framed, but `buffered` is configured"),
         Transport::Framed => (Transport::Buffered, "buffered (unframed), but `framed` is configured"),
     };
-    match ask(&Client::new(address, options, other)).await {
+    match ask(&connections(address, other)).await {
         Answer::Offers(found) if found == wanted => Err(wrong(format!("its transport is {spoken}"))),
         Answer::Offers(found) => {
             Err(wrong(format!("it is a {found:?} gateway, and its transport is another one too")))
@@ -82,19 +86,18 @@ enum Answer {
     None(String),
 }
 
-async fn ask(client: &Client) -> Answer {
-    let asked = caught_in(client.get_thrift_server_type());
-    match timeout(PROBE_TIMEOUT, asked).await {
-        Ok(Ok(Ok(thrift::TThriftServerType::TWO))) => Answer::Offers(Interface::Thrift2),
-        Ok(Ok(Ok(thrift::TThriftServerType::ONE))) => Answer::Offers(Interface::Thrift1),
-        Ok(Ok(Ok(_))) => Answer::Nonsense("its server type is unknown".into()),
-        Ok(Ok(Err(ClientError::Application(_)))) => {
+async fn ask(connections: &Connections) -> Answer {
+    match timeout(PROBE_TIMEOUT, connections.call(calls::server_type())).await {
+        Ok(Ok(2)) => Answer::Offers(Interface::Thrift2),
+        Ok(Ok(1)) => Answer::Offers(Interface::Thrift1),
+        Ok(Ok(_)) => Answer::Nonsense("its server type is unknown".into()),
+        Ok(Err(Error::Application { .. })) => {
             Answer::Nonsense("it does not know getThriftServerType, which HBase has since 2.3".into())
         }
-        Ok(Ok(Err(ClientError::Protocol(_)))) | Ok(Err(_)) => {
-            Answer::Nonsense("what it answers is not binary Thrift".into())
+        Ok(Err(Error::Protocol(_))) => Answer::Nonsense("what it answers is not binary Thrift".into()),
+        Ok(Err(error @ (Error::Transport(_) | Error::Declared { .. }))) => {
+            Answer::None(failure::brief(&error))
         }
-        Ok(Ok(Err(error))) => Answer::None(failure::brief(&error)),
         Err(_) => Answer::None(format!("no answer within {} ms", PROBE_TIMEOUT.as_millis())),
     }
 }

@@ -1,7 +1,7 @@
 //! From writes, keys and ranges to Thrift2 requests of bounded size, and back from results.
 
-use super::thrift::{TColumn, TGet, TResult, TScan};
-use super::wire;
+use super::calls::{Found, Get, Scan};
+use super::wire::{self, Cell, Column, Marker};
 use crate::model::Tick;
 use crate::sink::{PackedWrite, ROW_KEY_BYTES_MAX, ScanRange, StoredCell, StoredRow};
 use bytes::Bytes;
@@ -68,25 +68,30 @@ fn add_row(
     puts: &mut Calls,
 ) -> Result<(), String> {
     let row = writes[0].row;
+    let column = |qualifier, write| Column { family: place.family, qualifier, timestamp: Some(stamp(write)) };
     for write in writes.iter().filter(|write| write.delete_family) {
-        deletes.add(1, |call| wire::delete_family(call, row, place.family, stamp(write)))?;
+        let whole = [column(None, write)].into_iter();
+        deletes.add(1, |call| wire::delete(call, row, Marker::Family, 1, whole))?;
     }
     let markers =
-        || writes.iter().flat_map(|write| write.delete_columns().map(move |name| (name, stamp(write))));
+        || writes.iter().flat_map(|write| write.delete_columns().map(move |name| column(Some(name), write)));
     let (columns, marked) =
         (markers().count(), writes.iter().filter(|w| w.delete_columns().next().is_some()).count());
     if columns > 0 {
-        deletes.add(marked, |call| wire::delete_columns(call, row, place.family, columns, markers()))?;
+        deletes.add(marked, |call| wire::delete(call, row, Marker::Columns, columns, markers()))?;
     }
     let put = |write: &PackedWrite<'_>| write.puts().next().is_some();
     let cells = writes.iter().map(|write| write.puts().count()).sum();
     if cells > 0 {
-        let all = writes
-            .iter()
-            .flat_map(|write| write.puts().map(move |(name, value)| (name, value, stamp(write))));
-        puts.add(writes.iter().filter(|write| put(write)).count(), |call| {
-            wire::put(call, row, place.family, cells, all)
-        })?;
+        let cell = |qualifier, value, write| Cell {
+            family: place.family,
+            qualifier,
+            value,
+            timestamp: Some(stamp(write)),
+        };
+        let all =
+            writes.iter().flat_map(|write| write.puts().map(move |(name, value)| cell(name, value, write)));
+        puts.add(writes.iter().filter(|write| put(write)).count(), |call| wire::put(call, row, cells, all))?;
     }
     Ok(())
 }
@@ -129,28 +134,27 @@ pub fn split_keys(keys: &[Bytes], bounds: Bounds) -> impl Iterator<Item = &[Byte
     keys.chunks(bounds.rows.min(by_bytes))
 }
 
-pub fn get(key: &Bytes, family: &Bytes) -> TGet {
-    TGet { row: key.clone(), columns: Some(vec![whole(family)]), filter_string: None }
+pub fn get<'a>(key: &'a [u8], family: &'a [u8]) -> Get<'a> {
+    Get { row: key, columns: vec![Column::whole(family)] }
 }
 
-pub fn scan(range: &ScanRange, family: &Bytes, rows: i32) -> TScan {
-    let bound = |key: &Bytes| (!key.is_empty()).then(|| key.clone());
-    TScan {
-        start_row: bound(&range.start),
-        stop_row: bound(&range.stop),
-        columns: Some(vec![whole(family)]),
-        caching: Some(rows),
+pub fn scan<'a>(range: &'a ScanRange, family: &'a [u8], rows: i32) -> Scan<'a> {
+    Scan {
+        start: &range.start,
+        stop: &range.stop,
+        family,
+        rows,
         reversed: Some(range.reversed),
-        limit: Some(rows),
-        ..TScan::default()
+        limited: true,
+        ..Scan::default()
     }
 }
 
 /// A row as read; `None` for one that does not exist. Cells come in the order of their qualifiers.
-pub fn stored_row(result: TResult) -> Result<Option<StoredRow>, &'static str> {
-    let Some(row) = result.row.filter(|_| !result.column_values.is_empty()) else { return Ok(None) };
-    let mut cells = Vec::with_capacity(result.column_values.len());
-    for cell in result.column_values {
+pub fn stored_row(result: Found) -> Result<Option<StoredRow>, &'static str> {
+    let Some(row) = result.row.filter(|_| !result.cells.is_empty()) else { return Ok(None) };
+    let mut cells = Vec::with_capacity(result.cells.len());
+    for cell in result.cells {
         let tick = cell.timestamp.and_then(|stamp| u64::try_from(stamp).ok());
         let tick = Tick(tick.ok_or("a cell came without a timestamp")?);
         // Copies, so that a small cell that is kept does not keep the whole reply.
@@ -186,10 +190,6 @@ impl Page {
         self.rows = found.len();
         self.bytes = found.iter().map(|row| row.row.len() + row.cells.iter().map(cell).sum::<usize>()).sum();
     }
-}
-
-fn whole(family: &Bytes) -> TColumn {
-    TColumn { family: family.clone(), qualifier: None, timestamp: None }
 }
 
 /// HBase replaces its greatest timestamp with the time of the call.

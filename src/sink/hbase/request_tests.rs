@@ -1,4 +1,4 @@
-use super::super::thrift::TColumnValue;
+use super::super::calls::FoundCell;
 use super::*;
 use crate::sink::{PackedRows, RowWrite};
 
@@ -34,6 +34,14 @@ fn counts(calls: &[Call]) -> Vec<usize> {
     calls.iter().map(count).collect()
 }
 
+fn column(name: &[u8], timestamp: i64) -> Column<'_> {
+    Column { qualifier: Some(name), timestamp: Some(timestamp), ..Column::whole(b"f") }
+}
+
+fn cell_of<'a>((qualifier, value, timestamp): (&'a [u8], &'a [u8], i64)) -> Cell<'a> {
+    Cell { family: b"f", qualifier, value, timestamp: Some(timestamp) }
+}
+
 fn alone(write: impl FnOnce(&mut Vec<u8>)) -> Call {
     let mut call = wire::call_head(TO.table);
     let head = call.len();
@@ -48,7 +56,13 @@ fn puts_and_markers_go_in_calls_of_their_own() {
     let columns = [&b"a"[..], b"b"];
     assert_eq!(
         both.deletes,
-        [alone(|call| wire::delete_columns(call, b"r", b"f", 2, columns.into_iter().map(|name| (name, 7))))]
+        [alone(|call| wire::delete(
+            call,
+            b"r",
+            Marker::Columns,
+            2,
+            columns.into_iter().map(|name| column(name, 7))
+        ))]
     );
     let cells = [(&b"q"[..], &b"v"[..])];
     assert_eq!(
@@ -56,14 +70,22 @@ fn puts_and_markers_go_in_calls_of_their_own() {
         [alone(|call| wire::put(
             call,
             b"r",
-            b"f",
             1,
-            cells.into_iter().map(|(name, value)| (name, value, 7))
+            cells.into_iter().map(|(name, value)| cell_of((name, value, 7)))
         ))]
     );
     let family = RowWrite { delete_family: true, puts: vec![], delete_columns: vec![], ..write("r", "") };
     let only = calls(&[family], bounds(10, 1 << 20)).unwrap();
-    assert_eq!(only.deletes, [alone(|call| wire::delete_family(call, b"r", b"f", 7))]);
+    assert_eq!(
+        only.deletes,
+        [alone(|call| wire::delete(
+            call,
+            b"r",
+            Marker::Family,
+            1,
+            [Column { timestamp: Some(7), ..Column::whole(b"f") }].into_iter()
+        ))]
+    );
     assert!(only.puts.is_empty());
 }
 
@@ -121,9 +143,9 @@ fn a_page_of_a_scan_follows_the_size_of_rows() {
 
 #[test]
 fn a_result_without_row_is_no_row_and_one_without_timestamp_is_refused() {
-    assert_eq!(stored_row(TResult::default()), Ok(None));
-    let cell = TColumnValue { family: "f".into(), ..TColumnValue::default() };
-    let result = TResult { row: Some("r".into()), column_values: vec![cell] };
+    assert_eq!(stored_row(Found::default()), Ok(None));
+    let cell = FoundCell { family: "f".into(), ..FoundCell::default() };
+    let result = Found { row: Some("r".into()), cells: vec![cell] };
     assert!(stored_row(result).is_err());
 }
 
@@ -140,12 +162,12 @@ fn writes_to_one_row_share_a_mutation_and_keep_their_ticks() {
     let found = calls(&rows, bounds(10, 1 << 20)).unwrap();
     assert_eq!((found.puts.len(), found.puts[0].rows), (1, 3), "three writes have puts");
     let puts = [(&b"a"[..], &b"v"[..], 7), (b"b", b"v", 8)];
-    let expected = alone(|call| wire::put(call, b"r", b"f", 2, puts.into_iter()));
+    let expected = alone(|call| wire::put(call, b"r", 2, puts.into_iter().map(cell_of)));
     let head = wire::call_head(TO.table).len();
     assert!(
         found.puts[0].arguments[head..].starts_with(&expected.arguments[head..expected.arguments.len() - 1])
     );
-    let markers = alone(|call| wire::delete_columns(call, b"r", b"f", 1, [(&b"c"[..], 9)].into_iter()));
+    let markers = alone(|call| wire::delete(call, b"r", Marker::Columns, 1, [column(b"c", 9)].into_iter()));
     assert!(
         found.deletes[0].arguments[head..].starts_with(&markers.arguments[head..markers.arguments.len() - 1])
     );

@@ -1,8 +1,6 @@
 //! Tables: how they are created, and what the gateway says of them.
 
-use super::thrift::{
-    TBloomFilterType, TColumnFamilyDescriptor, TDataBlockEncoding, TTableDescriptor, TTableName,
-};
+use super::table::{self, Family, Pairs, Table, TableName};
 use crate::model::Target;
 use crate::sink::cells::COUNTS_FAMILY;
 use crate::sink::{RUN_ATTRIBUTE, TABLE_ATTRIBUTE, TableState, new_table_id};
@@ -12,12 +10,11 @@ use std::collections::BTreeMap;
 const PURGE_DELETES: &str = "hbase.hstore.time.to.purge.deletes";
 
 /// `namespace:table` or `table`.
-pub fn table_name(table: &str) -> TTableName {
-    let (ns, qualifier) = match table.split_once(':') {
-        Some((namespace, name)) => (Some(copied(namespace)), copied(name)),
-        None => (None, copied(table)),
-    };
-    TTableName { ns, qualifier }
+pub fn table_name(table: &str) -> TableName {
+    match table.split_once(':') {
+        Some((namespace, name)) => TableName { namespace: Some(copied(namespace)), name: copied(name) },
+        None => TableName { namespace: None, name: copied(table) },
+    }
 }
 
 /// The targets that a table is created for: `target`, and every other registered one with the same
@@ -33,13 +30,12 @@ pub fn sharing<'a>(target: &'a Target, registered: impl Iterator<Item = &'a Targ
 }
 
 /// The table of `targets` (never empty, all of one table).
-pub fn descriptor(targets: &[&Target], run_id: &str, purge_deletes_ms: u64) -> TTableDescriptor {
+pub fn descriptor(targets: &[&Target], run_id: &str, purge_deletes_ms: u64) -> Table {
     let attributes = [(RUN_ATTRIBUTE, run_id), (TABLE_ATTRIBUTE, &new_table_id(run_id))];
-    let columns = families_of(targets).into_iter().map(|name| family(name, purge_deletes_ms)).collect();
-    TTableDescriptor {
-        table_name: table_name(targets.first().map_or("", |target| &target.table)),
-        columns: Some(columns),
-        attributes: Some(attributes.map(|(name, value)| (copied(name), copied(value))).into_iter().collect()),
+    Table {
+        name: table_name(targets.first().map_or("", |target| &target.table)),
+        families: families_of(targets).into_iter().map(|name| family(name, purge_deletes_ms)).collect(),
+        attributes: pairs(attributes),
     }
 }
 
@@ -49,18 +45,23 @@ fn families_of<'a>(targets: &[&'a Target]) -> Vec<&'a str> {
     targets.iter().map(|target| target.family.as_str()).chain(counts).collect()
 }
 
-fn family(name: &str, purge_deletes_ms: u64) -> TColumnFamilyDescriptor {
-    let configuration = [(PURGE_DELETES.into(), purge_deletes_ms.to_string().into())];
-    TColumnFamilyDescriptor {
+fn family(name: &str, purge_deletes_ms: u64) -> Family {
+    let numbers = [
+        (table::BLOOM_FILTER, table::BLOOM_FILTER_ROW),
+        (table::BLOCK_ENCODING, table::BLOCK_ENCODING_FAST_DIFF),
+        (table::VERSIONS, 1),
+    ];
+    Family {
         name: copied(name),
         // With the new version behaviour the order of arrival would win over timestamps.
-        attributes: Some([(copied("NEW_VERSION_BEHAVIOR"), copied("false"))].into_iter().collect()),
-        configuration: Some(configuration.into_iter().collect()),
-        bloomn_filter_type: Some(TBloomFilterType::ROW),
-        data_block_encoding: Some(TDataBlockEncoding::FAST_DIFF),
-        max_versions: Some(1),
-        ..TColumnFamilyDescriptor::default()
+        attributes: pairs([("NEW_VERSION_BEHAVIOR", "false")]),
+        configuration: pairs([(PURGE_DELETES, &purge_deletes_ms.to_string())]),
+        numbers: numbers.into(),
     }
+}
+
+fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Pairs {
+    pairs.into_iter().map(|(name, value)| (copied(name), copied(value))).collect()
 }
 
 /// Where the regions of a new table begin (but the first): single salt bytes, evenly spread over
@@ -98,30 +99,28 @@ pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64,
 }
 
 /// The names of a table's families.
-pub fn families(descriptor: &TTableDescriptor) -> Vec<String> {
-    descriptor.columns.iter().flatten().map(|family| text(&family.name)).collect()
+pub fn families(descriptor: &Table) -> Vec<String> {
+    descriptor.families.iter().map(|family| text(&family.name)).collect()
 }
 
 /// What is known of a table and of one of its families: settings and configuration in one map.
-pub fn table_state(descriptor: &TTableDescriptor, family: &str) -> TableState {
-    let found = descriptor.columns.iter().flatten().find(|column| column.name == family.as_bytes());
+pub fn table_state(descriptor: &Table, family: &str) -> TableState {
+    let found = descriptor.families.iter().find(|column| column.name == family.as_bytes());
     TableState::Present {
         family: found.map(settings),
-        attributes: Some(texts(descriptor.attributes.iter().flatten())),
+        attributes: Some(texts(&descriptor.attributes)),
         families: families(descriptor),
     }
 }
 
-fn settings(family: &TColumnFamilyDescriptor) -> BTreeMap<String, String> {
-    let mut settings = texts(family.attributes.iter().flatten());
-    for (name, value) in family.configuration.iter().flatten() {
-        settings.insert(name.to_string(), value.to_string());
-    }
+fn settings(family: &Family) -> BTreeMap<String, String> {
+    let mut settings = texts(&family.attributes);
+    settings.extend(texts(&family.configuration));
     settings
 }
 
-fn texts<'a>(pairs: impl Iterator<Item = (&'a Bytes, &'a Bytes)>) -> BTreeMap<String, String> {
-    pairs.map(|(name, value)| (text(name), text(value))).collect()
+fn texts(pairs: &Pairs) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 fn text(bytes: &Bytes) -> String {
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_split_from_the_table_name() {
-        assert_eq!(table_name("ns:t"), TTableName { ns: Some("ns".into()), qualifier: "t".into() });
-        assert_eq!(table_name("t"), TTableName { ns: None, qualifier: "t".into() });
+        assert_eq!(table_name("ns:t"), TableName { namespace: Some("ns".into()), name: "t".into() });
+        assert_eq!(table_name("t"), TableName { namespace: None, name: "t".into() });
     }
 }

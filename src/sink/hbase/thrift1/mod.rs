@@ -4,10 +4,13 @@
 //! their own; within one call HBase has the puts before the markers, which ticks make harmless.
 //! Refuses to know: table settings beyond what the interface tells (`TableState` says which are missing), counts.
 
+use super::calls::{Found, Scan};
 use super::cell_pages::{self, Ask};
 use super::places::{Place, Places};
 use super::pool::Pool;
+use super::probe::Interface;
 use super::read_meter::ReadMeter;
+use super::thrift::Request;
 use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
 use crate::sink::{
@@ -16,21 +19,22 @@ use crate::sink::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use connection::Connections;
 use futures::{StreamExt, TryStreamExt, stream};
-use hbase_thrift::hbase::{THbaseSyncClient, TScan};
-use std::collections::BTreeMap;
 use ticks::CallTimes;
 
-mod bounded;
+mod calls;
 mod clock;
-mod connection;
-mod failure;
 mod results;
-mod socket;
 mod table;
 mod ticks;
 mod writes;
+
+/// Calls whose replies the tests of [`super::thrift`] damage.
+#[cfg(test)]
+pub(super) mod replies {
+    pub use super::calls::scanner_list;
+    pub use super::table::describe;
+}
 
 /// A page of a scan: a scanner is opened, read and closed.
 const PAGE_CALLS: u64 = 3;
@@ -38,7 +42,7 @@ const PAGE_CALLS: u64 = 3;
 /// A [`Sink`] on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
-    pool: Pool<Connections>,
+    pool: Pool,
     call_times: CallTimes,
     reads: ReadMeter,
 }
@@ -46,44 +50,29 @@ pub struct Thrift1Sink {
 impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
-        let pool = Pool::open(&options).await?;
+        let pool = Pool::open(&options, Interface::Thrift1).await?;
         let (places, call_times) = (Places::new(options, &targets), CallTimes::default());
         Ok(Thrift1Sink { places, pool, call_times, reads: ReadMeter::default() })
     }
 
     /// One call that does not write rows.
-    async fn call<T: Send + 'static>(
-        &self,
-        place: &Place,
-        what: &'static str,
-        call: impl FnOnce(&mut connection::Client) -> ::thrift::Result<T> + Send + 'static,
-    ) -> Result<T, SinkError> {
-        let turn = self.pool.turn().await?;
-        let limit = self.places.options.operation_timeout;
-        turn.gateway.call(&turn.client, &place.subject(what), limit, call).await
+    async fn call<T>(&self, place: &Place, what: &'static str, request: Request<T>) -> Result<T, SinkError> {
+        self.pool.call(&place.subject(what), self.places.options.operation_timeout, request).await
     }
 
     /// One mutateRowsTs.
     async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
         let timed = self.call_times.begin();
-        let turn = self.pool.turn_to_write(call.writes, call.bytes).await?;
-        let (table, limit) = (place.table.to_vec(), self.places.options.operation_timeout);
-        let send = move |client: &mut connection::Client| {
-            client.mutate_rows_ts(table, call.rows, call.timestamp, BTreeMap::new())
-        };
-        turn.gateway.call(&turn.client, &place.subject("writes"), limit, send).await?;
+        let (request, limit) =
+            (call.batch.mutate_rows_at(call.timestamp), self.places.options.operation_timeout);
+        self.pool.write(&place.subject("writes"), limit, call.writes, request).await?;
         timed.answered();
-        turn.answered();
         Ok(())
     }
 
     async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let (table, family) = (place.table.to_vec(), place.family.to_vec());
-        let rows: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
-        let read = move |client: &mut connection::Client| {
-            client.get_rows_with_columns(table, rows, vec![family], BTreeMap::new())
-        };
-        let found = self.call(place, "a read", read).await?;
+        let request = calls::get_rows(&place.table, keys, &place.family);
+        let found = self.call(place, "a read", request).await?;
         let answers = results::in_order(keys, found, &place.family);
         let answers = answers.map_err(|reason| self.places.refused("a read", reason.into()))?;
         self.reads.count(1, answers.iter().flatten().map(|row| row.cells.len()));
@@ -92,16 +81,16 @@ impl Thrift1Sink {
 
     /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
     /// gateway's own.
-    async fn page(&self, place: &Place, scan: TScan, results: usize) -> Result<Vec<StoredRow>, SinkError> {
-        let (table, results) = (place.table.to_vec(), i32::try_from(results).unwrap_or(i32::MAX));
-        let scan = TScan { caching: Some(results), ..scan };
-        let read = move |client: &mut connection::Client| {
-            let scanner = client.scanner_open_with_scan(table, scan, BTreeMap::new())?;
+    async fn page(&self, place: &Place, scan: &Scan<'_>) -> Result<Vec<StoredRow>, SinkError> {
+        let turn = self.pool.turn().await?;
+        let reading = async {
+            let scanner = turn.connections.call(calls::scanner_open(&place.table, scan)).await?;
             // A scanner that is not closed goes by itself; after an error that is left to it.
-            let page = client.scanner_get_list(scanner, results)?;
-            client.scanner_close(scanner).map(|()| page)
+            let page = turn.connections.call(calls::scanner_list(scanner, scan.rows)).await?;
+            turn.connections.call(calls::scanner_close(scanner)).await.map(|()| page)
         };
-        let found = self.call(place, "a scan", read).await?;
+        let limit = self.places.options.operation_timeout;
+        let found: Vec<Found> = turn.gateway.call(&place.subject("a scan"), limit, reading).await?;
         let page = found.into_iter().map(|row| results::stored_row(row, &place.family));
         let page: Result<Vec<StoredRow>, _> = page.collect();
         let page = page.map_err(|reason| self.places.refused("a scan", reason.into()))?;
@@ -115,7 +104,7 @@ impl Thrift1Sink {
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        self.page(place, results::scan(&range, &place.family), rows).await
+        self.page(place, &request::scan(&range, &place.family, results(rows))).await
     }
 
     async fn cell_page(
@@ -124,14 +113,16 @@ impl Thrift1Sink {
         range: CellRange,
         ask: Ask,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        let rows = ScanRange { start: range.start, stop: range.stop, ..ScanRange::default() };
-        let filter = filter::of(range.after.as_ref(), range.names_only);
-        let scan = TScan {
-            filter_string: filter.map(|filter| filter.to_vec()),
-            batch_size: Some(i32::try_from(ask.batch).unwrap_or(i32::MAX)),
-            ..results::scan(&rows, &place.family)
+        let scan = Scan {
+            start: &range.start,
+            stop: &range.stop,
+            family: &place.family,
+            rows: results(ask.rows),
+            filter: filter::of(range.after.as_ref(), range.names_only),
+            batch: Some(results(ask.batch)),
+            ..Scan::default()
         };
-        self.page(place, scan, ask.rows).await
+        self.page(place, &scan).await
     }
 
     async fn key_page(
@@ -140,8 +131,8 @@ impl Thrift1Sink {
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
-        let filter_string = Some(filter::first_names().to_vec());
-        self.page(place, TScan { filter_string, ..results::scan(&range, &place.family) }, rows).await
+        let filter = Some(filter::first_names());
+        self.page(place, &Scan { filter, ..request::scan(&range, &place.family, results(rows)) }).await
     }
 
     /// A Get of its own: one for several rows asks all of them for the same cells.
@@ -149,13 +140,10 @@ impl Thrift1Sink {
         if wanted.qualifiers.is_empty() {
             return Ok(None); // no names would mean all cells
         }
-        let (table, row) = (place.table.to_vec(), wanted.row.to_vec());
         let column = |qualifier: &Bytes| [&place.family[..], b":", qualifier].concat();
-        let columns = wanted.qualifiers.iter().map(column).collect();
-        let read = move |client: &mut connection::Client| {
-            client.get_row_with_columns(table, row, columns, BTreeMap::new())
-        };
-        let found = self.call(place, "a read", read).await?;
+        let columns: Vec<Vec<u8>> = wanted.qualifiers.iter().map(column).collect();
+        let request = calls::get_row(&place.table, &wanted.row, &columns);
+        let found = self.call(place, "a read", request).await?;
         let answer = results::in_order(std::slice::from_ref(&wanted.row), found, &place.family);
         let answer = answer.map_err(|reason| self.places.refused("a read", reason.into()))?;
         self.reads.count(1, answer.iter().flatten().map(|row| row.cells.len()));
@@ -168,13 +156,18 @@ impl Thrift1Sink {
     }
 }
 
+fn results(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 #[async_trait]
 impl Sink for Thrift1Sink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.places.get(target)?;
         let bounds = self.places.call_bounds(self.pool.pace().rows());
-        let calls = writes::calls(rows, &place.family, bounds)
-            .map_err(|reason| self.places.refused("a write", reason))?;
+        let to = request::Place { table: &place.table, family: &place.family };
+        let calls =
+            writes::calls(rows, &to, bounds).map_err(|reason| self.places.refused("a write", reason))?;
         let calls = stream::iter(calls).map(|call| self.mutate(place, call));
         calls.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
     }
@@ -234,7 +227,7 @@ impl Sink for Thrift1Sink {
     /// Only ever says how: a table made through this interface would lack the purge delay and the splits.
     async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
         if let Some(found) = self.families(&Place::new(target)).await? {
-            return crate::sink::require_family(target, table::names(&found).iter());
+            return crate::sink::require_family(target, found.keys());
         }
         let sharing = schema::sharing(target, self.places.targets());
         let regions_max = self.places.options.regions_max;
@@ -265,12 +258,13 @@ impl Sink for Thrift1Sink {
 impl Thrift1Sink {
     /// `None` when the table does not exist.
     async fn families(&self, place: &Place) -> Result<Option<table::Families>, SinkError> {
-        let name = place.table.to_vec();
-        let asked = |client: &mut connection::Client| client.get_column_descriptors(name);
-        match self.call(place, "describing a table", asked).await {
+        match self.call(place, "describing a table", table::describe(&place.table)).await {
             Ok(families) => Ok(Some(families)),
             Err(SinkError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,14 @@
-//! Ranges to scan, and rows as Thrift1 gives them back.
+//! Rows as Thrift1 gives them back.
 
 use crate::model::Tick;
-use crate::sink::{ScanRange, StoredCell, StoredRow};
+use crate::sink::hbase::calls::{Found, FoundCell};
+use crate::sink::{StoredCell, StoredRow};
 use bytes::Bytes;
-use hbase_thrift::hbase::{TCell, TColumn, TRowResult, TScan};
-
-/// All cells of a family, in order.
-pub fn scan(range: &ScanRange, family: &[u8]) -> TScan {
-    let bound = |key: &Bytes| (!key.is_empty()).then(|| key.to_vec());
-    TScan {
-        start_row: bound(&range.start),
-        stop_row: bound(&range.stop),
-        timestamp: None,
-        columns: Some(vec![family.to_vec()]),
-        caching: None,
-        filter_string: None,
-        batch_size: None,
-        sort_columns: Some(true),
-        reversed: Some(range.reversed),
-        cache_blocks: None,
-    }
-}
 
 /// The row of each key. Rows that do not exist are left out of a reply, which else is in the order asked for.
 pub fn in_order(
     keys: &[Bytes],
-    found: Vec<TRowResult>,
+    found: Vec<Found>,
     family: &[u8],
 ) -> Result<Vec<Option<StoredRow>>, &'static str> {
     let mut found = found.into_iter().peekable();
@@ -41,49 +24,43 @@ pub fn in_order(
 }
 
 /// A row as read. Cells come in the order of their qualifiers.
-pub fn stored_row(result: TRowResult, family: &[u8]) -> Result<StoredRow, &'static str> {
-    let row = result.row.ok_or("a row came without a key")?.into();
-    // A get answers with a map, a scan with a list if asked to.
-    let sorted = result.sorted_columns.into_iter().flatten();
-    let mapped = result.columns.into_iter().flatten();
-    let cells = sorted
-        .map(|TColumn { column_name, cell }| stored_cell(column_name, cell, family))
-        .chain(mapped.map(|(name, cell)| stored_cell(Some(name), Some(cell), family)));
-    let cells: Vec<StoredCell> = cells.collect::<Result<_, _>>()?;
+pub fn stored_row(result: Found, family: &[u8]) -> Result<StoredRow, &'static str> {
+    let row = result.row.ok_or("a row came without a key")?;
+    let cells: Vec<StoredCell> =
+        result.cells.iter().map(|cell| stored_cell(cell, family)).collect::<Result<_, _>>()?;
     match cells.is_empty() {
         true => Err("a row came without cells"),
-        false => Ok(StoredRow { row, cells }),
+        false => Ok(StoredRow { row: Bytes::copy_from_slice(&row), cells }),
     }
 }
 
-fn stored_cell(
-    name: Option<Vec<u8>>,
-    cell: Option<TCell>,
-    family: &[u8],
-) -> Result<StoredCell, &'static str> {
-    let name = name.ok_or("a cell came without a name")?;
-    let qualifier = name.strip_prefix(family).and_then(|rest| rest.strip_prefix(b":"));
+/// Copies, so that a small cell that is kept does not keep the whole reply.
+fn stored_cell(cell: &FoundCell, family: &[u8]) -> Result<StoredCell, &'static str> {
+    let qualifier = cell.qualifier.strip_prefix(family).and_then(|rest| rest.strip_prefix(b":"));
     let qualifier = Bytes::copy_from_slice(qualifier.ok_or("a cell of another family came")?);
-    let TCell { value, timestamp } = cell.ok_or("a cell came without content")?;
-    let tick = timestamp.and_then(|stamp| u64::try_from(stamp).ok());
+    let tick = cell.timestamp.and_then(|stamp| u64::try_from(stamp).ok());
     let tick = Tick(tick.ok_or("a cell came without a timestamp")?);
-    Ok(StoredCell { qualifier, value: value.unwrap_or_default().into(), tick })
+    Ok(StoredCell { qualifier, value: Bytes::copy_from_slice(&cell.value), tick })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(key: &str, names: &[&str]) -> TRowResult {
-        let column = |name: &&str| TColumn::new(name.as_bytes().to_vec(), TCell::new(b"v".to_vec(), 7));
-        let columns: Vec<TColumn> = names.iter().map(column).collect();
-        TRowResult::new(key.as_bytes().to_vec(), None, columns)
+    fn row(key: &str, names: &[&str]) -> Found {
+        let cell = |name: &&str| FoundCell {
+            qualifier: Bytes::copy_from_slice(name.as_bytes()),
+            value: "v".into(),
+            timestamp: Some(7),
+            ..FoundCell::default()
+        };
+        Found { row: Some(Bytes::copy_from_slice(key.as_bytes())), cells: names.iter().map(cell).collect() }
     }
 
     #[test]
     fn rows_that_are_not_there_leave_a_gap_and_a_key_may_be_asked_for_twice() {
         let keys = ["b", "x", "a", "b", "b"].map(Bytes::from);
-        let found = ["b", "a", "b", "b"].map(|key| row(key, &["f:q"])).to_vec();
+        let found = ["b", "a", "b", "b"].map(|key| row(key, &["f:q"])).into();
         let rows = in_order(&keys, found, b"f").unwrap();
         let keys: Vec<Option<Bytes>> = rows.into_iter().map(|row| row.map(|row| row.row)).collect();
         assert_eq!(keys, [Some("b"), None, Some("a"), Some("b"), Some("b")].map(|key| key.map(Bytes::from)));

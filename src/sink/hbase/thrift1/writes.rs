@@ -1,42 +1,44 @@
 //! From writes to mutateRowsTs: one timestamp a call, and calls of bounded size.
 
+use super::calls::{Batch, ROW_BYTES, mutation};
 use crate::sink::PackedWrite;
-use crate::sink::hbase::request::{self, Bounds, ENVELOPE_BYTES};
-use hbase_thrift::hbase::{BatchMutation, Mutation};
+use crate::sink::hbase::request::{self, Bounds, ENVELOPE_BYTES, Place};
 use std::collections::BTreeMap;
 
 /// One call that writes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Call {
     pub timestamp: i64,
-    pub rows: Vec<BatchMutation>,
+    pub batch: Batch,
     /// The writes in it, of which several may share a row.
     pub writes: usize,
-    /// What it takes on the wire.
-    pub bytes: usize,
+    /// What they take on the wire; a little less where a row is shared.
+    bytes: usize,
 }
 
 /// The calls that write `rows`, those of each tick within `bounds` in the order given; older ticks come first.
 /// Consecutive writes of a tick to one row share a mutation.
-pub fn calls(rows: &[PackedWrite<'_>], family: &[u8], bounds: Bounds) -> Result<Vec<Call>, String> {
+pub fn calls(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) -> Result<Vec<Call>, String> {
     let mut ticks: BTreeMap<i64, Vec<Call>> = BTreeMap::new();
+    let mut mutations = Vec::new();
     for write in rows {
         let timestamp = request::timestamp(write.tick)?;
-        request::check_row(write.row, write.puts(), family, bounds.cell_bytes)?;
-        let mutations = mutations(write, family);
-        if mutations.is_empty() {
+        request::check_row(write.row, write.puts(), place.family, bounds.cell_bytes)?;
+        mutations.clear();
+        let count = add_mutations(&mut mutations, write, place.family);
+        if count == 0 {
             continue;
         }
-        let bytes = wire_bytes(write.row, &mutations);
+        let bytes = ROW_BYTES + write.row.len() + mutations.len();
         request::check_frame(bytes, bounds)?;
         let calls = ticks.entry(timestamp).or_default();
-        match calls.last_mut().filter(|call| call.has_room(bytes, bounds)) {
-            Some(call) => call.add(write.row, mutations, bytes),
-            None => {
-                let rows = vec![BatchMutation::new(write.row.to_vec(), mutations)];
-                calls.push(Call { timestamp, rows, writes: 1, bytes });
-            }
+        if !calls.last().is_some_and(|call| call.has_room(bytes, bounds)) {
+            calls.push(Call { timestamp, batch: Batch::new(place.table), writes: 0, bytes: 0 });
         }
+        let call = calls.last_mut().expect("there is one with room");
+        call.batch.add(write.row, count, &mutations);
+        call.writes += 1;
+        call.bytes += bytes;
     }
     Ok(ticks.into_values().flatten().collect())
 }
@@ -45,37 +47,27 @@ impl Call {
     fn has_room(&self, bytes: usize, bounds: Bounds) -> bool {
         self.writes < bounds.rows && self.bytes + bytes + ENVELOPE_BYTES <= bounds.bytes
     }
+}
 
-    fn add(&mut self, row: &[u8], mutations: Vec<Mutation>, bytes: usize) {
-        self.writes += 1;
-        self.bytes += bytes; // a little less where a row is shared
-        match self.rows.last_mut() {
-            Some(BatchMutation { row: Some(last), mutations: Some(all) }) if last == row => {
-                all.extend(mutations)
-            }
-            _ => self.rows.push(BatchMutation::new(row.to_vec(), mutations)),
-        }
+/// Markers and puts of one row; how many they are. A family without a colon is the whole family; `f:` is its column
+/// without a name (CellUtil.parseColumn in hbase-common).
+fn add_mutations(to: &mut Vec<u8>, write: &PackedWrite<'_>, family: &[u8]) -> usize {
+    let mut column = [family, b":"].concat();
+    let mut count = 0;
+    let mut add = |name: &[u8], value: Option<&[u8]>| {
+        mutation(to, name, value);
+        count += 1;
+    };
+    if write.delete_family {
+        add(family, None);
     }
-}
-
-/// Markers and puts of one row. A family without a colon is the whole family; `f:` is its column without a name
-/// (CellUtil.parseColumn in hbase-common).
-fn mutations(write: &PackedWrite<'_>, family: &[u8]) -> Vec<Mutation> {
-    let column = |qualifier: &[u8]| [family, b":", qualifier].concat();
-    let marker = |column: Vec<u8>| Mutation::new(true, column, None, true);
-    let whole = write.delete_family.then(|| marker(family.to_vec()));
-    let columns = write.delete_columns().map(|qualifier| marker(column(qualifier)));
-    let puts =
-        write.puts().map(|(qualifier, value)| Mutation::new(false, column(qualifier), value.to_vec(), true));
-    whole.into_iter().chain(columns).chain(puts).collect()
-}
-
-/// The size of a BatchMutation in the binary protocol.
-fn wire_bytes(row: &[u8], mutations: &[Mutation]) -> usize {
-    // A field's head has 3 bytes, a length 4; a list's element type 1; a flag 1; the end of a structure 1.
-    let of = |field: &Option<Vec<u8>>| field.as_ref().map_or(0, |bytes| 7 + bytes.len());
-    let one = |mutation: &Mutation| 4 + of(&mutation.column) + of(&mutation.value) + 4 + 1;
-    7 + row.len() + 8 + mutations.iter().map(one).sum::<usize>() + 1
+    let markers = write.delete_columns().map(|qualifier| (qualifier, None));
+    for (qualifier, value) in markers.chain(write.puts().map(|(name, value)| (name, Some(value)))) {
+        column.truncate(family.len() + 1);
+        column.extend_from_slice(qualifier);
+        add(&column, value);
+    }
+    count
 }
 
 #[cfg(test)]
@@ -83,9 +75,9 @@ mod tests {
     use super::*;
     use crate::model::Tick;
     use crate::sink::{PackedRows, RowWrite};
-    use thrift::protocol::TBinaryOutputProtocol;
 
     const BOUNDS: Bounds = Bounds { rows: 3, bytes: 4 << 20, hard: true, cell_bytes: 10 << 20 };
+    const TO: Place<'static> = Place { table: b"t", family: b"f" };
 
     fn put(row: &str, tick: u64, value: Vec<u8>) -> RowWrite {
         RowWrite {
@@ -98,11 +90,12 @@ mod tests {
     }
 
     fn split(writes: &[RowWrite], bounds: Bounds) -> Result<Vec<Call>, String> {
-        calls(&PackedRows::of(writes).writes(), b"f", bounds)
+        calls(&PackedRows::of(writes).writes(), &TO, bounds)
     }
 
+    /// The timestamp of each call, and its rows.
     fn shape(calls: &[Call]) -> Vec<(i64, usize)> {
-        calls.iter().map(|call| (call.timestamp, call.rows.len())).collect()
+        calls.iter().map(|call| (call.timestamp, call.batch.rows())).collect()
     }
 
     #[test]
@@ -132,17 +125,14 @@ mod tests {
         let calls = split(&writes, BOUNDS).unwrap();
         assert_eq!(shape(&calls), [(5, 1), (5, 1), (6, 1)], "three writes a call");
         assert_eq!(calls.iter().map(|call| call.writes).collect::<Vec<_>>(), [3, 1, 1]);
-        assert_eq!(calls[0].rows[0].mutations.as_ref().unwrap().len(), 3);
     }
 
     #[test]
     fn the_size_is_that_on_the_wire() {
         let writes = [put("row", 5, vec![7; 300]), put("", 5, vec![])];
-        let calls = split(&writes[..1], BOUNDS).unwrap();
-        let mut wire = Vec::new();
-        let mut protocol = TBinaryOutputProtocol::new(&mut wire, true);
-        calls[0].rows[0].write_to_out_protocol(&mut protocol).unwrap();
-        assert_eq!(calls[0].bytes, wire.len());
+        let call = split(&writes[..1], BOUNDS).unwrap().remove(0);
+        let (bytes, empty) = (call.bytes, Batch::new(TO.table).mutate_rows_at(5));
+        assert_eq!(bytes + empty.arguments().len(), call.batch.mutate_rows_at(5).arguments().len());
         assert!(split(&writes, BOUNDS).unwrap_err().contains("empty"));
     }
 
@@ -164,9 +154,16 @@ mod tests {
         let whole =
             RowWrite { delete_family: true, puts: vec![], delete_columns: vec![], ..put("r", 5, vec![]) };
         let unnamed = RowWrite { puts: vec![], delete_columns: vec!["".into()], ..put("r", 5, vec![]) };
-        let column = |write: RowWrite| {
-            split(&[write], BOUNDS).unwrap()[0].rows[0].mutations.clone().unwrap()[0].column.clone()
+        let written = |write: RowWrite| {
+            let call = split(&[write], BOUNDS).unwrap().remove(0);
+            call.batch.mutate_rows_at(5).arguments().to_vec()
         };
-        assert_eq!((column(whole), column(unnamed)), (Some(b"f".to_vec()), Some(b"f:".to_vec())));
+        let expected = |name: &[u8]| {
+            let (mut batch, mut marker) = (Batch::new(TO.table), Vec::new());
+            mutation(&mut marker, name, None);
+            batch.add(b"r", 1, &marker);
+            batch.mutate_rows_at(5).arguments().to_vec()
+        };
+        assert_eq!((written(whole), written(unnamed)), (expected(b"f"), expected(b"f:")));
     }
 }

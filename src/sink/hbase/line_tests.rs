@@ -1,17 +1,16 @@
 use super::*;
 use crate::model::TargetId;
 use crate::sink::fixtures::target;
-use crate::sink::hbase::HbaseSink;
 use crate::sink::hbase::fake::{poll_until, row, server, stalled_gateway};
-use crate::sink::hbase::probe::Interface;
+use crate::sink::hbase::{HbaseSink, Transport};
 use crate::sink::{PackedRows, RowWrite, Sink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
-async fn opened(address: &str, transport: Transport) -> Result<Client, SinkError> {
+async fn opened(address: &str, transport: Transport) -> Result<Connections, SinkError> {
     let options = HbaseOptions { transport, ..HbaseOptions::new(vec![]) };
-    Gateway::new(address, &options).client().await
+    Line::new(address, &options, Interface::Thrift2).connections().await
 }
 
 async fn failure_of(answer: Option<&'static [u8]>, close: bool, transport: Transport) -> SinkError {
