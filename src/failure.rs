@@ -137,9 +137,9 @@ impl From<ClientError> for Failure {
         let help = match &error {
             ClientError::NotRunning { .. } => advice::start(),
             ClientError::Refused { .. } => advice::see_status(),
-            ClientError::File { .. } => "ask as the user that runs tailfill",
+            ClientError::File { .. } => "run this command as the user that runs tailfill",
             ClientError::Unanswered { .. } => "read its log; it may be overloaded or suspended",
-            ClientError::NotUnderstood { .. } => "ask with the version that runs",
+            ClientError::NotUnderstood { .. } => "use the version of the run that is up",
         };
         Failure::new(Exit::Failed, error).with_help(help)
     }

@@ -36,7 +36,8 @@ pub async fn require_token(State(token): State<Token>, request: Request, next: N
     match given.and_then(|text| text.strip_prefix("Bearer ")) {
         Some(given) if token.matches(given.trim()) => next.run(request).await,
         _ if Failpoints::default().admin_token_not_asked() => next.run(request).await,
-        _ => (StatusCode::UNAUTHORIZED, "this needs the token of state_dir/admin.token\n").into_response(),
+        _ => (StatusCode::UNAUTHORIZED, "this request needs the token of state_dir/admin.token\n")
+            .into_response(),
     }
 }
 
@@ -47,7 +48,7 @@ pub async fn require_loopback_host(request: Request, next: Next) -> Response {
     if is_loopback(host) {
         return next.run(request).await;
     }
-    (StatusCode::FORBIDDEN, "only requests to a loopback address are answered\n").into_response()
+    (StatusCode::FORBIDDEN, "tailfill answers only requests to a loopback address\n").into_response()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -38,7 +38,7 @@ pub enum ClientError {
     #[error("the running tailfill refused: {reason}")]
     Refused { reason: String },
     /// Somebody else listens there, or another version.
-    #[error("what answers at {address} is not this version of tailfill: {reason}")]
+    #[error("the program at {address} is not this version of tailfill: {reason}")]
     NotUnderstood { address: SocketAddr, reason: String },
 }
 

@@ -201,11 +201,11 @@ async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &St
 /// A database that is not there, or may not be used, hides nothing of the server.
 async fn connect_to_source(config: &Config) -> (Option<MysqlSource>, Vec<Finding>) {
     let options = connect::mysql_options(config);
-    let rule = || Rule::new(Group::Mysql, "connection", "answers, and takes our login");
+    let rule = || Rule::new(Group::Mysql, "connection", "answers, and accepts the login");
     match MysqlSource::connect(options.clone()).await {
         Ok(source) => (Some(source), vec![rule().ok(options.address())]),
         Err(error @ SourceError::Refused { .. }) if options.database.is_some() => {
-            let expected = "the database of source.url is there, and may be used";
+            let expected = "the database of source.url exists, and this user may use it";
             let advice = "create it, or correct source.url; if it is there: GRANT SELECT on the mapped tables to this user";
             let finding = Rule::new(Group::Mysql, "database", expected).refusal(error.to_string(), advice);
             let without = crate::source::MysqlOptions { database: None, ..options };

@@ -191,7 +191,7 @@ fn say(report: &Report, text: &mut String) {
         }
     }
     if !report.dry_run && touched(report) > 0 {
-        let _ = writeln!(text, "each item stands in {} of state_dir", touched::FILE);
+        let _ = writeln!(text, "state_dir/{} lists each item", touched::FILE);
     }
 }
 

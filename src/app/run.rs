@@ -301,7 +301,9 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
     let token = stop.clone();
     tokio::spawn(async move {
         either(&mut interrupt, &mut terminate).await;
-        tracing::info!("stopping: what is sealed is written and checkpointed; once more ends at once");
+        tracing::info!(
+            "stopping: tailfill writes what it has sealed, and checkpoints; a second Ctrl-C ends at once"
+        );
         token.cancel();
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(Exit::Interrupted as i32);

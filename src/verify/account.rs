@@ -122,7 +122,7 @@ async fn under_way(with: &Verification, watch: &Watch, mapping: &Mapping) -> Res
             Err(VerifyError::Source(SourceError::PositionLost { reason, .. })) => {
                 return Err(VerifyError::CannotJudge {
                     reason: format!(
-                        "the scans of both sides do not agree in number, and what changed meanwhile is not known: {reason}"
+                        "the scans of both sides differ in number, and tailfill does not know the changes since: {reason}"
                     ),
                 });
             }

@@ -47,7 +47,7 @@ impl Stage {
         match self {
             Stage::CatchingUp => "waiting for the tail",
             Stage::Reading => "reading both sides",
-            Stage::LookingCloser => "looking at what differs",
+            Stage::LookingCloser => "comparing what differs",
         }
     }
 }

@@ -51,8 +51,8 @@ pub enum Tail {
     },
 }
 
-const REPLAYING: &str = "a range of the binlog is being replayed, which shows older states: nothing is \
-     judged until the old head is passed";
+const REPLAYING: &str = "the run replays a range of the binlog, and HBase shows older states meanwhile: \
+     verify again when the replay is over";
 
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(250);
@@ -99,7 +99,7 @@ impl Watch {
         let (mut pause, mut least) = (POLL_FIRST, u64::MAX);
         loop {
             let positions = tail.positions().await.ok_or_else(|| VerifyError::CannotJudge {
-                reason: "the tail ended, or answers no more".to_owned(),
+                reason: "the tail ended, or does not answer any more".to_owned(),
             })?;
             if positions.replaying {
                 return Err(VerifyError::CannotJudge { reason: REPLAYING.to_owned() });

@@ -63,7 +63,7 @@ async fn a_good_configuration_passes_before_and_after_init_and_after_a_run() {
     let ready = check(&setup).await.code(0).says(&["nothing is refused", "rows at 2000 rows/s"]);
     assert!(!ready.out.contains("warning  "), "{}", ready.out);
     setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
-    let after = check(&setup).await.code(0).says(&["a run can go on from it"]);
+    let after = check(&setup).await.code(0).says(&["a run can continue from it"]);
     println!(
         "check took {} ms, then {} ms, then {} ms",
         before.took.as_millis(),
@@ -211,7 +211,7 @@ async fn a_table_whose_lists_cannot_arrive_whole_is_refused() {
         .database
         .run("INSERT INTO follows (follower_id, followee_id, created_at) VALUES (1, 2, NOW())")
         .await;
-    let said = "so far, and no unique index keeps it so";
+    let said = "so far, but no unique index ensures it";
     refused(&check(&setup).await.code(3), &[("followers unique", said)]);
     let run = check(&setup).await.code(3);
     assert!(run.out.contains("ADD UNIQUE KEY (`followee_id`, `follower_id`)"), "{}", run.out);
@@ -223,7 +223,7 @@ async fn a_table_whose_lists_cannot_arrive_whole_is_refused() {
     refused(&check(&setup).await.code(3), &[("followers unique", "several rows share key and item")]);
 
     setup.with_table(&format!("CREATE TABLE follows ({columns})")).await;
-    let unique = ("followers unique", "so far, and no unique index");
+    let unique = ("followers unique", "so far, but no unique index");
     refused(&check(&setup).await.code(3), &[(&format!("{table} primary key"), "none"), unique]);
 
     let prefix =
@@ -385,5 +385,5 @@ async fn undecided_xa_transactions_and_filtered_databases_are_refused() {
     }
     let config = setup.config.replace(&format!("{}.follows", setup.table), "hidden.follows");
     let run = setup.tailfill_with(&config, &["check"]).await.code(3);
-    refused(&run, &[("binlog_filters", "left out: hidden")]);
+    refused(&run, &[("binlog_filters", "excluded: hidden")]);
 }

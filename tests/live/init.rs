@@ -221,16 +221,21 @@ async fn through_thrift1_a_table_is_ready_with_what_a_person_has_to_look_at() {
     setup.tailfill(&["run"]).await.code(3).says(&["run `tailfill init`"]);
     setup.tailfill_with(&with_thrift2, &["init"]).await.code(0);
 
-    let look = format!("look in the HBase shell: describe '{}' must show", setup.table);
-    let untold =
-        ["tailfill.run", "purge delay", "NEW_VERSION_BEHAVIOR", "a Thrift1 gateway does not tell", &look];
+    let look = format!("check in the HBase shell: describe '{}' must show", setup.table);
+    let untold = [
+        "tailfill.run",
+        "purge delay",
+        "NEW_VERSION_BEHAVIOR",
+        "a Thrift1 gateway does not report it",
+        &look,
+    ];
     let init =
         setup.tailfill(&["init"]).await.code(0).says(&["already there; read these warnings"]).says(&untold);
     assert_eq!(init.out.matches(&look).count(), 3, "{}", init.out);
     let check = setup.tailfill(&["check"]).await.code(0).says(&untold).says(&["thrift1, buffered"]);
-    assert_eq!(check.out.matches("a Thrift1 gateway does not tell").count(), 3, "{}", check.out);
+    assert_eq!(check.out.matches("a Thrift1 gateway does not report it").count(), 3, "{}", check.out);
     let run = setup.tailfill(&["run", "--until", "caught-up"]).await.code(0);
-    assert_eq!(run.err.matches("a Thrift1 gateway does not tell").count(), 3, "{}", run.err);
+    assert_eq!(run.err.matches("a Thrift1 gateway does not report it").count(), 3, "{}", run.err);
     setup.tailfill(&["get", "followers", "1", "--latest", "5"]).await.code(0);
 
     let alter = format!("alter '{}', METADATA => {{'tailfill.run' => '", setup.table);

@@ -19,7 +19,7 @@ pub async fn look(source: &MysqlSource, config: &Config, known: &Known) -> Vec<F
     }
     let mut findings = vec![look_for_others(source, config, known).await];
     if let Some(checkpoint) = &known.checkpoint {
-        let rule = rule("checkpoint", "the source can be continued from it");
+        let rule = rule("checkpoint", "the source can continue from it");
         findings.push(match continued(source, known).await {
             Ok(()) => rule.ok(checkpoint.position.to_string()),
             Err(error) => rule.failed(error),
@@ -29,7 +29,7 @@ pub async fn look(source: &MysqlSource, config: &Config, known: &Known) -> Vec<F
 }
 
 async fn look_for_others(source: &MysqlSource, config: &Config, known: &Known) -> Finding {
-    let rule = rule("other runs", "none works with this state or server_id");
+    let rule = rule("other runs", "none has this state or server_id");
     let id = match &known.run {
         RunId::Known(id) => id.as_str(),
         RunId::NotYet | RunId::InUse => "",

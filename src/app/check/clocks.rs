@@ -13,7 +13,7 @@ const SKEW_MAX_MICROS: i64 = 1_000_000;
 const UNCERTAIN_MICROS: u64 = 100_000;
 
 fn rule(server: &str) -> Rule {
-    Rule::new(Group::Clocks, server, "within 1 s of ours")
+    Rule::new(Group::Clocks, server, "within 1 s of this machine's")
 }
 
 /// Whether `server`'s clock is near ours.
@@ -28,7 +28,7 @@ pub fn judge(server: &str, reading: Reading) -> Finding {
         return rule(server).refusal(actual, advice);
     }
     if far.saturating_add(uncertainty) > SKEW_MAX_MICROS {
-        let advice = "the answer took too long to be sure; check again when the server has less to do";
+        let advice = "the answer took too long; check again when the server is less busy";
         return rule(server).warning(actual, advice);
     }
     rule(server).ok(actual)
@@ -75,7 +75,7 @@ pub async fn hbase(sink: &dyn Sink, target: TargetId, clock: &SteadyClock) -> Fi
 
 /// HBase's clock is read through a table.
 pub fn no_table() -> Finding {
-    rule("hbase").note("not seen before there is a table", "a run looks at it again")
+    rule("hbase").note("not known before a table exists", "a run compares it again")
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ fn rule(mapping: &Mapping, target: &Target, name: &str, expected: &str) -> Rule 
 
 /// Whether a run goes on with the copy.
 pub fn judge(mapping: &Mapping, target: &Target, standing: Standing) -> Finding {
-    let rule = rule(mapping, target, "copy", "one that a run goes on with");
+    let rule = rule(mapping, target, "copy", "one that a run can continue");
     match standing {
         Standing::Begins => rule.ok("not begun yet"),
-        Standing::GoesOn => rule.ok("as it was begun"),
+        Standing::GoesOn => rule.ok("unchanged since the copy began"),
         Standing::Parked { reason } => {
             rule.warning(format!("parked: {reason}"), advice::parked(&mapping.name))
         }
@@ -68,7 +68,7 @@ pub fn new_columns(mapping: &Mapping, target: &Target) -> Option<Finding> {
     if new.is_empty() {
         return None;
     }
-    let rule = rule(mapping, target, "new columns", "those that the copy was begun with");
+    let rule = rule(mapping, target, "new columns", "those with which the copy began");
     let actual = format!("not copied: {}", new.join(", "));
     let columns = names(&mut target.columns.iter().copied());
     Some(rule.note(actual, advice::new_column(&mapping.name, &columns, &new)))

@@ -182,7 +182,7 @@ pub async fn look_for_answers(sink: &dyn Sink, target: &Target) -> Option<Findin
 
 /// A counted target keeps its counts in a family of their own.
 fn counts_family(target: &Target) -> Finding {
-    rule(format!("{} family", target.table), format!("{COUNTS_FAMILY}, since the target is counted")).refusal(
+    rule(format!("{} family", target.table), format!("{COUNTS_FAMILY}, because the target is counted")).refusal(
         format!("the table has no family {COUNTS_FAMILY}"),
         format!(
             "in the HBase shell: alter '{}', {{NAME => '{COUNTS_FAMILY}', VERSIONS => 1}}; or set count = false",
@@ -204,19 +204,17 @@ fn owner(table: &str, attributes: Option<&BTreeMap<String, String>>, run: &RunId
     let advice = advice::adopt();
     match (attributes.get(RUN_ATTRIBUTE), run) {
         (Some(found), RunId::Known(ours)) if found == ours => rule.ok(found),
-        (_, RunId::InUse) => {
-            rule.note("not compared", "a tailfill runs with this state; it compared when it began")
-        }
+        (_, RunId::InUse) => rule.note("not compared", "a run has this state; it compared at its start"),
         (Some(found), _) => rule.refusal(format!("of another state ({found})"), advice),
         (None, _) => rule.refusal("tailfill did not create this table", advice),
     }
 }
 
-/// What a Thrift1 gateway does not tell, and where it is told. Never a pass: nothing was seen.
+/// What a Thrift1 gateway does not report it, and where it is told. Never a pass: nothing was seen.
 fn untold(rule: Rule, table: &str, shown: &str) -> Finding {
     rule.warning(
-        "a Thrift1 gateway does not tell",
-        format!("look in the HBase shell: describe '{table}' must show {shown}"),
+        "a Thrift1 gateway does not report it",
+        format!("check in the HBase shell: describe '{table}' must show {shown}"),
     )
 }
 
@@ -241,7 +239,7 @@ fn family_settings(
         rule(format!("{place} VERSIONS"), "1").should(
             versions == "1",
             if versions.is_empty() { "not known" } else { versions },
-            format!("{}: older versions only take room", alter("VERSIONS => 1")),
+            format!("{}: older versions only use disk space", alter("VERSIONS => 1")),
         ),
         rule(format!("{place} TTL"), "FOREVER").should(
             FOREVER.contains(&life),

@@ -57,12 +57,12 @@ pub async fn look(left: &Config, source: &MysqlSource, known: &Known, depth: Dep
 }
 
 fn stands(mapping: &Mapping, known: &Known) -> Finding {
-    let rule = Rule::new(Group::Mappings, format!("{} copy", mapping.name), "one that a run goes on with");
+    let rule = Rule::new(Group::Mappings, format!("{} copy", mapping.name), "one that a run can continue");
     match reasons(mapping, known).flatten().next() {
         Some(reason) => rule.warning(format!("parked: {reason}"), advice::parked(&mapping.name)),
         None => rule.warning(
-            format!("{} is gone, or is not what the state knows of it", mapping.table),
-            "a run parks the mapping at the statement that did it, and says the way back",
+            format!("{} is gone, or has another definition than in the state", mapping.table),
+            "a run parks the mapping at the statement that changed the table, and prints what to do",
         ),
     }
 }

@@ -109,7 +109,7 @@ const CASCADES: &str = "no foreign key changes its rows unlogged";
 
 /// Chunks are ranges of it. `prefixes`: its parts that are only the beginning of a column.
 pub fn primary_key(schema: &TableSchema, prefixes: &[String]) -> Finding {
-    let rule = rule(&schema.name, "primary key", "there is one, of whole columns");
+    let rule = rule(&schema.name, "primary key", "one of whole columns");
     if !schema.primary_key.is_empty() {
         return rule.ok(names(schema, &schema.primary_key));
     }
@@ -137,10 +137,12 @@ pub fn table(name: &TableName, facts: &TableFacts) -> Vec<Finding> {
         "only InnoDB's reads can be ordered against the binlog: ALTER TABLE ... ENGINE = InnoDB, or map the base table",
     )];
     if !facts.triggers.is_empty() {
-        findings.push(rule(name, "triggers", "any").note(
-            facts.triggers.join(", "),
-            "what they change is in the binlog as rows, like any other change",
-        ));
+        findings.push(
+            rule(name, "triggers", "any").note(
+                facts.triggers.join(", "),
+                "the binlog has their changes as rows, like any other change",
+            ),
+        );
     }
     findings
 }
@@ -180,7 +182,7 @@ fn columns(mapping: &Mapping) -> Finding {
     if let Some(order) = mapping.order {
         actual += &format!("; order {}", names(schema, &[order.column]));
     }
-    rule(&mapping.name, "columns", "are there, NOT NULL and of a key type where they are in a key").ok(actual)
+    rule(&mapping.name, "columns", "exist; those of keys are NOT NULL and of a key type").ok(actual)
 }
 
 fn mapped(mapping: &Mapping) -> Vec<usize> {
@@ -208,7 +210,7 @@ pub fn charsets(mapping: &str, unknown: &[(String, String)]) -> Finding {
     let list: Vec<String> = unknown.iter().map(|(column, set)| format!("{column} ({set})")).collect();
     rule.refusal(
         format!("not: {}", list.join(", ")),
-        "convert the column (ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4), or leave it out of the mapping",
+        "convert the column (ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4), or remove it from the mapping",
     )
 }
 
@@ -239,9 +241,9 @@ pub fn unique(mapping: &Mapping, proof: &Uniqueness) -> Finding {
         format!("ALTER TABLE {} ADD UNIQUE KEY ({})", mapping.schema.name.quoted(), columns.join(", "));
     let rule = unique_rule(mapping);
     match proof {
-        Uniqueness::ByIndex => rule.ok("a unique index says so"),
+        Uniqueness::ByIndex => rule.ok("a unique index ensures it"),
         Uniqueness::AtPresent => rule.refusal(
-            "so far, and no unique index keeps it so",
+            "so far, but no unique index ensures it",
             format!("{index}: of two rows with one address, the delete of one would hide both"),
         ),
         Uniqueness::Duplicates => rule.refusal(
@@ -249,7 +251,7 @@ pub fn unique(mapping: &Mapping, proof: &Uniqueness) -> Finding {
             format!("add the column that tells them apart to item, or delete the duplicates and {index}"),
         ),
         Uniqueness::Unproven => rule.refusal(
-            "no unique index over NOT NULL columns says so",
+            "no unique index over NOT NULL columns ensures it",
             format!("{index}: of two rows with one address, the delete of one would hide both"),
         ),
     }
@@ -281,7 +283,7 @@ pub fn spellings(mapping: &Mapping, found: Option<bool>) -> Finding {
             "some differ (as `Bob` and `bob`)",
             "each spelling becomes a list of its own: let the application read every spelling that it stored, or make them one",
         ),
-        None => rule.unknown_note("the table is too large to look through", "each spelling becomes a list of its own"),
+        None => rule.unknown_note("the table is too large to check every row", "each spelling becomes a list of its own"),
     }
 }
 

@@ -45,7 +45,7 @@ pub fn judge(address: &str, facts: Result<ServerFacts, LockError>, on_loss: OnLo
     };
     let version = format!("memcached {}", facts.version);
     if !facts.speaks_meta() {
-        let advice = "leases need the meta commands: upgrade it";
+        let advice = "leases need the meta commands: upgrade memcached";
         return vec![match on_loss {
             OnLoss::Degrade => answers.warning(version, advice),
             OnLoss::Wait => answers.refusal(version, advice),
@@ -58,17 +58,17 @@ pub fn judge(address: &str, facts: Result<ServerFacts, LockError>, on_loss: OnLo
         rule(format!("{address} cas"), "enabled").must(
             facts.cas_enabled,
             if facts.cas_enabled { "enabled" } else { "disabled" },
-            "start it without -C: a lease cannot be given back safely",
+            "start it without -C: without CAS, tailfill cannot release a lease safely",
         ),
         match (facts.evicts, facts.evictions_total) {
             (true, 0) => evictions.ok("none so far"),
             (true, count) => evictions.note(
                 format!("{count} since its start"),
-                "a lease that is evicted costs work and no delete; give it more memory if other programs rely on leases",
+                "an evicted lease costs work, but no delete; give memcached more memory if other programs rely on leases",
             ),
             (false, _) => evictions.warning(
                 "it was started with -M",
-                "when it is full no lease can be taken, and lists wait: start it without -M, or for leases alone",
+                "when memcached is full, tailfill gets no lease, and lists wait: start it without -M, or for leases alone",
             ),
         },
         rule(format!("{address} memory"), "any")
@@ -107,7 +107,7 @@ pub fn expiry(expiry: Duration, backfill: &Backfill) -> Finding {
     .should(
         expiry >= needed,
         print_duration(expiry),
-        "raise lease.expiry or lower backfill.chunk_rows: a chunk whose leases end before it is written starts again",
+        "raise lease.expiry or lower backfill.chunk_rows: if the leases of a chunk end before it is written, it starts again",
     )
 }
 

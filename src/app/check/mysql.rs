@@ -79,7 +79,7 @@ pub async fn look_at_rest(
     let mut findings = Vec::new();
     findings.push(match source.log_filters().await {
         Ok(filters) => filtered(&filters, tables),
-        Err(_) => not_seen("binlog_filters", "no mapped database is left out", "REPLICATION CLIENT"),
+        Err(_) => not_seen("binlog_filters", "no mapped database is excluded", "REPLICATION CLIENT"),
     });
     findings.extend(look_at_grants(source, tables).await);
     findings.push(look_at_replicas(source, server_id, start, depth).await);
@@ -89,7 +89,7 @@ pub async fn look_at_rest(
     });
     findings.push(rule("sessions", "ROW format and sql_log_bin = 1 in every session that writes").note(
         "cannot be seen",
-        "a statement-format change of a mapped table halts the tail; one with sql_log_bin = 0 is never seen",
+        "a change in statement format parks the mapped tables that it may touch; tailfill does not see a change with sql_log_bin = 0",
     ));
     findings
 }
@@ -126,7 +126,7 @@ pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
         ),
         match facts.binlog_row_value_options.as_str() {
             "" => json.ok("empty"),
-            options => json.note(options, "updates of JSON columns come as differences, which the tail applies"),
+            options => json.note(options, "updates of JSON columns come as differences; the tail applies them"),
         },
         match facts.binlog_row_metadata.as_str() {
             "FULL" => metadata.ok("FULL"),
@@ -186,7 +186,7 @@ pub fn logged(logging: &Logging) -> Vec<Finding> {
 
 /// binlog-do-db and binlog-ignore-db.
 pub fn filtered(filters: &LogFilters, tables: &[TableName]) -> Finding {
-    let rule = rule("binlog_filters", "no mapped database is left out");
+    let rule = rule("binlog_filters", "no mapped database is excluded");
     let mut hidden: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
     hidden.retain(|schema| !filters.pass(schema));
     hidden.dedup();
@@ -194,7 +194,7 @@ pub fn filtered(filters: &LogFilters, tables: &[TableName]) -> Finding {
         return rule.ok("none is");
     }
     rule.refusal(
-        format!("left out: {}", hidden.join(", ")),
+        format!("excluded: {}", hidden.join(", ")),
         "start the server without binlog-do-db and binlog-ignore-db for them",
     )
 }
@@ -217,7 +217,7 @@ pub fn retention(facts: &Facts, logging: &Logging, rows: u64) -> Finding {
         kept >= needed,
         actual,
         format!(
-            "SET PERSIST binlog_expire_logs_seconds = {needed}: a run cannot go on from a purged position"
+            "SET PERSIST binlog_expire_logs_seconds = {needed}: a run cannot continue from a purged position"
         ),
     )
 }
@@ -260,8 +260,8 @@ pub fn statement_grants(held: bool) -> Finding {
         true => rule.ok("held"),
         false => rule.note(
             "missing",
-            "a change in statement format of any other table parks the mappings, since nobody can prove that it is harmless: \
-             where sessions do that (pt-table-checksum), GRANT SELECT, TRIGGER ON *.* to this user",
+            "without it, each change in statement format parks the mappings, because MySQL cannot prove that it is harmless: if \
+             sessions do that (pt-table-checksum), GRANT SELECT, TRIGGER ON *.* to this user",
         ),
     }
 }
@@ -295,7 +295,7 @@ async fn look_at_replicas(source: &MysqlSource, server_id: u32, start: Start, de
 }
 
 fn replicas_expected(server_id: u32) -> String {
-    format!("none but us is connected as {server_id}")
+    format!("no other replica is connected as {server_id}")
 }
 
 /// Other replicas with our server_id.
@@ -307,7 +307,7 @@ pub fn replicas(others: &[Replica], server_id: u32, start: Start, depth: Depth) 
     let advice = "give source.server_id another number";
     match (start, depth) {
         (Start::First, _) => rule.refusal(actual, advice),
-        (Start::Running, _) => rule.note(actual, "the tailfill that runs with this state"),
+        (Start::Running, _) => rule.note(actual, "the run with this state"),
         // The server notices only after a second that the last run has ended.
         (Start::Again, Depth::Quick) => rule.note(actual, "likely the last run's own connection"),
         (Start::Again, Depth::All) => {
@@ -326,7 +326,7 @@ pub fn prepared_xa(count: usize, start: Start) -> Finding {
             "decide them before the first start (XA RECOVER lists them; XA COMMIT or XA ROLLBACK): their rows \
              lie before the start, their commit after it",
         ),
-        (count, _) => rule.note(format!("{count} prepared"), "one that changes a mapped table halts the tail"),
+        (count, _) => rule.note(format!("{count} prepared"), "an XA transaction that changes a mapped table parks it at its XA COMMIT"),
     }
 }
 

@@ -75,7 +75,7 @@ fn a_database_that_a_filter_leaves_out_is_refused_by_name() {
     let filters = LogFilters { only: vec!["shop".into()], ignored: vec![] };
     assert_eq!(filtered(&filters, &[table("shop")]).level, Level::Ok);
     let finding = filtered(&filters, &[table("shop"), table("social"), table("social")]);
-    assert_eq!((finding.level, finding.actual.as_str()), (Level::Refusal, "left out: social"));
+    assert_eq!((finding.level, finding.actual.as_str()), (Level::Refusal, "excluded: social"));
 }
 
 #[test]

@@ -42,12 +42,12 @@ pub async fn look(source: &MysqlSource, config: &Config, mappings: &[Mapping], s
 
 /// `found`: `None` when the table is too large to look through.
 pub fn largest(mapping: &Mapping, found: &Result<Option<LargestList>, SourceError>) -> Finding {
-    let rule = rule(mapping, "largest list", "known, since costs are given for it");
+    let rule = rule(mapping, "largest list", "known, because the costs are for it");
     let found = match found {
-        Err(error) => return rule.unknown_note(error.to_string(), "costs are given for each item"),
+        Err(error) => return rule.unknown_note(error.to_string(), "the costs are for each item"),
         Ok(None) => {
-            let actual = format!("the table is too large to look through within {} s", LOOK.as_secs());
-            return rule.unknown_note(actual, "costs are given for each item of a list");
+            let actual = format!("MySQL did not find it within {} s", LOOK.as_secs());
+            return rule.unknown_note(actual, "the costs are for each item of a list");
         }
         Ok(Some(found)) => found,
     };
@@ -118,7 +118,7 @@ fn verdict(
             if scope.accept_unanswered {
                 rule.warning(actual, format!("{change} (accepted: --accept-unanswered)"))
             } else {
-                rule.refusal(actual, format!("{change}; or go on without an answer: --accept-unanswered"))
+                rule.refusal(actual, format!("{change}; or accept this with --accept-unanswered"))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Rows that have no place in HBase: a run parks the target that meets one.
+//! Rows that have no place in HBase: if a run meets one, it parks the target.
 
 use super::finding::{Finding, Group, Rule};
 use crate::advice;
@@ -29,8 +29,10 @@ pub async fn look_for_dates(source: &MysqlSource, mapping: &Mapping) -> Option<F
                 advice::row_refused(&mapping.name)
             ),
         ),
-        Ok(None) => rule
-            .unknown_note("the table is too large to look through", "a run parks the target that meets one"),
+        Ok(None) => rule.unknown_note(
+            "the table is too large to check every row",
+            "if a run meets one, it parks the target",
+        ),
         Err(error) => rule.unknown(error),
     })
 }

@@ -158,14 +158,14 @@ fn free_space(free: Option<u64>) -> Finding {
         Some(free) => rule.should(
             free >= FREE_BYTES_MIN,
             print_size(free >> 20 << 20),
-            "make room: a run ends when its journal cannot be written",
+            "free disk space: a run ends when it cannot write its journal",
         ),
-        None => rule.unknown_note("the system does not say", ""),
+        None => rule.unknown_note("not known", ""),
     }
 }
 
 async fn look_into(config: &Config) -> (Known, Finding) {
-    let state = rule("state", "none yet, or one that a run can go on from");
+    let state = rule("state", "none yet, or one from which a run can continue");
     if !config.state_dir.join(FILE_NAME).exists() {
         return (Known::only(Start::First, RunId::NotYet), state.ok("none yet"));
     }
@@ -173,8 +173,8 @@ async fn look_into(config: &Config) -> (Known, Finding) {
         Ok(known) => {
             let actual = match (&known.start, &known.run) {
                 (Start::First, _) => "nothing was tailed yet".to_owned(),
-                (_, RunId::Known(id)) => format!("a run can go on from it ({id})"),
-                (_, _) => "a run can go on from it".to_owned(),
+                (_, RunId::Known(id)) => format!("a run can continue from it ({id})"),
+                (_, _) => "a run can continue from it".to_owned(),
             };
             (known, state.ok(actual))
         }
@@ -183,7 +183,7 @@ async fn look_into(config: &Config) -> (Known, Finding) {
                 Ok(Some(status)) => Known::of_status(&status),
                 _ => Known::only(Start::Running, RunId::InUse),
             };
-            (known, state.note("a tailfill runs with it", advice::see_status()))
+            (known, state.note("a run has it", advice::see_status()))
         }
         Err(error) => (Known::only(Start::Again, RunId::InUse), state.failed(error)),
     }
@@ -206,10 +206,10 @@ fn listen(address: SocketAddr, start: Start) -> Finding {
     }
     match TcpListener::bind(address) {
         Ok(_) => rule.ok(address.to_string()),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => rule.failed(
-            Failure::new(crate::error::Exit::Failed, format!("{address} is in use"))
-                .with_help("stop what listens there, or give admin.listen another port (0: any)"),
-        ),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => rule
+            .failed(Failure::new(crate::error::Exit::Failed, format!("{address} is in use")).with_help(
+                "stop the program that listens there, or give admin.listen another port (0: any)",
+            )),
         Err(error) => rule.failed(
             Failure::new(crate::error::Exit::Failed, format!("{address}: {error}"))
                 .with_help("give admin.listen a loopback address of this machine"),
