@@ -85,6 +85,13 @@ impl Registry {
         &self.tables
     }
 
+    /// Gives a table another definition with the same columns.
+    pub fn redefine(&mut self, id: TableId, schema: Arc<TableSchema>) {
+        if let Some(table) = self.tables.get_mut(usize::from(id.0)) {
+            table.schema = schema;
+        }
+    }
+
     pub fn get(&self, id: TableId) -> Option<&Registered> {
         self.tables.get(usize::from(id.0))
     }

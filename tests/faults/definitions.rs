@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::history::{Entry, Meaning, one};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
-use tailfill::pipeline::Recopies;
 use tailfill::pipeline::jobs::JobState;
+use tailfill::pipeline::{Finished, Recopies};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::{Proof, SourceError, StreamEvent};
 use tailfill::store::records::{self, LifeRecord};
 use tailfill::store::{Space, Store};
+use tokio::task::JoinHandle;
 
 const TABLE: TableId = TableId(0);
 
@@ -134,11 +135,8 @@ async fn a_select_that_fails_for_what_a_statement_did_waits_until_the_tail_has_p
     }
 }
 
-async fn is_parked_for_the_statement(error: fn() -> SourceError) {
-    let bench = defined().await;
-    bench.source.selects_fail(error);
-    // the statement is committed, and the tail has not read it
-    bench.source.reports_in(2, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(2)) });
+/// A copy that waits for the tail to come to the second transaction, which is committed.
+async fn waits_for_the_tail(bench: &Bench) -> JoinHandle<Result<Finished, ProtocolError>> {
     bench.source.set_executed(Some(up_to(2)));
     let parts = bench.parts();
     let run = tokio::spawn(copy(parts.clone()));
@@ -147,6 +145,25 @@ async fn is_parked_for_the_statement(error: fn() -> SourceError) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     bench.source.set_executed(None);
+    run
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_the_next_connection_can_read_parks_nothing() {
+    let bench = defined().await;
+    bench.source.selects_fail(unreadable);
+    let run = waits_for_the_tail(&bench).await;
+    bench.source.selects_succeed();
+    bench.commit(vec![insert(&row(1, 2, "b"))]);
+    run.await.expect("it does not panic").expect("it is copied");
+    bench.assert_equal().await;
+}
+
+async fn is_parked_for_the_statement(error: fn() -> SourceError) {
+    let bench = defined().await;
+    bench.source.selects_fail(error);
+    bench.source.reports_in(2, StreamEvent::Parked { table: TABLE, parking: Box::new(parking(2)) });
+    let run = waits_for_the_tail(&bench).await;
     assert_eq!(bench.commit(vec![insert(&row(1, 2, "left out"))]), 2);
     let error = run.await.expect("it does not panic").expect_err("a target is parked");
     assert!(matches!(error, ProtocolError::Parked { .. }), "{error:?}");

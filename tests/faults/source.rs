@@ -110,6 +110,10 @@ impl Scripted {
         self.script().selects_fail = Some(error);
     }
 
+    pub fn selects_succeed(&self) {
+        self.script().selects_fail = None;
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("nothing panics while it is held")
     }

@@ -3,7 +3,7 @@
 use crate::support::mysql::{Database, mapping};
 use std::collections::HashSet;
 use tailfill::model::{Row, TableId, Value};
-use tailfill::source::{KeyRange, Source, Wanted};
+use tailfill::source::{KeyRange, Source, SourceError, Wanted};
 
 /// Walks table `t` in chunks of `rows`, as the backfill does; the last chunk is unbounded.
 async fn walk(database: &Database, key: &[&str], rows: u32) -> (Vec<Vec<Row>>, Vec<Row>) {
@@ -236,4 +236,21 @@ async fn a_chunk_reads_a_range_of_the_primary_key() {
         }
     }
     assert!(examined.is_some_and(|rows| (9..=20).contains(&rows)), "{examined:?} rows were examined of 1000");
+}
+
+/// As during a copy of days: labels that are appended are followed by the tail, and known to the next connection.
+#[tokio::test]
+async fn labels_that_were_appended_since_the_start_are_read() {
+    let mut database = Database::create("labels").await;
+    database.run("CREATE TABLE t (k INT PRIMARY KEY, e ENUM('a', 'b'), s SET('x'))").await;
+    let (source, schemas) = database.source(&["t"]).await;
+    let mapping = mapping(&schemas[0], &["k"], &["k"]);
+    let mut before = source.snapshot().await.expect("snapshot");
+    database.run("ALTER TABLE t MODIFY e ENUM('a', 'b', 'new'), MODIFY s SET('x', 'y')").await;
+    database.run("INSERT INTO t VALUES (1, 'new', 'x,y')").await;
+    let all = KeyRange::default();
+    let error = before.rows(&mapping, &all).await.expect_err("this connection does not know them");
+    assert!(matches!(error, SourceError::Unreadable { .. }), "{error:?}");
+    let rows = source.snapshot().await.expect("snapshot").rows(&mapping, &all).await.expect("rows");
+    assert_eq!(rows[0][1..], [Value::Text("new".into()), Value::Text("x,y".into())]);
 }

@@ -62,16 +62,16 @@ pub async fn work(
         _ = marks.first() => {}
     }
     parts.progress.go_on(Waiter::Mark);
-    let (snapshot, trouble_since, pause) = (None, None, IDLE_PAUSE);
+    let (snapshot, trouble_since, pause, read_again) = (None, None, IDLE_PAUSE, false);
     let stopped = stop.clone();
-    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause };
+    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause, read_again };
     loop {
         for copy in &copies {
             while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
                 tokio::select! { biased;
                     () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
                     outcome = worker.copy_one(copy) => match outcome {
-                        Ok(()) => (worker.trouble_since, worker.pause) = (None, IDLE_PAUSE),
+                        Ok(()) => worker.goes_on(),
                         Err(error) => worker.park_or_retry(copy, error).await?,
                     }
                 }
@@ -113,6 +113,8 @@ struct Worker<'a> {
     snapshot: Option<Box<dyn Snapshot>>,
     trouble_since: Option<Instant>,
     pause: Duration,
+    /// The last attempt met a row that cannot be read, and the tail has come since to what was committed then.
+    read_again: bool,
 }
 
 /// What became of an attempt at a part.
@@ -385,14 +387,20 @@ impl Worker<'_> {
         Ok(self.snapshot.as_mut().expect("just set"))
     }
 
+    fn goes_on(&mut self) {
+        (self.trouble_since, self.pause, self.read_again) = (None, IDLE_PAUSE, false);
+    }
+
     /// Parks the target where the error is about it and lasts.
     async fn park_or_retry(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
         match error {
             error if error.is_of_row() => {
                 self.snapshot = None;
-                // a row may be unreadable for what a statement did to its table: then that is what the parking says
-                let may_be = self.tails && overtaken::may_be(self.parts, &error);
-                if may_be && self.is_overtaken(copy).await? {
+                // a row may be unreadable for what a statement did to its table: then that is what the parking says, or
+                // the next connection knows the labels that it appended
+                let may_be = self.tails && !self.read_again && overtaken::may_be(self.parts, &error);
+                if may_be {
+                    self.read_again = !self.is_overtaken(copy).await?;
                     return Ok(());
                 }
                 life::park(self.parts, vec![(copy.target.id, error)]).await

@@ -5,6 +5,7 @@
 //! binlog gives.
 
 pub mod chunk;
+mod labels;
 mod part;
 pub mod reader;
 pub mod value;

@@ -1,6 +1,7 @@
 //! The session that reads snapshots.
 
 use super::chunk::{self, Condition};
+use super::labels;
 use super::part;
 use super::value::{CellReader, Unreadable};
 use crate::advice;
@@ -40,7 +41,8 @@ impl MysqlSnapshot {
     pub async fn open(session: &Session) -> Result<MysqlSnapshot, SourceError> {
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
-        Ok(MysqlSnapshot { connection, registry: session.registry(), charsets })
+        let registry = labels::present(&mut connection, session.registry()).await?;
+        Ok(MysqlSnapshot { connection, registry, charsets })
     }
 
     fn registered(&self, table: TableId) -> Result<Registered, SourceError> {
