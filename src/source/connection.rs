@@ -250,8 +250,8 @@ fn classify(what: &str, address: &str, user: &str, error: Error) -> SourceError 
             address: address.to_owned(),
             user: user.to_owned(),
             reason: format!(
-                "it asks for the authentication plugin {name}, which tailfill has not; MySQL also does that for \
-                 users that do not exist"
+                "it wants the authentication plugin {name}, and tailfill does not have it; MySQL also wants \
+                 it for users that do not exist"
             ),
         },
         Error::Driver(error @ (DriverError::FromValue { .. } | DriverError::FromRow { .. })) => {

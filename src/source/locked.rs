@@ -50,11 +50,11 @@ async fn holders(connection: &mut Connection, table: &TableName) -> String {
     };
     let session = |row: &mysql_async::Row| {
         let at = |column| text_at(row, column);
-        let does = if at(5) == "GRANTED" { "has the lock" } else { "waits for the lock before us" };
+        let does = if at(5) == "GRANTED" { "has the lock" } else { "waits for the lock before tailfill" };
         format!("session {} of {}@{} {does} ({} for {} s)", at(0), at(1), at(2), at(3), at(4))
     };
     match rows.is_empty() {
-        true => "which one is not to be seen any more".into(),
+        true => "the lock is gone meanwhile".into(),
         false => rows.iter().map(session).collect::<Vec<_>>().join(", "),
     }
 }

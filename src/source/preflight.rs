@@ -252,7 +252,7 @@ impl MysqlSource {
 
     async fn found(&self, statement: &str) -> Result<Option<bool>, SourceError> {
         let mut connection = self.session().open().await?;
-        match connection.rows_within("a look through the table", statement, PROOF_TIMEOUT).await {
+        match connection.rows_within("a scan of the table", statement, PROOF_TIMEOUT).await {
             Ok(rows) => Ok(Some(!rows.is_empty())),
             Err(error) if was_stopped(&error) => Ok(None),
             Err(error) => Err(error),

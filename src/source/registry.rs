@@ -74,7 +74,7 @@ impl Registry {
             let id = id.ok_or_else(|| SourceError::Schema {
                 table: schema.name.clone(),
                 reason: "it cannot be registered".into(),
-                advice: "too many tables, or a column that the table has not".into(),
+                advice: "too many tables, or a column that the table does not have".into(),
             })?;
             registered.push(Registered { id: TableId(id), schema, used, keys, mappings });
         }

@@ -158,7 +158,7 @@ async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> 
         return Ok(());
     }
     let reason = format!(
-        "no tail runs, so the source must stand still where the last run left it, but {}; {}",
+        "no run tails, so MySQL must not change after the last run, but {}; {}",
         reasons.join(", and "),
         advice::catch_up_first()
     );

@@ -94,7 +94,7 @@ async fn ask(connections: &Connections) -> Answer {
         Ok(Err(Error::Application { .. })) => {
             Answer::Nonsense("it does not know getThriftServerType, which HBase has since 2.3".into())
         }
-        Ok(Err(Error::Protocol(_))) => Answer::Nonsense("what it answers is not binary Thrift".into()),
+        Ok(Err(Error::Protocol(_))) => Answer::Nonsense("its answer is not binary Thrift".into()),
         Ok(Err(error @ (Error::Transport(_) | Error::Declared { .. }))) => {
             Answer::None(failure::brief(&error))
         }

@@ -37,7 +37,7 @@ pub enum Mismatch {
     #[error("a row in the binlog has {binlog} columns, the table has {schema}")]
     ColumnCount { binlog: usize, schema: usize },
     #[error(
-        "the binlog names no columns, and between two ALTERs in quick succession nobody knows where they stand: set \
+        "the binlog names no columns, and tailfill does not know their order between two quick ALTERs: set \
          binlog_row_metadata = FULL at the source"
     )]
     NoNames,

@@ -169,7 +169,10 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
         Error::Server(error) if error.code == 1236 || error.code == 1789 => {
             let text = error.message.to_lowercase();
             if text.contains("same server_uuid") || text.contains("same server_id") {
-                return unavailable(format!("another replica took our place: {}", error.message));
+                return unavailable(format!(
+                    "another replica with this server_id took the connection: {}",
+                    error.message
+                ));
             }
             if text.contains("checksum") || text.contains("corrupt") || text.contains("bogus data") {
                 return damaged(place, &error.message);

@@ -497,7 +497,7 @@ impl Transactions {
         };
         if !head.full_images {
             let reason = format!(
-                "a row image of {table} has not all columns: set binlog_row_image = FULL at the source, globally and in \
+                "a row image of {table} lacks columns: set binlog_row_image = FULL at the source, globally and in \
                  every session"
             );
             self.park(Refusal { table: plan.table, what: "a row image".into(), reason });
