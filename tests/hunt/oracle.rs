@@ -91,6 +91,16 @@ impl Side {
         Ok(Side { items: rows.into_iter().map(item).collect(), classes })
     }
 
+    /// Columns that values are made of. Where no configuration names them, a re-copy of a parked mapping may have taken
+    /// those of its moment: cells of others are found by what HBase has beyond them.
+    fn columns_of<'a>(&self, mapping: &'a Mapping, target: &'a Target) -> Vec<&'a String> {
+        let mut columns = mapping.columns_of(target);
+        if target.alone.is_none() && target.columns.is_none() {
+            columns.retain(|column| self.classes.contains_key(*column));
+        }
+        columns
+    }
+
     fn class(&self, column: &str) -> Result<Class, String> {
         self.classes.get(column).copied().ok_or_else(|| format!("there is no column {column}"))
     }
@@ -155,7 +165,7 @@ impl Side {
             return Ok(());
         }
         let mut is_empty = true;
-        for column in mapping.columns_of(target) {
+        for column in self.columns_of(mapping, target) {
             let class = self.class(column)?;
             if let Some(text) = &item[column] {
                 expected.cells.insert((row.clone(), column.clone().into_bytes()), one(class, text, target)?);
@@ -170,7 +180,7 @@ impl Side {
 
     fn packed(&self, item: &Item, mapping: &Mapping, target: &Target) -> Result<Vec<u8>, String> {
         let mut columns = Vec::new();
-        for column in mapping.columns_of(target) {
+        for column in self.columns_of(mapping, target) {
             let class = self.class(column)?;
             if let Some(text) = &item[column] {
                 columns.push((column, class, text));

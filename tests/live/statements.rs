@@ -158,6 +158,29 @@ async fn changes_in_statement_format_that_do_not_name_the_table_park_it() {
     late.database.run("DROP VIEW v").await;
     late.database.run("CREATE TABLE v (a INT PRIMARY KEY)").await;
     late.is_parked_for("DELETE").await;
+    drop(late);
+
+    // a trigger, and a foreign key, that are gone by the time that anybody asks: what takes them away names neither table
+    let mut fired = alone(&mysql, "fired").await;
+    fired.database.run("CREATE TABLE other (a INT PRIMARY KEY)").await;
+    fired.database.run(carries_on).await;
+    in_statement_format(&mut fired, &["INSERT INTO other VALUES (1)"]).await;
+    fired.database.run("DROP TRIGGER t").await;
+    fired.is_parked_for("INSERT").await;
+    drop(fired);
+
+    let mut database = Database::create_at(mysql.port, "cascaded").await;
+    database.run("CREATE TABLE users (id BIGINT UNSIGNED PRIMARY KEY)").await;
+    database.run("INSERT INTO users VALUES (1), (2)").await;
+    let columns = FOLLOWS.trim_end_matches(')');
+    let columns = format!(
+        "{columns}), CONSTRAINT c FOREIGN KEY (followee_id) REFERENCES users (id) ON DELETE CASCADE)"
+    );
+    let mut cascaded = Followed::on(database, "follows", &columns).await;
+    cascaded.database.run("INSERT INTO follows VALUES (1, 10, 'a'), (2, 10, 'b')").await;
+    in_statement_format(&mut cascaded, &["DELETE FROM users WHERE id = 1"]).await;
+    cascaded.database.run("ALTER TABLE follows DROP FOREIGN KEY c").await;
+    cascaded.is_parked_for("DELETE").await;
 }
 
 #[tokio::test]

@@ -294,16 +294,22 @@ impl Definition {
     }
 
     /// Whether the statement may change the answer to `question`: what kind of table a name stands for, its triggers and
-    /// foreign keys, or a stored function.
+    /// the foreign keys to it, or a stored function.
     pub fn may_change(&self, question: &Question) -> bool {
         match &self.judged.subject {
             Subject::Nothing if self.judged.rows.is_some() && self.judged.head != Some("CREATE TABLE") => {
                 false
             }
-            Subject::Anything => true,
-            Subject::Schema { name, .. } => question.names().any(|asked| self.same(name, &asked.schema)),
-            _ => !self.complete || question.names().any(|asked| self.names(asked)),
+            // a schema that vanishes takes foreign keys to tables of others along
+            Subject::Anything | Subject::Schema { .. } => true,
+            _ => !self.complete || self.takes_links_away() || question.names().any(|asked| self.names(asked)),
         }
+    }
+
+    /// Whether a trigger or a foreign key may be gone behind it. The statement does not name the table that had it.
+    fn takes_links_away(&self) -> bool {
+        let has = |word: &str| self.tokens.iter().any(|token| token.is(word));
+        has("DROP") && ["TRIGGER", "FOREIGN", "CONSTRAINT"].into_iter().any(has)
     }
 
     /// Whether `table` is named anywhere.

@@ -45,6 +45,59 @@ async fn a_column_of_another_type_is_copied_again() {
     copied.close().await;
 }
 
+/// With an ENUM and a column that the server computes.
+async fn with_labels(test: &str) -> Copied {
+    let mut copied = Copied::with(test, |_| ()).await;
+    let columns = "ADD COLUMN state ENUM('a', 'b') NOT NULL DEFAULT 'b', ADD COLUMN twice BIGINT AS (follower_id * 2) STORED";
+    copied.sql(&format!("ALTER TABLE follows {columns}")).await;
+    copied.fill().await;
+    copied.tailfill(&["init"]).await.code(0);
+    copied.tailfill(&["run", "--until", "caught-up"]).await.code(0);
+    copied
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn appended_labels_are_followed_and_others_are_copied_again() {
+    let mut copied = with_labels("labels").await;
+    let run = copied.start().await;
+    copied.sql("ALTER TABLE follows MODIFY state ENUM('a', 'b', 'new') NOT NULL DEFAULT 'b'").await;
+    copied.sql("UPDATE follows SET state = 'new' WHERE followee_id = 1").await;
+    copied.goes_on().await;
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    let alter = "ALTER TABLE follows MODIFY state ENUM('new', 'a', 'b') NOT NULL DEFAULT 'b'";
+    copied.comes_back_from(alter, &[], &["the mapped column state"]).await;
+    copied.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_computed_in_another_way_is_copied_again() {
+    let mut copied = with_labels("computed").await;
+    let run = copied.start().await;
+    for (alter, said) in [
+        (
+            "ALTER TABLE follows MODIFY twice BIGINT AS (follower_id * 3) STORED",
+            "is generated in another way now",
+        ),
+        (
+            "ALTER TABLE follows MODIFY follower_id BIGINT UNSIGNED NOT NULL COMMENT 'a'",
+            "is generated from one that was altered",
+        ),
+    ] {
+        copied.sql(alter).await;
+        copied.sql("UPDATE follows SET note = 'after' WHERE followee_id = 2").await;
+        let life = copied.until_life("parked").await;
+        assert!(life.contains(said), "{said} is not in: {life}");
+        copied.performs(&life).await;
+        copied.until_life("caught_up").await;
+        copied.goes_on().await;
+    }
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    copied.ends_equal().await;
+    copied.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_is_dropped_leaves_hbase_too() {
     let mut copied = Copied::new("dropped").await;
