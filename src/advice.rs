@@ -206,6 +206,13 @@ pub fn transactions_lost() -> String {
     )
 }
 
+/// A run copies and does not tail, so nothing can be compared.
+///
+/// Performed by `live::run::modes::a_run_that_only_copies_says_so_and_refuses_to_be_verified`.
+pub fn verify_later() -> &'static str {
+    "wait for the end of that run, let `tailfill run` catch up, then verify"
+}
+
 /// Nothing was copied with this state yet, or no run is up that could be asked.
 ///
 /// Performed by `live::run::advice::first_steps::a_recopy_before_the_first_run_says_to_start_one`.
@@ -344,6 +351,63 @@ pub fn ask_mysql(change: &str) -> String {
 pub fn cut_anew() -> &'static str {
     "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set (`tailfill \
      status`): the range is then replayed with new ticks"
+}
+
+/// MySQL does not answer a run.
+///
+/// Performed by `live::run::mysql::mysql_that_is_killed_and_that_is_restarted_under_a_run_costs_only_time`.
+pub fn source_away() -> &'static str {
+    "start MySQL again, or repair the network: the run connects again by itself; it ends with 1 after run.retry_for"
+}
+
+/// MySQL's binlog shows a transaction that its engine has not committed.
+///
+/// Performed by `live::run::window::a_delete_in_the_window_stays_deleted_when_the_run_is_killed_and_started_inside_the_window`.
+pub fn source_commits() -> &'static str {
+    "in MySQL, SHOW PROCESSLIST names the session that waits in its COMMIT (often for a replica: semi-synchronous \
+     replication); the run goes on once that COMMIT returns"
+}
+
+/// Another session of MySQL has locked a table.
+///
+/// Performed by `live::run::locked::a_start_names_the_session_that_has_locked_a_table_and_goes_on_once_it_is_unlocked`.
+pub fn table_lock() -> &'static str {
+    "UNLOCK TABLES in that session, or KILL it if nobody needs it any more"
+}
+
+/// HBase does not answer a run.
+///
+/// Performed by `live::run::gateway::a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time`.
+pub fn hbase_away() -> &'static str {
+    "start HBase or its gateway again: the run repeats its writes by itself; it ends with 1 after run.retry_for"
+}
+
+/// Another program holds leases.
+///
+/// Performed by `live::lease_example::a_change_of_a_list_that_another_program_holds_is_written_once_it_lets_go`.
+pub fn lists_elsewhere() -> &'static str {
+    "wait until the leases expire; if they stay, end the program that takes them"
+}
+
+/// Memcached does not answer, and a run may not write without leases.
+///
+/// Performed by `live::run::memcached::a_run_that_may_not_write_without_leases_says_so_and_goes_on_as_it_says`.
+pub fn memcached_away() -> &'static str {
+    "start memcached again, or stop the run, set lease.on_loss = \"degrade\", and start the run again"
+}
+
+/// Memcached gives no leases, and a run writes without them.
+///
+/// Performed by `live::run::memcached::memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases`.
+pub fn leases_degraded() -> &'static str {
+    "start memcached again, or give it more memory; no delete depends on leases, but other programs may"
+}
+
+/// Leases are gone before they are given back.
+///
+/// Performed by `live::run::memcached::a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item`.
+pub fn leases_lost() -> &'static str {
+    "give memcached more memory (-m), or raise lease.expiry; no delete depends on leases, but other programs may"
 }
 
 /// A row that has no form in HBase, where its mapping is not known.

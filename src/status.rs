@@ -4,6 +4,9 @@
 //! none changes its meaning.
 
 mod text;
+mod wait;
+
+pub use wait::{Awaited, Concern, Kind, Wait, Warning, Who};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,8 +32,14 @@ pub struct Status {
     /// Whether only some lists are moved (`--only`): the chunks of a target are these lists then.
     #[serde(default)]
     pub pilot: bool,
-    /// Everything that somebody waits for now, each with its reason; empty: nobody waits.
+    /// Everything that somebody waits for now, as sentences; empty: nobody waits.
     pub waits: Vec<String>,
+    /// The same as data, in the same order.
+    #[serde(default)]
+    pub waiting: Vec<Wait>,
+    /// What is to be watched although nobody waits for it.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     pub positions: Positions,
     pub lag: Lag,
     /// Whether the source answers; `None`: it was not asked yet.
@@ -58,6 +67,12 @@ pub struct Status {
 }
 
 impl Status {
+    /// Shows who waits, as data and as sentences.
+    pub fn show_waits(&mut self, waiting: Vec<Wait>) {
+        self.waits = waiting.iter().map(|wait| wait.words.clone()).collect();
+        self.waiting = waiting;
+    }
+
     /// Why the run does not do its work now; `None`: it does.
     pub fn unready(&self) -> Option<String> {
         match self.phase {

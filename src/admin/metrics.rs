@@ -3,7 +3,7 @@
 //! Every name is in this file, with its unit; the encoder puts `tailfill_` before each and `_total`
 //! behind each counter.
 
-use crate::status::{Phase, Status};
+use crate::status::{Concern, Kind, Phase, Status};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,7 +17,10 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const INFO: Name = ("info", "Version of this tailfill; always 1");
 const STARTED: Name = ("started_timestamp_seconds", "When this process started, seconds since 1970");
 const PHASE: Name = ("run_phase", "What the run does: 1 for the phase it is in");
-const WAITS: Name = ("waits", "Things that somebody waits for now");
+const WAITS: Name =
+    ("waits", "What is waited for now, by kind: lists or items, 1 where they are not counted");
+const WAIT_SECONDS: Name = ("wait_seconds", "How long the longest wait of each kind lasts by now");
+const WARNINGS: Name = ("warnings", "1 for each kind of warning that the status shows");
 const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
 const LAG_SECONDS: Name =
     ("lag_seconds", "Everything that the source had committed this long ago is in HBase");
@@ -74,7 +77,14 @@ impl Page {
         self.gauge(STARTED, [(vec![], from_ms(status.started_at_ms))]);
         let phases = Phase::ALL.map(|phase| (label("phase", phase.name()), truth(phase == status.phase)));
         self.gauge(PHASE, phases);
-        self.gauge(WAITS, [(vec![], status.waits.len() as f64)]);
+        let waits = |kind: Kind| status.waiting.iter().filter(move |wait| wait.kind == kind);
+        let count = |kind| waits(kind).map(|wait| wait.count).sum::<u64>() as f64;
+        self.gauge(WAITS, Kind::ALL.map(|kind| (label("kind", kind.name()), count(kind))));
+        let longest =
+            |kind| waits(kind).map(|wait| status.at_ms.saturating_sub(wait.since_ms)).max().unwrap_or(0);
+        self.gauge(WAIT_SECONDS, Kind::ALL.map(|kind| (label("kind", kind.name()), from_ms(longest(kind)))));
+        let warns = |kind| status.warnings.iter().any(|warning| warning.kind == kind);
+        self.gauge(WARNINGS, Concern::ALL.map(|kind| (label("kind", kind.name()), truth(warns(kind)))));
         let leases = &status.leases;
         self.counter(LEASES, [(vec![], leases.acquired)]);
         let waits =
@@ -195,7 +205,7 @@ fn from_ms(ms: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Lag, TailTotals, TargetStatus};
+    use crate::status::{Awaited, Lag, TailTotals, TargetStatus, Wait, Who};
 
     #[test]
     fn a_status_becomes_open_metrics_text() {
@@ -210,6 +220,11 @@ mod tests {
         };
         let status = Status {
             lag: Lag { seconds: Some(1.5), ..Lag::default() },
+            at_ms: 9_500,
+            waiting: vec![
+                Wait::new(Who::Tail, Awaited::many(Kind::ListsElsewhere, 3), 2_000),
+                Wait::new(Who::Backfill, Awaited::many(Kind::ListsElsewhere, 1), 9_000),
+            ],
             tail: TailTotals { deletes: 7, ..TailTotals::default() },
             targets: vec![target],
             ..Status::default()
@@ -217,6 +232,10 @@ mod tests {
         let text = render(&status);
         for line in [
             "tailfill_lag_seconds 1.5",
+            "tailfill_waits{kind=\"lists_elsewhere\"} 4.0",
+            "tailfill_wait_seconds{kind=\"lists_elsewhere\"} 7.5",
+            "tailfill_waits{kind=\"lists_unwritten\"} 0.0",
+            "tailfill_warnings{kind=\"hbase_clock\"} 0.0",
             "tailfill_changes_total{kind=\"delete\"} 7",
             "tailfill_run_phase{phase=\"starting\"} 1.0",
             "tailfill_run_phase{phase=\"tailing\"} 0.0",

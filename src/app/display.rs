@@ -98,8 +98,8 @@ impl Reading {
             counts.queued_rows.load(Relaxed),
             lag_text(self.progress.behind(now_micros), self.progress.last_minute(now_micros))
         );
-        if let Some(wait) = self.progress.waits().first() {
-            line.push_str(&format!(" | waits for {wait}"));
+        if let Some(wait) = self.progress.waits(now_micros / 1_000).first() {
+            line.push_str(&format!(" | {}", wait.words));
         }
         line
     }

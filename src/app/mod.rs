@@ -8,6 +8,7 @@ mod connect;
 mod display;
 mod get;
 mod init;
+mod lost_leases;
 mod options;
 pub mod output;
 mod recopy;

@@ -1,9 +1,10 @@
 //! The start of a run: what it waits for is known to `tailfill status` from the first moment, and said on standard error
 //! when it takes longer than a second.
 
+use crate::clock::{Clock, SteadyClock};
 use crate::failure::Failure;
 use crate::source::SourceError;
-use crate::status::{Phase, Status};
+use crate::status::{Awaited, Kind, Phase, Status, Wait, Who};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -14,7 +15,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a start is at.
 #[derive(Debug, Default)]
-pub struct Starting(Mutex<Vec<String>>);
+pub struct Starting(Mutex<Option<(Awaited, u64)>>);
 
 impl Starting {
     /// Does one thing of a start; again as long as it fails because a table is locked.
@@ -34,11 +35,11 @@ impl Starting {
                         tracing::warn!(seconds, "the start waits for {reason}; {help}");
                         say_from = Instant::now() + SAY_AGAIN;
                     }
-                    self.show(reason);
+                    self.show(Awaited::new(Kind::TableLock, reason));
                     sleep(SAY_AFTER).await;
                 }
                 ended => {
-                    self.waits().clear();
+                    *self.awaited() = None;
                     return ended;
                 }
             }
@@ -47,8 +48,8 @@ impl Starting {
 
     async fn once<T>(&self, what: &str, begin: Instant, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
-        if self.waits().is_empty() {
-            self.show(what.to_owned());
+        if self.awaited().is_none() {
+            self.show(Awaited::new(Kind::Step, what));
         }
         let mut pause = SAY_AFTER;
         loop {
@@ -62,22 +63,34 @@ impl Starting {
 
     /// The status of a run that has nothing else to say yet.
     pub fn status(&self) -> Status {
-        Status {
+        let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            at_ms: now_ms(),
             phase: Phase::Starting,
-            waits: self.waits().clone(),
             ..Status::default()
-        }
+        };
+        let awaited = self.awaited().clone();
+        status.show_waits(
+            awaited.map(|(awaited, since)| Wait::new(Who::Start, awaited, since)).into_iter().collect(),
+        );
+        status
     }
 
-    fn show(&self, what: String) {
-        *self.waits() = vec![format!("the start: {what}")];
+    /// A wait for the same kind goes on since when it began.
+    fn show(&self, awaited: Awaited) {
+        let mut shown = self.awaited();
+        let since = shown.take().filter(|(before, _)| before.kind == awaited.kind).map(|(_, since)| since);
+        *shown = Some((awaited, since.unwrap_or_else(now_ms)));
     }
 
-    fn waits(&self) -> MutexGuard<'_, Vec<String>> {
+    fn awaited(&self) -> MutexGuard<'_, Option<(Awaited, u64)>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+fn now_ms() -> u64 {
+    SteadyClock::start().now_ms()
 }
 
 fn is_locked(failure: &Failure) -> bool {
@@ -101,7 +114,7 @@ mod tests {
         let attempt = || async {
             match attempts.fetch_add(1, Relaxed) {
                 0 => {
-                    assert_eq!(starting.status().waits, ["the start: the tables"]);
+                    assert_eq!(starting.status().waits, ["the start waits for the tables"]);
                     Err(locked())
                 }
                 1 => {
@@ -112,7 +125,7 @@ mod tests {
             }
         };
         starting.step("the tables", attempt).await.expect("it is free by now");
-        assert_eq!((attempts.load(Relaxed), starting.status().waits), (3, vec![]));
+        assert_eq!((attempts.load(Relaxed), starting.status().waits), (3, Vec::<String>::new()));
         let refused = || async { Err::<(), _>(Failure::new(Exit::Failed, "away")) };
         assert_eq!(starting.step("the source", refused).await.expect_err("as it is").exit, Exit::Failed);
     }

@@ -1,5 +1,6 @@
 //! What a run says of itself, made of its progress; and what a stopped one left in its state.
 
+use super::lost_leases::LostLeases;
 use super::run::{self, SOURCE};
 use super::starting::Starting;
 use crate::admin::{AdminServer, Client, ClientError};
@@ -10,14 +11,12 @@ use crate::pipeline::copies::chunks::Chunks;
 use crate::pipeline::counts;
 use crate::pipeline::life::gaps;
 use crate::pipeline::progress::lag::{Behind, Quantiles};
-use crate::pipeline::progress::{
-    CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, Waiter,
-};
+use crate::pipeline::progress::{CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, ms_of};
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{
-    Answers, CountsStatus, Gap, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions, Retries, Status,
-    StatusSource, StoreTotals, TailTotals, TargetStatus, WritePace,
+    Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions,
+    Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning, WritePace,
 };
 use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -119,12 +118,12 @@ fn note_answers(parts: &Parts, looked: &Looked, behind: Behind) {
             *seen = Some(Answers { answers, since_ms: parts.clock.now_ms() });
         }
     };
-    note(&looked.source, behind.source_answers && !parts.progress.is_waiting(Waiter::Source));
-    note(&looked.hbase, !parts.progress.is_waiting(Waiter::Sink));
+    note(&looked.source, behind.source_answers && !parts.progress.is_waited_for(Kind::Source));
+    note(&looked.hbase, !parts.progress.is_waited_for(Kind::Hbase));
 }
 
 async fn look(parts: Parts, looked: Arc<Looked>) {
-    let mut rows_before: Vec<u64> = Vec::new();
+    let (mut rows_before, mut lost_leases): (Vec<u64>, _) = (Vec::new(), LostLeases::default());
     loop {
         note_answers(&parts, &looked, parts.progress.behind(parts.clock.now_micros()));
         let mut life_cycles = Vec::new();
@@ -144,6 +143,7 @@ async fn look(parts: Parts, looked: Arc<Looked>) {
         let rates = rows.iter().enumerate().map(|(i, r)| r.saturating_sub(before(i)) as f64 / seconds);
         *looked.rates.lock().unwrap_or_else(|p| p.into_inner()) = rates.collect();
         rows_before = rows;
+        lost_leases.look(&parts);
         looked.looks.fetch_add(1, Relaxed);
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -178,17 +178,14 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     let counts = &progress.counts;
     let leases = parts.leases.counts();
     let commits = parts.store.counts();
-    let mut waits = progress.waits();
-    if let Some(outage) = parts.leases.degraded() {
-        waits.push(format!("leases are degraded to this process: {}", outage.reason));
-    }
-    Status {
+    let now_ms = parts.clock.now_ms();
+    let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
-        at_ms: parts.clock.now_ms(),
+        at_ms: now_ms,
         phase: phase(progress),
         pilot: !matches!(parts.plan.cohort(), Cohort::All),
-        waits,
+        warnings: warnings(parts, now_ms),
         positions: positions(progress),
         lag: lag(&reading),
         source: answers(&looked.source),
@@ -235,7 +232,17 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
         targets: live_targets(parts, looked),
         gaps: looked.gaps.lock().unwrap_or_else(|p| p.into_inner()).clone(),
         ..Status::default()
+    };
+    status.show_waits(progress.waits(now_ms));
+    status
+}
+
+fn warnings(parts: &Parts, now_ms: u64) -> Vec<Warning> {
+    let mut warnings = parts.progress.warnings(now_ms);
+    if let Some(outage) = parts.leases.degraded() {
+        warnings.push(Warning::new(Concern::LeasesDegraded, outage.reason, ms_of(outage.since, now_ms)));
     }
+    warnings
 }
 
 fn phase(progress: &Progress) -> Phase {
@@ -243,6 +250,7 @@ fn phase(progress: &Progress) -> Phase {
         RunPhase::Starting => Phase::Starting,
         RunPhase::Replaying => Phase::Replaying,
         RunPhase::Running => Phase::Tailing,
+        RunPhase::Copying => Phase::Copying,
         RunPhase::Draining => Phase::Draining,
         RunPhase::Ended => Phase::Ended,
     }
@@ -377,7 +385,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         status.positions.sealed = Place { gtids: recovered.sealed.to_string(), ..place.clone() };
         status.positions.checkpointed = place;
         if !recovered.checkpoint.replaying_until.is_empty() {
-            status.waits.push("the next run goes on replaying with new ticks".to_owned());
+            status.warnings.push(Warning::new(Concern::ReplayAhead, String::new(), 0));
         }
     }
     let store = journal.store();

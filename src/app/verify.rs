@@ -119,7 +119,12 @@ fn named(mapping: &str, table: &str, family: &str) -> (String, String) {
 
 async fn standing(config: &Config) -> Result<Standing, Failure> {
     let cohort = Cohort::All.name();
-    if let Some(status) = status::running(config).await?.filter(is_tailing) {
+    let running = status::running(config).await?;
+    if running.as_ref().is_some_and(|status| status.phase == Phase::Copying) {
+        let text = "a run is up that only copies (--backfill-only): HBase lacks all changes since its start";
+        return Err(Failure::new(Exit::Refused, text).with_help(advice::verify_later()));
+    }
+    if let Some(status) = running.filter(is_tailing) {
         let tail = Tail::Live(Arc::new(AdminTail { config: config.clone() }));
         let is_counted = |target: &&TargetStatus| {
             target.counts.as_ref().is_some_and(|counts| counts.state == CountsState::Counted.name())

@@ -176,8 +176,19 @@ impl Leases {
     }
 
     /// Since when the lease server has been away, while it is.
-    pub fn degraded(&self) -> Option<Outage> {
+    pub fn outage(&self) -> Option<Outage> {
         self.inner.reach.as_ref().and_then(Reach::outage)
+    }
+
+    /// The same where lists are granted without it meanwhile.
+    pub fn degraded(&self) -> Option<Outage> {
+        self.outage().filter(|_| self.inner.options.on_loss == OnLoss::Degrade)
+    }
+
+    /// Why lists are refused although nobody is known to hold them; `None`: the lease server answers, or they are granted
+    /// without it.
+    pub fn unanswered(&self) -> Option<String> {
+        self.outage().filter(|_| self.inner.options.on_loss == OnLoss::Wait).map(|outage| outage.reason)
     }
 
     pub fn counts(&self) -> LeaseCounts {

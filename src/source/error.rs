@@ -79,9 +79,7 @@ impl SourceError {
             SourceError::Unavailable { .. } => {
                 Some("is the server up, and host and port of source.url right?")
             }
-            SourceError::Locked { .. } => {
-                Some("UNLOCK TABLES in that session, or KILL it if nobody needs it any more")
-            }
+            SourceError::Locked { .. } => Some(advice::table_lock()),
             SourceError::LoginRefused { .. } => Some(
                 "check the user of source.url, its password (source.password_file or password_env), and from which \
                  hosts it may come; an account with REQUIRE SSL needs source.tls = \"required\"",

@@ -1,6 +1,6 @@
 //! A status as a calm block of plain text, aligned, that always says why it waits.
 
-use super::{Answers, Gap, LagWindow, Phase, Place, Status, TargetStatus};
+use super::{Answers, Gap, LagWindow, Phase, Place, Status, TargetStatus, Wait, Warning};
 use crate::model::DateTime;
 use std::fmt;
 
@@ -69,11 +69,33 @@ impl Status {
     }
 
     fn fmt_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.waits.split_first() else {
-            return line(f, "waits for", "nothing");
-        };
-        line(f, "waits for", first)?;
-        others.iter().try_for_each(|reason| line(f, "", reason))
+        let wait = |Wait { words, since_ms, help, .. }: &Wait| (words.clone(), *since_ms, help.clone());
+        let warning =
+            |Warning { words, since_ms, help, .. }: &Warning| (words.clone(), *since_ms, help.clone());
+        match self.waiting.is_empty() {
+            true => line(f, "waits", "none")?,
+            false => self.fmt_since(f, "waits", self.waiting.iter().map(wait))?,
+        }
+        self.fmt_since(f, "warnings", self.warnings.iter().map(warning))
+    }
+
+    /// Lines of words, since when, and what to do.
+    fn fmt_since(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        entries: impl Iterator<Item = (String, u64, String)>,
+    ) -> fmt::Result {
+        for (number, (words, since_ms, help)) in entries.enumerate() {
+            let for_seconds = self.at_ms.saturating_sub(since_ms) / 1_000;
+            let since =
+                if since_ms == 0 { String::new() } else { format!(" (for {})", seconds(for_seconds)) };
+            line(f, if number == 0 { name } else { "" }, &format!("{words}{since}"))?;
+            if !help.is_empty() {
+                line(f, "", &format!("  to do: {help}"))?;
+            }
+        }
+        Ok(())
     }
 
     fn lag_text(&self) -> String {
@@ -250,10 +272,16 @@ mod tests {
             started_at_ms: 1_706_695_200_000,
             uptime_seconds: 7_985,
             phase: Phase::Tailing,
-            waits: vec![
-                "gateway 127.0.0.1:9090 is away: attempt 3".to_owned(),
-                "list busy elsewhere".to_owned(),
+            waits: Vec::new(),
+            waiting: vec![
+                Wait::new(Who::Tail, Awaited::many(Kind::ListsElsewhere, 2), 1_706_702_875_000),
+                Wait::new(Who::Recopy, Awaited::new(Kind::Replay, "").of("followers"), 1_706_703_184_000),
             ],
+            warnings: vec![Warning::new(
+                Concern::HbaseClock,
+                "HBase's clock is 120 s ahead of ours".to_owned(),
+                1_706_703_125_000,
+            )],
             positions: Positions {
                 received: place(9_000),
                 sealed: place(8_500),
@@ -333,8 +361,11 @@ mod tests {
 tailfill 0.1.0, pid 4242, since 2024-01-31 10:00:00 UTC (2h 13m)
 
 run           tailing
-waits for     gateway 127.0.0.1:9090 is away: attempt 3
-              list busy elsewhere
+waits         the tail waits for 2 lists that another program holds (for 5m 10s)
+                to do: wait until the leases expire; if they stay, end the program that takes them
+              the re-copy of followers waits for the replay to be over (for 1s)
+warnings      HBase's clock is 120 s ahead of ours (for 1m 0s)
+                to do: synchronise the clocks of both machines (NTP)
 
 received      binlog.000042:9000  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
 sealed        binlog.000042:8500  3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77
@@ -378,7 +409,7 @@ m          ns:members:f        0 of 0            0       0       -  parked (the 
         let text = Status::default().to_string();
         for line in [
             "run           starting",
-            "waits for     nothing",
+            "waits         none",
             "mark          none yet",
             "lag           not known; ",
         ] {

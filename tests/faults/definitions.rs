@@ -140,7 +140,7 @@ async fn waits_for_the_tail(bench: &Bench) -> JoinHandle<Result<Finished, Protoc
     bench.source.set_executed(Some(up_to(2)));
     let parts = bench.parts();
     let run = tokio::spawn(copy(parts.clone()));
-    let waits = || parts.progress.waits().iter().any(|wait| wait.contains("what changed the table"));
+    let waits = || parts.progress.waits(0).iter().any(|wait| wait.words.contains("what changed the table"));
     while !waits() && !run.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -6,11 +6,16 @@ use crate::simulation::database::up_to;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::model::Tick;
+use tailfill::model::{Gtid, Tick};
+use tailfill::pipeline::jobs::requests::Requests;
+use tailfill::pipeline::progress::Place;
+use tailfill::pipeline::tail::seal;
 use tailfill::protocol::ProtocolError;
 use tailfill::sink::RowWrite;
-use tailfill::source::SourceError;
+use tailfill::source::{BinlogPlace, SourceError, StreamEvent};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What each batch wrote, in the order of batches; without the ticks, which follow the clock.
 fn batches(sent: &[Sent]) -> Vec<Vec<RowWrite>> {
@@ -93,4 +98,45 @@ async fn a_source_that_lost_what_the_checkpoint_covers_is_not_taken_for_caught_u
     assert_eq!(error.disposition(), Disposition::Halt(Exit::Position), "{error:?}");
     bench.source.set_executed(None);
     bench.catches_up().await;
+}
+
+/// What the sealer says where it refuses the end of a transaction that never began.
+async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> String {
+    let bench = Bench::opened().await;
+    let parts = bench.parts();
+    parts.progress.positions().sealed = sealed;
+    let (events_in, events) = mpsc::channel(8);
+    for event in before {
+        events_in.send(event).await.expect("there is room");
+    }
+    let gtid: Gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:9".parse().expect("a GTID");
+    let place = BinlogPlace { file: "binlog.000009".into(), offset: 9_000 };
+    events_in.send(StreamEvent::End { gtid, place }).await.expect("there is room");
+    let (_marks, marks) = mpsc::channel(1);
+    let (_turns, turns) = mpsc::channel(1);
+    let (_recounts, recounts) = mpsc::channel(1);
+    let requests = Requests { marks, turns, recounts };
+    let (out, _sealed) = mpsc::channel(8);
+    let recovered = bench.recovered().await;
+    let ended = seal::seal(&parts, recovered, events, requests, out, CancellationToken::new()).await;
+    ended.expect_err("it never began").to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_sealer_names_a_place_with_its_file() {
+    let place = |offset| BinlogPlace { file: "binlog.000007".into(), offset };
+    let sealed = |at| Place { gtids: up_to(3), at };
+    let gtid: Gtid = format!("{}", up_to(4).newest().last().expect("one")).parse().expect("a GTID");
+    let whole = vec![
+        StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 1, original_micros: 1 },
+        StreamEvent::End { gtid, place: place(800) },
+    ];
+    for (at, before, said) in [
+        (place(700), vec![], "at binlog.000007:700: ".to_owned()),
+        (place(700), whole, "at binlog.000007:800: ".to_owned()),
+        (BinlogPlace::default(), vec![], format!("at the binlog behind {}: ", up_to(3))),
+    ] {
+        let error = refusal_of_the_sealer(sealed(at), before).await;
+        assert!(error.starts_with(&said), "{said} is not in {error}");
+    }
 }

@@ -34,7 +34,7 @@ async fn a_change_of_a_list_that_another_program_holds_is_written_once_it_lets_g
     scenario.sql(&format!("{insert} (4, 900001, '2024-05-01')")).await;
     until_so("the change of another list", async || shows(&scenario, "4", "900001").await).await;
     let status = scenario.until_status("the tail to wait for the list", |status| {
-        status["waits"].to_string().contains("tail: 1 lists that others hold")
+        status["waits"].to_string().contains("the tail waits for 1 list that another program holds")
     });
     let status = status.await;
     assert!(status["leases"]["elsewhere"].as_u64() > Some(0), "{status}");

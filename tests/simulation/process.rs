@@ -157,7 +157,7 @@ impl Running {
     }
 
     pub fn waits(&self) -> Vec<String> {
-        self.progress.waits()
+        self.progress.waits(0).into_iter().map(|wait| wait.words).collect()
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Settings {
     pub source: String,
     /// `host:port`; `None`: leases of the process alone.
     pub memcached: Option<String>,
+    /// More keys of `[lease]`.
+    pub lease: &'static str,
     pub lease_expiry: &'static str,
     pub gateways: Vec<String>,
     /// The gateway that tables are compared through; `None`: that of `scripts/services`.
@@ -97,6 +99,7 @@ impl Scenario {
             table: None,
             source: String::new(),
             memcached: Some(leases.address()),
+            lease: "",
             lease_expiry: "5s",
             gateways: vec![gateway()],
             hbase: None,
@@ -204,7 +207,9 @@ impl Scenario {
         } = self.settings;
         let database = self.settings.url_database.as_ref().unwrap_or(&self.database);
         let lease = match &self.settings.memcached {
-            Some(server) => format!("servers = [\"{server}\"]\nexpiry = \"{lease_expiry}\""),
+            Some(server) => {
+                format!("servers = [\"{server}\"]\nexpiry = \"{lease_expiry}\"\n{}", self.settings.lease)
+            }
             None => "kind = \"local\"".to_owned(),
         };
         let mappings = self.lists.iter().map(|lists| {

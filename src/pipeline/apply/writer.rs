@@ -23,6 +23,7 @@ use crate::pipeline::tail::watch::{Watched, Witnesses};
 use crate::protocol::count::ListRecount;
 use crate::protocol::{Journal, Journaled, ProtocolError, Recovered};
 use crate::source::BinlogPlace;
+use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -102,6 +103,7 @@ struct Aside {
     list: ListId,
     ask_again: Instant,
     why: Why,
+    since: Instant,
 }
 
 /// Why a list is asked for again later.
@@ -115,22 +117,24 @@ enum Why {
 }
 
 impl Why {
-    const ALL: [(Why, &str); 3] = [
-        (Why::HeldElsewhere, "that others hold"),
-        (Why::HeldHere, "that this run copies or compares"),
-        (Why::NotWritten, "whose write failed and is repeated"),
-    ];
+    /// `unanswered`: what memcached said instead of an answer.
+    fn awaited(self, count: usize, unanswered: Option<&str>) -> Awaited {
+        match self {
+            Why::HeldHere => Awaited::many(Kind::ListsHere, count),
+            Why::HeldElsewhere => Awaited::leases(count, unanswered),
+            Why::NotWritten => Awaited::many(Kind::ListsUnwritten, count),
+        }
+    }
 }
 
-/// What the tail waits for; `None`: for no list.
-fn waits_for(why: impl Iterator<Item = Why>) -> Option<String> {
-    let why: Vec<Why> = why.collect();
-    let lists = |(one, words): (Why, &str)| {
-        let count = why.iter().filter(|other| **other == one).count();
-        (count > 0).then(|| format!("{count} lists {words}"))
+/// What the tail waits for: how many lists of each kind, and since when the first of them.
+fn awaited(aside: &[Aside], unanswered: Option<&str>) -> Vec<(Awaited, Option<Instant>)> {
+    let one = |why: Why| {
+        let since = aside.iter().filter(|aside| aside.why == why).map(|aside| aside.since);
+        let count = since.clone().count();
+        (count > 0).then(|| (why.awaited(count, unanswered), since.min()))
     };
-    let parts: Vec<String> = Why::ALL.into_iter().filter_map(lists).collect();
-    (!parts.is_empty()).then(|| format!("tail: {}", parts.join(", ")))
+    [Why::HeldElsewhere, Why::HeldHere, Why::NotWritten].into_iter().filter_map(one).collect()
 }
 
 #[derive(Default)]
@@ -141,6 +145,8 @@ struct ListQueue {
     /// Its place in the queue for the list, kept while it is refused.
     claim: Option<Claim>,
     in_flight: bool,
+    /// Since when it could not be written.
+    aside_since: Option<Instant>,
 }
 
 struct BatchState {
@@ -411,7 +417,7 @@ impl Writer {
     fn go_on_with(&mut self, list: ListId) {
         let Some(queue) = self.lists.get_mut(&list) else { return };
         queue.in_flight = false;
-        queue.claim = None;
+        (queue.claim, queue.aside_since) = (None, None);
         if queue.works.is_empty() {
             self.lists.remove(&list);
         } else {
@@ -435,7 +441,8 @@ impl Writer {
             let queue = self.lists.entry(window.list).or_default();
             queue.in_flight = false;
             queue.works.insert_many(0, window.works);
-            self.aside.push(Aside { list: window.list, ask_again, why });
+            let since = *queue.aside_since.get_or_insert_with(Instant::now);
+            self.aside.push(Aside { list: window.list, ask_again, why, since });
         }
     }
 
@@ -476,7 +483,8 @@ impl Writer {
         self.parts.progress.counts.sink_retries.fetch_add(1, Relaxed);
         let Some(error) = &done.trouble else { return Ok(()) };
         let since = *self.trouble_since.get_or_insert_with(Instant::now);
-        self.parts.progress.wait_for(Waiter::Sink, format!("{error}; sent again with the same ticks"));
+        let awaited = Awaited::new(Kind::Hbase, error.to_string());
+        self.parts.progress.wait_since(Waiter::Sink, since, awaited);
         tracing::warn!(%error, "writes are sent again with the same ticks");
         if since.elapsed() >= self.parts.settings.retry_for {
             let error =
@@ -488,10 +496,8 @@ impl Writer {
     }
 
     fn say_what_waits(&self) {
-        match waits_for(self.aside.iter().map(|aside| aside.why)) {
-            None => self.parts.progress.go_on(Waiter::Lists),
-            Some(waits) => self.parts.progress.wait_for(Waiter::Lists, waits),
-        }
+        let unanswered = self.parts.leases.unanswered();
+        self.parts.progress.wait_for_all(Waiter::Lists, awaited(&self.aside, unanswered.as_deref()));
     }
 
     fn finish_one(&mut self, number: u64, lists: usize) {
@@ -571,17 +577,30 @@ fn place(position: &mut Position, at: &BinlogPlace) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_holds_a_list_is_said_apart_from_writes_that_failed() {
-        use Why::{HeldElsewhere, HeldHere, NotWritten};
-        let said = |why: &[Why]| waits_for(why.iter().copied());
-        assert_eq!(said(&[]), None);
-        assert_eq!(said(&[HeldElsewhere]).as_deref(), Some("tail: 1 lists that others hold"));
-        assert_eq!(
-            said(&[NotWritten, HeldHere, NotWritten]).as_deref(),
-            Some(
-                "tail: 1 lists that this run copies or compares, 2 lists whose write failed and is repeated"
-            )
-        );
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_a_list_is_said_apart_from_writes_that_failed() {
+        let begin = Instant::now();
+        tokio::time::advance(Duration::from_secs(7)).await;
+        let now = Instant::now();
+        let aside = |why, since| Aside { list: ListId::new(0, b"1"), ask_again: now, why, since };
+        let found = |aside: &[Aside], unanswered| {
+            awaited(aside, unanswered)
+                .into_iter()
+                .map(|(one, since)| (one.kind, one.count, since))
+                .collect::<Vec<_>>()
+        };
+        assert!(found(&[], None).is_empty());
+        let aside = [
+            aside(Why::NotWritten, now),
+            aside(Why::HeldHere, now),
+            aside(Why::NotWritten, begin),
+            aside(Why::HeldElsewhere, begin),
+        ];
+        let [elsewhere, here, unwritten] =
+            [(Kind::ListsElsewhere, 1, begin), (Kind::ListsHere, 1, now), (Kind::ListsUnwritten, 2, begin)]
+                .map(|(kind, count, since)| (kind, count, Some(since)));
+        assert_eq!(found(&aside, None), [elsewhere, here, unwritten]);
+        let unanswered = (Kind::Memcached, 1, Some(begin));
+        assert_eq!(found(&aside, Some("it is away")), [unanswered, here, unwritten]);
     }
 }

@@ -10,6 +10,7 @@ use crate::protocol::mark::prove;
 use crate::protocol::{Journaled, ProtocolError, SafeMark, UnprovenMark};
 use crate::signal::{Listener, Signal};
 use crate::source::SourceError;
+use crate::status::{Awaited, Kind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -121,8 +122,7 @@ async fn wait_until_safe(
 }
 
 fn say_what_is_missing(parts: &Parts, missing: &GtidSet) {
-    let reason = format!("backfill: a safe mark; the source has not committed {missing} yet");
-    parts.progress.wait_for(Waiter::Mark, reason);
+    parts.progress.wait_for(Waiter::Mark, Awaited::new(Kind::SourceCommit, missing.to_string()));
 }
 
 fn bounded(parts: &Parts, begin: Instant, error: SourceError) -> Result<(), ProtocolError> {
@@ -133,6 +133,6 @@ fn bounded(parts: &Parts, begin: Instant, error: SourceError) -> Result<(), Prot
         let cause = Box::new(ProtocolError::Source(error));
         return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause });
     }
-    parts.progress.wait_for(Waiter::Mark, format!("a mark: {error}"));
+    parts.progress.wait_since(Waiter::Mark, begin, Awaited::new(Kind::Source, error.to_string()));
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::pipeline::parts::patience::{LOOK_AGAIN, retried};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::protocol::ProtocolError;
+use crate::status::{Awaited, Kind};
 use tokio::time::sleep;
 
 /// Whether an error of a SELECT can come of what a statement did to its table.
@@ -22,7 +23,7 @@ pub async fn is_parked(parts: &Parts, target: TargetId, waiter: Waiter) -> Resul
     }
     let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
     let checkpoint = parts.progress.watch_checkpoint();
-    parts.progress.wait_for(waiter, "backfill: the tail to come to what changed the table");
+    parts.progress.wait_for(waiter, Awaited::new(Kind::Tail, "what changed the table"));
     while !parts.plan.is_parked(target) && !checkpoint.borrow().contains_set(&executed) {
         sleep(LOOK_AGAIN).await;
     }

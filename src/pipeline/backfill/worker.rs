@@ -18,12 +18,13 @@ use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::span::{Part, Piece, SpanDone, What};
 use crate::pipeline::life;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
+use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
 use crate::sink::{SinkError, layout, limits};
 use crate::source::{Snapshot, SourceError, Wanted};
+use crate::status::{Awaited, Kind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,13 +56,13 @@ pub async fn work(
 ) -> Result<(), ProtocolError> {
     let waiting = parts.progress.mark().is_none();
     if waiting {
-        parts.progress.wait_for(Waiter::Mark, "backfill: the first safe mark");
+        parts.progress.wait_for(Waiter::Backfill(number), Awaited::new(Kind::Mark, ""));
     }
     tokio::select! { biased;
         () = stop.cancelled() => return Ok(()),
         _ = marks.first() => {}
     }
-    parts.progress.go_on(Waiter::Mark);
+    parts.progress.go_on(Waiter::Backfill(number));
     let (snapshot, trouble_since, pause, read_again) = (None, None, IDLE_PAUSE, false);
     let stopped = stop.clone();
     let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause, read_again };
@@ -294,12 +295,11 @@ impl Worker<'_> {
     }
 
     fn say_busy(&self, local: usize, elsewhere: usize) {
-        let reason = if elsewhere > 0 {
-            format!("backfill: {elsewhere} lists of a part that another program holds")
-        } else {
-            format!("backfill: some of the {local} lists of a part, which this run is writing")
+        let awaited = match elsewhere {
+            0 => Awaited::new(Kind::ListsHere, format!("some of {local} lists that it copies together")),
+            elsewhere => Awaited::leases(elsewhere, self.parts.leases.unanswered().as_deref()),
         };
-        self.parts.progress.wait_for(Waiter::Backfill(self.number), reason);
+        self.parts.progress.wait_for(Waiter::Backfill(self.number), awaited);
     }
 
     fn newest_mark(&self) -> Result<SafeMark, ProtocolError> {
@@ -388,7 +388,10 @@ impl Worker<'_> {
     }
 
     fn goes_on(&mut self) {
-        (self.trouble_since, self.pause, self.read_again) = (None, IDLE_PAUSE, false);
+        (self.pause, self.read_again) = (IDLE_PAUSE, false);
+        if self.trouble_since.take().is_some() {
+            self.parts.progress.go_on(Waiter::Backfill(self.number));
+        }
     }
 
     /// Parks the target where the error is about it and lasts.
@@ -446,12 +449,9 @@ impl Worker<'_> {
             return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause: Box::new(error) });
         }
         tracing::warn!(%error, "a part is tried again");
-        self.parts
-            .progress
-            .wait_for(Waiter::Backfill(self.number), format!("backfill: {error}; tried again"));
+        self.parts.progress.wait_since(Waiter::Backfill(self.number), since, trouble(&error));
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(Duration::from_secs(2));
-        self.parts.progress.go_on(Waiter::Backfill(self.number));
         Ok(())
     }
 }

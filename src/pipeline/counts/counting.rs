@@ -27,10 +27,11 @@ use crate::pipeline::jobs::requests;
 use crate::pipeline::jobs::requests::RecountRequest;
 use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
+use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
 use crate::sink::wide;
+use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
 use crate::store::records::CountsState;
 use bytes::Bytes;
@@ -123,12 +124,12 @@ impl Pass<'_> {
         }
         let off = self.parts.settings.failpoints;
         if self.copy.had_predecessor && !off.count_beside_zombies() {
-            self.wait_for("the leases of an earlier process to be over");
+            self.wait_for(Awaited::new(Kind::EarlierLeases, ""));
             sleep_until(self.counts.began + FENCE + self.parts.leases.expiry()).await;
         }
         let parts = self.parts;
         let end = self.tried(|| async { Ok(parts.source.binlog_end().await?) }).await?;
-        self.wait_for("the tail to pass the end of the copy");
+        self.wait_for(Awaited::new(Kind::Tail, "the end of the copy"));
         let received = loop {
             {
                 let positions = parts.progress.positions();
@@ -199,15 +200,20 @@ impl Pass<'_> {
     where
         F: Future<Output = Result<T, ProtocolError>>,
     {
-        let mut patience = Patience::new(self.parts);
+        let (mut patience, mut waited) = (Patience::new(self.parts), false);
         loop {
             let (error, pause) = match attempt().await {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if waited {
+                        self.parts.progress.go_on(Waiter::Counts);
+                    }
+                    return Ok(done);
+                }
                 Err(error) => patience.pause_after(error)?,
             };
-            self.wait_for(&format!("{error}; tried again"));
+            waited = true;
+            self.wait_for(trouble(&error));
             sleep(pause).await;
-            self.parts.progress.go_on(Waiter::Counts);
         }
     }
 
@@ -233,8 +239,7 @@ impl Pass<'_> {
         self.parts.progress.copy(self.copy.target.id, self.copy.mapping.id, |copy| change(&mut copy.counts));
     }
 
-    fn wait_for(&self, what: &str) {
-        let table = &self.copy.target.table;
-        self.parts.progress.wait_for(Waiter::Counts, format!("the counts of {table}: {what}"));
+    fn wait_for(&self, awaited: Awaited) {
+        self.parts.progress.wait_for(Waiter::Counts, awaited.of(&self.copy.target.table));
     }
 }

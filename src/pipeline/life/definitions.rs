@@ -10,8 +10,10 @@ use crate::pipeline::life::fitting;
 use crate::pipeline::life::parking;
 use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
 use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::trouble;
 use crate::protocol::ProtocolError;
 use crate::source;
+use crate::status::{Awaited, Kind};
 use crate::store::{Commit, Put, Space, StoreError, records};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -211,7 +213,7 @@ pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, 
 pub async fn bring_back(
     parts: &Parts,
     table: TableId,
-    waits: impl Fn(&str),
+    waits: impl Fn(Awaited),
 ) -> Result<Option<GtidSet>, ProtocolError> {
     let (Some(name), Some(source)) = (name_of(parts, table), parts.source.definitions()) else {
         return Ok(None);
@@ -221,18 +223,21 @@ pub async fn bring_back(
     }
     let mut patience = Patience::new(parts);
     loop {
-        let (reason, pause) = match try_return(parts, source, table, &name, &waits).await {
+        let (awaited, pause) = match try_return(parts, source, table, &name, &waits).await {
             Ok(Attempt::Followed(since)) => return Ok(Some(since)),
             Ok(Attempt::Changed(later)) => {
                 patience = Patience::new(parts);
-                (format!("statements about the table to end ({later})"), PROVE_AGAIN)
+                (
+                    Awaited::new(Kind::Definition, format!("statements about the table to end ({later})")),
+                    PROVE_AGAIN,
+                )
             }
             Err(error) => {
                 let (error, pause) = patience.pause_after(error)?;
-                (format!("the definition to be proven ({error}; tried again)"), pause)
+                (trouble(&error), pause)
             }
         };
-        waits(&reason);
+        waits(awaited);
         sleep(pause).await;
     }
 }
@@ -250,16 +255,17 @@ async fn try_return(
     source: &dyn source::Definitions,
     table: TableId,
     name: &TableName,
-    waits: &impl Fn(&str),
+    waits: &impl Fn(Awaited),
 ) -> Result<Attempt, ProtocolError> {
-    waits("the tail to stand still, and the present definition to be proven");
+    let proof = "the tail to stand still, and the present definition to be proven";
+    waits(Awaited::new(Kind::Definition, proof));
     let Some((passed, guard)) = parts.definitions.pause().await else {
         return Err(ProtocolError::Refused {
             reason: "nothing is tailed".into(),
             advice: "ask again while a run tails, or while none runs".into(),
         });
     };
-    let since = await_committed(parts, &passed).await?;
+    let since = await_committed(parts, &passed, waits).await?;
     let definition = match prove(parts, source, table, &since).await? {
         Ok(definition) => definition,
         Err(later) => return Ok(Attempt::Changed(later)),
@@ -267,7 +273,7 @@ async fn try_return(
     fitting::fits(parts, table, &definition)?;
     note_return(parts, name, since.clone(), definition).await?;
     drop(guard);
-    waits("the tail to pass the position of the definition");
+    waits(Awaited::new(Kind::Tail, "the position of the definition"));
     match parts.definitions.until_reached(name, &since).await {
         Ok(()) => Ok(Attempt::Followed(since)),
         Err(parking) => Ok(Attempt::Changed(parking)),
@@ -287,12 +293,17 @@ async fn note_return(
 }
 
 /// The executed set, once it has what was read from the binlog already.
-async fn await_committed(parts: &Parts, passed: &GtidSet) -> Result<GtidSet, ProtocolError> {
+async fn await_committed(
+    parts: &Parts,
+    passed: &GtidSet,
+    waits: &impl Fn(Awaited),
+) -> Result<GtidSet, ProtocolError> {
     loop {
         let executed = parts.source.executed().await?;
         if executed.contains_set(passed) {
             return Ok(executed);
         }
+        waits(Awaited::new(Kind::SourceCommit, passed.minus(&executed).to_string()));
         sleep(LOOK_AGAIN).await;
     }
 }

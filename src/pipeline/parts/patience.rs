@@ -2,7 +2,7 @@
 
 use crate::error::Disposition;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
+use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::ProtocolError;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -60,12 +60,12 @@ where
     loop {
         let (error, pause) = match attempt().await {
             Ok(done) => {
-                parts.progress.go_on(Waiter::Source);
+                parts.progress.go_on(Waiter::Start);
                 return Ok(done);
             }
             Err(error) => patience.pause_after(error)?,
         };
-        parts.progress.wait_for(Waiter::Source, error.to_string());
+        parts.progress.wait_for(Waiter::Start, trouble(&error));
         sleep(pause).await;
     }
 }

@@ -1,15 +1,21 @@
 //! What a run shows of itself while it works. Written by the tasks, read by status and the display.
 
 pub mod lag;
+mod waits;
+
+pub use waits::{Waiter, ms_of, trouble};
 
 use crate::model::{GtidSet, MappingId, Position, TargetId, Tick};
 use crate::source::BinlogPlace;
+use crate::status::{Awaited, Concern, Kind, Wait, Warning};
 use crate::store::records::CountsState;
 use lag::{Behind, Lag, Quantiles};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use tokio::sync::watch;
+use tokio::time::Instant;
+use waits::Waits;
 
 /// The state of a run, shared by its tasks.
 pub struct Progress {
@@ -18,9 +24,11 @@ pub struct Progress {
     copies: Mutex<BTreeMap<TargetId, CopyProgress>>,
     /// Some copy is under way; beside `copies`, so that asking for each row takes no lock.
     copying: AtomicBool,
-    waits: Mutex<BTreeMap<Waiter, String>>,
+    waits: Mutex<Waits>,
     lag: Mutex<Lag>,
     phase: Mutex<Phase>,
+    /// Nothing is tailed.
+    only_copies: AtomicBool,
     mark: Mutex<Option<MarkSeen>>,
     /// The checkpoint's GTIDs, for those who wait for it.
     checkpointed: watch::Sender<GtidSet>,
@@ -113,20 +121,6 @@ pub struct CountsProgress {
     pub rows_done: u64,
 }
 
-/// Who waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Waiter {
-    Source,
-    Sink,
-    Lists,
-    Mark,
-    Backfill(usize),
-    Counts,
-    Recopy,
-    Clock,
-    End,
-}
-
 /// What the run is doing as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -135,6 +129,8 @@ pub enum Phase {
     /// Cutting journaled batches again, or replaying with new ticks: older states may show.
     Replaying,
     Running,
+    /// History is copied, and nothing is tailed.
+    Copying,
     Draining,
     Ended,
 }
@@ -145,6 +141,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Replaying => "replaying",
             Phase::Running => "running",
+            Phase::Copying => "copying",
             Phase::Draining => "draining",
             Phase::Ended => "ended",
         }
@@ -182,6 +179,7 @@ impl Default for Progress {
             waits: Mutex::default(),
             lag: Mutex::default(),
             phase: Mutex::default(),
+            only_copies: AtomicBool::new(false),
             mark: Mutex::default(),
             checkpointed: watch::Sender::new(GtidSet::default()),
         }
@@ -208,8 +206,17 @@ impl Progress {
         *lock(&self.phase)
     }
 
+    /// A run without a tail is never [`Phase::Running`], but [`Phase::Copying`].
     pub fn set_phase(&self, phase: Phase) {
-        *lock(&self.phase) = phase;
+        *lock(&self.phase) = match phase {
+            Phase::Running if self.only_copies.load(Relaxed) => Phase::Copying,
+            phase => phase,
+        };
+    }
+
+    /// Nothing is tailed in this run.
+    pub fn only_copies(&self) {
+        self.only_copies.store(true, Relaxed);
     }
 
     pub fn mark(&self) -> Option<MarkSeen> {
@@ -220,20 +227,50 @@ impl Progress {
         *lock(&self.mark) = Some(mark);
     }
 
-    /// Says what somebody waits for, until [`Progress::go_on`].
-    pub fn wait_for(&self, waiter: Waiter, reason: impl Into<String>) {
-        lock(&self.waits).insert(waiter, reason.into());
+    /// This is what somebody waits for, until [`Progress::go_on`].
+    pub fn wait_for(&self, waiter: Waiter, awaited: Awaited) {
+        lock(&self.waits).set(waiter, [(awaited, None)]);
+    }
+
+    /// The same, since a moment that is known.
+    pub fn wait_since(&self, waiter: Waiter, since: Instant, awaited: Awaited) {
+        lock(&self.waits).set(waiter, [(awaited, Some(since))]);
+    }
+
+    /// The same for several things at once, each since a moment.
+    pub fn wait_for_all(
+        &self,
+        waiter: Waiter,
+        awaited: impl IntoIterator<Item = (Awaited, Option<Instant>)>,
+    ) {
+        lock(&self.waits).set(waiter, awaited);
     }
 
     pub fn go_on(&self, waiter: Waiter) {
-        lock(&self.waits).remove(&waiter);
+        lock(&self.waits).take(waiter);
     }
 
-    /// Every wait with its reason.
-    pub fn waits(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = lock(&self.waits).values().cloned().collect();
-        reasons.dedup();
-        reasons
+    /// Whether somebody waits for this.
+    pub fn is_waited_for(&self, kind: Kind) -> bool {
+        lock(&self.waits).is_waited_for(kind)
+    }
+
+    /// Every wait; `now_ms` is now, milliseconds since 1970.
+    pub fn waits(&self, now_ms: u64) -> Vec<Wait> {
+        lock(&self.waits).waits(now_ms)
+    }
+
+    /// Something is to be watched although nobody waits for it, until [`Progress::calm`].
+    pub fn warn(&self, concern: Concern, detail: String) {
+        lock(&self.waits).warn(concern, detail);
+    }
+
+    pub fn calm(&self, concern: Concern) {
+        lock(&self.waits).calm(concern);
+    }
+
+    pub fn warnings(&self, now_ms: u64) -> Vec<Warning> {
+        lock(&self.waits).warnings(now_ms)
     }
 
     pub fn copy(&self, target: TargetId, mapping: MappingId, change: impl FnOnce(&mut CopyProgress)) {
@@ -296,10 +333,5 @@ impl Progress {
     /// Commit to written since the run began.
     pub fn over_the_run(&self) -> Quantiles {
         lock(&self.lag).over_the_run()
-    }
-
-    /// Whether somebody waits because of this.
-    pub fn is_waiting(&self, waiter: Waiter) -> bool {
-        lock(&self.waits).contains_key(&waiter)
     }
 }

@@ -16,6 +16,7 @@ use crate::protocol::ProtocolError;
 use crate::protocol::plan::Cohort;
 use crate::sink::{SinkError, TableState, layout};
 use crate::source::SourceError;
+use crate::status::{Awaited, Kind};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -102,7 +103,7 @@ impl Job<'_> {
         }
         if let Some(since) = since {
             // a replay must never begin before the definition: it would bring older states back
-            self.waits("the checkpoint to pass the position of the definition");
+            self.waits(Awaited::new(Kind::Checkpoint, "the position of the definition"));
             let mut checkpoint = self.parts.progress.watch_checkpoint();
             _ = checkpoint.wait_for(|gtids| gtids.contains_set(&since)).await;
             self.goes_on();
@@ -186,7 +187,7 @@ impl Job<'_> {
         let last_sent = copies.iter().filter_map(parked).fold(self.shared.counts.began, Instant::max);
         let until = last_sent + self.parts.settings.late_write + self.parts.leases.expiry();
         if Instant::now() < until {
-            self.waits("the late-write horizon: what earlier writers sent has to land or be lost first");
+            self.waits(Awaited::new(Kind::LateWrites, ""));
             sleep_until(until).await;
             self.goes_on();
         }
@@ -195,7 +196,7 @@ impl Job<'_> {
     /// Waits while older states may show.
     async fn replay_is_over(&self) {
         while self.parts.progress.phase() == Phase::Replaying {
-            self.waits("the replay to be over");
+            self.waits(Awaited::new(Kind::Replay, ""));
             sleep(LOOK_AGAIN).await;
         }
         self.goes_on();

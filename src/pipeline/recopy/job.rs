@@ -8,10 +8,11 @@ use crate::pipeline::jobs::requests::{RecountRequest, Turn, TurnRequest};
 use crate::pipeline::jobs::{self, Recopies, Report, TargetReport, Touch};
 use crate::pipeline::parts::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
+use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::mark::prove;
 use crate::protocol::{ProtocolError, SafeMark};
 use crate::source::Snapshot;
+use crate::status::{Awaited, Kind};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -71,7 +72,7 @@ impl Job<'_> {
                 self.goes_on();
                 return Ok((turn, safe));
             }
-            self.waits("a safe mark; the source has not committed what its binlog shows");
+            self.waits(Awaited::new(Kind::SourceCommit, turn.mark.get().proof.minus(&executed).to_string()));
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE / 4);
         }
@@ -85,7 +86,10 @@ impl Job<'_> {
         let mut patience = Patience::new(self);
         loop {
             match attempt().await {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    patience.is_over();
+                    return Ok(done);
+                }
                 Err(error) => patience.after(error).await?,
             }
         }
@@ -131,9 +135,20 @@ impl Job<'_> {
         self.say(|report| what.clone_into(&mut report.doing));
     }
 
-    pub fn waits(&self, what: &str) {
-        self.does(&format!("waits for {what}"));
-        self.parts.progress.wait_for(Waiter::Recopy, format!("re-copy of {}: {what}", self.mapping.name));
+    pub fn waits(&self, awaited: Awaited) {
+        self.does(&format!("waits for {}", awaited.phrase()));
+        self.parts.progress.wait_for(Waiter::Recopy, awaited.of(&self.mapping.name));
+    }
+
+    /// For so many lists that this run writes, and so many that another program holds; `unanswered`: of the latter nobody
+    /// knows, because memcached does not answer.
+    pub fn waits_for_lists(&self, here: usize, elsewhere: usize, unanswered: Option<&str>) {
+        let elsewhere = Awaited::leases(elsewhere, unanswered);
+        let all = [Awaited::many(Kind::ListsHere, here), elsewhere].into_iter().filter(|some| some.count > 0);
+        let phrases: Vec<String> = all.clone().map(|awaited| awaited.phrase()).collect();
+        self.does(&format!("waits for {}", phrases.join(", ")));
+        let of = |awaited: Awaited| (awaited.of(&self.mapping.name), None);
+        self.parts.progress.wait_for_all(Waiter::Recopy, all.map(of));
     }
 
     pub fn goes_on(&self) {
@@ -145,11 +160,12 @@ impl Job<'_> {
 pub struct Patience<'a> {
     job: &'a Job<'a>,
     patience: patience::Patience,
+    waited: bool,
 }
 
 impl<'a> Patience<'a> {
     pub fn new(job: &'a Job<'a>) -> Patience<'a> {
-        Patience { job, patience: patience::Patience::new(job.parts) }
+        Patience { job, patience: patience::Patience::new(job.parts), waited: false }
     }
 
     /// Waits a moment after an error.
@@ -158,9 +174,16 @@ impl<'a> Patience<'a> {
     /// It does not pass, or they go on for too long.
     pub async fn after(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
         let (error, pause) = self.patience.pause_after(error)?;
-        self.job.waits(&format!("{error}; tried again"));
+        self.waited = true;
+        self.job.waits(trouble(&error));
         sleep(pause).await;
-        self.job.goes_on();
         Ok(())
+    }
+
+    /// It has worked.
+    pub fn is_over(&self) {
+        if self.waited {
+            self.job.goes_on();
+        }
     }
 }

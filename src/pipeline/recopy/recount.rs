@@ -17,6 +17,7 @@ use crate::protocol::count::{Recount, Recounting};
 use crate::sink::cells::CellRange;
 use crate::sink::layout::Address;
 use crate::sink::{CellNames, CountedRow, wide};
+use crate::status::{Awaited, Kind};
 use crate::store::records::CountsState;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ pub async fn look(job: &Job<'_>, copy: &Copy) -> Result<(), ProtocolError> {
     let state = || counts.state(copy.target.id);
     while state() == CountsState::Counting && job.shared.counting && !job.parts.plan.is_parked(copy.target.id)
     {
-        job.waits("the rows to be counted");
+        job.waits(Awaited::new(Kind::Counts, ""));
         sleep(LOOK_AGAIN).await;
     }
     job.goes_on();

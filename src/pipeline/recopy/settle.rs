@@ -15,6 +15,7 @@ use crate::sink::SinkError;
 use crate::sink::found::look_up;
 use crate::sink::layout::{self, Address, ItemWrite};
 use crate::source::Snapshot;
+use crate::status::{Awaited, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -163,7 +164,7 @@ impl<'a> Settling<'a> {
                     }
                 }
                 Ok(Attempt::Slow) => {
-                    self.job.waits(&format!("{} items to be settled within one lease", suspects.len()));
+                    self.job.waits(Awaited::many(Kind::Items, suspects.len()));
                     if suspects.len() > 1 {
                         self.at_once = suspects.len() / 2;
                         return Ok(suspects);
@@ -214,9 +215,7 @@ impl<'a> Settling<'a> {
                 return grant.held;
             }
             let (here, elsewhere) = (grant.busy.len(), grant.busy_elsewhere.len());
-            self.job.waits(&format!(
-                "lists: {here} that this run writes, {elsewhere} that another program holds"
-            ));
+            self.job.waits_for_lists(here, elsewhere, leases.unanswered().as_deref());
             let left = until.saturating_duration_since(Instant::now());
             if elsewhere > 0 || timeout(left, locks.changed()).await.is_err() {
                 return None;

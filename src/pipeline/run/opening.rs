@@ -10,6 +10,7 @@ use crate::pipeline::progress::{Phase, Place, Waiter};
 use crate::pipeline::run::options::RunOptions;
 use crate::pipeline::tail::identity;
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
+use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -60,14 +61,14 @@ async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
     loop {
         let position = parts.source.start().await?;
         let Some((table, found)) = definitions::begin(parts, &position.gtids).await? else {
-            parts.progress.go_on(Waiter::Source);
+            parts.progress.go_on(Waiter::Start);
             return match parts.settings.failpoints.start_from_binlog_status() {
                 true => Ok(parts.source.head().await?),
                 false => Ok(position),
             };
         };
-        let waits = format!("a position from which the definition of {table} is known: {found}");
-        parts.progress.wait_for(Waiter::Source, waits);
+        let what = format!("a position from which the definition of {table} is known: {found}");
+        parts.progress.wait_for(Waiter::Start, Awaited::new(Kind::Definition, what));
         sleep(definitions::PROVE_AGAIN).await;
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::clock::Reading;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
 use crate::protocol::ProtocolError;
+use crate::status::Concern;
 use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -35,12 +35,12 @@ pub async fn watch(parts: &Parts, stop: CancellationToken) -> Result<(), Protoco
             });
         }
         if skew.apart > TOLD {
-            parts.progress.wait_for(Waiter::Clock, format!("nothing, but {skew}: synchronise the clocks"));
+            parts.progress.warn(Concern::HbaseClock, skew.to_string());
             if !told {
                 tracing::warn!(seconds = skew.apart.as_secs(), "{skew}");
             }
         } else {
-            parts.progress.go_on(Waiter::Clock);
+            parts.progress.calm(Concern::HbaseClock);
         }
         told = skew.apart > TOLD;
     }

@@ -20,6 +20,7 @@ use crate::pipeline::tail::watch::{self, Watched};
 use crate::pipeline::tail::{journaling, read};
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::source::StreamEvent;
+use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
 use crate::store::records::CountsState;
 use std::sync::Arc;
@@ -89,6 +90,9 @@ async fn prepare(
     options: &RunOptions,
     recopies: &Recopies,
 ) -> Result<Prepared, ProtocolError> {
+    if !options.tail {
+        parts.progress.only_copies();
+    }
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
     let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();
@@ -286,8 +290,11 @@ async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
     loop {
         let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
         if executed.contains_set(&sealed) {
+            parts.progress.go_on(Waiter::End);
             return Ok(executed);
         }
+        let missing = sealed.minus(&executed).to_string();
+        parts.progress.wait_for(Waiter::End, Awaited::new(Kind::SourceCommit, missing));
         sleep(LOOK_AGAIN).await;
     }
 }
@@ -318,7 +325,8 @@ async fn until_done(
     let wanted = whole_position(parts).await?;
     let mut checkpoint = parts.progress.watch_checkpoint();
     if options.until_caught_up {
-        parts.progress.wait_for(Waiter::End, "the end: the checkpoint to reach the source's position");
+        let position = "the position that MySQL had at the end of the copy";
+        parts.progress.wait_for(Waiter::End, Awaited::new(Kind::Checkpoint, position));
     }
     let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await.is_ok();
     if !reached {
@@ -327,7 +335,7 @@ async fn until_done(
     }
     if options.backfill {
         if options.until_caught_up {
-            parts.progress.wait_for(Waiter::End, "the end: all rows of counted targets to be counted");
+            parts.progress.wait_for(Waiter::End, Awaited::new(Kind::Counts, ""));
         }
         while !counts.all_counted(&parts.plan) {
             sleep(LOOK_AGAIN).await;

@@ -13,6 +13,7 @@ use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::protocol::{ProtocolError, Recovered};
 use crate::source::{BinlogPlace, Source, SourceError};
+use crate::status::{Awaited, Kind};
 use crate::store::records::{self, SourceLostRecord};
 use crate::store::{Commit, Space, Store, StoreError};
 use std::time::Duration;
@@ -190,8 +191,11 @@ async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), Sou
                 advice: advice::transactions_lost(),
             });
         }
-        let reason = format!("the source to commit {missing}, which its binlog already showed");
-        parts.progress.wait_for(Waiter::Source, reason);
+        parts.progress.wait_since(
+            Waiter::Source,
+            begin,
+            Awaited::new(Kind::SourceCommit, missing.to_string()),
+        );
         sleep(LOOK_AGAIN).await;
     }
 }

@@ -6,11 +6,12 @@ use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::definitions::Pause;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::Waiter;
+use crate::pipeline::progress::{Waiter, trouble};
 use crate::pipeline::tail::identity::{self, Sighting};
 use crate::pipeline::tail::watch::Watched;
 use crate::protocol::{ProtocolError, Recovered};
 use crate::source::{BinlogPlace, SourceError, StreamEvent};
+use crate::status::{Awaited, Kind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -134,7 +135,7 @@ impl Reader<'_> {
                 self.parts.progress.go_on(Waiter::Source);
             }
             if let StreamEvent::Waits { what } = event {
-                self.parts.progress.wait_for(Waiter::Source, what);
+                self.parts.progress.wait_for(Waiter::Source, Awaited::new(Kind::Definition, what));
                 waits = true;
                 continue;
             }
@@ -208,7 +209,7 @@ impl Reader<'_> {
     fn give_up_after_bound(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
         let since = *self.trouble_since.get_or_insert_with(Instant::now);
         self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
-        self.parts.progress.wait_for(Waiter::Source, format!("reconnecting: {error}"));
+        self.parts.progress.wait_since(Waiter::Source, since, trouble(&error));
         if since.elapsed() >= self.parts.settings.retry_for {
             let cause = Box::new(error);
             return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });

@@ -599,9 +599,16 @@ impl<'a> Sealer<'a> {
         }
     }
 
+    /// The end of the last transaction that was read whole: a file and an offset, or else what lies before.
+    fn last_place(&self) -> String {
+        let sealed = self.parts.progress.positions().sealed.clone();
+        let known = [&self.ended.at, &sealed.at].into_iter().find(|at| !at.file.is_empty());
+        known.map_or_else(|| format!("the binlog behind {}", sealed.gtids), ToString::to_string)
+    }
+
     fn not_understood(&self, reason: String) -> ProtocolError {
         crate::source::SourceError::NotUnderstood {
-            position: self.ended.at.offset.to_string(),
+            position: self.last_place(),
             reason,
             advice: "the stream of the source is not consistent; run again, and report it if it stays".into(),
         }

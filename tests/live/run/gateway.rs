@@ -22,7 +22,13 @@ async fn a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time() 
     gateway.kill();
     let status =
         scenario.until_status("retries", |status| status["retries"]["sink"].as_u64() > Some(0)).await;
-    assert!(status["waits"].to_string().contains("gateway"), "it says why it waits: {status}");
+    let waiting = status["waiting"].as_array().expect("waits are data");
+    let wait = waiting
+        .iter()
+        .find(|wait| wait["kind"] == "hbase")
+        .unwrap_or_else(|| panic!("it says why: {status}"));
+    assert!(wait["words"].to_string().contains("gateway"), "{wait}");
+    assert!(wait["help"].to_string().contains("start HBase or its gateway again"), "{wait}");
     gateway.start();
     gateway.until_it_serves().await;
     application.stop().await;

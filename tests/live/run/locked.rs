@@ -19,6 +19,9 @@ async fn a_start_names_the_session_that_has_locked_a_table_and_goes_on_once_it_i
         status.map_or(String::new(), |status| status["waits"].to_string())
     };
     until_so("status to name the session", async || waits().await.contains(&session)).await;
+    let status = scenario.status().await.expect("the start answers");
+    assert_eq!(status["waiting"][0]["kind"], "table_lock", "{status}");
+    assert!(status["waiting"][0]["help"].to_string().contains("UNLOCK TABLES in that session"), "{status}");
     let said = ["the start waits for", &format!("table {}.follows is locked", scenario.database), &session];
     until_so("the same on standard error", async || {
         let err = run.err_so_far();

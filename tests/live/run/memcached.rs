@@ -28,7 +28,10 @@ async fn memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases(
     let status =
         scenario.until_status("degraded leases", |status| status["leases"]["degraded"] == true).await;
     let before = chunks_done(&status);
-    assert!(status["waits"].to_string().contains("degraded"), "{status}");
+    assert!(status["waits"].as_array().expect("waits").is_empty(), "nobody waits for it: {status}");
+    let warning = &status["warnings"][0];
+    assert_eq!(warning["kind"], "leases_degraded", "{status}");
+    assert!(warning["help"].to_string().contains("start memcached again"), "{warning}");
     scenario.until_status("the copy to go on without", |status| chunks_done(status) > before).await;
     memcached.start();
     memcached.until_it_listens().await;
@@ -84,6 +87,8 @@ async fn a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item()
     let run = scenario.start(&["run"]);
     let status = scenario.until_status("leases to vanish", have_vanished).await;
     println!("{}", status["leases"]);
+    let lost = |status: &Json| status["warnings"].to_string().contains("leases were gone too early");
+    scenario.until_status("a warning", lost).await;
     assert!(chunks_done(&status) > 0 && status["tail"]["batches"].as_u64() > Some(0), "{status}");
     application.stop().await;
     scenario.comes_to_rest(run).await;
@@ -98,10 +103,10 @@ async fn a_full_memcached_that_refuses_leases_is_said_and_costs_no_item() {
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
     let is_said = |status: &Json| {
-        status["waits"].to_string().contains("leases are degraded to this process: memcached")
+        status["warnings"].to_string().contains("leases are degraded to this process: memcached")
     };
     let status = scenario.until_status("it to be said", is_said).await;
-    assert!(status["waits"].to_string().contains("out of memory"), "{status}");
+    assert!(status["warnings"].to_string().contains("out of memory"), "{status}");
     let before = chunks_done(&status);
     scenario.until_status("the copy to go on without", |status| chunks_done(status) > before).await;
     drop(neighbour);
@@ -112,6 +117,40 @@ async fn a_full_memcached_that_refuses_leases_is_said_and_costs_no_item() {
     scenario.until_status("leases, now that there is room", are_back).await;
     application.stop().await;
     scenario.comes_to_rest(run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_not_write_without_leases_says_so_and_goes_on_as_it_says() {
+    let mut memcached = Own::memcached().await;
+    let mut scenario = leasing_from(&memcached, "onlosswait").await;
+    scenario.settings.lease = "on_loss = \"wait\"";
+    scenario.catch_up().await;
+    let run = scenario.start(&["run"]);
+    change(&mut scenario, 3).await;
+    memcached.kill();
+    scenario.sql(&format!("UPDATE follows SET note = 'waits' WHERE {}", FOLLOWS.is_list(3))).await;
+    let wait = |status: &Json| {
+        let waiting = status["waiting"].as_array().cloned().unwrap_or_default();
+        waiting.into_iter().find(|wait| wait["kind"] == "memcached")
+    };
+    let status = scenario.until_status("it to be said", |status| wait(status).is_some()).await;
+    let found = wait(&status).expect("as waited for");
+    assert_eq!((&found["who"], &found["count"]), (&"tail".into(), &1.into()), "{found}");
+    assert!(found["help"].to_string().contains("start memcached again, or stop the run, set lease.on_loss"));
+    assert_eq!(status["leases"]["degraded"], false, "this process does not lock alone: {status}");
+    assert!(!status["waits"].to_string().contains("another program"), "nobody holds it: {status}");
+    // the first way: it goes on by itself
+    memcached.start();
+    scenario.until_written().await;
+    // the second way
+    memcached.kill();
+    scenario.sql(&format!("UPDATE follows SET note = 'waits too' WHERE {}", FOLLOWS.is_list(3))).await;
+    scenario.until_status("it to be said again", |status| wait(status).is_some()).await;
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    scenario.settings.lease = "on_loss = \"degrade\"";
+    scenario.catch_up().await;
+    scenario.compare().await;
 }
 
 /// Changes an item of a list, and waits until that is written.

@@ -1,5 +1,6 @@
 //! The sides of a run alone, pilots, and dry runs.
 
+use crate::support::memcached::Held;
 use crate::support::scenario::Scenario;
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
@@ -29,6 +30,33 @@ async fn tail_and_backfill_can_work_one_after_the_other() {
     assert!(scenario.compare().await > 0);
     let nothing_left = scenario.catch_up().await;
     assert!(nothing_left.out.contains(" 0 rows copied"), "{}", nothing_left.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_only_copies_says_so_and_refuses_to_be_verified() {
+    let mut scenario = Scenario::new("onlycopies", &FOLLOWS).await.fill(20, 200).await;
+    scenario.init().await;
+    // a list that somebody else holds keeps the copy from its end
+    let lease = Held::take(&scenario.lease_server(), &scenario.lease_key(0, 1).await).await;
+    let run = scenario.start(&["run", "--backfill-only"]);
+    let held =
+        |status: &serde_json::Value| status["waits"].to_string().contains("that another program holds");
+    let status = scenario.until_status("the copy to wait for the list", held).await;
+    assert_eq!(status["phase"], "copying", "{status}");
+    let wait =
+        status["waiting"].as_array().expect("waits are data").iter().find(|wait| wait["who"] == "backfill");
+    let wait = wait.expect("the backfill waits");
+    assert_eq!((&wait["kind"], &wait["count"]), (&"lists_elsewhere".into(), &1.into()), "{wait}");
+    assert!(
+        wait["since_ms"].as_u64() > Some(0) && wait["help"].to_string().contains("leases expire"),
+        "{wait}"
+    );
+    let refused = scenario.run(&["verify", "--full"]).await;
+    refused.expect_code(3).says(&["only copies", "help: wait for the end of that run"]);
+    lease.release().await;
+    run.ended().await.expect_code(0);
+    scenario.catch_up().await;
+    scenario.run(&["verify", "--full"]).await.expect_code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,6 +91,15 @@ async fn a_delete_in_the_window_stays_deleted_when_the_run_is_killed_and_started
     let run = scene.scenario.start(&["run"]);
     let waits = async || scene.scenario.status().await.is_some_and(|status| waits_for_commit(&status));
     until_so("the run to wait for the commit", waits).await;
+    // the advice: the session is there, with its DELETE
+    let status = scene.scenario.status().await.expect("a run is up");
+    let waiting = status["waiting"].as_array().expect("waits are data").clone();
+    let wait = waiting.iter().find(|wait| wait["kind"] == "source_commit").expect("as waited for");
+    assert!(wait["help"].to_string().contains("in MySQL, SHOW PROCESSLIST names the session"), "{wait}");
+    let sessions =
+        "SELECT GROUP_CONCAT(CONCAT_WS(' | ', COMMAND, STATE, INFO)) FROM information_schema.PROCESSLIST";
+    let sessions = scene.scenario.ask(sessions).await;
+    assert!(sessions.contains("DELETE FROM follows"), "{sessions}");
     assert!(scene.is_visible().await, "it was started inside the window");
     scene.end(run, delete).await;
     scene.scenario.compare().await;

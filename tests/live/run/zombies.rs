@@ -61,7 +61,8 @@ async fn a_suspended_run_keeps_its_state_and_when_it_wakes_leaves_a_list_alone_t
     scene.network.set(Way::Open);
     until_so("the late write to land", async || scene.is_shown(0).await).await;
     run.signal("CONT");
-    let waits = |status: &serde_json::Value| status["waits"].to_string().contains("lists that others hold");
+    let waits =
+        |status: &serde_json::Value| status["waits"].to_string().contains("that another program holds");
     scene.scenario.until_status("the run to wait for the list", waits).await;
     assert!(scene.is_shown(0).await, "its delete waits for the lease");
     assert!(!scene.is_shown(1).await, "the other target's write was not sent after the deadline");
