@@ -46,6 +46,18 @@ async fn a_source_that_uses_its_numbers_again_ends_every_run_until_a_person_deci
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_was_reset_to_fewer_transactions_ends_the_run_at_once() {
+    let mut bench = copied(false).await;
+    bench.commit(vec![insert(&row(1, 20, "tailed"))]);
+    bench.catches_up().await;
+    bench.settings.source_wait = 2 * LONGEST;
+    bench.source.reset_to(1);
+    let error = runs(&bench, false).await.expect_err("it is another source");
+    is_lost(&error);
+    assert!(error.to_string().contains("neither committed nor in its binlog"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_server_of_before_may_come_back_without_a_decision() {
     let bench = copied(false).await;
     bench.source.restart_numbering(true);

@@ -1,7 +1,7 @@
 //! The simulation's server with a script: its stream breaks after so many changes, and it forgets
 //! transactions.
 
-use crate::simulation::database::up_to;
+use crate::simulation::database::{gtid, up_to};
 use crate::simulation::source::Server;
 use crate::simulation::world::Process;
 use async_trait::async_trait;
@@ -40,6 +40,8 @@ struct Script {
     selects_fail: Option<fn() -> SourceError>,
     /// These transactions are others than those that were read, with the same numbers.
     restarted: GtidSet,
+    /// The numbers are this server's own, and it has these alone.
+    reset: Option<GtidSet>,
 }
 
 impl Scripted {
@@ -73,6 +75,11 @@ impl Scripted {
         self.script().restarted = if restarted { up_to(published) } else { GtidSet::default() };
     }
 
+    /// It begins its numbering again, and has come to this number: all others are neither committed nor in its binlog.
+    pub fn reset_to(&self, number: u64) {
+        self.script().reset = Some(up_to(number));
+    }
+
     /// From now on rows are read by definitions, of which this is the present one.
     pub fn defines(&self, present: Arc<Definition>) {
         self.script().present = Some(present);
@@ -92,7 +99,7 @@ impl Scripted {
 
     /// Streams report this at the beginning of a transaction.
     pub fn reports_in(&self, number: u64, event: StreamEvent) {
-        self.script().reports.push((crate::simulation::database::gtid(number), event));
+        self.script().reports.push((gtid(number), event));
     }
 
     /// The histories that the last stream was asked to read by.
@@ -122,11 +129,18 @@ impl Scripted {
 #[async_trait]
 impl Source for Scripted {
     async fn server_uuid(&self) -> Result<String, SourceError> {
-        self.server.server_uuid().await
+        let is_reset = self.script().reset.is_some();
+        match is_reset {
+            true => Ok(gtid(1).origin.uuid.to_string()),
+            false => self.server.server_uuid().await,
+        }
     }
 
     async fn executed(&self) -> Result<GtidSet, SourceError> {
-        let scripted = self.script().executed.clone();
+        let scripted = {
+            let script = self.script();
+            script.reset.clone().or(script.executed.clone())
+        };
         match scripted {
             Some(executed) => Ok(executed),
             None => self.server.executed().await,
@@ -189,7 +203,8 @@ impl Source for Scripted {
     }
 
     async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
-        if self.script().purged.contains(gtid) {
+        let is_gone = |script: &Script| script.reset.as_ref().is_some_and(|reset| !reset.contains(gtid));
+        if self.script().purged.contains(gtid) || is_gone(&self.script()) {
             return Ok(None);
         }
         let micros = self.server.original_micros(gtid).await?;

@@ -85,8 +85,36 @@ pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, Sto
 
 /// The same as a question.
 pub async fn look(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<Seen, SourceError> {
+    refuse_gone(parts, wanted, sightings).await?;
     wait_until_contained(parts, wanted).await?;
     compare(&*parts.source, sightings).await
+}
+
+/// A server that has neither committed a transaction of its own which was read from it, nor has it in its binlog, lost it:
+/// it began its numbering again, or was restored. Waiting brings nothing back. Another server may still receive it.
+async fn refuse_gone(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<(), SourceError> {
+    let executed = parts.source.executed().await?;
+    if executed.contains_set(wanted) {
+        return Ok(());
+    }
+    let server = parts.source.server_uuid().await?;
+    let own = |gtid: &Gtid| gtid.origin.uuid.to_string() == server;
+    for gtid in sightings.iter().map(|sighting| &sighting.witness.gtid).filter(|gtid| own(gtid)) {
+        if !executed.contains(gtid)
+            && parts.source.original_micros(gtid).await?.is_none()
+            && !parts.source.executed().await?.contains(gtid)
+        {
+            return Err(lost(gone(gtid)));
+        }
+    }
+    Ok(())
+}
+
+fn gone(gtid: &Gtid) -> String {
+    format!(
+        "its own transaction {gtid}, which tailfill has read from it, is neither committed nor in its binlog: the source \
+         began its numbering again, or was restored to an earlier day"
+    )
 }
 
 /// Compares what the source says of each witness that it still has.

@@ -132,6 +132,9 @@ async fn micros_beside(
             }
         }
     }
+    if !session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.contains(wanted) {
+        return Ok(None);
+    }
     Err(SourceError::Unavailable {
         address: session.options.address(),
         reason: format!("its binlog does not show {wanted}, which it has committed"),
