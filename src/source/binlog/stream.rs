@@ -216,7 +216,7 @@ pub(crate) struct MysqlStream {
     events: Events,
     transactions: Transactions,
     /// What has to be found out before the next event.
-    redefined: Option<Box<Redefined>>,
+    pending: Option<Next>,
 }
 
 impl MysqlStream {
@@ -236,7 +236,7 @@ impl MysqlStream {
                 .await?;
         let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone())
             .judged_before(journaled);
-        Ok(MysqlStream { session, events, transactions, redefined: None })
+        Ok(MysqlStream { session, events, transactions, pending: None })
     }
 
     fn fault(&self, fault: Fault) -> SourceError {
@@ -249,25 +249,42 @@ impl MysqlStream {
             let address = self.session.options.address();
             return Err(SourceError::Unavailable { address, reason: "the server ended the stream".into() });
         };
-        match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
-            Next::Ask(ask) => self.answer(*ask).await,
-            Next::ReadBack(commit) => self.read_back(*commit).await,
-            next => Ok(self.take(next)),
-        }
+        let next = self.transactions.apply(event).map_err(|fault| self.fault(fault))?;
+        Ok(self.take(next))
     }
 
+    /// What is reported; where something has to be found out before the next event, what that waits for.
     fn take(&mut self, next: Next) -> Option<StreamEvent> {
-        match next {
-            Next::Nothing | Next::Ask(_) | Next::ReadBack(_) => None,
-            Next::Report(event) => Some(event),
-            Next::Redefined(redefined) => {
-                let what = format!(
-                    "the source to commit {} ({}), and the definition after it to be proven",
-                    redefined.what, redefined.gtid
-                );
-                self.redefined = Some(redefined);
-                Some(StreamEvent::Waits { what })
+        let what = match &next {
+            Next::Nothing => return None,
+            Next::Report(_) => String::new(),
+            Next::Ask(ask) => format!(
+                "the source to commit {}, and to say which tables its {} in statement format may touch",
+                ask.gtid,
+                ask.kind()
+            ),
+            Next::ReadBack(commit) => {
+                format!("the source to commit {}, and to show what its XA transaction changed", commit.gtid)
             }
+            Next::Redefined(redefined) => format!(
+                "the source to commit {} ({}), and the definition after it to be proven",
+                redefined.gtid, redefined.what
+            ),
+        };
+        if let Next::Report(event) = next {
+            return Some(event);
+        }
+        self.pending = Some(next);
+        Some(StreamEvent::Waits { what })
+    }
+
+    /// Finds out what the next event cannot be read without.
+    async fn find_out(&mut self, pending: Next) -> Result<Option<StreamEvent>, SourceError> {
+        match pending {
+            Next::Ask(ask) => self.answer(*ask).await,
+            Next::ReadBack(commit) => self.read_back(*commit).await,
+            Next::Redefined(redefined) => self.redefine(redefined).await.map(|()| None),
+            known => Ok(self.take(known)),
         }
     }
 
@@ -324,8 +341,10 @@ impl MysqlStream {
 impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamEvent, SourceError> {
         loop {
-            if let Some(redefined) = self.redefined.take() {
-                self.redefine(redefined).await?;
+            if let Some(pending) = self.pending.take()
+                && let Some(event) = self.find_out(pending).await?
+            {
+                return Ok(event);
             }
             if let Some(event) = self.transactions.next_report() {
                 return Ok(event);

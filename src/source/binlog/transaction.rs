@@ -51,6 +51,13 @@ pub struct Ask {
     ends: bool,
 }
 
+impl Ask {
+    /// The kind of the statement (`UPDATE`), for messages.
+    pub fn kind(&self) -> String {
+        self.definition.kind()
+    }
+}
+
 /// An XA COMMIT whose PREPARE this stream has not read.
 #[derive(Debug)]
 pub struct XaCommit {

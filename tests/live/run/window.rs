@@ -141,3 +141,25 @@ async fn a_start_from_the_end_of_the_binlog_loses_a_delete_in_the_window() {
         assert!(differences.missing.is_empty() && differences.different.is_empty(), "{differences:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_says_that_it_waits_for_the_commit_of_a_change_in_statement_format() {
+    let mut scene = Scene::new("windowasked", 100).await;
+    scene.scenario.sql("CREATE TABLE other (a INT PRIMARY KEY)").await;
+    scene.scenario.catch_up().await;
+    let run = scene.scenario.start(&["run"]);
+    scene.scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+    scene.scenario.sql("SET GLOBAL binlog_format = 'STATEMENT'").await;
+    scene.window.open().await;
+    let insert = scene.window.run(&scene.scenario.database, "INSERT INTO other VALUES (1)").await;
+    let says = |status: &Json| status["waits"].to_string().contains("in statement format may touch");
+    scene.scenario.until_status("the run to say what it waits for", says).await;
+    scene.window.close().await;
+    insert.await.expect("the insert is committed");
+    scene.scenario.sql("SET GLOBAL binlog_format = 'ROW'").await;
+    scene.scenario.until_written().await;
+    run.signal("INT");
+    run.ended().await.expect_code(130);
+    scene.scenario.catch_up().await;
+    scene.scenario.compare().await;
+}
