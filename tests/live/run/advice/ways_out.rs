@@ -117,6 +117,29 @@ async fn a_purged_binlog_is_gone_over_as_the_refusal_says() {
     copied.close().await;
 }
 
+/// The first answer says what works, whether the binlog that is purged holds changes behind the checkpoint or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_target_whose_binlog_is_purged_comes_back_as_the_first_answer_says() {
+    for changes in [1, 0] {
+        let mysql = Own::mysql(&[]).await;
+        let mut copied = Copied::on(mysql.port, "parkedpurged").await;
+        copied.sql("TRUNCATE TABLE follows").await;
+        copied.fill().await;
+        copied.tailfill(&UNTIL).await.code(1).says(&["parked, and so behind"]);
+        for _ in 0..changes {
+            copied.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;
+        }
+        copied.sql("FLUSH BINARY LOGS").await;
+        let file = copied.file().await;
+        copied.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+        let answer = copied.tailfill(&UNTIL).await;
+        println!("{changes}: {}", answer.err);
+        copied.performs(&answer.err[answer.err.find("help:").expect("it says what to do")..]).await;
+        copied.ends_equal().await;
+        copied.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recopy_of_a_table_that_is_gone_says_so_and_works_once_it_is_back() {
     let mut copied = Copied::new("tablegone").await;
