@@ -1,6 +1,6 @@
 //! The columns that copies were begun with: what the state says, or the run that has it.
 
-use super::run::SOURCE;
+use super::state::SOURCE;
 use super::status;
 use crate::config::{Begun, Config};
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 //! known, and the tail parks the mapping at the statement's place (docs/decisions/0008-schema-history.md).
 
 use super::connect::{self, Resolved};
-use super::run::SOURCE;
+use super::state::SOURCE;
 use crate::config::{Begun, Config};
 use crate::failpoints::Failpoints;
 use crate::failure::Failure;

@@ -18,15 +18,14 @@ mod mysql;
 mod queries;
 mod report;
 mod rows;
+mod scope;
 mod state;
 
-pub use hbase::RunId;
-pub use mysql::Start;
-pub use state::Known;
+pub use state::{Known, RunId};
 
 use super::connect::{self, Resolved};
 use super::options::CheckOptions;
-use super::run;
+use super::state::run_id;
 use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::error::Exit;
@@ -41,16 +40,8 @@ use finding::{Finding, Group, Level, Rule};
 use hbase::Stage;
 use mysql::Depth;
 use report::Report;
+use scope::Scope;
 use std::io::{ErrorKind, Write};
-
-/// Who asks, and what is accepted.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope {
-    start: Start,
-    depth: Depth,
-    /// A query that no target answers is only a warning.
-    accept_unanswered: bool,
-}
 
 /// `tailfill check`: prints every finding; exits with 3 when a run would be refused, with 1 when a server
 /// is away and nothing else refuses.
@@ -84,7 +75,7 @@ pub async fn gate(
     accept_unanswered: bool,
 ) -> Result<(), Failure> {
     let clock = SteadyClock::start();
-    run::run_id(store).await?;
+    run_id(store).await?;
     let known = Known::of(store).await?;
     let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
     let followed = followed(resolved, &known, recopies);

@@ -2,7 +2,7 @@
 
 use super::check::{self, Known, RunId};
 use super::options::InitOptions;
-use super::{connect, run, status};
+use super::{connect, state, status};
 use crate::advice;
 use crate::config::Config;
 use crate::config::checked::{self, GatewayKind};
@@ -48,9 +48,9 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
 
 /// The state, unless a run has it, and what it says.
 async fn state(config: &Config) -> Result<(Option<RedbStore>, Known), Failure> {
-    match run::open_state(&config.state_dir).await {
+    match state::open_state(&config.state_dir).await {
         Ok(store) => {
-            run::run_id(&store).await?;
+            state::run_id(&store).await?;
             let known = Known::of(&store).await?;
             Ok((Some(store), known))
         }
@@ -187,7 +187,7 @@ impl Init<'_> {
             let state = sink.describe(target.id).await?;
             let holds_rows = state.has_families_of(target) && life::holds_rows(sink, target).await?;
             let reason = format!("{what}; {}", advice::columns_changed(&mapping.name));
-            life::void(store, &run::copy_key(&mapping.name, target), holds_rows, reason).await?;
+            life::void(store, &state::copy_key(&mapping.name, target), holds_rows, reason).await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub mod output;
 mod recopy;
 mod run;
 mod starting;
+mod state;
 mod status;
 mod touched;
 mod verify;
@@ -49,7 +50,7 @@ pub async fn mappings_of_state(config: &Config) -> Option<Vec<Mapping>> {
     let store = RedbStore::open_read_only(&config.state_dir).await.ok()?;
     let mut schemas = BTreeMap::new();
     for table in config.tables() {
-        let key = records::definitions_key(run::SOURCE, &table);
+        let key = records::definitions_key(state::SOURCE, &table);
         let history: Option<History> = records::read(&store, Space::Definitions, &key).await.ok()?;
         let schema = history?.entries.iter().rev().find_map(|entry| match &entry.meaning {
             Meaning::Defined(definition) => Some(definition.schema.clone()),

@@ -2,7 +2,8 @@
 //! a run of their own, follows them, and prints what they did.
 
 use super::output;
-use super::run::{SOURCE, recopy_alone, stored_cohort};
+use super::run::recopy_alone;
+use super::state::{SOURCE, stored_cohort};
 use super::touched::{self, TouchedFile};
 use super::{RecopyOptions, begun, check, status};
 use crate::admin::{Client, ClientError};

@@ -2,40 +2,32 @@
 
 use super::alone::Alone;
 use super::starting::Starting;
+use super::state::{SOURCE, open_state, run_id};
 use super::touched::TouchedFile;
 use super::{RunOptions, StartAt, begun, by_history, connect, display, output};
-use crate::clock::{SteadyClock, SystemEntropy};
+use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
-use crate::model::{Mapping, Position, Target};
+use crate::model::{Mapping, Position};
 use crate::pipeline::{self, Finished, Holds, Parts, Progress, Recopies};
-use crate::protocol::{Journal, Plan, plan::Cohort};
+use crate::protocol::{Plan, plan::Cohort};
 use crate::sink::null::NullSink;
 use crate::sink::{Sink, layout};
 use crate::source::Source;
 use crate::source::mysql::MysqlSource;
+use crate::store::Store;
 use crate::store::memory::MemoryStore;
-use crate::store::records::CopyKey;
-use crate::store::redb::RedbStore;
-use crate::store::{Commit, Outcome, Space, Store, StoreError, records};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The source's name in the store; one configuration has one source.
-pub const SOURCE: &str = "default";
-/// Where the store keeps the id of the state.
-pub const RUN_ID: &[u8] = b"run_id";
-/// How long the state may be in use before a run is refused.
-const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A file would grow beyond a limit of the process; tokio has no name for it.
 const SIGXFSZ: i32 = 25;
 
@@ -212,45 +204,6 @@ async fn readable(resolved: &connect::Resolved) -> Result<(), Failure> {
     Ok(resolved.source.readable(tables).await?)
 }
 
-/// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;
-/// another run keeps it.
-pub async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
-    let begin = Instant::now();
-    loop {
-        match RedbStore::open(state_dir).await {
-            Err(StoreError::Locked { .. }) if begin.elapsed() < LOCKED_BY_STATUS => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// The copy of all lists into a target.
-pub fn copy_key(mapping: &str, target: &Target) -> CopyKey {
-    CopyKey {
-        source: SOURCE.to_owned(),
-        mapping: mapping.to_owned(),
-        cohort: Cohort::All.name(),
-        target: format!("{}/{}", target.table, target.family),
-    }
-}
-
-/// The id of the state, made at its first use: it marks HBase tables and lease tokens as ours.
-pub async fn run_id(store: &dyn Store) -> Result<String, Failure> {
-    let stored: Option<records::MetaRecord> = records::read(store, Space::Meta, RUN_ID).await?;
-    if let Some(record) = stored {
-        return Ok(record.value);
-    }
-    let record = records::MetaRecord { value: connect::random_id(&SystemEntropy) };
-    let put = vec![(Space::Meta, RUN_ID.to_vec(), records::encode(&record)?)];
-    let expect = vec![(Space::Meta, RUN_ID.to_vec(), None)];
-    match store.commit(Commit { expect, put, ..Commit::default() }).await? {
-        Outcome::Committed => Ok(record.value),
-        Outcome::Refused => Err(Failure::new(Exit::Failed, "another process made the state's id just now")),
-    }
-}
-
 fn cohort(mappings: &[Mapping], options: &RunOptions) -> Result<Cohort, Failure> {
     if options.only.is_empty() {
         return Ok(Cohort::All);
@@ -390,9 +343,4 @@ impl Summary {
             self.lag_p99_ms
         )
     }
-}
-
-/// The name of the cohort that the state belongs to.
-pub async fn stored_cohort(journal: &Journal) -> Result<String, Failure> {
-    Ok(journal.cohort().await?.unwrap_or_else(|| Cohort::All.name()))
 }

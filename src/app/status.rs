@@ -1,8 +1,8 @@
 //! What a run says of itself, made of its progress; and what a stopped one left in its state.
 
 use super::lost_leases::LostLeases;
-use super::run::{self, SOURCE};
 use super::starting::Starting;
+use super::state::{SOURCE, stored_cohort};
 use crate::admin::{AdminServer, Client, ClientError};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -390,7 +390,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
     }
     let store = journal.store();
     status.gaps = open_gaps(&*store).await?;
-    let cohort = run::stored_cohort(&journal).await?;
+    let cohort = stored_cohort(&journal).await?;
     status.pilot = cohort != Cohort::All.name();
     for mapping in &config.mappings {
         for target in &mapping.targets {

@@ -1,6 +1,6 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
 
-use super::run::{SOURCE, stored_cohort};
+use super::state::{SOURCE, stored_cohort};
 use super::{VerifyOptions, begun, check, connect, output, recopy, status};
 use crate::admin::Client;
 use crate::advice;

@@ -1,7 +1,8 @@
 //! `tailfill get`.
 
 use super::args::{GetArgs, Side, WhatArgs};
-use super::{keys, usage};
+use super::keys;
+use super::usage::{mapping, usage};
 use crate::app::{self, GetOptions, GetSide, GetWhat};
 use crate::config::checked::Query;
 use crate::config::{Config, fault};
@@ -13,7 +14,7 @@ use crate::model::{Cursor, Mapping, QueryKind, Value};
 const ITEMS_SHOWN: u32 = 20;
 
 pub async fn get(config: &Config, args: GetArgs) -> Result<Exit, Failure> {
-    let mapping = super::mapping(config, &args.mapping).await?;
+    let mapping = mapping(config, &args.mapping).await?;
     let key = keys::parse("KEY", &args.key, &mapping.schema, &mapping.key)?;
     let queries = config.mapping(&mapping.name).map_or(&[][..], |mapping| &mapping.queries);
     let what = what(args.what, &mapping, queries)?;

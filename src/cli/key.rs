@@ -1,7 +1,9 @@
 //! `tailfill key`: the bytes of a list's or an item's keys.
 
+use super::answer::print;
 use super::args::KeyArgs;
-use super::{keys, usage};
+use super::keys;
+use super::usage::{known_mapping, mapping, usage};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
@@ -14,13 +16,13 @@ use std::path::Path;
 
 /// `config`: without a password, which is read only where MySQL has to be asked.
 pub async fn key(config: &Config, file: &Path, args: KeyArgs) -> Result<Exit, Failure> {
-    super::known_mapping(config, &args.mapping)?;
+    known_mapping(config, &args.mapping)?;
     let known = crate::app::mappings_of_state(config).await.unwrap_or_default();
     let mapping = match known.into_iter().find(|mapping| mapping.name == args.mapping) {
         Some(mapping) => mapping,
-        None => super::mapping(&crate::config::load(file)?, &args.mapping).await?,
+        None => mapping(&crate::config::load(file)?, &args.mapping).await?,
     };
-    super::print(&render(&mapping, &args)?)?;
+    print(&render(&mapping, &args)?)?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,6 @@
 //! KEY and ITEM: what a person types, read by the types of the columns.
 
-use super::usage;
+use super::usage::usage;
 use crate::failure::Failure;
 use crate::model::{Column, ColumnType, DateTime, TableSchema, Value};
 

@@ -1,6 +1,6 @@
 //! Logs: lines on standard error.
 
-use super::usage;
+use super::usage::usage;
 use crate::failure::Failure;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;

@@ -5,6 +5,7 @@
 //! with and without colours.
 //! Refuses to know: how anything is done.
 
+mod answer;
 mod args;
 mod check;
 mod get;
@@ -16,16 +17,15 @@ mod position;
 mod recopy;
 mod run;
 mod status;
+mod usage;
 mod verify;
 
 use crate::app::output;
 use crate::config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::Mapping;
 use args::{Arguments, Command};
 use clap::Parser as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Parses the arguments, runs the command, prints its failure if it fails. Usage errors are printed
@@ -65,41 +65,4 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Key(args) => key::key(&config, &arguments.config, args).await,
         }
     })
-}
-
-/// Prints an answer; whether somebody still reads. A reader that went away (`tailfill get ... | head`)
-/// is no failure.
-fn print(text: &str) -> Result<bool, Failure> {
-    let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::new(Exit::Failed, error)),
-    }
-}
-
-/// A mistake in what was typed.
-fn usage(sentence: impl Into<String>) -> Failure {
-    Failure::new(Exit::Usage, sentence.into())
-}
-
-/// The mapping that a command names, without asking the source.
-fn known_mapping(config: &config::Config, name: &str) -> Result<(), Failure> {
-    if config.mapping(name).is_some() {
-        return Ok(());
-    }
-    let names: Vec<&str> = config.mappings.iter().map(|mapping| mapping.name.as_str()).collect();
-    let help = match config::fault::likely(name, names.iter().copied()) {
-        Some(likely) => format!("did you mean {likely}?"),
-        None => format!("its mappings: {}", names.join(", ")),
-    };
-    Err(usage(format!("{name:?} is not a mapping of the configuration")).with_help(help))
-}
-
-/// The mapping that a command names, with the types that the source has now.
-async fn mapping(config: &config::Config, name: &str) -> Result<Mapping, Failure> {
-    known_mapping(config, name)?;
-    let mappings = crate::app::mappings(config).await?;
-    let found = mappings.into_iter().find(|mapping| mapping.name == name);
-    found.ok_or_else(|| usage(format!("{name:?} is not a mapping of the configuration")))
 }

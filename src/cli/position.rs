@@ -1,6 +1,6 @@
 //! POSITION: where a tail begins.
 
-use super::usage;
+use super::usage::usage;
 use crate::app::StartAt;
 use crate::failure::Failure;
 use uuid::Uuid;

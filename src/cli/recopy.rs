@@ -2,6 +2,7 @@
 
 use super::args::RecopyArgs;
 use super::keys;
+use super::usage;
 use crate::app::{self, RecopyOptions};
 use crate::config::Config;
 use crate::error::Exit;
@@ -11,9 +12,9 @@ pub async fn recopy(config: &Config, args: RecopyArgs) -> Result<Exit, Failure> 
     let RecopyArgs { mapping, keys: texts, yes, json, .. } = args;
     let mut lists = Vec::new();
     if texts.is_empty() {
-        super::known_mapping(config, &mapping)?;
+        usage::known_mapping(config, &mapping)?;
     } else {
-        let mapping = super::mapping(config, &mapping).await?;
+        let mapping = usage::mapping(config, &mapping).await?;
         for text in texts {
             lists.push(keys::parse("KEY", &text, &mapping.schema, &mapping.key)?);
         }

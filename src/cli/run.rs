@@ -1,7 +1,8 @@
 //! `tailfill run`.
 
 use super::args::{RunArgs, Until};
-use super::{keys, position, usage};
+use super::usage::usage;
+use super::{keys, position};
 use crate::app::{self, ListSelection, Parts, RunOptions};
 use crate::config::Config;
 use crate::error::Exit;

@@ -1,5 +1,6 @@
 //! `tailfill status`.
 
+use super::answer::print;
 use super::args::StatusArgs;
 use crate::admin::ClientError;
 use crate::app;
@@ -17,7 +18,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const CLEAR_SCREEN: &str = "\x1b[H\x1b[J";
 
 pub async fn status(config: &Config, args: StatusArgs) -> Result<Exit, Failure> {
-    let read = super::print(&render(&app::status(config).await?, &args)?)?;
+    let read = print(&render(&app::status(config).await?, &args)?)?;
     if args.watch && read { watch(config, &args).await } else { Ok(Exit::Done) }
 }
 
@@ -34,7 +35,7 @@ async fn watch(config: &Config, args: &StatusArgs) -> Result<Exit, Failure> {
             Err(failure) if has_ended(&failure) => return Ok(Exit::Done),
             answer => answer?,
         };
-        if !super::print(&format!("{before}{}", render(&status, args)?))? {
+        if !print(&format!("{before}{}", render(&status, args)?))? {
             return Ok(Exit::Done);
         }
     }

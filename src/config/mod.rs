@@ -20,13 +20,11 @@ pub mod units;
 
 pub use checked::Config;
 pub use fault::{Fault, Faults};
+pub use password::Environment;
 pub use resolve::Begun;
 pub use secret::Secret;
 
 use std::path::{Path, PathBuf};
-
-/// Gives the value of an environment variable.
-pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

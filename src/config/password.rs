@@ -1,8 +1,11 @@
 //! Where the source's password comes from: a file or an environment variable, read once.
 
 use super::raw::Section;
-use super::{Environment, Secret, rules};
+use super::{Secret, rules};
 use std::path::Path;
+
+/// Gives the value of an environment variable.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Reads the password that `password_file` or `password_env` names; `None` without either.
 /// Their values are not repeated in faults: some people put the password itself there.

@@ -4,12 +4,12 @@
 mod mapping;
 mod target;
 
-use super::Environment;
 use super::checked::{
     Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls,
     Transport,
 };
 use super::fault::Faults;
+use super::password::Environment;
 use super::raw::{Findings, Section};
 use super::source_url::{self, SourceUrl};
 use super::{password, rules};

@@ -4,7 +4,8 @@ use super::checked::{Config, Mapping, SegmentWidth, Target};
 use super::fault::{Fault, Faults, likely};
 use super::units::print_duration;
 use crate::model::{self, ColumnType, MappingId, OrderKey, TableId, TableName, TableSchema, TargetId};
-use crate::sink::encode::{can_be_key, is_moment};
+use crate::sink::condition::is_moment;
+use crate::sink::encode::can_be_key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! The rules for single values: each reads one TOML value, or says what it must be.
 
 use super::checked::HostPort;
+use super::raw::Section;
 use super::units;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -117,4 +118,18 @@ pub fn family(value: &DeValue<'_>) -> Rule<String> {
         Some(name) => Ok(name.to_owned()),
         None => Err("must be 1 to 64 of the characters a-z A-Z 0-9 _".to_owned()),
     }
+}
+
+/// A fault for each name that stands twice.
+pub fn refuse_repeated(section: &Section<'_>, key: &str, columns: &[String]) {
+    for (index, column) in columns.iter().enumerate() {
+        if contains(&columns[..index], column) {
+            section.fault_in(key, index, "must not be named twice".to_owned());
+        }
+    }
+}
+
+/// Whether `columns` has `column` (MySQL compares column names without case).
+pub fn contains(columns: &[String], column: &str) -> bool {
+    columns.iter().any(|other| other.eq_ignore_ascii_case(column))
 }

@@ -1,6 +1,6 @@
 //! Lists that are held, and until when.
 
-use super::lease::Inner;
+use super::inner::Inner;
 use super::{ListId, Token};
 use crate::failpoints::Failpoints;
 use std::ops::Deref;

@@ -1,48 +1,15 @@
 //! Leases: the in-process lock of a list, and the `add` in Memcache behind it.
 
+use super::inner::{Inner, LeaseOptions, OnLoss, Stopwatch, Totals, add};
 use super::local::{Claim, FairLocks, LocalCounts, Ticket};
 use super::reach::{Added, Outage, Reach};
 use super::{Held, KeyNames, LeaseServer, ListId, Lists, Predecessor, Token};
 use crate::clock::Entropy;
 use crate::signal::Listener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// What happens while the lease server is away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnLoss {
-    /// Leases come from the in-process locks alone, and status says so.
-    #[default]
-    Degrade,
-    /// Nothing is granted until the server answers.
-    Wait,
-}
-
-/// How leases behave.
-#[derive(Clone, Copy, Debug)]
-pub struct LeaseOptions {
-    /// How long a lease stands on the server. Must exceed `margin`, or nothing held is ever live.
-    pub expiry: Duration,
-    /// How long before that its holder stops writing. Memcache's clock has steps of one second and
-    /// an item may go up to a second early, hence two seconds.
-    pub margin: Duration,
-    pub on_loss: OnLoss,
-    /// How long one answer of the server is waited for.
-    pub reply_timeout: Duration,
-}
-
-impl Default for LeaseOptions {
-    fn default() -> LeaseOptions {
-        LeaseOptions {
-            expiry: Duration::from_secs(10),
-            margin: Duration::from_secs(2),
-            on_loss: OnLoss::Degrade,
-            reply_timeout: Duration::from_secs(1),
-        }
-    }
-}
 
 /// The answer to [`Leases::acquire_any`]; each wanted list stands in one of the three.
 #[derive(Debug, Default)]
@@ -104,29 +71,6 @@ pub struct LeaseCounts {
 #[derive(Clone)]
 pub struct Leases {
     inner: Arc<Inner>,
-}
-
-pub(super) struct Inner {
-    locks: FairLocks,
-    reach: Option<Reach>,
-    options: LeaseOptions,
-    entropy: Arc<dyn Entropy>,
-    predecessor: Predecessor,
-    /// When no lease of a predecessor can stand any more.
-    predecessors_until: Instant,
-    totals: Totals,
-}
-
-#[derive(Default)]
-struct Totals {
-    acquired: AtomicU64,
-    busy_local: AtomicU64,
-    busy_elsewhere: AtomicU64,
-    lost: AtomicU64,
-    degraded: AtomicU64,
-    released: AtomicU64,
-    waited_nanos: AtomicU64,
-    holding_nanos: AtomicU64,
 }
 
 impl Leases {
@@ -330,42 +274,9 @@ impl Inner {
         }
     }
 
-    /// Gives lists back: the leases first, or else the next claimant in this process would take our
-    /// own lease for another program's.
-    pub(super) async fn release(&self, lists: &[ListId], token: Option<Token>) {
-        let _watch = Stopwatch::start(&self.totals.waited_nanos);
-        let _unlock = UnlockOnDrop { inner: self, lists };
-        let (Some(reach), Some(token)) = (&self.reach, token) else { return };
-        if lists.is_empty() {
-            return;
-        }
-        if let Some(ours) = reach.release(lists, &token).await {
-            let released = ours.iter().filter(|ours| **ours).count();
-            add(&self.totals.released, released);
-            add(&self.totals.lost, ours.len() - released);
-        }
-    }
-
-    /// A holder is gone; `lists` is what it had not given back.
-    pub(super) fn holder_ended(&self, lists: &[ListId], asked_at: Instant) {
-        self.locks.unlock_all(lists);
-        add_nanos(&self.totals.holding_nanos, asked_at);
-    }
-
     fn token(&self) -> Token {
         let Predecessor { owner, boot } = &self.predecessor;
         Token(format!("{owner}:{boot}:{:016x}", self.entropy.next_u64()))
-    }
-}
-
-struct UnlockOnDrop<'a> {
-    inner: &'a Inner,
-    lists: &'a [ListId],
-}
-
-impl Drop for UnlockOnDrop<'_> {
-    fn drop(&mut self) {
-        self.inner.locks.unlock_all(self.lists);
     }
 }
 
@@ -420,30 +331,4 @@ impl Drop for LocalClaim<'_> {
     fn drop(&mut self) {
         self.inner.locks.unlock_all(&self.lists);
     }
-}
-
-/// Adds the time until it is dropped, whichever way that comes about.
-struct Stopwatch<'a> {
-    since: Instant,
-    total: &'a AtomicU64,
-}
-
-impl<'a> Stopwatch<'a> {
-    fn start(total: &'a AtomicU64) -> Stopwatch<'a> {
-        Stopwatch { since: Instant::now(), total }
-    }
-}
-
-impl Drop for Stopwatch<'_> {
-    fn drop(&mut self) {
-        add_nanos(self.total, self.since);
-    }
-}
-
-fn add(total: &AtomicU64, count: usize) {
-    total.fetch_add(count as u64, Relaxed);
-}
-
-fn add_nanos(total: &AtomicU64, since: Instant) {
-    total.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use std::time::Duration;
 
 pub mod held;
+mod inner;
 pub mod key;
 mod late;
 pub mod lease;
@@ -23,8 +24,9 @@ pub mod probe;
 mod reach;
 
 pub use held::{Held, Lists};
+pub use inner::{LeaseOptions, OnLoss};
 pub use key::{KeyNames, LeaseKey, LeaseKeys, ListId};
-pub use lease::{Busy, Grant, LeaseCounts, LeaseOptions, Leases, OnLoss};
+pub use lease::{Busy, Grant, LeaseCounts, Leases};
 pub use local::{Claim, FairLocks, LocalCounts, Ticket};
 pub use memcache::MemcacheLeases;
 pub use memory::MemoryLeases;

@@ -14,47 +14,19 @@
 //! Rows of a batch are packed in one buffer ([`RowBlock`]): an address is looked up by its bytes in there, so that
 //! a change costs no allocation of its own.
 
+use super::journaled::Journaled;
+use super::list_writes::ListWrites;
+use super::mark::SafeMark;
 use super::plan::{Cohort, Plan};
-use super::{Journaled, SafeMark};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
 use crate::model::{ColumnValue, Mapping, RowChangeRef, Target, TargetId, Tick};
-use crate::sink::rows::{Packed, PackedWrite, RowBlock};
+use crate::sink::rows::{Packed, RowBlock};
 use crate::sink::{SinkError, layout, limits};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
-use std::ops::Range;
 use std::sync::Arc;
-
-/// What one batch, or one chunk, writes to one list of one target: some rows of its block, in key order. In the wide
-/// layout a row is one item's cell, and rows with one key follow each other.
-#[derive(Clone, Debug)]
-pub struct ListWrites {
-    pub list: ListId,
-    pub target: TargetId,
-    block: Arc<RowBlock>,
-    places: Range<usize>,
-}
-
-impl ListWrites {
-    /// How many rows.
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    pub fn tick(&self) -> Tick {
-        self.block.tick()
-    }
-
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
-        self.block.writes(self.places.clone())
-    }
-}
 
 /// Collects the changes of one batch.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@ use super::*;
 use crate::clock::SteadyClock;
 use crate::model::{DateTime, Layout, Row, RowChange, TableId, Value};
 use crate::protocol::plan::{Cohort, list_of};
+use crate::sink::PackedWrite;
 use crate::sink::fixtures::{followers, followers_everywhere};
 use crate::sink::layout::Address;
 use crate::sink::memory::MemorySink;

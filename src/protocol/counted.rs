@@ -6,23 +6,24 @@
 //! what is done already is passed over.
 
 use super::count::{CountMode, ListRecount, RowWork, What};
-use super::{Journaled, ListWrites, Plan};
-use crate::failpoints::Failpoints;
-use crate::lock::{Held, ListId};
-use crate::model::{TargetId, Tick};
-use crate::sink::{CellNames, CountedRow, PackedWrite, Sink, SinkError};
+use super::{Journaled, ListWrites};
+use crate::lock::ListId;
+use crate::model::TargetId;
+use crate::sink::{CellNames, PackedWrite, SinkError};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use retry::{Retry, Stop};
 use row::Row;
+use rows::RowQueue;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 mod long;
 mod retry;
 mod row;
+mod rows;
 
 pub use long::LongRows;
+pub use rows::CountedRows;
 
 /// Rows that are read together.
 const ROWS_TOGETHER: usize = 256;
@@ -34,15 +35,6 @@ const ROWS_AT_ONCE: usize = 32;
 pub enum Order<'a> {
     Batch(&'a Journaled<ListWrites>),
     Recount(&'a Journaled<ListRecount>),
-}
-
-/// What one window does to one row, in tick order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct RowQueue {
-    list: ListId,
-    target: TargetId,
-    row: Bytes,
-    works: Vec<RowWork>,
 }
 
 /// What became of the counted rows of a window.
@@ -60,18 +52,6 @@ pub struct Counted {
     pub accepted: BTreeSet<TargetId>,
     /// Targets that were refused for a reason that lasts.
     pub refused: BTreeMap<TargetId, SinkError>,
-}
-
-/// What counted rows are written with.
-pub struct CountedRows<'a> {
-    pub sink: &'a dyn Sink,
-    /// Covers every list of the orders.
-    pub held: &'a Held,
-    pub long: &'a LongRows,
-    /// The highest tick that was handed out by now.
-    pub highest: &'a AtomicU64,
-    pub plan: &'a Plan,
-    pub failpoints: Failpoints,
 }
 
 impl CountedRows<'_> {
@@ -125,37 +105,6 @@ impl CountedRows<'_> {
     }
 }
 
-impl CountedRows<'_> {
-    fn highest(&self) -> Tick {
-        Tick(self.highest.load(Relaxed))
-    }
-
-    fn table(&self, target: TargetId) -> String {
-        self.plan.target(target).map_or_else(String::new, |(_, target)| target.table.clone())
-    }
-
-    /// Reads rows; passing errors are tried again as long as the lease lasts.
-    async fn read(
-        &self,
-        target: TargetId,
-        names: &[CellNames],
-        retry: &mut Retry,
-    ) -> Result<Vec<CountedRow>, Stop> {
-        loop {
-            let Some(found) = retry.attempt(self.held, self.sink.read_counted(target, names)).await? else {
-                continue;
-            };
-            let are_of_these = found.len() == names.len()
-                && found.iter().zip(names).all(|(found, names)| found.row == names.row);
-            if are_of_these {
-                return Ok(found);
-            }
-            let reason = "answers about other rows than were asked for".into();
-            retry.after(SinkError::Unavailable { gateway: String::new(), reason }).await?;
-        }
-    }
-}
-
 impl Counted {
     fn stopped(
         &mut self,
@@ -169,20 +118,6 @@ impl Counted {
         if let Stop::Refused(error) = stop {
             self.refused.entry(target).or_insert(error);
         }
-    }
-}
-
-impl RowQueue {
-    /// The row and the items that are touched in it.
-    fn names(&self) -> CellNames {
-        let touched = |work: &RowWork| match &work.what {
-            What::Batch { puts, delete_columns } => {
-                puts.iter().map(|(name, _)| name).chain(delete_columns).cloned().collect()
-            }
-            What::Count | What::Forget => Vec::new(),
-        };
-        let names: BTreeSet<Bytes> = self.works.iter().flat_map(touched).collect();
-        CellNames { row: self.row.clone(), qualifiers: names.into_iter().collect() }
     }
 }
 

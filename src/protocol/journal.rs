@@ -4,8 +4,9 @@
 //! After a crash the tail cuts the journaled batches again from the same rows and sends them with the
 //! same ticks, so that a replay changes nothing that a reader sees.
 
-use super::ListWrites;
 use super::count::ListRecount;
+use super::journaled::Journaled;
+use super::list_writes::ListWrites;
 use super::mark::UnprovenMark;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::model::{GtidSet, Point, Tick, Witness};
@@ -15,21 +16,6 @@ use std::sync::Arc;
 
 /// What a tick covers.
 pub type Entry = JournalRecord;
-
-/// Something whose tick is durably journaled: the only thing that may be sent.
-#[derive(Clone, Debug)]
-pub struct Journaled<T>(T);
-
-impl<T> Journaled<T> {
-    /// For this room only: whoever calls it holds the proof.
-    pub(super) fn with_proof(content: T) -> Journaled<T> {
-        Journaled(content)
-    }
-
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-}
 
 /// A tick on its way into the journal.
 #[derive(Clone, Debug)]
@@ -53,7 +39,7 @@ impl Receipt {
             self.ticks.binary_search(&writes.tick()).is_ok(),
             "I2: nothing is sent with a tick before the journal holds it"
         );
-        Journaled(writes)
+        Journaled::with_proof(writes)
     }
 
     /// A recount that may be carried out at its mark.
@@ -62,7 +48,7 @@ impl Receipt {
             self.ticks.binary_search(&recount.tick).is_ok(),
             "I2: counts are set at a mark that the journal holds"
         );
-        Journaled(recount)
+        Journaled::with_proof(recount)
     }
 
     /// A mark that chunks may use once it is proven.
@@ -71,7 +57,7 @@ impl Receipt {
             self.ticks.binary_search(&mark.tick).is_ok(),
             "I2: a mark is used after the journal holds it"
         );
-        Journaled(mark)
+        Journaled::with_proof(mark)
     }
 }
 

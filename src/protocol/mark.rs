@@ -6,7 +6,7 @@
 //! each row as it is after all changes below `m`. `gtid_executed` is compared by containment, never
 //! by a maximum, because engines commit out of order.
 
-use super::Journaled;
+use super::journaled::Journaled;
 use crate::model::{GtidSet, Tick};
 
 /// A mark on its way to being safe.

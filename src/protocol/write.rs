@@ -3,7 +3,7 @@
 //! decides.
 
 use super::ListWrites;
-use super::journal::Journaled;
+use super::journaled::Journaled;
 use crate::error::Disposition;
 use crate::failpoints::{Failpoints, KillPoint, kill_at};
 use crate::lock::Held;

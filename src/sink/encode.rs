@@ -4,7 +4,7 @@
 //! compared as unsigned bytes, and none is a prefix of another of the same type, so parts can stand
 //! one after the other without separators.
 
-use super::{SinkError, limits, number, print};
+use super::{SinkError, condition, number, print};
 use crate::model::{Column, ColumnType, ColumnValue, DateTime, Mapping, Value, ValueEncoding};
 use bytes::Bytes;
 
@@ -159,9 +159,9 @@ pub(super) fn unencodable(mapping: &Mapping, column: usize, reason: Reason) -> S
     let name = mapping.schema.columns.get(column).map_or("?", |column| column.name.as_str());
     let mut said = format!("column {name} of {} {reason}", mapping.schema.name);
     if reason == NO_INSTANT
-        && let Some(condition) = limits::no_instant(mapping, column)
+        && let Some(condition) = condition::no_instant(mapping, column)
     {
-        said += &format!("; all such rows: {}", limits::select(mapping, &condition));
+        said += &format!("; all such rows: {}", condition::select(mapping, &condition));
     }
     SinkError::Unencodable { mapping: mapping.name.clone(), reason: said }
 }
@@ -219,11 +219,6 @@ fn instant(date: &DateTime) -> Result<i64, Reason> {
     date.micros_since_epoch()
         .filter(|&micros| DateTime::from_micros_since_epoch(micros) == *date)
         .ok_or(NO_INSTANT)
-}
-
-/// Whether values of this type are moments: their parts are microseconds since 1970.
-pub fn is_moment(column_type: &ColumnType) -> bool {
-    matches!(column_type, ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. })
 }
 
 /// The number that the part of an order value stands for: microseconds since 1970, or the integer itself.

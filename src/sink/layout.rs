@@ -1,5 +1,6 @@
 //! From a row to what is written: list keys, addresses and cells, by the target's layout.
 
+pub use super::parts::list_prefix;
 use super::rows::{push_cell, push_null, push_value};
 use super::{RowWrite, SinkError, encode, limits, packed, parts, rows, tall, wide};
 use crate::model::{CellForm, ColumnValue, Layout, Mapping, Target, Tick, Value};
@@ -37,12 +38,6 @@ pub fn push_list_key(mapping: &Mapping, row: &[ColumnValue<'_>], key: &mut Vec<u
 /// The encoded list key of plain values, in key order.
 pub fn list_key_of(mapping: &Mapping, key: &[Value]) -> Result<Vec<u8>, SinkError> {
     encode::key_parts_of(mapping, &mapping.key, key)
-}
-
-/// What the HBase rows of a list begin with (its salt and its encoded key), from that key: lists in the order of their
-/// prefixes are in the order of their rows. In the wide layout without segments it is the row key.
-pub fn list_prefix(target: &Target, list_key: &[u8]) -> Bytes {
-    parts::salted(target, list_key).into()
 }
 
 /// The address of an item.

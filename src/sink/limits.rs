@@ -1,10 +1,10 @@
 //! What HBase takes, looked at before anything is sent; and which row does not fit.
 
+use super::condition::{key_columns, name, select};
 use super::encode;
 use super::rows;
 use super::{ROW_KEY_BYTES_MAX, SinkError};
 use crate::advice;
-use crate::model::table::quote;
 use crate::model::{ColumnType, ColumnValue, Layout, Mapping, Target, Tick, ValueEncoding};
 
 /// The largest cell that HBase's client takes, with its key: `hbase.client.keyvalue.maxsize` as it is delivered.
@@ -47,29 +47,6 @@ pub fn fits(mapping: &Mapping, target: &Target, key: &[u8], cells: &[u8]) -> Res
 fn refused(mapping: &Mapping, said: String, condition: &str) -> SinkError {
     let reason = format!("{said}; all such rows: {}", select(mapping, condition));
     SinkError::Unencodable { mapping: mapping.name.clone(), reason }
-}
-
-/// The SELECT that finds all rows of a condition.
-pub fn select(mapping: &Mapping, condition: &str) -> String {
-    mapping.schema.select(key_columns(mapping), condition)
-}
-
-/// What holds for rows whose date in `column` names no point in time; `None` for a column without dates.
-pub fn no_instant(mapping: &Mapping, column: usize) -> Option<String> {
-    let column =
-        mapping.schema.columns.get(column).filter(|column| encode::is_moment(&column.column_type))?;
-    let name = quote(&column.name);
-    Some(format!(
-        "MONTH({name}) = 0 OR DAYOFMONTH({name}) = 0 OR DAYOFMONTH({name}) > DAYOFMONTH(LAST_DAY({name}))"
-    ))
-}
-
-fn key_columns(mapping: &Mapping) -> impl Iterator<Item = usize> {
-    mapping.key.iter().chain(&mapping.item).copied()
-}
-
-fn name(mapping: &Mapping, column: usize) -> String {
-    mapping.schema.columns.get(column).map_or_else(String::new, |column| quote(&column.name))
 }
 
 /// The bytes of a column in HBase; `None` where its length is always small.

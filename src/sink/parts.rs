@@ -3,6 +3,7 @@
 use super::SinkError;
 use super::encode::{self, Direction};
 use crate::model::{ColumnValue, Mapping, OrderKey, Target, Value};
+use bytes::Bytes;
 
 /// Appends salt and list key of a row to `key`.
 pub fn push_list(
@@ -121,4 +122,10 @@ pub fn order_of(mapping: &Mapping, target: &Target) -> Option<OrderKey> {
 
 pub fn direction(order: OrderKey) -> Direction {
     if order.descending { Direction::Descending } else { Direction::Ascending }
+}
+
+/// What the HBase rows of a list begin with (its salt and its encoded key), from that key: lists in the order of their
+/// prefixes are in the order of their rows. In the wide layout without segments it is the row key.
+pub fn list_prefix(target: &Target, list_key: &[u8]) -> Bytes {
+    salted(target, list_key).into()
 }

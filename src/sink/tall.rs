@@ -68,7 +68,7 @@ pub fn push_cells(
 
 /// The rows of a list: in row-key order, or (`reversed`) from its last row to its first.
 pub fn list_range(target: &Target, list_key: &[u8], reversed: bool, limit: usize) -> ScanRange {
-    let first = super::layout::list_prefix(target, list_key);
+    let first = parts::list_prefix(target, list_key);
     let stop = stop_after_prefix(&first);
     // No row key equals a list's prefix or the stop key: item parts follow in every one.
     let (start, stop) = if reversed { (stop, first) } else { (first, stop) };

@@ -5,7 +5,7 @@
 //! MySQL's source, sql-common/json_binary.h; how scalars are printed in sql-common/json_dom.cc.
 
 use super::binlog::cursor::{Cursor, Truncated};
-use super::binlog::decode::{decimal_text, packed_datetime, packed_time};
+use super::binlog::packed::{decimal_text, packed_datetime, packed_time};
 use base64::Engine;
 use std::fmt::Write;
 

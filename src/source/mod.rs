@@ -28,6 +28,7 @@ pub mod mysql;
 mod named;
 pub mod names;
 pub mod options;
+pub mod place;
 pub mod preflight;
 mod registry;
 pub mod schema;
@@ -39,6 +40,7 @@ pub use changes::{ChangeReader, Changes};
 pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
+pub use place::BinlogPlace;
 pub use preflight::Facts;
 pub use registry::{InUse, Registry};
 
@@ -197,27 +199,6 @@ pub enum StreamEvent {
     Waits {
         what: String,
     },
-}
-
-/// A place in the files of one server's binlog, for people and for the byte lag.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BinlogPlace {
-    pub file: Arc<str>,
-    pub offset: u64,
-}
-
-impl std::fmt::Display for BinlogPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.offset)
-    }
-}
-
-impl BinlogPlace {
-    /// Binlog files are numbered, so that a longer name is a later one.
-    pub fn is_at_or_past(&self, end: &BinlogPlace) -> bool {
-        let order = |place: &BinlogPlace| (place.file.len(), place.file.clone(), place.offset);
-        order(self) >= order(end)
-    }
 }
 
 /// Which rows are read.

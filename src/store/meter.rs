@@ -1,6 +1,6 @@
 //! What durable commits cost.
 
-use super::{Commit, Outcome, Space};
+use super::commit::{Commit, Outcome, Space};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::Instant;
 

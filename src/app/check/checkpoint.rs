@@ -1,9 +1,8 @@
 //! Whether a run could go on from the checkpoint, and would be alone: what a run asks when it begins.
 
 use super::finding::{Finding, Group, Rule};
-use super::hbase::RunId;
 use super::mysql::Start;
-use super::state::Known;
+use super::state::{Known, RunId};
 use crate::app::alone;
 use crate::config::Config;
 use crate::pipeline::tail::identity::{self, Sighting};

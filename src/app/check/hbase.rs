@@ -2,7 +2,7 @@
 
 use super::clocks;
 use super::finding::{Finding, Group, Rule};
-use super::state::Known;
+use super::state::{Known, RunId};
 use crate::advice;
 use crate::app::connect;
 use crate::clock::SteadyClock;
@@ -27,16 +27,6 @@ const FOREVER: [&str; 3] = ["", "FOREVER", "2147483647"];
 pub enum Stage {
     Check,
     Run,
-}
-
-/// The id of this state, which its tables carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunId {
-    Known(String),
-    /// The state was not made yet.
-    NotYet,
-    /// A tailfill runs with the state, so it cannot be read.
-    InUse,
 }
 
 fn rule(name: impl Into<String>, expected: impl Into<String>) -> Rule {

@@ -1,9 +1,9 @@
 //! What the application asks of its lists: by which target it is answered, and at what cost. Judgements are pure;
 //! `look` asks how large lists are.
 
-use super::Scope;
 use super::finding::{Finding, Group, Rule};
 use super::mysql::Depth;
+use super::scope::Scope;
 use crate::config::Config;
 use crate::config::checked::Query;
 use crate::model::{Mapping, Target, TargetId};

@@ -1,8 +1,8 @@
 //! Judging queries.
 
 use super::*;
-use crate::app::check::Start;
 use crate::app::check::finding::Level;
+use crate::app::check::mysql::Start;
 use crate::error::Exit;
 use crate::model::{
     CellForm, Column, ColumnType, Layout, MappingId, OrderKey, QueryKind, TableId, TableName, TableSchema,

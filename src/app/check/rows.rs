@@ -3,18 +3,19 @@
 use super::finding::{Finding, Group, Rule};
 use crate::advice;
 use crate::model::Mapping;
-use crate::sink::limits;
+use crate::sink::condition;
 use crate::source::MysqlSource;
 
 /// Dates in the columns that make up keys; `None` where a mapping has none.
 pub async fn look_for_dates(source: &MysqlSource, mapping: &Mapping) -> Option<Finding> {
     let order = mapping.order.filter(|_| mapping.targets.iter().any(|target| target.ordered));
     let columns = mapping.key.iter().chain(&mapping.item).copied().chain(order.map(|order| order.column));
-    let conditions: Vec<String> = columns.filter_map(|column| limits::no_instant(mapping, column)).collect();
+    let conditions: Vec<String> =
+        columns.filter_map(|column| condition::no_instant(mapping, column)).collect();
     if conditions.is_empty() {
         return None;
     }
-    let select = limits::select(mapping, &conditions.join(" OR "));
+    let select = condition::select(mapping, &conditions.join(" OR "));
     let rule = Rule::new(
         Group::Mappings,
         format!("{} dates", mapping.name),

@@ -1,10 +1,9 @@
 //! This program's own state: its folder, what is in it, the admin address.
 
 use super::finding::{Finding, Group, Rule};
-use super::hbase::RunId;
 use super::mysql::Start;
 use crate::advice;
-use crate::app::run::{RUN_ID, SOURCE};
+use crate::app::state::{RUN_ID, SOURCE};
 use crate::app::{begun, status};
 use crate::config::units::print_size;
 use crate::config::{Begun, Config};
@@ -24,6 +23,16 @@ use std::path::Path;
 
 /// The state is a few megabytes; a full disk ends a run.
 const FREE_BYTES_MIN: u64 = 256 << 20;
+
+/// The id of this state, which its tables carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunId {
+    Known(String),
+    /// The state was not made yet.
+    NotYet,
+    /// A tailfill runs with the state, so it cannot be read.
+    InUse,
+}
 
 /// What the state says of this run.
 pub struct Known {

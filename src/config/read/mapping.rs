@@ -37,7 +37,7 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
     let key = columns(&mut section, "key", "the columns that name a list");
     let item = columns(&mut section, "item", "the columns that name an item in its list");
     for (index, column) in item.iter().enumerate() {
-        if contains(&key, column) {
+        if rules::contains(&key, column) {
             section.fault_in("item", index, "must not also be a column of `key`".to_owned());
         }
     }
@@ -98,22 +98,8 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 fn columns(section: &mut Section<'_>, key: &'static str, advice: &str) -> Vec<String> {
     let advice = format!("give {advice}");
     let columns = section.required_list(key, "column names", &advice, rules::text).unwrap_or_default();
-    refuse_repeated(section, key, &columns);
+    rules::refuse_repeated(section, key, &columns);
     columns
-}
-
-/// A fault for each name that stands twice.
-pub fn refuse_repeated(section: &Section<'_>, key: &str, columns: &[String]) {
-    for (index, column) in columns.iter().enumerate() {
-        if contains(&columns[..index], column) {
-            section.fault_in(key, index, "must not be named twice".to_owned());
-        }
-    }
-}
-
-/// Whether `columns` has `column` (MySQL compares column names without case).
-fn contains(columns: &[String], column: &str) -> bool {
-    columns.iter().any(|other| other.eq_ignore_ascii_case(column))
 }
 
 fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
@@ -121,7 +107,7 @@ fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
         return None;
     }
     let by = section.required("by", "give the column that orders a list", rules::text).unwrap_or_default();
-    if contains(key, &by) {
+    if rules::contains(key, &by) {
         section.fault("by", "must not be a column of `key`: `key` is the same for a whole list".to_owned());
     }
     let descending = section.optional("descending", rules::boolean).unwrap_or(false);

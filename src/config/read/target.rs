@@ -3,7 +3,6 @@
 use super::super::checked::{GatewayKind, SegmentWidth, Target};
 use super::super::raw::Section;
 use super::super::{rules, units};
-use super::mapping::refuse_repeated;
 use crate::model::{CellForm, Layout, ValueEncoding};
 use std::collections::BTreeSet;
 use toml::de::DeValue;
@@ -44,7 +43,7 @@ fn target(mut section: Section<'_>, has_order: bool, seen: &mut Seen) -> Target 
         section.fault("table", rule);
     }
     let columns = section.list("columns", "column names", rules::text);
-    refuse_repeated(&section, "columns", columns.as_deref().unwrap_or_default());
+    rules::refuse_repeated(&section, "columns", columns.as_deref().unwrap_or_default());
     let encodings = [("utf8", ValueEncoding::Utf8), ("bytes", ValueEncoding::Bytes)];
     let values = section.optional("values", rules::one_of(&encodings));
     let (form, alone) = form(&mut section, layout);

@@ -2,7 +2,7 @@
 
 use super::long::SoFar;
 use super::retry::{Retry, Stop};
-use super::{CountedRows, RowQueue};
+use super::rows::{CountedRows, RowQueue};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
 use crate::model::Tick;

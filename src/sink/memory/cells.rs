@@ -1,6 +1,6 @@
 //! Single cells and counted rows of the double.
 
-use super::{Family, MemoryRow};
+use super::family::{Family, MemoryRow};
 use crate::model::Tick;
 use crate::sink::cells::{
     self, COUNT, COUNT_TICK, CellNames, CellRange, CountChange, CountedRow, CountedWrite,

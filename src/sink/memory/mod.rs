@@ -7,16 +7,18 @@
 //! No faults, no waiting: the simulation wraps it.
 
 use super::cells::{COUNTS_FAMILY, CellNames, CellRange, CountedRow, CountedWrite};
-use super::{PackedWrite, ReadCount, ScanRange, Sink, SinkError, StoredCell, StoredRow, TableState};
+use super::{PackedWrite, ReadCount, ScanRange, Sink, SinkError, StoredRow, TableState};
 use crate::clock::Clock;
 use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 mod cells;
+mod family;
+
+use family::Family;
 
 /// The double. Clones are handles to the same tables.
 #[derive(Clone)]
@@ -31,21 +33,6 @@ pub struct MemorySink {
 struct Table {
     attributes: BTreeMap<String, String>,
     families: BTreeMap<String, Family>,
-}
-
-#[derive(Default)]
-struct Family {
-    settings: BTreeMap<String, String>,
-    rows: BTreeMap<Bytes, MemoryRow>,
-}
-
-/// One row of a family. Of each cell only the newest version is kept: an older one is hidden by it, and
-/// by every marker that hides the newest.
-#[derive(Default)]
-struct MemoryRow {
-    family_marker: Option<Tick>,
-    column_markers: BTreeMap<Bytes, Tick>,
-    cells: BTreeMap<Bytes, (Tick, Bytes)>,
 }
 
 impl MemorySink {
@@ -159,81 +146,6 @@ impl Table {
         for name in counts.into_iter().chain([target.family.as_str()]) {
             self.families.entry(name.to_owned()).or_default().settings = settings.clone();
         }
-    }
-}
-
-impl Family {
-    fn write(&mut self, write: &PackedWrite<'_>) {
-        let row = self.rows.entry(Bytes::copy_from_slice(write.row)).or_default();
-        if write.delete_family {
-            row.family_marker = row.family_marker.max(Some(write.tick));
-        }
-        for qualifier in write.delete_columns() {
-            let marker = row.column_markers.entry(Bytes::copy_from_slice(qualifier)).or_insert(write.tick);
-            *marker = write.tick.max(*marker);
-        }
-        for (qualifier, value) in write.puts() {
-            let newest = row.cells.get(qualifier).map(|(tick, _)| *tick);
-            if newest <= Some(write.tick) {
-                let cell = (write.tick, Bytes::copy_from_slice(value));
-                row.cells.insert(Bytes::copy_from_slice(qualifier), cell);
-            }
-        }
-    }
-
-    fn read(&self, key: &Bytes) -> Option<StoredRow> {
-        let row = self.rows.get(key)?;
-        let visible = row.cells.iter().filter(|(qualifier, (tick, _))| row.shows(qualifier, *tick));
-        let cells: Vec<StoredCell> = visible
-            .map(|(qualifier, (tick, value))| StoredCell {
-                qualifier: qualifier.clone(),
-                value: value.clone(),
-                tick: *tick,
-            })
-            .collect();
-        (!cells.is_empty()).then(|| StoredRow { row: key.clone(), cells })
-    }
-
-    fn scan(&self, range: &ScanRange) -> Vec<StoredRow> {
-        let bound = |key: &Bytes, bounded: fn(Bytes) -> Bound<Bytes>| {
-            if key.is_empty() { Bound::Unbounded } else { bounded(key.clone()) }
-        };
-        let start = bound(&range.start, Bound::Included);
-        let stop = bound(&range.stop, Bound::Excluded);
-        if range.is_empty() {
-            return Vec::new();
-        }
-        let read = |(key, _): (&Bytes, &MemoryRow)| self.read(key);
-        if range.reversed {
-            self.rows.range((stop, start)).rev().filter_map(read).take(range.limit).collect()
-        } else {
-            self.rows.range((start, stop)).filter_map(read).take(range.limit).collect()
-        }
-    }
-}
-
-impl MemoryRow {
-    fn shows(&self, qualifier: &Bytes, tick: Tick) -> bool {
-        let marker = self.family_marker.max(self.column_markers.get(qualifier).copied());
-        Some(tick) > marker
-    }
-
-    fn compact(&mut self, purged: Tick) -> u64 {
-        let mut cells = std::mem::take(&mut self.cells);
-        cells.retain(|qualifier, (tick, _)| self.shows(qualifier, *tick));
-        let before = self.markers();
-        self.column_markers.retain(|_, tick| *tick >= purged);
-        self.family_marker = self.family_marker.filter(|tick| *tick >= purged);
-        self.cells = cells;
-        (before - self.markers()) as u64
-    }
-
-    fn markers(&self) -> usize {
-        self.column_markers.len() + usize::from(self.family_marker.is_some())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.markers() == 0
     }
 }
 

@@ -2,12 +2,29 @@
 //! of them beyond that.
 
 use super::decode::Decoder;
-use super::plan::Mismatch;
 use super::table_map::{BINARY, TableMap, WireColumn, wire};
 use crate::failpoints::Failpoints;
 use crate::model::{Column, ColumnType};
 use crate::source::text::Charset;
 use mysql_common::collations::{Collation, CollationId};
+
+/// Why a TABLE_MAP and a schema do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    #[error("a row in the binlog has {binlog} columns, the table has {schema}")]
+    ColumnCount { binlog: usize, schema: usize },
+    #[error(
+        "the binlog names no columns, and tailfill does not know their order between two quick ALTERs: set \
+         binlog_row_metadata = FULL at the source"
+    )]
+    NoNames,
+    #[error("column {0} is not there, or changed its type")]
+    Column(String),
+    #[error("column {column} is {binlog} in the binlog")]
+    Kind { column: String, binlog: String },
+    #[error("column {column} has the character set {charset}, which is not supported")]
+    Charset { column: String, charset: String },
+}
 
 /// Whether every column may stand where the definition has it: one that does not tells of an order that is another.
 pub fn places_fit(map: &TableMap, present: &[Column]) -> Result<(), Mismatch> {

@@ -2,7 +2,7 @@
 //!
 //! `stream` asks for it and bounds every wait; `transaction` is the pure state machine that turns
 //! events into transactions and refuses what it does not know (I9), `followed` what it knows of tables;
-//! `table_map`, `plan`, `fits` and `decode` read row images; `statement` says what a statement can touch,
+//! `table_map`, `plan`, `fits`, `packed` and `decode` read row images; `statement` says what a statement can touch,
 //! `prepared` what XA transactions change, `untouched` whether a change in statement format is harmless; `proof` finds out which definition
 //! holds, both by a look `ahead`; `crc` proves that an event arrived whole.
 
@@ -17,6 +17,7 @@ pub mod fault;
 pub mod fits;
 pub mod followed;
 pub mod guard;
+pub mod packed;
 pub mod plan;
 pub mod prepared;
 pub mod proof;

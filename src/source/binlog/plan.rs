@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Truncated};
 use super::decode::{DecodeError, Decoder, prefixed};
-use super::fits::{kind_fits, places_fit};
+use super::fits::{Mismatch, kind_fits, places_fit};
 use super::table_map::{TableMap, WireColumn, wire};
 use crate::failpoints::Failpoints;
 use crate::model::{ColumnType, ColumnValue, Definition, TableId, TableSchema};
@@ -29,24 +29,6 @@ struct Planned {
     wire: WireColumn,
     /// Where the value goes in the row, when the column is in use.
     target: Option<(usize, Decoder)>,
-}
-
-/// Why a TABLE_MAP and a schema do not belong together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mismatch {
-    #[error("a row in the binlog has {binlog} columns, the table has {schema}")]
-    ColumnCount { binlog: usize, schema: usize },
-    #[error(
-        "the binlog names no columns, and tailfill does not know their order between two quick ALTERs: set \
-         binlog_row_metadata = FULL at the source"
-    )]
-    NoNames,
-    #[error("column {0} is not there, or changed its type")]
-    Column(String),
-    #[error("column {column} is {binlog} in the binlog")]
-    Kind { column: String, binlog: String },
-    #[error("column {column} has the character set {charset}, which is not supported")]
-    Charset { column: String, charset: String },
 }
 
 /// What a plan is made for.

@@ -1,0 +1,68 @@
+//! The state that all commands share: its name for the source, its id, whose lists it is of, and how it is opened.
+
+use super::connect;
+use crate::clock::SystemEntropy;
+use crate::error::Exit;
+use crate::failure::Failure;
+use crate::model::Target;
+use crate::protocol::{Journal, plan::Cohort};
+use crate::store::records::CopyKey;
+use crate::store::redb::RedbStore;
+use crate::store::{Commit, Outcome, Space, Store, StoreError, records};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The source's name in the store; one configuration has one source.
+pub const SOURCE: &str = "default";
+
+/// Where the store keeps the id of the state.
+pub const RUN_ID: &[u8] = b"run_id";
+
+/// How long the state may be in use before a run is refused.
+const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;
+/// another run keeps it.
+pub async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
+    let begin = Instant::now();
+    loop {
+        match RedbStore::open(state_dir).await {
+            Err(StoreError::Locked { .. }) if begin.elapsed() < LOCKED_BY_STATUS => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The copy of all lists into a target.
+pub fn copy_key(mapping: &str, target: &Target) -> CopyKey {
+    CopyKey {
+        source: SOURCE.to_owned(),
+        mapping: mapping.to_owned(),
+        cohort: Cohort::All.name(),
+        target: format!("{}/{}", target.table, target.family),
+    }
+}
+
+/// The id of the state, made at its first use: it marks HBase tables and lease tokens as ours.
+pub async fn run_id(store: &dyn Store) -> Result<String, Failure> {
+    let stored: Option<records::MetaRecord> = records::read(store, Space::Meta, RUN_ID).await?;
+    if let Some(record) = stored {
+        return Ok(record.value);
+    }
+    let record = records::MetaRecord { value: connect::random_id(&SystemEntropy) };
+    let put = vec![(Space::Meta, RUN_ID.to_vec(), records::encode(&record)?)];
+    let expect = vec![(Space::Meta, RUN_ID.to_vec(), None)];
+    match store.commit(Commit { expect, put, ..Commit::default() }).await? {
+        Outcome::Committed => Ok(record.value),
+        Outcome::Refused => Err(Failure::new(Exit::Failed, "another process made the state's id just now")),
+    }
+}
+
+/// The name of the cohort that the state belongs to.
+pub async fn stored_cohort(journal: &Journal) -> Result<String, Failure> {
+    Ok(journal.cohort().await?.unwrap_or_else(|| Cohort::All.name()))
+}

@@ -1,0 +1,36 @@
+//! What is written to one list of one target at one tick.
+
+use crate::lock::ListId;
+use crate::model::{TargetId, Tick};
+use crate::sink::rows::{PackedWrite, RowBlock};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What one batch, or one chunk, writes to one list of one target: some rows of its block, in key order. In the wide
+/// layout a row is one item's cell, and rows with one key follow each other.
+#[derive(Clone, Debug)]
+pub struct ListWrites {
+    pub list: ListId,
+    pub target: TargetId,
+    pub(super) block: Arc<RowBlock>,
+    pub(super) places: Range<usize>,
+}
+
+impl ListWrites {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub fn tick(&self) -> Tick {
+        self.block.tick()
+    }
+
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
+        self.block.writes(self.places.clone())
+    }
+}

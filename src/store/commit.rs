@@ -1,0 +1,88 @@
+//! What becomes durable together, where it lies, and what can go wrong.
+
+/// The rooms of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// Schema version, run id, highest tick, configuration fingerprint.
+    Meta,
+    /// Ticks and what they cover; key: the tick, 8 bytes big-endian.
+    Journal,
+    /// Durable positions; key: (source).
+    Checkpoint,
+    /// Chunk plan and progress; key: (source, mapping, cohort, target, chunk number).
+    Chunk,
+    /// Life cycle; key: (source, mapping, cohort, target).
+    LifeCycle,
+    /// How far the counts of a copy are; key: as for the life cycle.
+    Counts,
+    /// History: verification, positions.
+    History,
+    /// The definitions of source tables by position; key: (source, schema, table).
+    Definitions,
+}
+
+impl Space {
+    pub const ALL: [Space; 8] = [
+        Space::Meta,
+        Space::Journal,
+        Space::Checkpoint,
+        Space::Chunk,
+        Space::LifeCycle,
+        Space::Counts,
+        Space::History,
+        Space::Definitions,
+    ];
+
+    /// The table's name in an embedded store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Space::Meta => "meta",
+            Space::Journal => "journal",
+            Space::Checkpoint => "checkpoint",
+            Space::Chunk => "chunk",
+            Space::LifeCycle => "life_cycle",
+            Space::Counts => "counts",
+            Space::History => "history",
+            Space::Definitions => "definitions",
+        }
+    }
+}
+
+/// A record to write: its space, key and bytes.
+pub type Put = (Space, Vec<u8>, Vec<u8>);
+
+/// Changes that become durable together, if every expectation holds.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// What each key must hold now (`None`: nothing).
+    pub expect: Vec<(Space, Vec<u8>, Option<Vec<u8>>)>,
+    pub put: Vec<(Space, Vec<u8>, Vec<u8>)>,
+    pub delete: Vec<(Space, Vec<u8>)>,
+    /// Deletes every key of the space in `first..=last`.
+    pub delete_range: Vec<(Space, Vec<u8>, Vec<u8>)>,
+}
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("the state in {place} is in use by another tailfill")]
+    Locked { place: String },
+    /// Reading or writing failed (disk full).
+    #[error("the state in {place}: {reason}")]
+    Io { place: String, reason: String },
+    /// The file is not what was written (its end is missing, bytes changed).
+    #[error("the state in {place} is damaged: {reason}")]
+    Damaged { place: String, reason: String },
+    /// A record is not what this version writes.
+    #[error("a record of the state is damaged or from another version: {reason}")]
+    Record { reason: String },
+}
+
+/// Whether a commit was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Committed,
+    /// An expectation did not hold; nothing was changed.
+    Refused,
+}
