@@ -2,7 +2,8 @@
 
 use super::SourceError;
 use super::connection::{number_at, text_at};
-use super::mysql::{MysqlSource, charset_names};
+use super::mysql::MysqlSource;
+use super::session::charset_names;
 use crate::model::{ColumnType, TableName, TableSchema};
 
 /// A table, as `information_schema` knows it.

@@ -1,8 +1,11 @@
 //! What `tailfill check` wants to know about a server: facts as plain data, judged elsewhere.
 
 use super::SourceError;
-use super::connection::{Connection, number_at, text_at};
-use super::mysql::{BinlogFile, MysqlSource};
+use super::connection::{number_at, text_at};
+use super::mysql::MysqlSource;
+use super::privileges::global_privileges;
+use super::schema::CASCADES;
+use super::session::BinlogFile;
 use crate::model::table::quote;
 use crate::model::{ColumnType, TableName, TableSchema};
 use std::collections::HashMap;
@@ -270,11 +273,6 @@ const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version'
      'binlog_checksum', 'gtid_mode', 'enforce_gtid_consistency', 'binlog_expire_logs_seconds', \
      'binlog_order_commits', 'innodb_native_foreign_keys')";
 
-pub(super) const CASCADES: &str = "SELECT CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, DELETE_RULE, \
-     UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS \
-     WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? \
-     AND (DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR UPDATE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
-
 /// The privileges on `*.*` that a run needs, and what for.
 pub const GLOBAL_PRIVILEGES: [(&str, &str); 3] = [
     ("REPLICATION SLAVE", "the tail: reading the binlog"),
@@ -294,23 +292,6 @@ fn grantee(current_user: &str) -> String {
     format!("{}@{}", quoted(user), quoted(host))
 }
 
-pub(super) async fn global_privileges(connection: &mut Connection) -> Result<Vec<String>, SourceError> {
-    let roles = connection.text("the active roles", "SELECT CURRENT_ROLE()").await?;
-    let statement = match roles.as_str() {
-        "" | "NONE" => "SHOW GRANTS FOR CURRENT_USER()".to_owned(),
-        roles => format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}"),
-    };
-    let rows = connection.rows("SHOW GRANTS", &statement).await?;
-    Ok(rows.iter().flat_map(|row| privileges_on_everything(&text_at(row, 0))).collect())
-}
-
-/// The privileges in `GRANT A, B ON *.* TO ...`; none for a grant on something smaller.
-fn privileges_on_everything(grant: &str) -> Vec<String> {
-    let list = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON *.* TO "));
-    list.map(|(list, _)| list.split(',').map(|one| one.trim().to_ascii_uppercase()).collect())
-        .unwrap_or_default()
-}
-
 /// A column, compared by its bytes.
 fn exactly(schema: &TableSchema, column: usize) -> String {
     let column = &schema.columns[column];
@@ -323,15 +304,6 @@ fn exactly(schema: &TableSchema, column: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_global_grants_count_as_global() {
-        let grant = "GRANT SELECT, REPLICATION SLAVE ON *.* TO `u`@`%` WITH GRANT OPTION";
-        assert_eq!(privileges_on_everything(grant), ["SELECT", "REPLICATION SLAVE"]);
-        assert!(privileges_on_everything("GRANT SELECT ON `a`.* TO `u`@`%`").is_empty());
-        assert!(privileges_on_everything("GRANT `role`@`%` TO `u`@`%`").is_empty());
-        assert!(privileges_on_everything("REVOKE SELECT ON *.* FROM `u`@`%`").is_empty());
-    }
 
     #[test]
     fn a_grantee_is_quoted() {

@@ -2,7 +2,6 @@
 
 use super::SourceError;
 use super::connection::{Connection, number_at, text_at};
-use super::preflight::CASCADES;
 use crate::model::{Column, ColumnType, Definition, TableName, TableSchema};
 use mysql_async::Row;
 use std::collections::BTreeSet;
@@ -202,6 +201,11 @@ fn add_unique_keys(schema: &mut TableSchema, rows: &[Row]) {
         schema.unique_keys.push(parts);
     }
 }
+
+pub(super) const CASCADES: &str = "SELECT CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, DELETE_RULE, \
+     UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS \
+     WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? \
+     AND (DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR UPDATE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,12 @@
 
 use super::account::Account;
 use super::compare::difference;
-use super::confirm::{Candidate, Confirmer};
+use super::confirm::Confirmer;
 use super::digest::Suspects;
 use super::found::Found;
 use super::read::{SinkReader, SourceReader};
 use super::repeats::Repeats;
-use super::report::{ItemKey, TargetReport};
+use super::report::{Candidate, ItemKey, TargetReport};
 use super::scan::{BucketWalk, TableWalk, buckets};
 use super::tail::Watch;
 use super::{Verification, VerifyError};

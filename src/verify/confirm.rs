@@ -15,7 +15,7 @@ use super::columns::by_column;
 use super::compare::{Difference, difference};
 use super::digest::Suspects;
 use super::read::{SinkReader, SourceReader};
-use super::report::{ItemKey, TargetReport};
+use super::report::{Candidate, ItemKey, TargetReport};
 use super::tail::Watch;
 use super::{Verification, VerifyError, turn, under_way};
 use crate::model::{ColumnValue, GtidSet, Mapping, Row, Target, Value};
@@ -27,14 +27,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Candidates that are confirmed together. It bounds memory, and shares the waiting.
 const CANDIDATES_AT_ONCE: usize = 1_000;
-
-/// An address at which the two sides did not look equal.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    pub address: Address,
-    /// List and item key; `None` for an address that is none of this mapping.
-    pub key: Option<ItemKey>,
-}
 
 /// What MySQL's rows say about some addresses.
 struct Expected {

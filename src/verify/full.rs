@@ -17,56 +17,13 @@ use super::closer::Closer;
 use super::digest::Suspects;
 use super::report::{Report, TargetReport};
 use super::sums::{TargetSuspects, suspects};
-use super::tail::{Tail, Watch, brief};
-use super::{Meter, Stage, VerifyError, counts, under_way};
+use super::tail::{Watch, brief};
+use super::verification::Verification;
+use super::{Stage, VerifyError, counts, under_way};
 use crate::advice;
-use crate::failpoints::Failpoints;
-use crate::model::{Mapping, Target, TargetId};
-use crate::sink::Sink;
-use crate::source::{Source, SourceError};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+use crate::model::{Mapping, Target};
+use crate::source::SourceError;
 use tokio::time::Instant;
-
-/// Everything a comparison needs.
-#[derive(Clone)]
-pub struct Verification {
-    pub source: Arc<dyn Source>,
-    pub sink: Arc<dyn Sink>,
-    pub mappings: Vec<Mapping>,
-    pub tail: Tail,
-    /// Targets whose rows must all say how many items they have: the state says that they were counted.
-    pub counts_due: BTreeSet<TargetId>,
-    pub settings: Settings,
-    pub meter: Arc<Meter>,
-}
-
-/// The numbers of a comparison.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Rows of one SELECT.
-    pub chunk_rows: u32,
-    /// How often an item that moves is looked at again before it is judged in a turn of its list.
-    pub rounds: u32,
-    /// How long the tail is waited for.
-    pub wait_max: Duration,
-    /// How long a read that fails in passing is repeated.
-    pub retry_for: Duration,
-    pub failpoints: Failpoints,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            chunk_rows: 2_000,
-            rounds: 3,
-            wait_max: Duration::from_secs(120),
-            retry_for: Duration::from_secs(60),
-            failpoints: Failpoints::default(),
-        }
-    }
-}
 
 /// Compares all targets of all mappings. Reads only.
 ///

@@ -6,106 +6,25 @@
 //!
 //! Two sides are two reads at two moments: while the list is written to, they may differ by what is under way.
 
+mod answers;
 mod count;
 mod pairs;
 mod place;
 mod selects;
 mod stored;
 
+pub use answers::{Answers, Pair, Question, Side, StoredItem};
 pub use count::Count;
-pub use pairs::{Pair, StoredItem};
 pub use selects::SelectCount;
 
 use super::VerifyError;
 use crate::advice;
-use crate::model::{Cursor, ListPart, Mapping, QueryKind, Target, Value};
-use crate::sink::answer::{self, Answer, Ask};
+use crate::model::{Mapping, Target, Value};
+use crate::sink::answer::{self, Answer};
 use crate::sink::{ReadCount, Sink, layout};
 use crate::source::Source;
 use selects::Selects;
 use stored::StoredList;
-
-/// What is asked of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Question {
-    First(u32),
-    Latest(u32),
-    /// The next ones behind a place, or from the beginning.
-    Page {
-        limit: u32,
-        after: Option<Cursor>,
-    },
-    Count,
-    /// The item with these values in the item columns.
-    Has(Vec<Value>),
-}
-
-impl Question {
-    fn ask(&self) -> Ask {
-        let (kind, limit) = match self {
-            Question::First(limit) => (QueryKind::First, *limit),
-            Question::Latest(limit) => (QueryKind::Latest, *limit),
-            Question::Page { limit, .. } => (QueryKind::Page, *limit),
-            Question::Count => (QueryKind::Count, 0),
-            Question::Has(_) => (QueryKind::Has, 0),
-        };
-        Ask { kind, limit }
-    }
-
-    /// Which items are asked for, where it is some of the list's order.
-    fn part(&self, mapping: &Mapping) -> Option<ListPart> {
-        let Ask { kind, limit } = self.ask();
-        let after = match self {
-            Question::Page { after, .. } => after.clone(),
-            _ => None,
-        };
-        kind.returns_items().then(|| ListPart { reversed: kind.is_at_end(mapping), after, limit })
-    }
-}
-
-/// Who answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Mysql,
-    Hbase,
-    Both,
-}
-
-impl Side {
-    pub fn has_mysql(self) -> bool {
-        self != Side::Hbase
-    }
-
-    pub fn has_hbase(self) -> bool {
-        self != Side::Mysql
-    }
-}
-
-/// One side's answer, or both.
-#[derive(Clone, Debug)]
-pub enum Answers {
-    /// `None` for a side that was not asked.
-    Count { mysql: Option<u64>, hbase: Option<Count> },
-    Items {
-        /// Whose addresses and columns these are.
-        target: Target,
-        /// In the order asked for.
-        pairs: Vec<Pair>,
-        /// Where the next page begins, when this one is full.
-        next: Option<Cursor>,
-    },
-}
-
-impl Answers {
-    /// Whether the sides that were asked agree.
-    pub fn equal(&self) -> bool {
-        match self {
-            Answers::Count { mysql: Some(mysql), hbase: Some(hbase) } => *mysql == hbase.items,
-            Answers::Count { .. } => true,
-            Answers::Items { pairs, .. } => pairs.iter().all(|pair| pair.difference.is_none()),
-        }
-    }
-}
 
 /// What was done for an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -39,6 +39,7 @@ mod turn;
 mod turn_tests;
 mod under_way;
 mod unpack;
+mod verification;
 #[cfg(test)]
 mod watched;
 
@@ -46,9 +47,10 @@ use crate::sink::{compare, found};
 
 pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;
-pub use full::{Settings, Verification, full};
+pub use full::full;
 pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
 pub use meter::{Meter, Stage};
 pub use report::{Example, ListsFound, Report, TargetReport};
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Held, Tail, TailPositions, TailView};
+pub use verification::{Settings, Verification};

@@ -1,7 +1,6 @@
 //! What a comparison found, for people and for scripts.
 
 use super::compare::{CellDifference, Difference, How};
-use super::confirm::Candidate;
 use super::show::{key_text, printable};
 use crate::advice;
 use crate::error::Exit;
@@ -12,6 +11,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+/// An address at which the two sides did not look equal.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub address: Address,
+    /// List and item key; `None` for an address that is none of this mapping.
+    pub key: Option<ItemKey>,
+}
 
 /// List and item key of an item.
 pub type ItemKey = (Vec<Value>, Vec<Value>);

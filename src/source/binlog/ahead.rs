@@ -5,12 +5,12 @@
 //! ahead up to it: if nothing in there can change the answer, the answer held at the place.
 
 use super::cursor::Truncated;
+use super::dump::{Dump, Events};
 use super::event::kind::*;
 use super::scan;
 use super::statement::{Dialect, Statement};
-use super::stream::{Dump, Events};
 use crate::model::{Gtid, GtidSet};
-use crate::source::mysql::Session;
+use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use std::time::Duration;
 

@@ -5,13 +5,13 @@
 //! back from the binlog, which keeps it; where it is purged nobody knows what the COMMIT changes.
 
 use super::cursor::Cursor;
+use super::dump::{Dump, Events};
 use super::event::kind::*;
 use super::scan;
 use super::statement::Statement;
-use super::stream::{Dump, Events};
 use super::table_map::TableMapHead;
 use crate::model::{Gtid, GtidSet, TableId};
-use crate::source::mysql::Session;
+use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::Event;
 use rustc_hash::FxHashMap;

@@ -7,7 +7,7 @@ use super::ahead::{self, Ahead, Logged};
 use super::cursor::Truncated;
 use super::statement::{Effect, Statement};
 use crate::model::{Gtid, GtidSet, Parking, TableId, TableName};
-use crate::source::mysql::Session;
+use crate::source::session::Session;
 use crate::source::{Proof, SourceError, schema};
 use std::sync::Arc;
 

@@ -2,12 +2,12 @@
 
 use super::crc;
 use super::cursor::Cursor;
+use super::dump::{Dump, Events};
 use super::event::{kind::*, widen};
 use super::guard::guarded;
-use super::stream::{Dump, Events};
 use crate::model::gtid::{Interval, Origin};
 use crate::model::{Gtid, GtidSet, Position};
-use crate::source::mysql::Session;
+use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
 use std::time::Duration;

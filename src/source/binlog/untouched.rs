@@ -6,8 +6,8 @@ use crate::model::history::one;
 use crate::model::{Gtid, GtidSet, TableName};
 use crate::source::SourceError;
 use crate::source::connection::{Connection, number_at, text_at};
-use crate::source::mysql::Session;
-use crate::source::preflight::global_privileges;
+use crate::source::privileges::global_privileges;
+use crate::source::session::Session;
 
 /// Whether the answer to `question` proves that the change of `gtid` touches nothing else. `before`: what the stream
 /// has read before it.

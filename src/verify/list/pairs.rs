@@ -1,34 +1,16 @@
 //! Items of both sides, side by side.
 
+use super::answers::{Answers, Pair, Question, Side, StoredItem};
 use super::place::{self, Position};
 use super::selects::Selects;
 use super::stored::StoredList;
-use super::{Answers, Question, Side};
 use crate::model::{Cursor, ListPart, Row};
 use crate::sink::StoredRow;
 use crate::sink::layout::{self, Address, ItemWrite};
-use crate::verify::compare::{Difference, difference};
+use crate::verify::compare::difference;
 use crate::verify::found::Found;
 use crate::verify::{VerifyError, unpack};
-use bytes::Bytes;
 use std::collections::BTreeMap;
-
-/// One address. An item that only one side put among its N is looked up on the other side too, so that an absent
-/// one is really absent.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    pub address: Address,
-    pub mysql: Option<StoredItem>,
-    pub hbase: Option<StoredItem>,
-    /// When both sides were asked and do not agree.
-    pub difference: Option<Difference>,
-}
-
-/// Names and values of an item's columns, as `unpack::columns` gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredItem {
-    pub columns: Vec<(Bytes, Bytes)>,
-}
 
 /// What both sides have at an address.
 #[derive(Default)]
