@@ -1,7 +1,7 @@
 //! The line to one gateway, of either interface: whether it answers, and what is under way on it.
 
-use super::HbaseOptions;
 use super::failure::{self, Subject};
+use super::options::HbaseOptions;
 use super::probe::{self, Interface};
 use super::slots::{Slot, Slots};
 use super::thrift::{Connections, Error};

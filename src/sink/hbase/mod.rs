@@ -13,7 +13,6 @@ use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::time::Duration;
 
 mod adopt;
 mod calls;
@@ -25,6 +24,7 @@ mod failure;
 mod fake;
 mod filter;
 mod line;
+pub mod options;
 mod pace;
 mod pages;
 mod places;
@@ -42,6 +42,7 @@ mod wire;
 
 pub use adopt::adopt_statement;
 pub use clock::PROBE_ROW;
+pub use options::HbaseOptions;
 pub use schema::shell_statement;
 pub use thrift::Transport;
 
@@ -52,46 +53,6 @@ use pool::Pool;
 use probe::Interface;
 use read_meter::ReadMeter;
 use thrift::Request;
-
-/// How to reach HBase.
-#[derive(Clone, Debug)]
-pub struct HbaseOptions {
-    /// `host:port` each; used side by side.
-    pub gateways: Vec<String>,
-    pub transport: Transport,
-    /// Calls under way on one gateway at most, and idle connections kept to it. Of writes with many rows,
-    /// fewer are under way where more do not help.
-    pub connections: usize,
-    pub connect_timeout: Duration,
-    /// Bound of a read or write call. A call given up on may still land.
-    pub operation_timeout: Duration,
-    /// Bound of creating or dropping a table.
-    pub admin_timeout: Duration,
-    /// The gateway's `hbase.regionserver.thrift.framed.max_frame_size_in_mb`, in bytes.
-    pub frame_bytes_max: usize,
-    /// HBase's `hbase.client.keyvalue.maxsize` and `hbase.server.keyvalue.maxsize`: a larger cell is refused
-    /// here, because a gateway says no more of it than "internal error".
-    pub cell_bytes_max: usize,
-    /// A new table has at most this many regions (and at most one for each salt bucket).
-    pub regions_max: u16,
-}
-
-impl HbaseOptions {
-    /// The defaults for these gateways: buffered, 4 connections each, 3 s to connect, 60 s a call.
-    pub fn new(gateways: Vec<String>) -> HbaseOptions {
-        HbaseOptions {
-            gateways,
-            transport: Transport::Buffered,
-            connections: 4,
-            connect_timeout: Duration::from_secs(3),
-            operation_timeout: Duration::from_secs(60),
-            admin_timeout: Duration::from_secs(180),
-            frame_bytes_max: 2 << 20,
-            cell_bytes_max: 10 << 20,
-            regions_max: 16,
-        }
-    }
-}
 
 /// Rows of one getMultiple at most. Those of calls that write are found while running.
 const READ_ROWS_MAX: usize = 2_000;

@@ -1,7 +1,9 @@
 //! The registered targets, as both kinds of gateways are asked about them.
 
 use super::failure::Subject;
-use super::{HbaseOptions, Transport, request};
+use super::options::HbaseOptions;
+use super::request;
+use super::thrift::Transport;
 use crate::model::{Target, TargetId};
 use crate::sink::SinkError;
 use bytes::Bytes;

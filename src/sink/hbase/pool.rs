@@ -1,8 +1,8 @@
 //! Several gateways, used in turn.
 
-use super::HbaseOptions;
 use super::failure::{self, Subject};
 use super::line::{Kind, Line, Permit};
+use super::options::HbaseOptions;
 use super::pace::{Ended, Pace};
 use super::probe::Interface;
 use super::thrift::{Connections, Request};

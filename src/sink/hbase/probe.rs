@@ -1,8 +1,10 @@
 //! Finding out what a gateway is, before anything else is sent to it. Both interfaces have one call alike, which
 //! tells the one from the other.
 
+use super::options::HbaseOptions;
+use super::thrift::Transport;
 use super::thrift::{Connections, Error};
-use super::{HbaseOptions, Transport, calls, failure};
+use super::{calls, failure};
 use crate::sink::SinkError;
 use std::net::SocketAddr;
 use std::time::Duration;
