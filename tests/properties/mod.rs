@@ -3,5 +3,6 @@
 pub mod advice;
 pub mod arrows;
 pub mod comparison;
+pub mod imports;
 pub mod promises;
 pub mod words;
