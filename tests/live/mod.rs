@@ -13,6 +13,7 @@ pub mod position;
 pub mod queries;
 pub mod readers;
 pub mod run;
+pub mod second_opinion;
 pub mod snapshot;
 pub mod statements;
 pub mod tail;

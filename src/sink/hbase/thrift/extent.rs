@@ -137,7 +137,7 @@ impl Extent {
 }
 
 /// The bytes of a value that holds no others, where its type says it.
-fn size(kind: u8) -> Option<usize> {
+pub fn size(kind: u8) -> Option<usize> {
     match kind {
         BOOLEAN | BYTE => Some(1),
         SHORT => Some(2),

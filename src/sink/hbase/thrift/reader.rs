@@ -1,7 +1,7 @@
 //! Reading values out of a reply that has come whole.
 
 use super::Error;
-use super::extent::Extent;
+use super::extent::{self, Extent};
 use super::kind::{BINARY, STOP};
 use bytes::Bytes;
 
@@ -25,8 +25,11 @@ impl Reader {
     }
 
     pub fn skip(&mut self, kind: u8) -> Result<(), Error> {
-        let end = Extent::value(kind, self.at, usize::MAX / 2).find(&self.bytes)?;
-        self.at = end.ok_or(SHORT)?;
+        let end = match extent::size(kind) {
+            Some(size) => Some(self.at + size),
+            None => Extent::value(kind, self.at, usize::MAX).find(&self.bytes)?,
+        };
+        self.at = end.filter(|end| *end <= self.bytes.len()).ok_or(SHORT)?;
         Ok(())
     }
 

@@ -26,6 +26,8 @@ pub fn mutation(call: &mut Vec<u8>, column: &[u8], value: Option<&[u8]>) {
 #[derive(Debug)]
 pub struct Batch {
     call: Vec<u8>,
+    /// Where the rows begin, behind their number.
+    head: usize,
     rows: usize,
     /// The end of `call` is the row that was added last: where its key is, and where its number of mutations.
     last: Last,
@@ -46,7 +48,7 @@ impl Batch {
         let mut call = Vec::new();
         binary(&mut call, 1, table);
         structures(&mut call, 2, 0);
-        Batch { call, rows: 0, last: Last::default() }
+        Batch { head: call.len(), call, rows: 0, last: Last::default() }
     }
 
     /// Adds so many mutations, as [`mutation`] writes them. Those of one row share a BatchMutation if they come one after
@@ -90,9 +92,7 @@ impl Batch {
     }
 
     fn count_rows(&mut self) {
-        // the head is: a table, and a list
-        let head = 3 + 4 + i32::from_be_bytes(self.call[3..7].try_into().expect("four bytes")) as usize + 8;
-        self.call[head - 4..head].copy_from_slice(&write::length(self.rows));
+        self.call[self.head - 4..self.head].copy_from_slice(&write::length(self.rows));
     }
 }
 
