@@ -57,7 +57,7 @@ pub async fn require_same(
     sightings: &[Sighting],
 ) -> Result<(), ProtocolError> {
     if parts.settings.failpoints.source_not_compared() {
-        return Ok(wait_until_contained(parts, wanted).await?);
+        return Ok(wait_until_contained(parts, wanted, &[]).await?);
     }
     match look(parts, wanted, sightings).await {
         Ok(Seen::Same) => Ok(forget(parts).await?),
@@ -85,18 +85,13 @@ pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, Sto
 
 /// The same as a question.
 pub async fn look(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<Seen, SourceError> {
-    refuse_gone(parts, wanted, sightings).await?;
-    wait_until_contained(parts, wanted).await?;
+    wait_until_contained(parts, wanted, sightings).await?;
     compare(&*parts.source, sightings).await
 }
 
 /// A server that has neither committed a transaction of its own which was read from it, nor has it in its binlog, lost it:
 /// it began its numbering again, or was restored. Waiting brings nothing back. Another server may still receive it.
-async fn refuse_gone(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<(), SourceError> {
-    let executed = parts.source.executed().await?;
-    if executed.contains_set(wanted) {
-        return Ok(());
-    }
+async fn refuse_gone(parts: &Parts, executed: &GtidSet, sightings: &[Sighting]) -> Result<(), SourceError> {
     let server = parts.source.server_uuid().await?;
     let own = |gtid: &Gtid| gtid.origin.uuid.to_string() == server;
     for gtid in sightings.iter().map(|sighting| &sighting.witness.gtid).filter(|gtid| own(gtid)) {
@@ -202,12 +197,19 @@ fn record(reason: Option<String>) -> Result<(Space, Vec<u8>, Vec<u8>), StoreErro
 
 /// The source must contain every transaction that was journaled, else it lost some that were written.
 /// It may do so a little later: a reader has a transaction before the engine commits it.
-async fn wait_until_contained(parts: &Parts, wanted: &GtidSet) -> Result<(), SourceError> {
-    let begin = Instant::now();
+async fn wait_until_contained(
+    parts: &Parts,
+    wanted: &GtidSet,
+    sightings: &[Sighting],
+) -> Result<(), SourceError> {
+    let (begin, mut judged) = (Instant::now(), false);
     loop {
         let executed = parts.source.executed().await?;
         if executed.contains_set(wanted) {
             return Ok(());
+        }
+        if !std::mem::replace(&mut judged, true) {
+            refuse_gone(parts, &executed, sightings).await?;
         }
         let missing = wanted.minus(&executed);
         if begin.elapsed() >= parts.settings.source_wait {
