@@ -4,9 +4,11 @@
 //! One list's writes go out in the order of their batches; different lists do not wait for each other.
 //! `written` is the end of the longest run of batches without a gap (I5).
 
-use crate::failpoints::{KillPoint, kill_at};
+mod aside;
+mod ledger;
+
 use crate::lock::{Claim, ListId};
-use crate::model::{GtidSet, Position, Tick};
+use crate::model::Tick;
 use crate::pipeline::apply::ready::ReadyLists;
 use crate::pipeline::apply::turns::Turns;
 use crate::pipeline::apply::window::{
@@ -16,15 +18,15 @@ use crate::pipeline::counts::Counts;
 use crate::pipeline::life;
 use crate::pipeline::parts::pace::WindowPace;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Phase, Place, Waiter};
+use crate::pipeline::progress::Waiter;
 use crate::pipeline::tail::journaling::{Ready, ReadyBatch};
 use crate::pipeline::tail::sealed::Boundary;
 use crate::pipeline::tail::watch::{Watched, Witnesses};
 use crate::protocol::count::ListRecount;
 use crate::protocol::{Journal, Journaled, ProtocolError, Recovered};
-use crate::source::BinlogPlace;
 use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
+use aside::{Aside, Why, awaited};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -98,45 +100,6 @@ struct Writer {
     pace: WindowPace,
 }
 
-/// A list that is asked for again later.
-struct Aside {
-    list: ListId,
-    ask_again: Instant,
-    why: Why,
-    since: Instant,
-}
-
-/// Why a list is asked for again later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// This process holds it: asked for at once when the in-process locks change. Others are not, because asking
-    /// changes the locks, and so they would be asked for without end.
-    HeldHere,
-    HeldElsewhere,
-    NotWritten,
-}
-
-impl Why {
-    /// `unanswered`: what memcached said instead of an answer.
-    fn awaited(self, count: usize, unanswered: Option<&str>) -> Awaited {
-        match self {
-            Why::HeldHere => Awaited::many(Kind::ListsHere, count),
-            Why::HeldElsewhere => Awaited::leases(count, unanswered),
-            Why::NotWritten => Awaited::many(Kind::ListsUnwritten, count),
-        }
-    }
-}
-
-/// What the tail waits for: how many lists of each kind, and since when the first of them.
-fn awaited(aside: &[Aside], unanswered: Option<&str>) -> Vec<(Awaited, Option<Instant>)> {
-    let one = |why: Why| {
-        let since = aside.iter().filter(|aside| aside.why == why).map(|aside| aside.since);
-        let count = since.clone().count();
-        (count > 0).then(|| (why.awaited(count, unanswered), since.min()))
-    };
-    [Why::HeldElsewhere, Why::HeldHere, Why::NotWritten].into_iter().filter_map(one).collect()
-}
-
 #[derive(Default)]
 struct ListQueue {
     /// Of its first row: the region that the list's rows lie in.
@@ -204,6 +167,9 @@ impl Writer {
                 return Ok(());
             }
             let ask_again = self.aside.iter().map(|aside| aside.ask_again).min();
+            // In this order: what is written makes room and ends turns, so it comes first. A stop is heard before anything new is
+            // taken in, and the checkpoint is not put off by a queue that is never empty. Lists that are set aside come
+            // last: asking for them again must not keep others waiting.
             tokio::select! { biased;
                 Some(done) = self.windows.join_next(), if !self.windows.is_empty() => {
                     self.settle(done.expect("a window does not panic")).await?;
@@ -254,24 +220,6 @@ impl Writer {
             Ready::Advance(boundary) => self.take_in_advance(boundary),
         }
         self.move_written();
-    }
-
-    /// Joins an advance that waits already, so that they do not pile up behind a batch that cannot be written.
-    fn take_in_advance(&mut self, boundary: Boundary) {
-        if let Some(BatchState { tick: None, boundary: Some(waiting), .. }) = self.batches.back_mut() {
-            waiting.gtids.union_with(&boundary.gtids);
-            waiting.at = boundary.at;
-            waiting.witness = boundary.witness.or(waiting.witness.take());
-            return;
-        }
-        self.batches.push_back(BatchState {
-            left: 0,
-            tick: None,
-            boundary: Some(boundary),
-            committed_micros: Vec::new(),
-            changes: 0,
-            permit: None,
-        });
     }
 
     fn take_in_batch(&mut self, batch: ReadyBatch) {
@@ -435,28 +383,6 @@ impl Writer {
         }
     }
 
-    /// Puts writes back in front of their lists, so that the order of batches stays.
-    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant, why: Why) {
-        for window in windows {
-            let queue = self.lists.entry(window.list).or_default();
-            queue.in_flight = false;
-            queue.works.insert_many(0, window.works);
-            let since = *queue.aside_since.get_or_insert_with(Instant::now);
-            self.aside.push(Aside { list: window.list, ask_again, why, since });
-        }
-    }
-
-    /// Makes lists ready that are due at `now`, or those of this process when the locks changed.
-    fn ask_again(&mut self, now: Option<Instant>) {
-        let due = |aside: &Aside| now.map_or(aside.why == Why::HeldHere, |now| aside.ask_again <= now);
-        let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
-        self.aside = later;
-        for Aside { list, .. } in ready {
-            let salt = self.lists.get(&list).map_or(0, |queue| queue.salt);
-            self.ready.push(salt, list);
-        }
-    }
-
     fn note_pace(&mut self, done: &WindowDone) {
         if !done.missed {
             return self.pace.ended(done.rows, done.took, self.parts.leases.expiry());
@@ -495,112 +421,30 @@ impl Writer {
         Ok(())
     }
 
+    /// Puts writes back in front of their lists, so that the order of batches stays.
+    fn put_aside(&mut self, windows: Vec<ListWindow>, ask_again: Instant, why: Why) {
+        for window in windows {
+            let queue = self.lists.entry(window.list).or_default();
+            queue.in_flight = false;
+            queue.works.insert_many(0, window.works);
+            let since = *queue.aside_since.get_or_insert_with(Instant::now);
+            self.aside.push(Aside { list: window.list, ask_again, why, since });
+        }
+    }
+
+    /// Makes lists ready that are due at `now`, or those of this process when the locks changed.
+    fn ask_again(&mut self, now: Option<Instant>) {
+        let due = |aside: &Aside| now.map_or(aside.why == Why::HeldHere, |now| aside.ask_again <= now);
+        let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
+        self.aside = later;
+        for Aside { list, .. } in ready {
+            let salt = self.lists.get(&list).map_or(0, |queue| queue.salt);
+            self.ready.push(salt, list);
+        }
+    }
+
     fn say_what_waits(&self) {
         let unanswered = self.parts.leases.unanswered();
         self.parts.progress.wait_for_all(Waiter::Lists, awaited(&self.aside, unanswered.as_deref()));
-    }
-
-    fn finish_one(&mut self, number: u64, lists: usize) {
-        let index = number.checked_sub(self.first_batch).map(|index| index as usize);
-        let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) else { return };
-        batch.left -= lists;
-        if batch.left == 0 {
-            batch.permit = None;
-            self.parts.progress.counts.queued_rows.fetch_sub(batch.changes, Relaxed);
-            let now = self.parts.clock.now_micros();
-            self.parts.progress.written_at(now, &batch.committed_micros);
-        }
-    }
-
-    /// Moves `written` over every batch in front that is written (I5).
-    fn move_written(&mut self) {
-        let early = self.parts.settings.failpoints.checkpoint_before_write();
-        while self.batches.front().is_some_and(|batch| batch.left == 0 || early) {
-            let Some(batch) = self.batches.pop_front() else { return };
-            self.first_batch += 1;
-            self.pass_batch(batch);
-        }
-    }
-
-    fn pass_batch(&mut self, batch: BatchState) {
-        self.written_tick = self.written_tick.max(batch.tick.unwrap_or(Tick(0)));
-        self.parts.progress.passed(&batch.committed_micros);
-        let Some(boundary) = batch.boundary else { return };
-        let position = &mut self.written.position;
-        position.gtids.union_with(&boundary.gtids);
-        place(position, &boundary.at);
-        self.witnesses.add(boundary.witness.clone());
-        self.written.tick_high = self.written.tick_high.max(self.written_tick);
-        let replayed = &mut self.written.replaying_until;
-        if !replayed.is_empty() && position.gtids.contains_set(replayed) {
-            *replayed = GtidSet::default();
-            self.parts.progress.set_phase(Phase::Running);
-        }
-        self.checkpoint_is_stale = true;
-        self.note_written(&boundary);
-    }
-
-    fn note_written(&self, boundary: &Boundary) {
-        let mut positions = self.parts.progress.positions();
-        let written: &mut Place = &mut positions.written;
-        written.gtids.union_with(&boundary.gtids);
-        written.at = boundary.at.clone();
-    }
-
-    async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
-        if let Some(proven) = self.witnesses.take_proven(|gtid| self.watched.proves(gtid)) {
-            self.written.witness = Some(proven);
-            self.checkpoint_is_stale = true;
-        }
-        if !self.checkpoint_is_stale {
-            return Ok(());
-        }
-        if self.batches.is_empty() {
-            kill_at(KillPoint::AllWritten);
-        }
-        self.journal.advance(&self.written).await?;
-        self.checkpoint_is_stale = false;
-        self.parts.progress.counts.checkpoints.fetch_add(1, Relaxed);
-        self.parts.progress.set_checkpointed(&self.written.position);
-        Ok(())
-    }
-}
-
-fn place(position: &mut Position, at: &BinlogPlace) {
-    if !at.file.is_empty() {
-        position.file = at.file.to_string();
-        position.offset = at.offset;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn who_holds_a_list_is_said_apart_from_writes_that_failed() {
-        let begin = Instant::now();
-        tokio::time::advance(Duration::from_secs(7)).await;
-        let now = Instant::now();
-        let aside = |why, since| Aside { list: ListId::new(0, b"1"), ask_again: now, why, since };
-        let found = |aside: &[Aside], unanswered| {
-            awaited(aside, unanswered)
-                .into_iter()
-                .map(|(one, since)| (one.kind, one.count, since))
-                .collect::<Vec<_>>()
-        };
-        assert!(found(&[], None).is_empty());
-        let aside = [
-            aside(Why::NotWritten, now),
-            aside(Why::HeldHere, now),
-            aside(Why::NotWritten, begin),
-            aside(Why::HeldElsewhere, begin),
-        ];
-        let [elsewhere, here, unwritten] =
-            [(Kind::ListsElsewhere, 1, begin), (Kind::ListsHere, 1, now), (Kind::ListsUnwritten, 2, begin)]
-                .map(|(kind, count, since)| (kind, count, Some(since)));
-        assert_eq!(found(&aside, None), [elsewhere, here, unwritten]);
-        let unanswered = (Kind::Memcached, 1, Some(begin));
-        assert_eq!(found(&aside, Some("it is away")), [unanswered, here, unwritten]);
     }
 }

@@ -5,17 +5,18 @@
 //! place between transactions that is also one between batches. While journaled batches are to be
 //! replayed, the journal's entries say where to cut, and nothing else (I2).
 
-use crate::failpoints::{KillPoint, kill_at};
-use crate::model::history::one;
-use crate::model::{Gtid, GtidSet, Parking, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
-use crate::pipeline::jobs::requests::{MarkRequest, RecountRequest, Requests, TurnRequest};
+mod left_out;
+mod replay;
+mod requests;
+
+use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
+use crate::pipeline::jobs::requests::{Requests, TurnRequest};
 use crate::pipeline::life;
-use crate::pipeline::life::definitions;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Positions};
 use crate::pipeline::tail::sealed::{Boundary, Sealed, SealedBatch};
-use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks, UnprovenMark};
-use crate::source::{BinlogPlace, Changes, SourceError, StreamEvent};
+use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks};
+use crate::source::{BinlogPlace, Changes, StreamEvent};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -204,44 +205,6 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Nothing later is taken in before this is durable.
-    async fn park(&mut self, table: TableId, parking: Parking) -> Result<(), ProtocolError> {
-        let Some(gtid) = self.transaction.as_ref().map(|open| open.gtid.clone()) else {
-            return Err(self.not_understood(format!("outside a transaction: {parking}")));
-        };
-        self.left_out.insert(table, gtid.clone());
-        definitions::park(self.parts, table, &gtid, parking).await?;
-        kill_at(KillPoint::TableParked);
-        Ok(())
-    }
-
-    /// A definition ends the parking that this sealer knows of only where it comes behind that: another one was read before
-    /// the parking was known. A parking that is further on, which an earlier process has noted, says nothing here.
-    fn define(&mut self, table: TableId, since: GtidSet) {
-        let Some(name) = definitions::name_of(self.parts, table) else { return };
-        let history = self.parts.definitions.of(&name);
-        let ends = |parked: &Gtid| history.is_behind(&since, &one(parked));
-        if self.left_out.get(&table).is_none_or(ends) {
-            self.left_out.remove(&table);
-            self.parts.definitions.reaches(&name, since);
-        }
-    }
-
-    /// A row that does not decode parks its table.
-    async fn undecodable(&mut self, error: SourceError) -> Result<(), ProtocolError> {
-        let SourceError::Undecodable { table, name, place, reason } = error else { return Err(error.into()) };
-        let Some(transaction) = &self.transaction else {
-            return Err(self.not_understood("a row change outside a transaction".into()));
-        };
-        if self.left_out.contains_key(&table) {
-            return Ok(());
-        }
-        let reason =
-            format!("a row of {name} does not decode: {reason}; correct or delete it in MySQL first");
-        let gtid = Some(transaction.gtid.clone());
-        self.park(table, Parking { what: "a row image".into(), reason, gtid, place }).await
-    }
-
     /// A transaction that was read in part before a reconnect comes again from its beginning.
     fn begin(
         &mut self,
@@ -292,10 +255,6 @@ impl<'a> Sealer<'a> {
         }
         self.count(kinds);
         Ok(())
-    }
-
-    fn is_left_out(&self, table: TableId) -> bool {
-        !self.left_out.is_empty() && self.left_out.contains_key(&table)
     }
 
     /// Takes one change in, and says what its place in the stream asks for.
@@ -459,120 +418,6 @@ impl<'a> Sealer<'a> {
         tick
     }
 
-    /// A mark: a tick between two batches, and everything sealed below it.
-    fn mark(&mut self) -> UnprovenMark {
-        let taken_ms = self.parts.clock.now_ms();
-        UnprovenMark { tick: self.take_tick(), proof: self.sealed.clone(), taken_ms }
-    }
-
-    async fn take_mark(&mut self, reply: MarkRequest) {
-        let mark = self.mark();
-        self.pass(Sealed::Mark { mark, reply }).await;
-    }
-
-    /// A mark that is queued like a batch must lie above every batch before it in the queues. While journaled batches are
-    /// cut again that is not so: their ticks are below every new one, and a counted row that had such a mark already
-    /// would take them for done.
-    fn may_queue(&self) -> bool {
-        self.replay.is_empty()
-    }
-
-    async fn recount(&mut self, request: RecountRequest) {
-        let mark = self.mark();
-        let lists = request.recount.by_list(mark.tick);
-        self.pass(Sealed::Recount { mark, lists, reply: request.reply }).await;
-    }
-
-    async fn turn(&mut self, request: TurnRequest) -> Result<(), ProtocolError> {
-        if request.whole && self.transaction.as_ref().is_some_and(|open| open.parted) {
-            self.turns.push(request);
-            return Ok(());
-        }
-        let TurnRequest { mut lists, cut, reply, .. } = request;
-        if cut {
-            self.cut().await?;
-        }
-        lists.sort_unstable();
-        lists.dedup();
-        let mark = self.mark();
-        self.pass(Sealed::Turn { mark, lists, reply }).await;
-        Ok(())
-    }
-
-    /// Seals what was taken in, in the middle of a transaction too.
-    async fn cut(&mut self) -> Result<(), ProtocolError> {
-        match &mut self.transaction {
-            None => self.hand_on().await,
-            Some(open) if !self.batch.changes.is_empty() => {
-                open.parted = true;
-                self.seal(None).await
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {
-        match self.replay.front() {
-            Some(next) if next.from != *point => {
-                Err(cannot_cut(next, format!("the source goes on with {point}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The transaction that a journaled batch ends in must bring the row that it ends with, unless that is left out; else
-    /// the batch would wait for it for ever, and take everything else in.
-    fn check_replay_goes_on(&self, ended: &Gtid) -> Result<(), ProtocolError> {
-        let none_came = self.batch.from.is_none()
-            && self
-                .plan
-                .mappings()
-                .iter()
-                .any(|mapping| self.parts.definitions.parking(&mapping.schema.name).is_some());
-        match self.replay.front() {
-            Some(next) if !none_came && next.to.gtid == *ended => {
-                Err(cannot_cut(next, format!("{ended} ended before it")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Drops the journaled batches that end with a transaction of which no row came: all of theirs are left out now, of
-    /// tables that are parked. Nothing would ever cut them.
-    fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
-        while let Some(next) = self.replay.front().filter(|next| next.to.gtid == *ended) {
-            tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "a journaled batch has rows of parked tables only");
-            self.replay.pop_front();
-        }
-    }
-
-    fn replay_goes_on(&self) -> Result<Then, ProtocolError> {
-        match self.replay.front() {
-            Some(next) if self.batch.to.as_ref() == Some(&next.to) => {
-                if self.batch.gtids != next.gtids {
-                    // the same ends, and something else between them: another server's order
-                    return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
-                }
-                Ok(Then::SealReplay)
-            }
-            _ => Ok(Then::GoOn),
-        }
-    }
-
-    /// Seals the batch that the journal's next entry says.
-    async fn seal_replay(&mut self) -> Result<(), ProtocolError> {
-        let Some(Replay { tick, .. }) = self.replay.pop_front() else { return Ok(()) };
-        if self.replay.is_empty() {
-            tracing::info!("all journaled batches are cut again");
-            // the rest of this transaction ends a batch, so that the next boundary is one of batches
-            self.transaction.as_mut().expect("a change has a transaction").parted = true;
-        }
-        let batch = std::mem::replace(&mut self.batch, Building::new(self.parts));
-        self.emit(batch, tick, None, None).await?;
-        self.wait_from_now();
-        Ok(())
-    }
-
     fn table_name(&self, table: TableId) -> String {
         self.plan.of_table(table).next().map_or_else(String::new, |m| m.schema.name.to_string())
     }
@@ -619,13 +464,5 @@ impl<'a> Sealer<'a> {
 impl Building {
     fn new(parts: &Parts) -> Building {
         Building { changes: Coalescer::new(parts.settings.failpoints), ..Building::default() }
-    }
-}
-
-fn cannot_cut(next: &Replay, reason: String) -> ProtocolError {
-    ProtocolError::CannotCut {
-        tick: next.tick.to_string(),
-        range: format!("{} to {}", next.from, next.to),
-        reason,
     }
 }

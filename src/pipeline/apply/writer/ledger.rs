@@ -1,0 +1,102 @@
+//! The ledger: which batches are written, how far `written` and the checkpoint may move, and when they do (I5).
+
+use super::{BatchState, Writer};
+use crate::failpoints::{KillPoint, kill_at};
+use crate::model::{GtidSet, Position, Tick};
+use crate::pipeline::progress::{Phase, Place};
+use crate::pipeline::tail::sealed::Boundary;
+use crate::protocol::ProtocolError;
+use crate::source::BinlogPlace;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Writer {
+    /// Joins an advance that waits already, so that they do not pile up behind a batch that cannot be written.
+    pub(super) fn take_in_advance(&mut self, boundary: Boundary) {
+        if let Some(BatchState { tick: None, boundary: Some(waiting), .. }) = self.batches.back_mut() {
+            waiting.gtids.union_with(&boundary.gtids);
+            waiting.at = boundary.at;
+            waiting.witness = boundary.witness.or(waiting.witness.take());
+            return;
+        }
+        self.batches.push_back(BatchState {
+            left: 0,
+            tick: None,
+            boundary: Some(boundary),
+            committed_micros: Vec::new(),
+            changes: 0,
+            permit: None,
+        });
+    }
+
+    pub(super) fn finish_one(&mut self, number: u64, lists: usize) {
+        let index = number.checked_sub(self.first_batch).map(|index| index as usize);
+        let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) else { return };
+        batch.left -= lists;
+        if batch.left == 0 {
+            batch.permit = None;
+            self.parts.progress.counts.queued_rows.fetch_sub(batch.changes, Relaxed);
+            let now = self.parts.clock.now_micros();
+            self.parts.progress.written_at(now, &batch.committed_micros);
+        }
+    }
+
+    /// Moves `written` over every batch in front that is written (I5).
+    pub(super) fn move_written(&mut self) {
+        let early = self.parts.settings.failpoints.checkpoint_before_write();
+        while self.batches.front().is_some_and(|batch| batch.left == 0 || early) {
+            let Some(batch) = self.batches.pop_front() else { return };
+            self.first_batch += 1;
+            self.pass_batch(batch);
+        }
+    }
+
+    pub(super) fn pass_batch(&mut self, batch: BatchState) {
+        self.written_tick = self.written_tick.max(batch.tick.unwrap_or(Tick(0)));
+        self.parts.progress.passed(&batch.committed_micros);
+        let Some(boundary) = batch.boundary else { return };
+        let position = &mut self.written.position;
+        position.gtids.union_with(&boundary.gtids);
+        place(position, &boundary.at);
+        self.witnesses.add(boundary.witness.clone());
+        self.written.tick_high = self.written.tick_high.max(self.written_tick);
+        let replayed = &mut self.written.replaying_until;
+        if !replayed.is_empty() && position.gtids.contains_set(replayed) {
+            *replayed = GtidSet::default();
+            self.parts.progress.set_phase(Phase::Running);
+        }
+        self.checkpoint_is_stale = true;
+        self.note_written(&boundary);
+    }
+
+    pub(super) fn note_written(&self, boundary: &Boundary) {
+        let mut positions = self.parts.progress.positions();
+        let written: &mut Place = &mut positions.written;
+        written.gtids.union_with(&boundary.gtids);
+        written.at = boundary.at.clone();
+    }
+
+    pub(super) async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
+        if let Some(proven) = self.witnesses.take_proven(|gtid| self.watched.proves(gtid)) {
+            self.written.witness = Some(proven);
+            self.checkpoint_is_stale = true;
+        }
+        if !self.checkpoint_is_stale {
+            return Ok(());
+        }
+        if self.batches.is_empty() {
+            kill_at(KillPoint::AllWritten);
+        }
+        self.journal.advance(&self.written).await?;
+        self.checkpoint_is_stale = false;
+        self.parts.progress.counts.checkpoints.fetch_add(1, Relaxed);
+        self.parts.progress.set_checkpointed(&self.written.position);
+        Ok(())
+    }
+}
+
+fn place(position: &mut Position, at: &BinlogPlace) {
+    if !at.file.is_empty() {
+        position.file = at.file.to_string();
+        position.offset = at.offset;
+    }
+}
