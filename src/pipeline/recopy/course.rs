@@ -87,6 +87,7 @@ impl Job<'_> {
             for copy in &parked {
                 life::may_unpark(self.parts, copy).await?;
             }
+            self.tail_is_here().await?;
             let brought =
                 definitions::bring_back(self.parts, self.mapping.table, |what| self.waits(what)).await;
             since = brought.map_err(|error| self.not_as_it_must_be(error))?;
@@ -115,6 +116,18 @@ impl Job<'_> {
         if joins {
             gaps::close(self.parts, &self.mapping.name).await?;
         }
+        Ok(())
+    }
+
+    /// Waits until the tail has passed everything that is committed now: what it parks on its way is brought back with the
+    /// rest (a row that the copy could not read, and that a person has corrected while no run was up).
+    async fn tail_is_here(&self) -> Result<(), ProtocolError> {
+        let committed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
+        while !self.parts.progress.positions().sealed.gtids.contains_set(&committed) {
+            self.waits(Awaited::new(Kind::Tail, "what was committed when the re-copy began"));
+            sleep(LOOK_AGAIN).await;
+        }
+        self.goes_on();
         Ok(())
     }
 

@@ -147,6 +147,22 @@ rows! {
     a_text_that_does_not_decode_in_the_binlog: NO_TEXT, ByTheTail;
 }
 
+/// The correction names the bytes that the copy could not read, and comes to the tail while the re-copy begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_was_corrected_while_no_run_was_up_comes_back_by_one_recopy() {
+    let mut copied = Copied::with("corrected", |_| ()).await;
+    copied.sql(&format!("ALTER TABLE follows ADD COLUMN {}", NO_TEXT.column)).await;
+    copied.fill().await;
+    let insert = "INSERT INTO follows (follower_id, followee_id, note, created_at, body) VALUES (999, 998, ";
+    copied.sql(&format!("{insert}{})", NO_TEXT.values)).await;
+    copied.tailfill(&["init"]).await.code(0);
+    let parked = copied.tailfill(&["run", "--until", "caught-up"]).await.code(1);
+    copied.sql("UPDATE follows SET body = 'right' WHERE follower_id = 999").await;
+    copied.performs(&parked.err[parked.err.find("help:").expect("it says what to do")..]).await;
+    copied.ends_equal().await;
+    copied.close().await;
+}
+
 /// The row is deleted while nothing runs: the delete itself names a row that has no place in HBase.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go() {
