@@ -72,9 +72,16 @@ pub fn random(
         "alter: nullability" => nullability(&mut after, &free, dice)?,
         "alter: generated expression" => regenerate(&mut after, dice)?,
         "alter: index added" => {
-            format!("ADD INDEX `i{}` ({})", dice.random_range(0..5), index_part(&after, dice)?)
+            let name = format!("i{}", dice.random_range(0..5));
+            let clause = format!("ADD INDEX `{name}` ({})", index_part(&after, dice)?);
+            after.indexes.push(name);
+            clause
         }
-        "alter: index dropped" => format!("DROP INDEX `i{}`", dice.random_range(0..5)),
+        "alter: index dropped" => {
+            let name = after.indexes.choose(dice)?.clone();
+            after.indexes.retain(|index| *index != name);
+            format!("DROP INDEX `{name}`")
+        }
         "alter: comment or rebuild" => (*[
             "COMMENT = 'it''s; -- a comment'",
             "ENGINE = InnoDB",

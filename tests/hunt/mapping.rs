@@ -16,6 +16,8 @@ pub struct Table {
     pub pools: Vec<(String, Vec<String>)>,
     /// Behind the columns in CREATE TABLE.
     pub keys: String,
+    /// Indexes that were added.
+    pub indexes: Vec<String>,
     /// A target has no form for a date that names no day.
     pub only_days: bool,
 }
@@ -154,7 +156,7 @@ impl Table {
             begun: Vec::new(),
         };
         mapping.begun = mapping.begun_with(&columns);
-        (Table { name, columns, pools, keys, only_days: false }, mapping)
+        (Table { name, columns, pools, keys, indexes: Vec::new(), only_days: false }, mapping)
     }
 
     pub fn create(&self) -> String {

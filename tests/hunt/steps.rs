@@ -374,6 +374,7 @@ async fn recreate(world: &mut World<'_>) {
     // a name that another session's charset has not would leave the round without its table
     let mut plain = Session::plain(world.port, &world.database).await;
     if world.sql(&mut session, &text).await && world.sql(&mut plain, &create).await {
+        world.tables[place].indexes.clear();
         world.tally.add("table: dropped and created again");
     }
 }
