@@ -51,7 +51,7 @@ impl Copied {
     async fn with_on(mysql: u16, test: &str, edit: impl FnOnce(&mut Setup)) -> Copied {
         let mut setup = Setup::create_at(mysql, &format!("advice_{test}")).await;
         // so that a re-copy need not wait for the usual ones
-        setup.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"2s\"");
+        setup.with("[hbase]", "expiry = \"3s\"\n[hbase]\noperation_timeout = \"4s\"");
         // tests with one memcached would share the leases of mappings that are called alike
         let name = format!("name = \"{}\"", setup.table);
         setup.with("name = \"followers\"", &name);
