@@ -1,32 +1,21 @@
 //! `tailfill get`: asks MySQL, HBase or both about one list.
 
-use super::options::{GetOptions, GetSide, GetWhat};
+use super::options::GetOptions;
 use super::{begun, check, connect};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
-use crate::verify::{Question, Side, answers_json, answers_text, ask, work_text};
+use crate::verify::{answers_json, answers_text, ask, work_text};
 
 /// Prints the answer; exits with 4 when both sides were asked and do not agree.
 pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Result<Exit, Failure> {
     let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
-    let side = match options.from {
-        GetSide::Mysql => Side::Mysql,
-        GetSide::Hbase => Side::Hbase,
-        GetSide::Both => Side::Both,
-    };
-    let question = match options.what {
-        GetWhat::First(count) => Question::First(count),
-        GetWhat::Latest(count) => Question::Latest(count),
-        GetWhat::Page { limit, after } => Question::Page { limit, after },
-        GetWhat::Count => Question::Count,
-        GetWhat::Has(item) => Question::Has(item),
-    };
+    let side = options.from;
     let list = (mapping, &options.key[..]);
     let (answers, work) =
-        ask((&*resolved.source, &*sink), list, &question, side, options.table.as_deref()).await?;
+        ask((&*resolved.source, &*sink), list, &options.what, side, options.table.as_deref()).await?;
     let shown = options.stats.then_some(&work);
     check::print(&match options.json {
         true => answers_json(mapping, &answers, side, shown),

@@ -24,8 +24,8 @@ pub use display::above_bars;
 pub use get::get;
 pub use init::init;
 pub use options::{
-    CheckOptions, GetOptions, GetSide, GetWhat, InitOptions, ListSelection, Parts, RecopyOptions, RunOptions,
-    StartAt, VerifyOptions,
+    CheckOptions, GetOptions, InitOptions, ListSelection, Parts, RecopyOptions, RunOptions, StartAt,
+    VerifyOptions,
 };
 pub use recopy::recopy;
 pub use run::run;

@@ -1,6 +1,7 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{Cursor, GtidSet, Value};
+use crate::model::{GtidSet, Value};
+use crate::verify::{Question, Side};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckOptions {
@@ -103,36 +104,11 @@ pub struct RecopyOptions {
 pub struct GetOptions {
     /// Values of the mapping's key columns, in key order.
     pub key: Vec<Value>,
-    pub what: GetWhat,
-    pub from: GetSide,
+    pub what: Question,
+    pub from: Side,
     /// HBase answers from this table, whether or not another does better.
     pub table: Option<String>,
     /// Say how much was read.
     pub stats: bool,
     pub json: bool,
-}
-
-/// What is asked of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub enum GetWhat {
-    First(u32),
-    Latest(u32),
-    /// The next ones behind a place, or from the beginning.
-    Page {
-        limit: u32,
-        after: Option<Cursor>,
-    },
-    Count,
-    /// Values of the mapping's item columns, in key order.
-    Has(Vec<Value>),
-}
-
-/// Who answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GetSide {
-    Mysql,
-    Hbase,
-    /// Both, and whether they agree.
-    #[default]
-    Both,
 }

@@ -3,12 +3,13 @@
 use super::args::{GetArgs, Side, WhatArgs};
 use super::keys;
 use super::usage::{mapping, usage};
-use crate::app::{self, GetOptions, GetSide, GetWhat};
+use crate::app::{self, GetOptions};
 use crate::config::checked::Query;
 use crate::config::{Config, fault};
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::{Cursor, Mapping, QueryKind, Value};
+use crate::verify::{self, Question};
 
 /// How many items are shown when nothing is asked in particular.
 const ITEMS_SHOWN: u32 = 20;
@@ -19,27 +20,27 @@ pub async fn get(config: &Config, args: GetArgs) -> Result<Exit, Failure> {
     let queries = config.mapping(&mapping.name).map_or(&[][..], |mapping| &mapping.queries);
     let what = what(args.what, &mapping, queries)?;
     let from = match args.from {
-        Side::Mysql => GetSide::Mysql,
-        Side::Hbase => GetSide::Hbase,
-        Side::Both => GetSide::Both,
+        Side::Mysql => verify::Side::Mysql,
+        Side::Hbase => verify::Side::Hbase,
+        Side::Both => verify::Side::Both,
     };
     let (table, stats, json) = (args.target, args.stats, args.json);
     app::get(config, &mapping, GetOptions { key, what, from, table, stats, json }).await
 }
 
-fn what(args: WhatArgs, mapping: &Mapping, queries: &[Query]) -> Result<GetWhat, Failure> {
+fn what(args: WhatArgs, mapping: &Mapping, queries: &[Query]) -> Result<Question, Failure> {
     match args {
         WhatArgs { query: Some(name), has, after, .. } => by_name(&name, has, after, mapping, queries),
         WhatArgs { latest: Some(_), .. } if mapping.order.is_none() => {
             Err(usage(format!("--latest needs an order, and mapping {} has no `order`", mapping.name))
                 .with_help("use --first N"))
         }
-        WhatArgs { first: Some(count), .. } => Ok(GetWhat::First(count)),
-        WhatArgs { latest: Some(count), .. } => Ok(GetWhat::Latest(count)),
-        WhatArgs { count: true, .. } => Ok(GetWhat::Count),
-        WhatArgs { has: Some(text), .. } => Ok(GetWhat::Has(item(&text, mapping)?)),
-        _ if mapping.order.is_some() => Ok(GetWhat::Latest(ITEMS_SHOWN)),
-        _ => Ok(GetWhat::First(ITEMS_SHOWN)),
+        WhatArgs { first: Some(count), .. } => Ok(Question::First(count)),
+        WhatArgs { latest: Some(count), .. } => Ok(Question::Latest(count)),
+        WhatArgs { count: true, .. } => Ok(Question::Count),
+        WhatArgs { has: Some(text), .. } => Ok(Question::Has(item(&text, mapping)?)),
+        _ if mapping.order.is_some() => Ok(Question::Latest(ITEMS_SHOWN)),
+        _ => Ok(Question::First(ITEMS_SHOWN)),
     }
 }
 
@@ -50,7 +51,7 @@ fn by_name(
     after: Option<String>,
     mapping: &Mapping,
     queries: &[Query],
-) -> Result<GetWhat, Failure> {
+) -> Result<Question, Failure> {
     let query =
         queries.iter().find(|query| query.name == name).ok_or_else(|| unknown(name, mapping, queries))?;
     let (kind, limit) = (query.kind, query.limit.unwrap_or(ITEMS_SHOWN));
@@ -63,16 +64,16 @@ fn by_name(
         }
     }
     match kind {
-        QueryKind::Latest => Ok(GetWhat::Latest(limit)),
-        QueryKind::First => Ok(GetWhat::First(limit)),
-        QueryKind::Count => Ok(GetWhat::Count),
+        QueryKind::Latest => Ok(Question::Latest(limit)),
+        QueryKind::First => Ok(Question::First(limit)),
+        QueryKind::Count => Ok(Question::Count),
         QueryKind::Page => {
             let after = after.map(|text| cursor(&text, mapping)).transpose()?;
-            Ok(GetWhat::Page { limit, after })
+            Ok(Question::Page { limit, after })
         }
         QueryKind::Has => {
             let text = has.ok_or_else(|| usage(format!("query {name:?} needs an item: give --has ITEM")))?;
-            Ok(GetWhat::Has(item(&text, mapping)?))
+            Ok(Question::Has(item(&text, mapping)?))
         }
     }
 }
@@ -127,18 +128,18 @@ mod tests {
         ]
     }
 
-    fn named(name: &str, has: Option<&str>, after: Option<&str>) -> Result<GetWhat, Failure> {
+    fn named(name: &str, has: Option<&str>, after: Option<&str>) -> Result<Question, Failure> {
         by_name(name, has.map(str::to_owned), after.map(str::to_owned), &mapping(), &queries())
     }
 
     #[test]
     fn a_query_is_asked_by_its_name() {
-        assert_eq!(named("newest", None, None).unwrap(), GetWhat::Latest(5_000));
-        assert_eq!(named("size", None, None).unwrap(), GetWhat::Count);
-        assert_eq!(named("follows", Some("7"), None).unwrap(), GetWhat::Has(vec![Value::UInt(7)]));
-        assert_eq!(named("pages", None, None).unwrap(), GetWhat::Page { limit: 50, after: None });
+        assert_eq!(named("newest", None, None).unwrap(), Question::Latest(5_000));
+        assert_eq!(named("size", None, None).unwrap(), Question::Count);
+        assert_eq!(named("follows", Some("7"), None).unwrap(), Question::Has(vec![Value::UInt(7)]));
+        assert_eq!(named("pages", None, None).unwrap(), Question::Page { limit: 50, after: None });
         let after = Cursor { order: Some(Value::UInt(3)), item: vec![Value::UInt(7)] };
-        let page = GetWhat::Page { limit: 50, after: Some(after) };
+        let page = Question::Page { limit: 50, after: Some(after) };
         assert_eq!(named("pages", None, Some("[3,\"7\"]")).unwrap(), page);
     }
 
