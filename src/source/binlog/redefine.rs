@@ -48,13 +48,14 @@ pub fn leaves_alone(used: &[&str], before: &Definition, clauses: &[ColumnClause]
         })
 }
 
+/// What a stored generated column is computed from.
+fn expression<'a>(definition: &'a Definition, column: &Column) -> Option<&'a str> {
+    let mut all = definition.generated.iter();
+    all.find(|(name, _)| NameCase::Ignored.same(name, &column.name)).map(|(_, text)| text.as_str())
+}
+
 fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Result<(), String> {
-    let of = |definition: &Definition| {
-        let mut all = definition.generated.iter();
-        all.find(|(name, _)| NameCase::Ignored.same(name, &column.name))
-            .map(|(_, expression)| expression.clone())
-    };
-    if of(before) == of(now) {
+    if expression(before, column) == expression(now, column) {
         return Ok(());
     }
     Err(format!("the mapped column {} is generated in another way now", column.name))
@@ -62,12 +63,7 @@ fn same_expression(column: &Column, before: &Definition, now: &Definition) -> Re
 
 /// A stored generated column is computed again where a column of its expression gets another type.
 fn same_arguments(column: &Column, before: &Definition, clauses: &[ColumnClause]) -> Result<(), String> {
-    let Some((_, expression)) =
-        before.generated.iter().find(|(name, _)| NameCase::Ignored.same(name, &column.name))
-    else {
-        return Ok(());
-    };
-    let expression = expression.to_lowercase();
+    let Some(expression) = expression(before, column).map(str::to_lowercase) else { return Ok(()) };
     let computed_again = |clause: &&ColumnClause| match clause {
         ColumnClause::Modify { column, .. } | ColumnClause::Rename { from: column, .. } => {
             expression.contains(&column.to_lowercase())

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::followed::Redefined;
 use super::prepared;
 use super::proof::{self, Strictness};
-use super::transaction::{Ask, Next, Transactions, XaCommit};
+use super::transaction::{Ask, Next, Transactions, Unknown, XaCommit};
 use super::untouched;
 use crate::advice;
 use crate::failpoints::Failpoints;
@@ -23,7 +23,7 @@ pub(crate) struct MysqlStream {
     events: Events,
     transactions: Transactions,
     /// What has to be found out before the next event.
-    pending: Option<Next>,
+    unknown: Option<Unknown>,
 }
 
 impl MysqlStream {
@@ -43,7 +43,7 @@ impl MysqlStream {
                 .await?;
         let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone())
             .judged_before(journaled);
-        Ok(MysqlStream { session, events, transactions, pending: None })
+        Ok(MysqlStream { session, events, transactions, unknown: None })
     }
 
     fn fault(&self, fault: Fault) -> SourceError {
@@ -62,36 +62,22 @@ impl MysqlStream {
 
     /// What is reported; where something has to be found out before the next event, what that waits for.
     fn take(&mut self, next: Next) -> Option<StreamEvent> {
-        let what = match &next {
-            Next::Nothing => return None,
-            Next::Report(_) => String::new(),
-            Next::Ask(ask) => format!(
-                "the source to commit {}, and to say which tables its {} in statement format may touch",
-                ask.gtid,
-                ask.kind()
-            ),
-            Next::ReadBack(commit) => {
-                format!("the source to commit {}, and to show what its XA transaction changed", commit.gtid)
+        match next {
+            Next::Nothing => None,
+            Next::Report(event) => Some(event),
+            Next::FindOut(unknown) => {
+                let what = waits_for(&unknown);
+                self.unknown = Some(unknown);
+                Some(StreamEvent::Waits { what })
             }
-            Next::Redefined(redefined) => format!(
-                "the source to commit {} ({}), and the definition after it to be proven",
-                redefined.gtid, redefined.what
-            ),
-        };
-        if let Next::Report(event) = next {
-            return Some(event);
         }
-        self.pending = Some(next);
-        Some(StreamEvent::Waits { what })
     }
 
-    /// Finds out what the next event cannot be read without.
-    async fn find_out(&mut self, pending: Next) -> Result<Option<StreamEvent>, SourceError> {
-        match pending {
-            Next::Ask(ask) => self.answer(*ask).await,
-            Next::ReadBack(commit) => self.read_back(*commit).await,
-            Next::Redefined(redefined) => self.redefine(redefined).await.map(|()| None),
-            known => Ok(self.take(known)),
+    async fn find_out(&mut self, unknown: Unknown) -> Result<Option<StreamEvent>, SourceError> {
+        match unknown {
+            Unknown::Ask(ask) => self.answer(*ask).await,
+            Unknown::ReadBack(commit) => self.read_back(*commit).await,
+            Unknown::Redefined(redefined) => self.redefine(*redefined).await.map(|()| None),
         }
     }
 
@@ -111,7 +97,7 @@ impl MysqlStream {
     }
 
     /// Finds out what tables are after a statement: what their histories say, or else what can be proven.
-    async fn redefine(&mut self, redefined: Box<Redefined>) -> Result<(), SourceError> {
+    async fn redefine(&mut self, redefined: Redefined) -> Result<(), SourceError> {
         let mut since = self.transactions.read().clone();
         since.insert(&redefined.gtid);
         let strictness = if redefined.drops { Strictness::Indexes } else { Strictness::Columns };
@@ -139,7 +125,7 @@ impl MysqlStream {
                 }
             });
         }
-        self.transactions.redefined(*redefined, now);
+        self.transactions.redefined(redefined, now);
         Ok(())
     }
 }
@@ -148,8 +134,8 @@ impl MysqlStream {
 impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamEvent, SourceError> {
         loop {
-            if let Some(pending) = self.pending.take()
-                && let Some(event) = self.find_out(pending).await?
+            if let Some(unknown) = self.unknown.take()
+                && let Some(event) = self.find_out(unknown).await?
             {
                 return Ok(event);
             }
@@ -161,6 +147,24 @@ impl ChangeStream for MysqlStream {
             }
         }
     }
+}
+
+/// What stands behind "waits for".
+fn waits_for(unknown: &Unknown) -> String {
+    let (gtid, then) = match unknown {
+        Unknown::Ask(ask) => {
+            let then = format!("to say which tables its {} in statement format may touch", ask.kind());
+            (&ask.gtid, then)
+        }
+        Unknown::ReadBack(commit) => (&commit.gtid, "to show what its XA transaction changed".into()),
+        Unknown::Redefined(redefined) => {
+            return format!(
+                "the source to commit {} ({}), and the definition after it to be proven",
+                redefined.gtid, redefined.what
+            );
+        }
+    };
+    format!("the source to commit {gtid}, and {then}")
 }
 
 /// Waits until the server has committed `wanted` in its engine: a transaction that we read may be

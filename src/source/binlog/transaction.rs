@@ -34,6 +34,13 @@ pub enum Next {
     /// Go on.
     Nothing,
     Report(StreamEvent),
+    /// Find something out: the next event cannot be read without it.
+    FindOut(Unknown),
+}
+
+/// What an event leaves open.
+#[derive(Debug)]
+pub enum Unknown {
     /// Find out what the tables are now, and hand that to [`Transactions::redefined`].
     Redefined(Box<Redefined>),
     /// Ask the server, and hand the answer to [`Transactions::answered`].
@@ -336,7 +343,7 @@ impl Transactions {
         }
     }
 
-    /// Goes on after [`Next::Ask`]: whether the change is proven to be harmless.
+    /// Goes on after [`Unknown::Ask`]: whether the change is proven to be harmless.
     pub fn answered(&mut self, ask: Ask, proven: bool) -> Result<Next, Fault> {
         if proven {
             self.followed.proven(ask.question);
@@ -360,7 +367,7 @@ impl Transactions {
                 return self.definition(definition, ends, true);
             }
             Judged::Ask(question) => {
-                return Ok(Next::Ask(Box::new(Ask { gtid, question, definition, ends })));
+                return Ok(Next::FindOut(Unknown::Ask(Box::new(Ask { gtid, question, definition, ends }))));
             }
             Judged::Known { redefined, refused } => (redefined, refused),
         };
@@ -375,7 +382,7 @@ impl Transactions {
                 tables,
                 then,
             };
-            return Ok(Next::Redefined(Box::new(redefined)));
+            return Ok(Next::FindOut(Unknown::Redefined(Box::new(redefined))));
         }
         if let Some(end) = then {
             self.report_end(end);
@@ -383,7 +390,7 @@ impl Transactions {
         Ok(Next::Nothing)
     }
 
-    /// Goes on after [`Next::Redefined`], with what each of its tables is now: a definition, or why none is known.
+    /// Goes on after [`Unknown::Redefined`], with what each of its tables is now: a definition, or why none is known.
     pub fn redefined(&mut self, mut redefined: Redefined, now: Vec<Result<Arc<Definition>, Parking>>) {
         let then = redefined.then.take();
         self.reports.extend(self.followed.redefined(redefined, now, &self.place));
@@ -411,14 +418,14 @@ impl Transactions {
             Decided::ReadBack if Failpoints::default().xa_commit_trusted() => {}
             Decided::ReadBack | Decided::Unknown if self.was_judged(gtid) => {}
             Decided::ReadBack => {
-                return Ok(Next::ReadBack(Box::new(XaCommit { gtid: gtid.clone(), xid })));
+                return Ok(Next::FindOut(Unknown::ReadBack(Box::new(XaCommit { gtid: gtid.clone(), xid }))));
             }
             Decided::Unknown => self.park_undecided(),
         }
         self.end()
     }
 
-    /// Goes on after [`Next::ReadBack`], with what the binlog says.
+    /// Goes on after [`Unknown::ReadBack`], with what the binlog says.
     pub fn read_back(&mut self, commit: XaCommit, undecided: Undecided) -> Result<Next, Fault> {
         self.prepared.read_back(undecided);
         self.xa_commit(commit.xid)

@@ -162,7 +162,7 @@ fn asked(transactions: &mut Transactions, number: u8, statement: &str) -> Option
     query.extend([1, 0, 0, 0, 0, b'a', 0]);
     query.extend(statement.as_bytes());
     match transactions.apply(event(QUERY, &query)).expect("it is a statement") {
-        Next::Ask(ask) => Some(*ask),
+        Next::FindOut(Unknown::Ask(ask)) => Some(*ask),
         _ => None,
     }
 }
@@ -258,7 +258,9 @@ fn an_xa_transaction_counts_at_its_commit() {
 fn an_xa_transaction_that_another_connection_has_read_is_read_back() {
     for (touched, parks) in [(Some(vec![TableId(0)]), true), (Some(vec![]), false), (None, true)] {
         let mut later = transactions();
-        let Next::ReadBack(commit) = commits(&mut later) else { panic!("nobody knows what it changes") };
+        let Next::FindOut(Unknown::ReadBack(commit)) = commits(&mut later) else {
+            panic!("nobody knows what it changes")
+        };
         let found = touched.clone().map(|touched| (commit.xid.clone(), touched)).into_iter().collect();
         later.read_back(*commit, found).expect("it goes on");
         assert_eq!(is_parked(&mut later), parks, "{touched:?}");

@@ -15,7 +15,7 @@ use tailfill::model::history::{Entry, Meaning};
 use tailfill::model::{Definition, GtidSet, Histories, History, Parking, Position, RowChange};
 use tailfill::source::binlog::fault::Fault;
 use tailfill::source::binlog::followed::Redefined;
-use tailfill::source::binlog::transaction::{Next, Transactions};
+use tailfill::source::binlog::transaction::{Next, Transactions, Unknown};
 use tailfill::source::names::NameCase;
 use tailfill::source::{BinlogPlace, ChangeStream, Registry, SourceError, StreamEvent};
 
@@ -95,10 +95,11 @@ impl BytesStream {
         }
         match self.transactions.apply(event).map_err(|fault| self.fault(fault))? {
             Next::Report(event) => return Ok(Some(event)),
-            Next::Redefined(redefined) => self.redefined = Some(redefined),
+            Next::FindOut(Unknown::Redefined(redefined)) => self.redefined = Some(redefined),
             Next::Nothing => {}
-            Next::Ask(ask) => panic!("no change is in statement format: {ask:?}"),
-            Next::ReadBack(commit) => panic!("no transaction is an XA transaction: {commit:?}"),
+            Next::FindOut(other) => {
+                panic!("no change is in statement format, and no transaction XA: {other:?}")
+            }
         }
         Ok(None)
     }
