@@ -119,6 +119,17 @@ async fn a_checkpoint_drops_what_it_covers_and_never_lets_a_tick_come_again() {
 }
 
 #[tokio::test]
+async fn a_batch_that_the_checkpoint_went_past_is_not_cut_again_and_its_tick_counts() {
+    let journal = opened().await;
+    journal.append(&[batch(11, 3), batch(12, 4)], &mut None).await.expect("a memory store");
+    // the rows of 3 were left out when it was read again: nothing was written with its tick
+    journal.advance(&checkpoint(3, 10, GtidSet::default())).await.expect("a memory store");
+    let found = recovered(&journal).await;
+    assert_eq!(replayed_ticks(&found), [12]);
+    assert_eq!((found.last_tick, found.sealed), (Tick(12), up_to(4)));
+}
+
+#[tokio::test]
 async fn opening_at_an_older_position_drops_the_journal_and_remembers_what_was_written() {
     let journal = opened().await;
     journal.append(&[batch(11, 3), mark(12, 3)], &mut None).await.expect("a memory store");

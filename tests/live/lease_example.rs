@@ -43,8 +43,7 @@ async fn a_change_of_a_list_that_another_program_holds_is_written_once_it_lets_g
     let said = hold.let_go().await.code(0);
     assert!(said.err.contains("hold: released; the list was left alone"), "{}", said.err);
     until_so("the change of the list", async || shows(&scenario, "3", "900001").await).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.compare().await;
 }
 

@@ -138,8 +138,7 @@ async fn a_live_tail_is_compared_while_the_application_writes() {
     let report = verify(&scenario, 4).await;
     assert_eq!(counts(&report).iter().sum::<u64>(), 1, "{report}");
     assert!(application.stop().await > 50, "the application hardly worked");
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -287,8 +287,7 @@ chunk_rows = {chunk_rows}
     /// Returns the number of items.
     pub async fn comes_to_rest(&mut self, run: Tailfill) -> usize {
         self.until_written().await;
-        run.signal("INT");
-        run.ended().await.expect_code(130);
+        run.interrupted().await;
         self.catch_up().await;
         self.compare().await
     }

@@ -109,6 +109,12 @@ impl Tailfill {
         self.child.try_wait().expect("it was started by this test").is_some()
     }
 
+    /// Ends it as Ctrl-C does.
+    pub async fn interrupted(self) -> Ended {
+        self.signal("INT");
+        self.ended().await.expect_code(130)
+    }
+
     /// Waits for the end.
     pub async fn ended(self) -> Ended {
         self.ended_within(END_LIMIT).await

@@ -41,8 +41,7 @@ async fn a_copy_of_a_state_does_not_run_beside_the_original() {
     let said = ["another run works with this state", "MySQL's session", "a copy of a state_dir"];
     run_with(&scenario, "copy", &config, &["run", "--until", "caught-up"]).await.expect_code(3).says(&said);
     answers(&run_with(&scenario, "check", &config, &["check"]).await.expect_code(3), &said);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     // nobody else has it any more
     run_with(&scenario, "after", &config, &["run", "--until", "caught-up"]).await.expect_code(0);
 }
@@ -67,8 +66,7 @@ async fn two_states_with_one_server_id_do_not_run_side_by_side_after_a_kill() {
     answers(&run_with(&scenario, "check", &config, &["check"]).await.expect_code(3), &said);
     let arguments = ["run", "--until", "caught-up"];
     run_with(&scenario, "second", &config, &arguments).await.expect_code(3).says(&said);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     run_with(&scenario, "last", &config, &["run", "--until", "caught-up"]).await.expect_code(0);
     let sink = scenario.hbase().await;
     for form in &scenario.lists[0].targets {

@@ -51,8 +51,7 @@ async fn a_mapped_column_that_is_dropped_parks_the_mapping_and_the_run_goes_on()
     scenario.sql("UPDATE follows SET note = 'after'").await;
     until_parked(&scenario, &["ALTER TABLE", "follows was altered", "weight", "tailfill recopy"]).await;
     scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
         ended.says(&["parked, and so behind", "weight"]);
@@ -76,8 +75,7 @@ async fn a_truncate_parks_the_mapping_and_no_restart_forgets_it() {
         !before.is_empty()
             && before.values().all(|cells| cells.get("note").is_some_and(|note| note == "before"))
     );
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
         ended.says(&["parked, and so behind", "TRUNCATE"]);

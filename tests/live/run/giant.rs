@@ -196,8 +196,7 @@ async fn long_rows_make_smaller_chunks() {
         memory >> 20
     );
     assert!(memory < LONG_ROWS_MEMORY_MAX, "{} MiB", memory >> 20);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     world.start(&["run", "--until", "caught-up"]).ended().await.expect_code(0);
     let (mysql, shown) = (sums::of_mysql(&world, true).await, sums::of_hbase(&world, Layout::Tall).await);
     assert_same(Layout::Tall, &mysql, &shown.sums);

@@ -35,8 +35,7 @@ async fn a_huge_transaction_streams_in_bounded_memory() {
     let memory = run.memory_high().expect("it runs");
     println!("{} MiB of resident memory at most", memory >> 20);
     assert!(memory < MEMORY_MAX, "{} MiB", memory >> 20);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.catch_up().await;
     assert_eq!(scenario.compare().await as u64, ROWS);
 }

@@ -68,8 +68,7 @@ async fn the_lag_rises_while_the_source_is_silent_and_is_none_on_an_idle_source_
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.catch_up().await;
     scenario.compare().await;
 }
@@ -127,8 +126,7 @@ async fn the_lag_is_never_said_below_half_of_what_it_is_while_hbase_is_away_and_
     scenario.until_written().await;
     let minute = &scenario.status().await.expect("it runs")["lag"]["last_minute"];
     assert!(minute["p99_ms"].as_f64() > Some(1_000.0), "the outage is in the window: {minute}");
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.catch_up().await;
     scenario.compare().await;
 }

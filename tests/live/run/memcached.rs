@@ -149,8 +149,7 @@ async fn a_run_that_may_not_write_without_leases_says_so_and_goes_on_as_it_says(
     memcached.kill();
     scenario.sql(&format!("UPDATE follows SET note = 'waits too' WHERE {}", FOLLOWS.is_list(3))).await;
     scenario.until_status("it to be said again", |status| wait(status).is_some()).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.settings.lease = "on_loss = \"degrade\"";
     scenario.catch_up().await;
     scenario.compare().await;
@@ -191,8 +190,7 @@ async fn a_lease_whose_request_a_network_held_back_does_not_block_its_list_when_
     until_so("the lease to come", async || has(&memcached.address(), &key).await).await;
     change(&mut scenario, 3).await;
     assert!(!has(&memcached.address(), &key).await, "it was recognised, and given back");
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.catch_up().await;
     scenario.compare().await;
 }

@@ -84,8 +84,7 @@ async fn corruption_of_every_kind_is_mended_beside_a_run_while_the_application_w
     let mode =
         std::fs::metadata(scenario.dir().join("state/recopy.jsonl")).expect("it is there").permissions();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 4_000);
     verified(&scenario, 0).await;
@@ -156,8 +155,7 @@ async fn a_target_whose_table_was_lost_is_parked_and_comes_back_by_a_recopy() {
     scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
     scenario.hbase().await.drop_table(&scenario.table(1)).await.expect("the table can be dropped");
     scenario.until_status("one target to be parked", is_parked).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.init().await;
     let run = scenario.start(&["run"]);
     scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;

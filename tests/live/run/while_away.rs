@@ -56,8 +56,7 @@ async fn stays_parked(scenario: &mut Scenario, said: &[&str]) {
     scenario.until_status("lists to be parked", |status| is_parked(status, &said)).await;
     scenario.until_written().await;
     scenario.compare_target(OTHERS).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
 }
 
 async fn comes_back(scenario: &mut Scenario) {
@@ -125,8 +124,7 @@ async fn a_primary_key_that_was_dropped_while_nothing_ran_parks_until_there_is_o
     let run = scenario.start(&["run"]);
     scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
     scenario.run(&["recopy", "lists", "--yes"]).await.expect_code(3).says(&["primary key"]);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scenario.sql("ALTER TABLE follows ADD PRIMARY KEY (followee_id, follower_id)").await;
     comes_back(&mut scenario).await;
 }
@@ -140,8 +138,7 @@ async fn a_table_that_is_dropped_while_it_is_copied_parks_and_the_other_is_copie
     scenario.until_status("some chunks to be copied", |status| chunks_done(status) > 2).await;
     scenario.sql("DROP TABLE follows").await;
     scenario.until_status("lists to be parked", |status| is_parked(status, &["DROP TABLE"])).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     stays_parked(&mut scenario, &["DROP TABLE", "follows"]).await;
 }
 

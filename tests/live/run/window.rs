@@ -43,8 +43,7 @@ impl Scene {
         self.window.close().await;
         delete.await.expect("the delete is committed");
         assert!(!self.is_visible().await);
-        run.signal("INT");
-        run.ended().await.expect_code(130);
+        run.interrupted().await;
         self.scenario.catch_up().await;
     }
 
@@ -158,8 +157,7 @@ async fn a_run_says_that_it_waits_for_the_commit_of_a_change_in_statement_format
     insert.await.expect("the insert is committed");
     scene.scenario.sql("SET GLOBAL binlog_format = 'ROW'").await;
     scene.scenario.until_written().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     scene.scenario.catch_up().await;
     scene.scenario.compare().await;
 }

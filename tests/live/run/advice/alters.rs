@@ -19,8 +19,7 @@ impl Copied {
         let name = self.setup.table.clone();
         let hasty = self.tailfill(&["recopy", &name, "--yes"]).await.code(3).says(&["help: stop"]);
         assert_eq!(super::commands(&hasty.err), super::commands(&life), "{}", hasty.err);
-        run.signal("INT");
-        run.ended().await.expect_code(130);
+        run.interrupted().await;
         for (part, by) in edits {
             self.setup.with(part, by);
         }
@@ -63,8 +62,7 @@ async fn appended_labels_are_followed_and_others_are_copied_again() {
     copied.sql("ALTER TABLE follows MODIFY state ENUM('a', 'b', 'new') NOT NULL DEFAULT 'b'").await;
     copied.sql("UPDATE follows SET state = 'new' WHERE followee_id = 1").await;
     copied.goes_on().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     let alter = "ALTER TABLE follows MODIFY state ENUM('new', 'a', 'b') NOT NULL DEFAULT 'b'";
     copied.comes_back_from(alter, &[], &["the mapped column state"]).await;
     copied.close().await;
@@ -88,12 +86,9 @@ async fn a_column_that_is_computed_in_another_way_is_copied_again() {
         copied.sql("UPDATE follows SET note = 'after' WHERE followee_id = 2").await;
         let life = copied.until_life("parked").await;
         assert!(life.contains(said), "{said} is not in: {life}");
-        copied.performs(&life).await;
-        copied.until_life("caught_up").await;
-        copied.goes_on().await;
+        copied.comes_back_by(&life).await;
     }
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }
@@ -141,11 +136,8 @@ async fn a_table_that_lost_its_unique_index_comes_back_once_it_has_one() {
     let refused =
         copied.tailfill(&["recopy", &name, "--yes"]).await.code(3).says(&["help: fix the table in MySQL"]);
     copied.sql("ALTER TABLE follows ADD UNIQUE KEY (followee_id, follower_id)").await;
-    copied.performs(&refused.err).await;
-    copied.until_life("caught_up").await;
-    copied.goes_on().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    copied.comes_back_by(&refused.err).await;
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }

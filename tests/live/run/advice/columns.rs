@@ -14,8 +14,7 @@ async fn a_column_that_comes_is_offered_and_what_is_offered_works() {
     let live = copied.tailfill(&["verify", "--full"]).await.code(0);
     assert!(live.out.contains("equal"), "{}", live.out);
     copied.tailfill(&["check"]).await.code(0).says(&["new columns", "not copied: muted"]);
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     let check = copied.tailfill(&["check"]).await.code(0).says(&["new columns", "not copied: muted"]);
     copied.sql("UPDATE follows SET note = NULL, muted = 2 WHERE followee_id = 2").await;
     copied.is_equal().await;

@@ -3,7 +3,6 @@
 use super::{Copied, commands};
 use crate::support::setup::Run;
 use crate::support::shell;
-use crate::support::tailfill::Tailfill;
 
 const UNTIL: [&str; 3] = ["run", "--until", "caught-up"];
 
@@ -47,7 +46,7 @@ async fn a_second_run_is_refused_and_asks_the_first_one() {
     let run = copied.start().await;
     let refused = copied.tailfill(&UNTIL).await.code(3).says(&["in use by another tailfill"]);
     copied.performs(help(&refused)).await;
-    stop(run).await;
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }
@@ -100,7 +99,7 @@ async fn a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved()
     let compared = copied.tailfill(&["verify", "--full"]).await.code(3);
     let run = copied.start_with(&["run", "--only", "1"]).await;
     copied.tailfill(&["recopy", &name, "--yes"]).await.code(0);
-    stop(run).await;
+    run.interrupted().await;
     assert_eq!(commands(help(&alone)), commands(help(&compared)));
     copied.performs(help(&compared)).await;
     copied.ends_equal().await;
@@ -119,12 +118,6 @@ async fn a_source_that_went_on_is_compared_once_a_run_has_caught_up() {
     copied.close().await;
 }
 
-/// Ends the run as the message says.
-async fn stop(run: Tailfill) {
-    run.signal("INT");
-    run.ended().await.expect_code(130);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recopy_with_other_columns_than_the_run_has_says_to_stop_it() {
     let mut copied = Copied::new("othercolumns").await;
@@ -132,11 +125,11 @@ async fn a_recopy_with_other_columns_than_the_run_has_says_to_stop_it() {
     copied.sets(r#"columns = ["note"]"#);
     let name = copied.setup.table.clone();
     let refused = copied.tailfill(&["recopy", &name, "--yes"]).await.code(3).says(&["help: stop that run"]);
-    stop(run).await;
+    run.interrupted().await;
     copied.performs(help(&refused)).await;
     let run = copied.start().await;
     copied.goes_on().await;
-    stop(run).await;
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }
@@ -149,7 +142,7 @@ async fn a_table_is_taken_over_once_the_run_that_is_up_has_stopped() {
     let alter = format!("alter '{}', METADATA => {{'tailfill.run' => 'another'}}", copied.setup.table);
     shell::run(&alter).await;
     let refused = copied.tailfill(&["init", "--adopt"]).await.code(3).says(&["stop the run that is up"]);
-    stop(run).await;
+    run.interrupted().await;
     let before = commands(&refused.err)[0].to_owned();
     let init = copied.tailfill(&before.split(' ').skip(1).collect::<Vec<_>>()).await.code(0);
     copied.performs(&init.out).await;
@@ -163,7 +156,7 @@ async fn a_table_that_is_gone_under_a_run_is_made_again_once_that_has_stopped() 
     let run = copied.start().await;
     super::tables::drop_table(&copied).await;
     let refused = copied.tailfill(&["init"]).await.code(3).says(&["is gone", "stop the run"]);
-    stop(run).await;
+    run.interrupted().await;
     let before = commands(&refused.err)[0].to_owned();
     let init = copied.tailfill(&before.split(' ').skip(1).collect::<Vec<_>>()).await.code(0);
     copied.performs(&init.out).await;

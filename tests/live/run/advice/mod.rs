@@ -153,6 +153,13 @@ impl Copied {
         }
     }
 
+    /// Doing what a text says beside the run brings the target back.
+    async fn comes_back_by(&mut self, text: &str) {
+        self.performs(text).await;
+        self.until_life("caught_up").await;
+        self.goes_on().await;
+    }
+
     /// The run that is up writes what comes now, and both sides are equal beside it.
     async fn goes_on(&mut self) {
         self.sql("INSERT INTO follows (follower_id, followee_id, created_at) VALUES (77, 3, NOW(3))").await;

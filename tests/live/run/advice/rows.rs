@@ -118,8 +118,7 @@ async fn parks_and_comes_back(case: &Case, met: Met) {
     copied.until_written().await;
     copied.sql("DELETE FROM follows WHERE follower_id = 999").await;
     copied.performs(&reason).await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }

@@ -23,12 +23,9 @@ impl Copied {
             let missing: Vec<&&str> =
                 PLACE.iter().chain([said]).filter(|word| !life.contains(**word)).collect();
             assert!(missing.is_empty(), "{missing:?} is not in: {life}");
-            self.performs(&life).await;
-            self.until_life("caught_up").await;
-            self.goes_on().await;
+            self.comes_back_by(&life).await;
         }
-        run.signal("INT");
-        run.ended().await.expect_code(130);
+        run.interrupted().await;
         self.ends_equal().await;
     }
 }

@@ -154,11 +154,8 @@ async fn a_recopy_of_a_table_that_is_gone_says_so_and_works_once_it_is_back() {
     copied.sql(&create).await;
     copied.fill().await;
     assert_eq!(super::commands(&gone.err), super::commands(&life));
-    copied.performs(&gone.err).await;
-    copied.until_life("caught_up").await;
-    copied.goes_on().await;
-    run.signal("INT");
-    run.ended().await.expect_code(130);
+    copied.comes_back_by(&gone.err).await;
+    run.interrupted().await;
     copied.ends_equal().await;
     copied.close().await;
 }
