@@ -27,7 +27,7 @@ fn recopies<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
 pub fn bring_back(mapping: &str, parking: &Parking) -> String {
     match parking.what.as_str() {
         "ALTER TABLE" => altered(mapping),
-        _ => format!("bring it back: `{}`", recopy(mapping)),
+        _ => format!("bring the target back: `{}`", recopy(mapping)),
     }
 }
 
@@ -36,8 +36,8 @@ pub fn bring_back(mapping: &str, parking: &Parking) -> String {
 /// Performed by `live::run::advice::alters::a_column_of_another_type_is_copied_again`.
 pub fn altered(mapping: &str) -> String {
     format!(
-        "stop the run, edit the configuration if a mapped column has another name or is gone, then `{}`, and start the \
-         run again",
+        "stop the run; if a mapped column was renamed or dropped, edit the configuration; run `{}`; start the run \
+         again",
         recopy(mapping)
     )
 }
@@ -46,21 +46,21 @@ pub fn altered(mapping: &str) -> String {
 ///
 /// Performed by `live::run::advice::alters::a_table_that_lost_its_unique_index_comes_back_once_it_has_one`.
 pub fn fix_table(mapping: &str) -> String {
-    format!("fix the table in MySQL, then `{}`", recopy(mapping))
+    format!("fix the table in MySQL, then run `{}`", recopy(mapping))
 }
 
 /// A table that is gone, or that cannot be mapped as it is.
 ///
 /// Performed by `live::run::advice::ways_out::a_recopy_of_a_table_that_is_gone_says_so_and_works_once_it_is_back`.
 pub fn then_recopy(advice: &str, mapping: &str) -> String {
-    format!("{advice}; then `{}`", recopy(mapping))
+    format!("{advice}; then run `{}`", recopy(mapping))
 }
 
 /// A copy whose columns, or how they are written, are others now.
 ///
 /// Performed by `live::run::advice::columns::a_run_whose_columns_were_edited_parks_the_target_and_says_what_brings_it_back`.
 pub fn columns_changed(mapping: &str) -> String {
-    format!("`{}` compares all of it and writes what differs", recopy(mapping))
+    format!("run `{}`: it compares all items and writes those that differ", recopy(mapping))
 }
 
 /// A column of the table that a target does not have, since the file names no `columns`.
@@ -69,8 +69,8 @@ pub fn columns_changed(mapping: &str) -> String {
 pub fn new_column(mapping: &str, columns: &[String], new: &[String]) -> String {
     let all: Vec<String> = columns.iter().chain(new).map(|name| format!("{name:?}")).collect();
     format!(
-        "to take in what is new, set columns = [{}] in this target, stop the run if there is one, then `{}`; else \
-         nothing has to be done",
+        "if you want the new columns in HBase, set columns = [{}] in this target, stop the run if one is up, and \
+         run `{}`; if not, you need do nothing",
         all.join(", "),
         recopy(mapping)
     )
@@ -80,15 +80,15 @@ pub fn new_column(mapping: &str, columns: &[String], new: &[String]) -> String {
 ///
 /// Performed by `live::run::advice::columns::what_moves_items_is_refused_by_check_init_and_run_alike`.
 pub fn addresses_changed() -> &'static str {
-    "take the change back, or name another HBase table in this target and run `tailfill init`: it is copied anew beside \
-     the others"
+    "undo the change; or name another HBase table in this target and run `tailfill init`: the next run copies the \
+     rows into that table"
 }
 
 /// A target that is parked, whatever the reason.
 ///
 /// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn parked(mapping: &str) -> String {
-    format!("fix the cause (edit the configuration if columns changed), then `{}`", recopy(mapping))
+    format!("fix the cause (if columns changed, edit the configuration), then run `{}`", recopy(mapping))
 }
 
 /// A run that has done what it was asked for, but for targets of these mappings.
@@ -96,7 +96,8 @@ pub fn parked(mapping: &str) -> String {
 /// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
 pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
     format!(
-        "`tailfill status` says why, and what to fix first; then {}; or name other HBase tables for these targets",
+        "`tailfill status` shows the reason, and what to fix first; then run {}; or name other HBase tables for \
+         these targets",
         recopies(mappings)
     )
 }
@@ -106,8 +107,8 @@ pub fn left_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
 /// Performed by `live::run::refusals::a_table_that_holds_rows_before_its_copy_begins_is_refused`.
 pub fn not_empty(table: &str) -> String {
     format!(
-        "rows that MySQL has deleted would stay: in the HBase shell, truncate_preserve '{table}', or name \
-         another table"
+        "empty the table in the HBase shell (truncate_preserve '{table}'), or name another table: rows that MySQL \
+         has deleted would stay in HBase"
     )
 }
 
@@ -115,14 +116,14 @@ pub fn not_empty(table: &str) -> String {
 ///
 /// Performed by `live::run::advice::first_steps::a_recopy_with_other_columns_than_the_run_has_says_to_stop_it`.
 pub fn stop_and_recopy(mapping: &str) -> String {
-    format!("stop that run, then `{}`, and start the run again", recopy(mapping))
+    format!("stop that run, run `{}`, and start the run again", recopy(mapping))
 }
 
 /// A copy whose table holds other rows than it wrote: what `init` says once it has parked it.
 ///
 /// Performed by `live::run::advice::tables::a_table_that_was_dropped_is_created_by_init_and_filled_by_the_recopy_that_init_says`.
 pub fn copied_anew(mapping: &str) -> String {
-    format!("`{}` compares all of it and writes what differs", recopy(mapping))
+    columns_changed(mapping)
 }
 
 /// A table that is gone, while the run that writes to it has not noticed.
@@ -130,7 +131,7 @@ pub fn copied_anew(mapping: &str) -> String {
 /// Performed by `live::run::advice::first_steps::a_table_that_is_gone_under_a_run_is_made_again_once_that_has_stopped`.
 pub fn gone_under_a_run(table: &str) -> String {
     format!(
-        "{table} is gone, and the run that is up does not know it yet: stop the run, then run `tailfill init` again"
+        "the HBase table {table} is gone, and a run still writes to it: stop the run, then run `tailfill init` again"
     )
 }
 
@@ -145,35 +146,38 @@ pub fn adopt_alone() -> &'static str {
 ///
 /// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
 pub fn row_refused(mapping: &str) -> String {
-    format!("correct or delete it in MySQL, then `{}`", recopy(mapping))
+    format!("correct or delete the row in MySQL, then run `{}`", recopy(mapping))
 }
 
 /// Every target of a run is parked.
 ///
 /// Performed by `live::run::advice::statements::a_table_that_is_emptied_or_made_again_comes_back`.
 pub fn all_parked<'a>(mappings: impl IntoIterator<Item = &'a str>) -> String {
-    format!("the run goes on without writing until they are brought back: {}", recopies(mappings))
+    format!(
+        "the run reads the binlog and writes nothing until you bring the targets back: {}",
+        recopies(mappings)
+    )
 }
 
 /// A target that is parked missed changes of all lists.
 ///
 /// Performed by `live::run::advice::ways_out::a_recopy_of_one_list_of_a_parked_mapping_says_to_copy_all`.
 pub fn recopy_all(mapping: &str) -> String {
-    format!("copy the whole mapping again: `{}`", recopy(mapping))
+    format!("copy the whole mapping again: run `{}`", recopy(mapping))
 }
 
 /// A start at a position that is not written yet.
 ///
 /// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
 pub fn keep_checkpoint() -> &'static str {
-    "leave --from away to continue from the checkpoint"
+    "run without --from to continue from the checkpoint"
 }
 
 /// A start before a statement behind which rows cannot be read.
 ///
 /// Performed by `live::run::advice::ways_out::a_start_before_a_statement_that_parked_is_refused_and_one_behind_it_works`.
 pub fn behind_statement() -> &'static str {
-    "leave --from away to continue from the checkpoint, or name a position behind that statement"
+    "run without --from to continue from the checkpoint, or name a position after that statement"
 }
 
 /// The command that goes on without what the source has lost.
@@ -184,8 +188,8 @@ const OVER_GAP: &str = "`tailfill run --accept-gap` copies everything again";
 /// Performed by `live::run::advice::ways_out::a_purged_binlog_is_gone_over_as_the_refusal_says`.
 pub fn purged() -> String {
     format!(
-        "use a server that still has them, or go on over the gap: {OVER_GAP}; binlog_expire_logs_seconds says how long \
-         they are kept"
+        "use a server that still has these transactions; or accept the gap: {OVER_GAP}; \
+         binlog_expire_logs_seconds sets how long MySQL keeps its binlog"
     )
 }
 
@@ -193,7 +197,7 @@ pub fn purged() -> String {
 ///
 /// Performed by `live::run::position::a_purged_position_is_refused_with_its_own_exit_code`.
 pub fn position_gone() -> String {
-    format!("use a server that has this position, or go on over the gap: {OVER_GAP}")
+    format!("use a server that has this position; or accept the gap: {OVER_GAP}")
 }
 
 /// The source has not got what was read from it: it was restored, or another took its place.
@@ -201,8 +205,8 @@ pub fn position_gone() -> String {
 /// Performed by `live::run::position::a_source_that_began_its_numbering_again_is_refused_at_every_start_until_a_person_decides`.
 pub fn transactions_lost() -> String {
     format!(
-        "if the source was restored, or a replica took over that had not received them, use a server that has these \
-         transactions, or go on without them: {OVER_GAP}"
+        "a restore of MySQL, or a failover to a replica, may have lost these transactions: use a server that has \
+         them; or accept the gap: {OVER_GAP}"
     )
 }
 
@@ -210,21 +214,21 @@ pub fn transactions_lost() -> String {
 ///
 /// Performed by `live::run::modes::a_run_that_only_copies_says_so_and_refuses_to_be_verified`.
 pub fn verify_later() -> &'static str {
-    "wait for the end of that run, let `tailfill run` catch up, then verify"
+    "wait until that run ends; let `tailfill run` catch up; then verify"
 }
 
 /// Nothing was copied with this state yet, or no run is up that could be asked.
 ///
 /// Performed by `live::run::advice::first_steps::a_recopy_before_the_first_run_says_to_start_one`.
 pub fn start() -> &'static str {
-    "start with `tailfill run`"
+    "start a run: `tailfill run`"
 }
 
 /// Another process has the state.
 ///
 /// Performed by `live::run::advice::first_steps::a_second_run_is_refused_and_asks_the_first_one`.
 pub fn one_run() -> &'static str {
-    "one tailfill runs with a state_dir at a time; stop the other, or ask it with `tailfill status`"
+    "only one run can use a state_dir: stop the other one, or see its work with `tailfill status`"
 }
 
 /// What happened stands in the status.
@@ -245,7 +249,7 @@ pub fn see_check() -> &'static str {
 ///
 /// Performed by `live::run::advice::first_steps::a_run_that_is_refused_says_where_all_of_it_stands`.
 pub fn check() -> &'static str {
-    "run `tailfill check`; a mapped table needs a primary key and may not change its mapped columns"
+    "run `tailfill check`: it tests the grants, the server's settings and the mapped tables"
 }
 
 /// An HBase table that is not there.
@@ -259,7 +263,8 @@ pub fn init() -> &'static str {
 ///
 /// Performed by `live::run::refusals::a_table_that_is_disabled_and_a_namespace_that_is_missing_are_called_so`.
 pub fn create_namespace() -> &'static str {
-    "in the HBase shell: create_namespace 'NAMESPACE' (what stands before the colon); then run `tailfill init`"
+    "in the HBase shell: create_namespace 'NAMESPACE' (the part of the table's name before the colon); then run \
+     `tailfill init`"
 }
 
 /// A state that is not there.
@@ -280,7 +285,7 @@ pub fn init_again() -> &'static str {
 ///
 /// Performed by `live::run::advice::tables::a_fresh_state_takes_over_a_table_that_holds_rows_and_copies_it_again`.
 pub fn adopt() -> &'static str {
-    "if no other tailfill writes it, `tailfill init --adopt` takes it over; else name another table"
+    "if no other tailfill writes to the table, `tailfill init --adopt` takes it over; else name another table"
 }
 
 /// A table behind a Thrift1 gateway, which neither tells whose it is nor can change that.
@@ -288,8 +293,8 @@ pub fn adopt() -> &'static str {
 /// Performed by `live::init::through_thrift1_a_table_is_ready_with_what_a_person_has_to_look_at`.
 pub fn adopt_by_shell(table: &str, statement: &str) -> String {
     format!(
-        "a Thrift1 gateway neither tells whose {table} is nor can take it over: run this in the HBase shell, then init \
-         without --adopt: {statement}"
+        "a Thrift1 gateway can neither show nor change the owner of {table}: run this in the HBase shell, then \
+         init without --adopt: {statement}"
     )
 }
 
@@ -298,8 +303,8 @@ pub fn adopt_by_shell(table: &str, statement: &str) -> String {
 /// Performed by `live::init::the_statements_for_the_shell_do_in_the_shell_what_init_does_itself`.
 pub fn adopt_by_shell_framed(table: &str, statement: &str) -> String {
     format!(
-        "{table} is another run's, and a framed gateway cannot take it over: run this in the HBase shell, then init \
-         again: {statement}"
+        "{table} belongs to another run, and a framed gateway cannot change that: run this in the HBase shell, \
+         then init again: {statement}"
     )
 }
 
@@ -314,14 +319,15 @@ pub fn add_family() -> &'static str {
 ///
 /// Performed by `live::run::advice::first_steps::a_difference_is_mended_as_the_dry_runs_say`.
 pub fn with_yes() -> &'static str {
-    "nothing was touched; the same with --yes does it"
+    "nothing was written; the same command with --yes writes it"
 }
 
 /// Only a pilot's lists were moved, and a re-copy alone would be of all lists.
 ///
 /// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
 pub fn beside_the_pilot() -> &'static str {
-    "start the pilot's run again (--only and its lists), and copy again beside it; or move all lists first: `tailfill run`"
+    "start the pilot's run again (--only and its lists), and repeat the re-copy while it is up; or move all lists \
+     first: `tailfill run`"
 }
 
 /// Only a pilot's lists were moved, and whole tables are compared.
@@ -349,15 +355,16 @@ pub fn ask_mysql(change: &str) -> String {
 ///
 /// Performed by `simulation::seeds::the_sink_ends_equal_to_the_engine_whatever_happens`.
 pub fn cut_anew() -> &'static str {
-    "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set (`tailfill \
-     status`): the range is then replayed with new ticks"
+    "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set \
+     (`tailfill status`): the run then replays the range with new ticks"
 }
 
 /// MySQL does not answer a run.
 ///
 /// Performed by `live::run::mysql::mysql_that_is_killed_and_that_is_restarted_under_a_run_costs_only_time`.
 pub fn source_away() -> &'static str {
-    "start MySQL again, or repair the network: the run connects again by itself; it ends with 1 after run.retry_for"
+    "start MySQL again, or repair the network: the run connects again by itself, or ends with exit code 1 after \
+     run.retry_for"
 }
 
 /// MySQL's binlog shows a transaction that its engine has not committed.
@@ -365,7 +372,7 @@ pub fn source_away() -> &'static str {
 /// Performed by `live::run::window::a_delete_in_the_window_stays_deleted_when_the_run_is_killed_and_started_inside_the_window`.
 pub fn source_commits() -> &'static str {
     "in MySQL, SHOW PROCESSLIST names the session that waits in its COMMIT (often for a replica: semi-synchronous \
-     replication); the run goes on once that COMMIT returns"
+     replication); the run continues once that COMMIT returns"
 }
 
 /// Another session of MySQL has locked a table.
@@ -379,7 +386,8 @@ pub fn table_lock() -> &'static str {
 ///
 /// Performed by `live::run::gateway::a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time`.
 pub fn hbase_away() -> &'static str {
-    "start HBase or its gateway again: the run repeats its writes by itself; it ends with 1 after run.retry_for"
+    "start HBase or its gateway again: the run repeats its writes by itself, or ends with exit code 1 after \
+     run.retry_for"
 }
 
 /// Another program holds leases.
@@ -414,5 +422,5 @@ pub fn leases_lost() -> &'static str {
 ///
 /// Performed by `live::run::advice::rows::a_row_without_a_place_may_be_deleted_before_the_tail_has_seen_it_go`.
 pub fn correct_row() -> &'static str {
-    "correct or delete the row in MySQL, then copy its mapping again (`tailfill status` says how)"
+    "correct or delete the row in MySQL, then copy its mapping again (`tailfill status` shows the command)"
 }

@@ -121,7 +121,8 @@ impl From<VerifyError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
-        Failure::new(Exit::Failed, error).with_help("is Memcache up, and lease.servers right?")
+        Failure::new(Exit::Failed, error)
+            .with_help("check that Memcache is up, and that lease.servers names it")
     }
 }
 
@@ -138,8 +139,8 @@ impl From<ClientError> for Failure {
             ClientError::NotRunning { .. } => advice::start(),
             ClientError::Refused { .. } => advice::see_status(),
             ClientError::File { .. } => "run this command as the user that runs tailfill",
-            ClientError::Unanswered { .. } => "read its log; it may be overloaded or suspended",
-            ClientError::NotUnderstood { .. } => "use the version of the run that is up",
+            ClientError::Unanswered { .. } => "read the log of that run: it may be overloaded or suspended",
+            ClientError::NotUnderstood { .. } => "use the same version of tailfill as the run",
         };
         Failure::new(Exit::Failed, error).with_help(help)
     }
@@ -149,7 +150,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let help = match &error {
             StoreError::Locked { .. } => advice::one_run(),
-            StoreError::Io { .. } => "is the disk of state_dir full, or not writable?",
+            StoreError::Missing { .. } => advice::init_creates_it(),
+            StoreError::Io { .. } => {
+                "check that the disk of state_dir is not full, and that this user may write there"
+            }
             StoreError::Damaged { .. } => {
                 "restore state_dir from a copy, or copy into fresh tables with a new state_dir"
             }
@@ -159,7 +163,10 @@ impl From<StoreError> for Failure {
         };
         let exit = match &error {
             StoreError::Locked { .. } => Exit::Refused,
-            StoreError::Io { .. } | StoreError::Damaged { .. } | StoreError::Record { .. } => Exit::Failed,
+            StoreError::Missing { .. }
+            | StoreError::Io { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Record { .. } => Exit::Failed,
         };
         Failure::new(exit, error).with_help(help)
     }
@@ -181,6 +188,16 @@ mod tests {
         assert_eq!(
             failure.render(),
             "error: the outer thing failed\n  caused by: the inner thing\n  first\n  second\nhelp: mend it\n"
+        );
+    }
+
+    #[test]
+    fn a_state_that_is_not_there_points_to_init_and_not_to_the_disk() {
+        let failure = Failure::from(StoreError::Missing { place: "state/state.redb".to_owned() });
+        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(
+            failure.render(),
+            "error: there is no state in state/state.redb yet\nhelp: `tailfill init` creates it\n"
         );
     }
 

@@ -57,5 +57,5 @@ fn refused(held: &Held) -> Failure {
 
 /// `another run has "tailfill server_id 7": session 12 of tf, from host:port`.
 pub fn sentence(held: &Held) -> String {
-    format!("another run works with this {}: MySQL's {}", held.what(), held.session)
+    format!("another run uses this {}: MySQL's {}", held.what(), held.session)
 }

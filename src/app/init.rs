@@ -28,7 +28,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
     let hbase = connect::hbase(config, &resolved.mappings).await?;
     check::before_init(config, &resolved, &known, options.accept_unanswered).await?;
     let RunId::Known(run_id) = &known.run else {
-        return Err(Failure::new(Exit::Failed, "the run does not say its id"));
+        return Err(Failure::new(Exit::Failed, "the run that is up does not show the id of its state"));
     };
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
     let (adopt, store) = (options.adopt, store.as_ref());
@@ -113,7 +113,7 @@ impl Outcome {
                     "{table}: {gateway} cannot create it; run this in the HBase shell, then init again:\n{statement}\n"
                 ),
                 vec![format!(
-                    "{table} is not there: run the statement above in the HBase shell, then init again"
+                    "{table} does not exist: run the statement above in the HBase shell, then init again"
                 )],
             ),
             Outcome::Refused(reasons) => (format!("{table}: refused\n"), reasons),
@@ -140,7 +140,7 @@ impl Init<'_> {
             if let Some(reason) = self.unknown_to_the_run(targets) {
                 return Ok(Outcome::Refused(vec![reason]));
             }
-            self.void(targets, "its table was gone").await?;
+            self.void(targets, "its HBase table was gone").await?;
             let Some(tables) = &self.hbase.tables else {
                 let (gateway, statement) = (self.gateway(), self.statement(targets, purge));
                 return Ok(Outcome::ToCreate { gateway, statement });
@@ -161,7 +161,7 @@ impl Init<'_> {
             let reason = format!("{}: {}", targets[0].table, advice::adopt_alone());
             return Ok(Outcome::Refused(vec![reason]));
         }
-        self.void(targets, "its table was taken over").await?;
+        self.void(targets, "init took its HBase table over").await?;
         if let Some(reason) = self.take_over(targets[0]).await? {
             return Ok(Outcome::Refused(vec![reason]));
         }
@@ -201,7 +201,7 @@ impl Init<'_> {
             let mapping =
                 mappings.iter().find(|mapping| mapping.targets.iter().any(|other| other.id == target.id));
             let name = mapping.map_or("", |mapping| &mapping.name);
-            format!("  {name} is parked there: {}\n", advice::copied_anew(name))
+            format!("  mapping {name} is parked there: {}\n", advice::copied_anew(name))
         };
         Ok(parked.map(line).collect())
     }

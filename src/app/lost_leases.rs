@@ -31,7 +31,7 @@ impl LostLeases {
         match self.lately.iter().map(|(_, count)| count).sum::<u64>() {
             0 => progress.calm(Concern::LeasesLost),
             lost => {
-                let detail = format!("{lost} leases were gone too early in the last minute");
+                let detail = format!("memcached dropped {lost} leases too early in the last minute");
                 progress.warn(Concern::LeasesLost, detail);
             }
         }

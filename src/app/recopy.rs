@@ -61,11 +61,8 @@ fn refuse_other_columns(config: &Config, run: &Status, asks: &[Ask]) -> Result<(
             names
         };
         if sorted(named) != sorted(written) {
-            let text = format!(
-                "the run that is up began with other columns of {}: {}",
-                target.table,
-                written.join(", ")
-            );
+            let text =
+                format!("the run that is up uses other columns of {}: {}", target.table, written.join(", "));
             return Err(Failure::new(Exit::Refused, text).with_help(advice::stop_and_recopy(&target.mapping)));
         }
     }
@@ -108,7 +105,7 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
             return Err(nothing_copied());
         }
         if stored_cohort(&journal).await? != Cohort::All.name() {
-            return Err(Failure::new(Exit::Refused, "only a pilot's lists were moved so far")
+            return Err(Failure::new(Exit::Refused, "so far only a pilot's lists were moved")
                 .with_help(advice::beside_the_pilot()));
         }
     }
@@ -129,12 +126,12 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
     showing.abort();
     match ended? {
         true => Ok(recopies.reports()),
-        false => Err(Failure::new(Exit::Interrupted, "stopped before the re-copy was done")),
+        false => Err(Failure::new(Exit::Interrupted, "you stopped the re-copy before its end")),
     }
 }
 
 fn nothing_copied() -> Failure {
-    Failure::new(Exit::Refused, "nothing was copied with this state yet").with_help(advice::start())
+    Failure::new(Exit::Refused, "no run has copied rows with this state yet").with_help(advice::start())
 }
 
 /// What a job does, on standard error, when that changes.

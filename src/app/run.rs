@@ -64,7 +64,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     if let Some(null) = null {
         let (rows, bytes) = (null.rows(), null.bytes());
         output::answer(&format!(
-            "dry run: {rows} rows and {bytes} bytes would have been written; nothing was"
+            "dry run: the run would have written {rows} rows with {bytes} bytes; it wrote nothing"
         ));
     }
     Ok(match finished {
@@ -125,7 +125,7 @@ async fn compose(
     let step = "MySQL: the definitions of the tables";
     let resolve = || by_history::resolve(config, &begun, &*store, recopies);
     let mut resolved = starting.step(step, resolve).await?;
-    let read = "MySQL: the tables to be readable";
+    let read = "MySQL: the tables to be free of locks";
     starting.step(read, || readable(&resolved)).await?;
     let run_id = run_id(&*store).await?;
     let alone = match options.dry_run {

@@ -97,7 +97,7 @@ async fn compare(config: &Config, json: bool) -> Result<Report, Failure> {
     };
     check::print(&text)?;
     if !is_live && let Err(error) = keep(config, &verification.mappings, &report, &cohort).await {
-        tracing::warn!(%error, "the result could not be noted in the state");
+        tracing::warn!(%error, "verify could not write its result to the state");
     }
     Ok(report)
 }
@@ -121,7 +121,8 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
     let cohort = Cohort::All.name();
     let running = status::running(config).await?;
     if running.as_ref().is_some_and(|status| status.phase == Phase::Copying) {
-        let text = "a run is up that only copies (--backfill-only): HBase lacks all changes since its start";
+        let text =
+            "the run that is up only copies (--backfill-only): HBase misses all changes since its start";
         return Err(Failure::new(Exit::Refused, text).with_help(advice::verify_later()));
     }
     if let Some(status) = running.filter(is_tailing) {
@@ -140,7 +141,7 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
     let journal = Journal::new(Arc::new(store), SOURCE);
     let (checkpoint, stored) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
     if stored != cohort {
-        let text = "only a pilot's lists were moved so far, and verify compares whole tables";
+        let text = "so far only a pilot's lists were moved, and verify compares whole tables";
         return Err(Failure::new(Exit::Refused, text).with_help(advice::move_all_lists()));
     }
     let counted = counted(&*journal.store(), &cohort).await?;
@@ -176,7 +177,7 @@ impl TailView for AdminTail {
             match status::running(&self.config).await {
                 Ok(Some(status)) if is_tailing(&status) => return positions(&status),
                 Ok(_) => return None,
-                Err(error) => tracing::warn!(%error, attempt, "asking the tail"),
+                Err(error) => tracing::warn!(%error, attempt, "waiting for the tail"),
             }
             tokio::time::sleep(ASK_TAIL_AGAIN).await;
         }
@@ -191,7 +192,7 @@ impl TailView for AdminTail {
         match held {
             Ok(holds::Held { hold, sealed }) => Some(Held { hold, sealed }),
             Err(error) => {
-                tracing::warn!(%error, mapping = %mapping.name, "the run holds no lists up");
+                tracing::warn!(%error, mapping = %mapping.name, "the run does not hold the lists");
                 None
             }
         }

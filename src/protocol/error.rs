@@ -34,7 +34,7 @@ pub enum ProtocolError {
         cause: Box<ProtocolError>,
     },
     /// The run has done what it was asked for, for the other targets.
-    #[error("parked, and so behind: {targets}")]
+    #[error("parked, so HBase misses changes: {targets}")]
     Parked { targets: String, advice: String },
     /// A gate of the run: nothing was written.
     #[error("{reason}")]
@@ -72,8 +72,9 @@ impl ProtocolError {
             ProtocolError::Store(StoreError::Locked { .. }) => {
                 Some("stop the other run, or use another state_dir")
             }
+            ProtocolError::Store(StoreError::Missing { .. }) => Some(advice::init_creates_it()),
             ProtocolError::Store(StoreError::Io { .. }) => {
-                Some("is the disk full, or state_dir not writable?")
+                Some("check that the disk of state_dir is not full, and that this user may write there")
             }
             ProtocolError::Store(StoreError::Damaged { .. } | StoreError::Record { .. }) => {
                 Some("restore state_dir from a copy, or copy into fresh tables with a new state_dir")

@@ -153,7 +153,7 @@ async fn send_to_target(
                 return Err(Failed::Refused(error));
             }
             Err(error) => {
-                tracing::debug!(%error, rows = rows.len(), "a write is sent again with the same ticks");
+                tracing::debug!(%error, rows = rows.len(), "the run sends a write again with the same ticks");
                 last = Some(error);
             }
         }
@@ -218,7 +218,7 @@ pub(super) async fn uncompared(
 fn too_late(rows: usize) -> SinkError {
     SinkError::Unavailable {
         gateway: "(any)".into(),
-        reason: format!("{rows} rows were not taken before the lease of their lists ran out"),
+        reason: format!("HBase did not take {rows} rows before the leases of their lists ended"),
     }
 }
 

@@ -100,9 +100,8 @@ fn has(mapping: &Mapping, target: &Target) -> Answer {
     // whoever knows the order value has the whole address; a question by item has only half of it
     Answer::Scan {
         reads: Reads { unit, extent: Extent::List },
-        change:
-            "add a target with `ordered = false`, whose addresses hold no order value: there it is one Get"
-                .into(),
+        change: "add a target with `ordered = false`: its addresses hold no order value, so one Get answers"
+            .into(),
     }
 }
 

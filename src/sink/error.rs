@@ -53,7 +53,7 @@ impl SinkError {
 
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            SinkError::Unavailable { .. } => Some("is the Thrift gateway up, and hbase.gateways right?"),
+            SinkError::Unavailable { .. } => Some("check that the Thrift gateway is up, and hbase.gateways"),
             SinkError::Missing { reason, .. } if reason.contains("namespace") => {
                 Some(advice::create_namespace())
             }
@@ -64,7 +64,7 @@ impl SinkError {
             SinkError::WrongProtocol { .. } => Some(
                 "set hbase.kind and hbase.transport as the gateway was started; is the port in hbase.gateways its own?",
             ),
-            SinkError::Refused { .. } => Some("see the gateway's log"),
+            SinkError::Refused { .. } => Some("read the log of the gateway"),
             SinkError::ForeignTick { .. } => Some(
                 "tailfill cannot tell counts of another program or run from its own: name another table, \
                  or empty this one (truncate_preserve) before the first start",

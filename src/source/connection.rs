@@ -250,15 +250,15 @@ fn classify(what: &str, address: &str, user: &str, error: Error) -> SourceError 
             address: address.to_owned(),
             user: user.to_owned(),
             reason: format!(
-                "it wants the authentication plugin {name}, and tailfill does not have it; MySQL also wants \
-                 it for users that do not exist"
+                "it wants the authentication plugin {name}, which tailfill does not support; MySQL also asks for \
+                 it when the user does not exist"
             ),
         },
         Error::Driver(error @ (DriverError::FromValue { .. } | DriverError::FromRow { .. })) => {
             drop(error);
             SourceError::Refused {
                 what: what.to_owned(),
-                reason: "the answer has another form than expected".into(),
+                reason: "tailfill does not understand the form of the answer".into(),
             }
         }
         Error::Driver(DriverError::UnexpectedPacket { payload }) => {

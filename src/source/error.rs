@@ -32,7 +32,7 @@ pub enum SourceError {
     )]
     Contradiction { table: TableName, row: String },
     /// The stream cannot be continued: purged, or the source lost transactions that were read.
-    #[error("the source cannot be continued from this position: {reason}")]
+    #[error("MySQL cannot continue from this position: {reason}")]
     PositionLost { reason: String, advice: String },
     /// A row of a mapped table does not decode: nothing behind it in its table can be read.
     #[error("at {place}: a row of {name} does not decode: {reason}")]
@@ -77,7 +77,7 @@ impl SourceError {
     pub fn advice(&self) -> Option<&str> {
         match self {
             SourceError::Unavailable { .. } => {
-                Some("is the server up, and host and port of source.url right?")
+                Some("check that the server is up, and host and port of source.url")
             }
             SourceError::Locked { .. } => Some(advice::table_lock()),
             SourceError::LoginRefused { .. } => Some(

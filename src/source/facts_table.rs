@@ -28,7 +28,7 @@ impl MysqlSource {
         let rows = connection.rows_with("the facts of a table", TABLE, name.clone()).await?;
         let row = rows.first().ok_or_else(|| SourceError::Schema {
             table: table.clone(),
-            reason: "table is not there, or this user may not see it".into(),
+            reason: "the table does not exist, or this user may not see it".into(),
             advice: "check the mapping's table and the user's grants".into(),
         })?;
         let triggers = connection.rows_with("the triggers of a table", TRIGGERS, name.clone()).await?;

@@ -36,7 +36,7 @@ impl MysqlSource {
         if version.to_ascii_lowercase().contains("mariadb") {
             return Err(SourceError::Refused {
                 what: "this server".into(),
-                reason: format!("{version}: only MySQL 8.0 and later is supported yet"),
+                reason: format!("it is {version}, and tailfill supports MySQL 8.0 and later"),
             });
         }
         let server_uuid = connection.text("the server's identity", "SELECT @@server_uuid").await?;

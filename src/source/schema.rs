@@ -85,10 +85,10 @@ async fn absent(conn: &mut Connection, name: &TableName) -> Result<SourceError, 
         )
         .await?;
     let (reason, advice) = if found.is_empty() {
-        let reason = format!("database {} is not there, or this user may not see it", name.schema);
+        let reason = format!("database {} does not exist, or this user may not see it", name.schema);
         (reason, "check the mapping's table and the user's grants".to_owned())
     } else {
-        let reason = "table is not there, or this user may not see it".to_owned();
+        let reason = "the table does not exist, or this user may not see it".to_owned();
         let grant = format!("GRANT SELECT ON {} TO this user", name.quoted());
         (reason, format!("create it, check the mapping's table, or: {grant}"))
     };

@@ -48,7 +48,10 @@ impl Session {
             return Ok(());
         }
         Err(SourceError::PositionLost {
-            reason: format!("the server has purged {} transactions after it ({missing})", missing.count()),
+            reason: format!(
+                "the server has purged {} transactions after this position ({missing})",
+                missing.count()
+            ),
             advice: crate::advice::purged(),
         })
     }
@@ -65,8 +68,9 @@ impl Session {
         }
         Err(SourceError::PositionLost {
             reason: format!("another server answers: its server_uuid is {found}, not {}", self.server_uuid),
-            advice: "if this is a failover, restart: the position is compared with the new server's GTIDs"
-                .into(),
+            advice:
+                "after a failover, start again: the start compares the position with the new server's GTIDs"
+                    .into(),
         })
     }
 

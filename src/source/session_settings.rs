@@ -83,7 +83,7 @@ pub fn differs(settings: &[Setting], found: &[String]) -> Option<String> {
         })
         .collect();
     (!wrong.is_empty())
-        .then(|| format!("{}: does a proxy between tailfill and MySQL change statements?", wrong.join(", ")))
+        .then(|| format!("{}: a proxy between tailfill and MySQL may change statements", wrong.join(", ")))
 }
 
 #[cfg(test)]

@@ -43,8 +43,8 @@ pub enum NotText {
     NoCharacter { length: usize, charset: String },
     /// Two codes of one character would be one key in HBase, and MySQL would be asked for the other one.
     #[error(
-        "a {charset} text of {length} bytes holds a second code of a character, so that its UTF-8 does not lead back \
-         to it as a key must"
+        "a {charset} text of {length} bytes uses a second code for a character: its UTF-8 does not convert back \
+         to the same bytes, as a key must"
     )]
     SecondCode { length: usize, charset: String },
 }

@@ -15,7 +15,7 @@ impl fmt::Display for Status {
         }
         line(f, "run", &self.phase_text())?;
         if self.pilot {
-            line(f, "lists", "a pilot's alone (--only): of all others nothing is moved; chunks are lists")?;
+            line(f, "lists", "only those of a pilot (--only); each chunk is a list")?;
         }
         self.fmt_waits(f)?;
         writeln!(f)?;
@@ -51,17 +51,17 @@ fn fmt_gap(f: &mut fmt::Formatter<'_>, gap: &Gap) -> fmt::Result {
     line(f, "gap", &format!("the changes after {from}"))?;
     line(f, "", &format!("up to {to} were missed: {}", gap.reason))?;
     let when = moment(gap.accepted_at_ms);
-    line(f, "", &format!("accepted {when}; to be copied again: {}", gap.mappings.join(", ")))
+    line(f, "", &format!("accepted {when}; still to be copied again: {}", gap.mappings.join(", ")))
 }
 
 impl Status {
     fn phase_text(&self) -> String {
         let meaning = match self.phase {
             Phase::Starting => "",
-            Phase::Copying => " history only (nothing is tailed)",
+            Phase::Copying => " existing rows only (this run does not tail)",
             Phase::Tailing => "",
-            Phase::Replaying => ": older states may show until the old head is passed",
-            Phase::Draining => ": finishing and checkpointing what is under way",
+            Phase::Replaying => ": HBase may show older values until the replay is over",
+            Phase::Draining => ": the run writes the sealed batches, and checkpoints",
             Phase::Ended => "",
             Phase::Stopped => ": no tailfill runs with this state",
         };
@@ -132,7 +132,11 @@ impl Status {
     fn leases_text(&self) -> String {
         let l = &self.leases;
         let [acquired, waits, elsewhere] = [l.acquired, l.waits, l.elsewhere].map(count);
-        let degraded = if l.degraded { "; degraded: Memcache is away, this process locks alone" } else { "" };
+        let degraded = if l.degraded {
+            "; degraded: Memcache does not answer, so leases hold in this process only"
+        } else {
+            ""
+        };
         format!("{acquired} acquired, {waits} waited for, {elsewhere} held elsewhere{degraded}")
     }
 }
@@ -377,7 +381,7 @@ hbase         does not answer since 2024-01-31 12:13:00 UTC
 mark          tick 1706703185000, 1,120 ms old; ticks are 3 ms ahead of the clock
 
 changes       1,234,567 inserts, 3 updates, 7 deletes in 812 batches; 96 queued
-leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache is away, this process locks alone
+leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache does not answer, so leases hold in this process only
 retries       0 source, 3 sink
 writes        up to 2 bulk calls on each gateway (of 4), 2,000 rows each
 

@@ -68,6 +68,9 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("the state in {place} is in use by another tailfill")]
     Locked { place: String },
+    /// No command has created it yet.
+    #[error("there is no state in {place} yet")]
+    Missing { place: String },
     /// Reading or writing failed (disk full).
     #[error("the state in {place}: {reason}")]
     Io { place: String, reason: String },

@@ -5,7 +5,6 @@
 
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
-use crate::advice;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::isolation::caught;
 use ::redb::{
@@ -84,7 +83,7 @@ impl RedbStore {
     /// A run cannot start as long as it is open, so drop it soon.
     ///
     /// # Errors
-    /// As for [`RedbStore::open`], and `Io` when there is no state yet. `Locked` means that a run is
+    /// As for [`RedbStore::open`], and `Missing` when there is no state yet. `Locked` means that a run is
     /// active: ask its admin address.
     pub async fn open_read_only(state_dir: &Path) -> Result<RedbStore, StoreError> {
         RedbStore::open_by(state_dir, |path, place| match builder().open_read_only(path) {
@@ -96,9 +95,7 @@ impl RedbStore {
                 let database = builder().open_read_only(path).map_err(|error| open_error(place, error))?;
                 Ok(Opened::ReadOnly(database))
             }
-            Err(_) if !path.exists() => {
-                Err(io(place, format!("there is none yet; {}", advice::init_creates_it())))
-            }
+            Err(_) if !path.exists() => Err(StoreError::Missing { place: place.to_owned() }),
             Err(error) => Err(open_error(place, error)),
         })
         .await

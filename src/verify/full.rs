@@ -91,11 +91,11 @@ async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> 
     let Some(moved) = watch.moved(&*with.source).await? else { return Ok(()) };
     let mut reasons = Vec::new();
     if !moved.behind.is_empty() {
-        reasons.push(format!("the source lacks {} that the last run has read", brief(&moved.behind)));
+        reasons.push(format!("MySQL lacks {} that the last run has read", brief(&moved.behind)));
     }
     if report.targets.iter().all(TargetReport::is_equal) {
         if !moved.ahead.is_empty() {
-            report.notes.push(format!("the source went on since: {}", brief(&moved.ahead)));
+            report.notes.push(format!("MySQL has committed more since: {}", brief(&moved.ahead)));
         }
         report.notes.extend(reasons);
         return Ok(());

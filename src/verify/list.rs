@@ -113,7 +113,7 @@ fn target_for(
         (None, Some(table)) => {
             let tables: Vec<&str> = mapping.targets.iter().map(|target| target.table.as_str()).collect();
             Err(VerifyError::NoTarget {
-                reason: format!("{table} is no table of mapping {}", mapping.name),
+                reason: format!("{table} is not a table of mapping {}", mapping.name),
                 advice: format!("its tables are: {}", tables.join(", ")),
             })
         }

@@ -201,7 +201,8 @@ impl Report {
         }
         (self.unsettled > 0).then(|| {
             format!(
-                "{} items or counts changed faster than they could be compared, and no run held their lists up ({}); nothing else differs; verify again",
+                "{} items or counts changed faster than they could be compared, and no run held their lists ({}); \
+                 nothing else differs; verify again",
                 self.unsettled,
                 advice::see_status()
             )

@@ -51,8 +51,8 @@ pub enum Tail {
     },
 }
 
-const REPLAYING: &str = "the run replays a range of the binlog, and HBase shows older states meanwhile: \
-     verify again when the replay is over";
+const REPLAYING: &str = "the run replays a range of the binlog, and HBase may show older values until it is over: \
+                         verify again then";
 
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(250);
@@ -99,7 +99,7 @@ impl Watch {
         let (mut pause, mut least) = (POLL_FIRST, u64::MAX);
         loop {
             let positions = tail.positions().await.ok_or_else(|| VerifyError::CannotJudge {
-                reason: "the tail ended, or does not answer any more".to_owned(),
+                reason: "the tail has ended, or no longer answers".to_owned(),
             })?;
             if positions.replaying {
                 return Err(VerifyError::CannotJudge { reason: REPLAYING.to_owned() });
@@ -147,8 +147,8 @@ impl Watch {
         let seconds = self.wait_max.as_secs();
         VerifyError::CannotJudge {
             reason: format!(
-                "the tail has written nothing of what the source had committed for {seconds} s: {left} transactions \
-                 are left, {unread} of them not even read"
+                "for {seconds} s the tail has written nothing: HBase misses {left} transactions of MySQL, and the \
+                 tail has not read {unread} of them"
             ),
         }
     }

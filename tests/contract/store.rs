@@ -228,7 +228,7 @@ async fn a_state_opened_for_reading_shows_everything_and_refuses_commits() {
 async fn reading_a_state_that_is_not_there_creates_none() {
     let dir = state_dir();
     let error = RedbStore::open_read_only(dir.path()).await.err().expect("there is none");
-    assert!(error.to_string().contains("there is none yet"), "{error}");
+    assert!(error.to_string().contains("there is no state in"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).expect("it was created").count(), 0);
 }
 

@@ -115,7 +115,7 @@ async fn a_wrong_database_table_or_column_exits_with_3_and_names_it() {
     let absent = format!("{}.fellows", setup.table);
     let cases = [
         (format!("/{}\"", setup.table), "/no_such_db\"", "database", "Unknown database 'no_such_db'"),
-        (table, absent.as_str(), &format!("{absent} table"), "not there"),
+        (table, absent.as_str(), &format!("{absent} table"), "does not exist"),
         ("[\"followee_id\"]".into(), "[\"folowee_id\"]", "followers key[0]", "did you mean `followee_id`?"),
     ];
     for (part, by, name, words) in cases {

@@ -47,11 +47,12 @@ async fn an_unknown_database_and_an_unknown_table_are_told_apart() {
     let (source, _) = database.source(&[]).await;
     let no_table = source.schema(&database.table("nope")).await.expect_err("no table");
     assert!(
-        matches!(no_table, SourceError::Schema { .. }) && no_table.to_string().contains("table is not there")
+        matches!(no_table, SourceError::Schema { .. })
+            && no_table.to_string().contains("table does not exist")
     );
     let nowhere = TableName { schema: "tf_nope".into(), table: "t".into() };
     let no_database = source.schema(&nowhere).await.expect_err("no database");
-    assert!(no_database.to_string().contains("database tf_nope is not there"), "{no_database}");
+    assert!(no_database.to_string().contains("database tf_nope does not exist"), "{no_database}");
 }
 
 #[tokio::test]

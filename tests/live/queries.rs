@@ -283,7 +283,7 @@ async fn every_layout_answers_every_query_by_name_as_mysql_does() {
         .tailfill(&["get", "followers", "7", "--count", "--target", "x"])
         .await
         .code(2)
-        .says(&["no table of"]);
+        .says(&["is not a table of"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

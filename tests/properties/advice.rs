@@ -19,7 +19,7 @@ pub fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What only advice has: a command in backquotes, or a flag that somebody is to type.
 const COMMANDS: [&str; 6] =
-    ["`tailfill ", "--accept-gap", "--adopt", "--yes", "leave --from", "with `--from"];
+    ["`tailfill ", "--accept-gap", "--adopt", "--yes", "without --from", "with `--from"];
 
 /// Lines of a source file, without tests and comments, that hold a command to type.
 fn commands(text: &str) -> Vec<&str> {

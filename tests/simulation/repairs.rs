@@ -148,7 +148,7 @@ fn mended_lists(world: &World, asked: &Asked, report: &Report) -> BTreeSet<ListI
 
 fn may_fail_for(world: &World, reason: &str) -> bool {
     let stopped = reason.contains("the run was stopped before");
-    let parked = reason.contains("is parked, and missed changes") || reason.contains("is parked as before");
+    let parked = reason.contains("is parked, and missed changes") || reason.contains("it stays parked");
     let refused = reason.contains("refused") && world.profile.refusals;
     // a definition that it has proven could not be noted
     let lost = reason.contains("as the test asked") && world.profile.store_trouble > 0;

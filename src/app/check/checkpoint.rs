@@ -48,7 +48,7 @@ async fn continued(source: &MysqlSource, known: &Known) -> Result<(), SourceErro
     let wanted = &checkpoint.position.gtids;
     let missing = wanted.minus(&source.executed().await?);
     if !missing.is_empty() {
-        let reason = format!("the source has not committed {missing}, which tailfill has read from it");
+        let reason = format!("MySQL has not committed {missing}, which tailfill has read from it");
         return Err(identity::lost(reason));
     }
     source.still_has(wanted).await?;

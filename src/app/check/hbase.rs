@@ -85,7 +85,7 @@ fn gateway_failed(rule: Rule, error: SinkError, spare: bool) -> Finding {
     match error {
         SinkError::Unavailable { .. } if spare => rule.warning(
             error.to_string(),
-            "the other gateways take its work; is it up, and hbase.gateways right?",
+            "check that it is up, and hbase.gateways; the other gateways do its work",
         ),
         error => rule.failed(error),
     }

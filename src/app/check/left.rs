@@ -61,7 +61,7 @@ fn stands(mapping: &Mapping, known: &Known) -> Finding {
     match reasons(mapping, known).flatten().next() {
         Some(reason) => rule.warning(format!("parked: {reason}"), advice::parked(&mapping.name)),
         None => rule.warning(
-            format!("{} is gone, or has another definition than in the state", mapping.table),
+            format!("{} is gone, or its definition differs from the one in the state", mapping.table),
             "a run parks the mapping at the statement that changed the table, and prints what to do",
         ),
     }

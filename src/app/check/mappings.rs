@@ -243,7 +243,7 @@ pub fn unique(mapping: &Mapping, proof: &Uniqueness) -> Finding {
     match proof {
         Uniqueness::ByIndex => rule.ok("a unique index ensures it"),
         Uniqueness::AtPresent => rule.refusal(
-            "so far, but no unique index ensures it",
+            "true so far, but no unique index ensures it",
             format!("{index}: of two rows with one address, the delete of one would hide both"),
         ),
         Uniqueness::Duplicates => rule.refusal(

@@ -86,7 +86,7 @@ fn print_mib(bytes: u64) -> String {
 }
 
 fn silent(rule: Rule, error: &LockError, on_loss: OnLoss) -> Finding {
-    let advice = "is Memcache up, and lease.servers right?";
+    let advice = "check that Memcache is up, and that lease.servers names it";
     match on_loss {
         OnLoss::Degrade => {
             let text =

@@ -85,7 +85,7 @@ pub async fn look_at_rest(
     findings.push(look_at_replicas(source, server_id, start, depth).await);
     findings.push(match source.prepared_xa().await {
         Ok(prepared) => prepared_xa(prepared.len(), start),
-        Err(_) => not_seen("xa_recover", "no transaction is prepared and undecided", "XA_RECOVER_ADMIN"),
+        Err(_) => not_seen("xa_recover", "no XA transaction is prepared and undecided", "XA_RECOVER_ADMIN"),
     });
     findings.push(rule("sessions", "ROW format and sql_log_bin = 1 in every session that writes").note(
         "cannot be seen",
@@ -97,7 +97,7 @@ pub async fn look_at_rest(
 /// The missing grant has a finding of its own.
 fn not_seen(name: &str, expected: &str, privilege: &str) -> Finding {
     rule(name, expected)
-        .unknown_note(format!("cannot be seen without {privilege}"), "grant it, then check again")
+        .unknown_note(format!("unknown: the user lacks {privilege}"), "grant it, then check again")
 }
 
 /// Global settings.
@@ -126,7 +126,7 @@ pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
         ),
         match facts.binlog_row_value_options.as_str() {
             "" => json.ok("empty"),
-            options => json.note(options, "updates of JSON columns come as differences; the tail applies them"),
+            options => json.note(options, "MySQL logs updates of JSON columns as differences; the tail applies them"),
         },
         match facts.binlog_row_metadata.as_str() {
             "FULL" => metadata.ok("FULL"),
@@ -147,7 +147,7 @@ pub fn settings(facts: &Facts, server_id: u32) -> Vec<Finding> {
             "CRC32" => checksum.ok("CRC32"),
             other => checksum.note(
                 shown(other),
-                "the server adds checksums when it sends; damage in its files goes unnoticed until then",
+                "the server adds checksums only when it sends events: nothing detects damage in its binlog files",
             ),
         },
         order.should(
@@ -318,15 +318,18 @@ pub fn replicas(others: &[Replica], server_id: u32, start: Start, depth: Depth) 
 
 /// Transactions that XA RECOVER lists.
 pub fn prepared_xa(count: usize, start: Start) -> Finding {
-    let rule = rule("xa_recover", "no transaction is prepared and undecided");
+    let rule = rule("xa_recover", "no XA transaction is prepared and undecided");
     match (count, start) {
         (0, _) => rule.ok("none"),
         (count, Start::First) => rule.refusal(
             format!("{count} prepared"),
-            "decide them before the first start (XA RECOVER lists them; XA COMMIT or XA ROLLBACK): their rows \
-             lie before the start, their commit after it",
+            "commit or roll back each of them before the first start (XA RECOVER lists them; XA COMMIT, XA \
+             ROLLBACK): their rows come before the start, and their commit after it",
         ),
-        (count, _) => rule.note(format!("{count} prepared"), "an XA transaction that changes a mapped table parks it at its XA COMMIT"),
+        (count, _) => rule.note(
+            format!("{count} prepared"),
+            "an XA transaction that changes a mapped table parks it at its XA COMMIT",
+        ),
     }
 }
 

@@ -181,7 +181,7 @@ async fn look_into(config: &Config) -> (Known, Finding) {
     match read(config).await {
         Ok(known) => {
             let actual = match (&known.start, &known.run) {
-                (Start::First, _) => "nothing was tailed yet".to_owned(),
+                (Start::First, _) => "no run has tailed yet".to_owned(),
                 (_, RunId::Known(id)) => format!("a run can continue from it ({id})"),
                 (_, _) => "a run can continue from it".to_owned(),
             };
@@ -192,7 +192,7 @@ async fn look_into(config: &Config) -> (Known, Finding) {
                 Ok(Some(status)) => Known::of_status(&status),
                 _ => Known::only(Start::Running, RunId::InUse),
             };
-            (known, state.note("a run has it", advice::see_status()))
+            (known, state.note("a run uses it", advice::see_status()))
         }
         Err(error) => (Known::only(Start::Again, RunId::InUse), state.failed(error)),
     }

@@ -38,7 +38,7 @@ impl Misfit {
 
     /// An answer to another command than the one whose turn it is.
     pub(super) fn out_of_turn(place: usize) -> Misfit {
-        Misfit { shown: format!("it is to command {place}, out of turn") }
+        Misfit { shown: format!("it answers command {place} out of turn") }
     }
 }
 

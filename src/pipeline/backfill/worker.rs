@@ -314,7 +314,10 @@ impl Worker<'_> {
                     "the newest safe mark is {} h old, more than half the purge delay",
                     age_ms / 3_600_000
                 ),
-                advice: "MySQL has not committed what its binlog shows for that long: find the session that holds the commit up (SHOW PROCESSLIST)".into(),
+                advice:
+                    "for that long, MySQL has not committed a transaction that its binlog shows: find the \
+                     session that waits in its COMMIT (SHOW PROCESSLIST)"
+                        .into(),
             });
         }
         Ok(mark)
@@ -426,7 +429,8 @@ impl Worker<'_> {
     /// Ends, unless the tail parks the target for what a statement has done to its table.
     async fn parked_or_end(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
         self.snapshot = None;
-        tracing::warn!(%error, "the tail may be behind what changed the table: its targets are parked, or the run ends");
+        tracing::warn!(%error, "the backfill cannot read the table: if the tail meets a statement that explains \
+         it, the target is parked; else the run ends");
         if self.is_overtaken(copy).await? { Ok(()) } else { Err(error) }
     }
 

@@ -107,13 +107,15 @@ impl Holds {
             return Err("the run replays, or is about to end".into());
         }
         let (reply, answer) = oneshot::channel();
-        let gone = || "the run takes no holds any more".to_owned();
+        let gone = || "the run is ending, and holds no more lists".to_owned();
         run.turns.send(TurnRequest { lists, cut: false, whole: true, reply }).await.map_err(|_| gone())?;
         match timeout(TURN_WITHIN, answer).await {
             Ok(Ok(turn)) => Ok(self.begin(turn)),
             Ok(Err(_)) => Err(gone()),
             // its turn is dropped as soon as it begins
-            Err(_) => Err(format!("the lists did not come to their turn within {} s", TURN_WITHIN.as_secs())),
+            Err(_) => {
+                Err(format!("the run did not reach the turn of the lists within {} s", TURN_WITHIN.as_secs()))
+            }
         }
     }
 
@@ -125,9 +127,9 @@ impl Holds {
 
     fn enter(&self) -> Result<(Run, Waiting<'_>), String> {
         let mut state = self.state();
-        let run = state.run.clone().ok_or("this run has no tail (any more)")?;
+        let run = state.run.clone().ok_or("this run has no tail, or is ending")?;
         if state.waiting + state.held.len() >= HOLDS_MAX {
-            return Err(format!("{HOLDS_MAX} holds are under way already"));
+            return Err(format!("this run already has {HOLDS_MAX} holds"));
         }
         state.waiting += 1;
         Ok((run, Waiting(self)))
@@ -145,7 +147,8 @@ impl Holds {
         tokio::spawn(async move {
             tokio::select! { biased;
                 _ = &mut ended => {} // given back, or the run ends
-                () = sleep(HELD_MAX) => tracing::warn!(hold, "lists were held up for too long; they are written again"),
+                () = sleep(HELD_MAX) => tracing::warn!(hold, "verify held lists for too long: the run writes to \
+                 them again"),
             }
             // from here on giving it back fails
             ended.close();

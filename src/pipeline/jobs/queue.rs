@@ -109,10 +109,10 @@ impl Recopies {
     pub fn ask(&self, ask: Ask) -> Result<u64, String> {
         let mut state = self.state();
         if state.closed || self.inner.touched.is_none() {
-            return Err("this run takes no re-copies (any more)".into());
+            return Err("this run is ending, and takes no more re-copies".into());
         }
         if state.queued.len() >= QUEUED_MAX && !self.inner.alone {
-            return Err(format!("{QUEUED_MAX} re-copies wait already"));
+            return Err(format!("{QUEUED_MAX} re-copies already wait for their turn"));
         }
         let number = state.queue(ask);
         drop(state);

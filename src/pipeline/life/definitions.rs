@@ -182,7 +182,7 @@ pub async fn begin_earlier(parts: &Parts, from: &GtidSet) -> Result<(), Protocol
 /// What is done about a statement that lies behind the position that `--from` names.
 pub fn refused_from(name: &TableName, found: &Parking) -> ProtocolError {
     ProtocolError::Refused {
-        reason: format!("rows of {name} after that position cannot be read: {found}"),
+        reason: format!("tailfill cannot read rows of {name} after that position: {found}"),
         advice: advice::behind_statement().into(),
     }
 }
@@ -228,7 +228,10 @@ pub async fn bring_back(
             Ok(Attempt::Changed(later)) => {
                 patience = Patience::new(parts);
                 (
-                    Awaited::new(Kind::Definition, format!("statements about the table to end ({later})")),
+                    Awaited::new(
+                        Kind::Definition,
+                        format!("the statements that change the table to end ({later})"),
+                    ),
                     PROVE_AGAIN,
                 )
             }
@@ -257,12 +260,12 @@ async fn try_return(
     name: &TableName,
     waits: &impl Fn(Awaited),
 ) -> Result<Attempt, ProtocolError> {
-    let proof = "the tail to stand still, and the present definition to be proven";
+    let proof = "the tail to pause, so that the present definition of the table can be checked";
     waits(Awaited::new(Kind::Definition, proof));
     let Some((passed, guard)) = parts.definitions.pause().await else {
         return Err(ProtocolError::Refused {
-            reason: "nothing is tailed".into(),
-            advice: "ask again while a run tails, or while none runs".into(),
+            reason: "this run does not tail the binlog now".into(),
+            advice: "run the command again while a run tails, or while no run is up".into(),
         });
     };
     let since = await_committed(parts, &passed, waits).await?;
@@ -273,7 +276,7 @@ async fn try_return(
     fitting::fits(parts, table, &definition)?;
     note_return(parts, name, since.clone(), definition).await?;
     drop(guard);
-    waits(Awaited::new(Kind::Tail, "the position of the definition"));
+    waits(Awaited::new(Kind::Tail, "the position at which the definition was checked"));
     match parts.definitions.until_reached(name, &since).await {
         Ok(()) => Ok(Attempt::Followed(since)),
         Err(parking) => Ok(Attempt::Changed(parking)),

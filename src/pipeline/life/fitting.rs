@@ -55,12 +55,12 @@ fn can_be_followed(mapping: &Mapping, definition: &Definition) -> Result<(), Pro
     let is_named =
         |column: &usize| named.iter().any(|name| schema.columns[*column].name.eq_ignore_ascii_case(name));
     let reason = if schema.primary_key.is_empty() {
-        format!("{} has no primary key now: it is copied by ranges of that", schema.name)
+        format!("{} has no primary key now, and the backfill copies ranges of it", schema.name)
     } else if !schema.unique_keys.iter().any(|key| key.iter().all(is_named)) {
-        format!("no unique index of {} says now that {} name one row", schema.name, named.join(", "))
+        format!("{} has no unique index over {} now", schema.name, named.join(", "))
     } else if let Some(constraint) = definition.unlogged.first() {
         format!(
-            "the foreign key {constraint} changes rows of {}, and this server does not log that",
+            "the foreign key {constraint} changes rows of {}, and MySQL does not write that to its binlog",
             schema.name
         )
     } else {

@@ -60,7 +60,8 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
             }
             reason => chain(reason),
         };
-        tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "parked: the other targets go on without it");
+        tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "the run parked a target, and \
+         continues with the others");
         // durable before anything is left out; one whose re-copy is under way is parked durably as it was
         if !matches!(record.state, LifeCycle::Parked { .. }) {
             put(parts, &key, record, LifeEvent::Parked { reason }).await?;
@@ -149,10 +150,10 @@ pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
     if parts.plan.is_parked(copy.target.id) {
         return Err(ProtocolError::Refused {
             reason: format!(
-                "table {} was parked again while it was copied, and is parked as before",
+                "the run parked table {} again during its re-copy: it stays parked",
                 copy.target.table
             ),
-            advice: "see the log for the reason, and copy again once that is over".into(),
+            advice: "read the reason in the log, fix it, and run the re-copy again".into(),
         });
     }
     step(parts, copy, LifeEvent::Unparked).await?;
@@ -160,7 +161,8 @@ pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
         step(parts, copy, LifeEvent::BackfillStarted).await?;
         step(parts, copy, LifeEvent::CaughtUp).await?;
     }
-    tracing::info!(mapping = %copy.mapping.name, table = %copy.target.table, "no longer parked: it was copied again");
+    tracing::info!(mapping = %copy.mapping.name, table = %copy.target.table, "the re-copy is done: the target is \
+     no longer parked");
     Ok(())
 }
 

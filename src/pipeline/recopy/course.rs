@@ -50,8 +50,8 @@ fn scope(parts: &Parts, mapping: &Mapping, ask: &Ask) -> Result<Scope, ProtocolE
     for key in keys {
         let list_key = layout::list_key_of(mapping, &key)?;
         if !cohort.has(&list_key) {
-            let reason = format!("a list of {} is not among those that are moved", mapping.name);
-            return Err(refused(reason, "name lists of the pilot, or move all of them first"));
+            let reason = format!("--only left out a list of {}", mapping.name);
+            return Err(refused(reason, "name lists of the pilot, or move all lists first"));
         }
         lists.push(AskedList { id: ListId::new(mapping.id.0, &list_key), key, list_key });
     }
@@ -104,7 +104,7 @@ impl Job<'_> {
         }
         if let Some(since) = since {
             // a replay must never begin before the definition: it would bring older states back
-            self.waits(Awaited::new(Kind::Checkpoint, "the position of the definition"));
+            self.waits(Awaited::new(Kind::Checkpoint, "the position at which the definition was checked"));
             let mut checkpoint = self.parts.progress.watch_checkpoint();
             _ = checkpoint.wait_for(|gtids| gtids.contains_set(&since)).await;
             self.goes_on();

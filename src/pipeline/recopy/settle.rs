@@ -382,7 +382,7 @@ pub fn note(job: &Job<'_>, target: &Target, touches: &[Touch]) -> Result<(), Pro
     let Some(touched) = job.recopies.touched() else { return Ok(()) };
     let name = format!("{}/{}", target.table, target.family);
     touched.note(&job.mapping.name, &name, touches).map_err(|error| ProtocolError::Refused {
-        reason: format!("what is touched could not be noted: {error}"),
-        advice: "is the disk full, or state_dir not writable?".into(),
+        reason: format!("the re-copy could not note the items that it is about to write: {error}"),
+        advice: "check that the disk of state_dir is not full, and that this user may write there".into(),
     })
 }

@@ -102,7 +102,8 @@ async fn park_those_left_out(parts: &Parts, copies: &[Arc<Copy>]) -> Result<(), 
         let is_other = key.source == parts.source_name && key.cohort == cohort && !ours.contains(&key);
         let misses = !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. } | LifeCycle::Finished);
         if is_other && misses {
-            let reason = "it was left out of the configuration of a run, and missed changes".to_owned();
+            let reason =
+                "an earlier run did not have it in its configuration, so it misses changes".to_owned();
             tracing::warn!(mapping = %key.mapping, target = %key.target, %reason, "parked");
             put(parts, &key, record, LifeEvent::Parked { reason }).await?;
         }

@@ -30,13 +30,13 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
         return Ok(());
     };
     let Some(reason) = retried(parts, || lost(parts, &found)).await? else {
-        tracing::info!("there is no gap to accept: the source can be continued from the checkpoint");
+        tracing::info!("there is no gap to accept: MySQL can continue from the checkpoint");
         return Ok(());
     };
     if !matches!(parts.plan.cohort(), Cohort::All) {
         return Err(ProtocolError::Refused {
-            reason: "a pilot cannot go on over a gap".into(),
-            advice: "begin the pilot again, with a new state_dir and fresh tables".into(),
+            reason: "a pilot cannot accept a gap".into(),
+            advice: "start the pilot again with a new state_dir and empty HBase tables".into(),
         });
     }
     retried(parts, || opening::refuse_prepared_xa(parts)).await?;
@@ -73,7 +73,7 @@ async fn go_over(
 ) -> Result<(), ProtocolError> {
     let from = found.checkpoint.position;
     let (mut put, mut mappings) = (Vec::new(), BTreeSet::new());
-    let parked = LifeEvent::Parked { reason: format!("a gap in the source's binlog was accepted: {reason}") };
+    let parked = LifeEvent::Parked { reason: format!("you accepted a gap in MySQL's binlog: {reason}") };
     for (key, value) in parts.store.list(Space::LifeCycle, &[]).await? {
         let record: LifeRecord = records::decode(&value)?;
         let Some(copy) = CopyKey::of_prefix(&key).filter(|copy| copy.source == parts.source_name) else {
@@ -88,11 +88,11 @@ async fn go_over(
             put.push((Space::LifeCycle, key, records::encode(&next)?));
         }
     }
-    tracing::warn!(%from, %to, %reason, "a gap is accepted: everything is copied again");
+    tracing::warn!(%from, %to, %reason, "you accepted a gap: the run copies all rows again");
     let mappings = mappings.into_iter().collect();
     let gap = GapRecord { from, to: to.clone(), reason, accepted_at_ms: parts.clock.now_ms(), mappings };
     let mut gaps = gaps::stored(&*parts.store).await?;
-    put.extend(definitions::over_gap(parts, &to, "what happened to the table in there is not known")?);
+    put.extend(definitions::over_gap(parts, &to, "tailfill does not know how the table changed in the gap")?);
     gaps.gaps.push(gap);
     put.push(gaps::record(&gaps)?);
     if parts.settings.failpoints.gap_forgotten() {
@@ -112,7 +112,8 @@ pub async fn ask_again(parts: &Parts, recopies: &Recopies) -> Result<(), Protoco
     for mapping in parts.plan.mappings() {
         let missed = open.gaps.iter().any(|gap| gap.mappings.contains(&mapping.name));
         if missed && !recopies.unparks(&mapping.name) {
-            tracing::warn!(mapping = %mapping.name, "copied again: it missed the changes of a gap");
+            tracing::warn!(mapping = %mapping.name, "the run copies the mapping again, because it missed the \
+             changes of a gap");
             recopies.ask_needed(Ask { mapping: mapping.name.clone(), lists: None, dry_run: false });
         }
     }

@@ -87,7 +87,7 @@ async fn open_again(
         if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
             return Err(ProtocolError::Refused {
                 reason: format!(
-                    "--from would pass over {}, which is not written yet",
+                    "--from would skip {}, which HBase does not have yet",
                     position.gtids.minus(&found.checkpoint.position.gtids)
                 ),
                 advice: advice::keep_checkpoint().into(),
@@ -104,9 +104,7 @@ async fn open_again(
     }
     let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
     if !now.cuts_like(&Fingerprint::read(&before)) {
-        tracing::info!(
-            "the mappings, their tables or the lists that take part changed: replaying with new ticks"
-        );
+        tracing::info!("the mappings, their tables or the lists of --only changed: replaying with new ticks");
         let CheckpointRecord { position, witness, .. } = found.checkpoint.clone();
         return replay(parts, journal, position, witness, found).await;
     }
@@ -147,8 +145,13 @@ pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
         return Ok(());
     }
     Err(ProtocolError::Refused {
-        reason: format!("{} XA transactions are prepared and undecided", prepared.len()),
-        advice: "decide them (XA RECOVER lists them; XA COMMIT or XA ROLLBACK), then start again".into(),
+        reason: format!(
+            "MySQL has {} XA transactions that are prepared and neither committed nor rolled back",
+            prepared.len()
+        ),
+        advice:
+            "commit or roll back each of them (XA RECOVER lists them; XA COMMIT, XA ROLLBACK), then start again"
+                .into(),
     })
 }
 
@@ -157,12 +160,14 @@ fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), Pro
     let now = parts.plan.cohort().name();
     match before {
         Some("all") if now != "all" => Err(ProtocolError::Refused {
-            reason: "--only after a run with all lists would miss changes of the others".into(),
+            reason:
+                "an earlier run moved all lists: with --only, a run would miss changes of the other lists"
+                    .into(),
             advice: "run without --only, or use another state_dir and other tables for a pilot".into(),
         }),
         Some(before) if before != "all" && now != "all" && before != now => Err(ProtocolError::Refused {
-            reason: "--only names other lists than the run before".into(),
-            advice: "name the same lists again, or leave --only away to go on with all of them".into(),
+            reason: "--only names other lists than the last run did".into(),
+            advice: "name the same lists again, or run without --only to move all lists".into(),
         }),
         _ => Ok(()),
     }
@@ -189,6 +194,9 @@ fn warn_of_lead(parts: &Parts, recovered: &Recovered) {
     let lead = Duration::from_millis(recovered.last_tick.0.saturating_sub(parts.clock.now_ms()));
     if lead >= LEAD_WARNED {
         let seconds = lead.as_secs();
-        tracing::warn!(seconds, "the clock was set back: ticks go on above the last one, ahead of the clock");
+        tracing::warn!(
+            seconds,
+            "the clock of this machine was set back: new ticks follow the last one, and are ahead of the clock"
+        );
     }
 }

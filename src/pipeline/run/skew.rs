@@ -30,7 +30,7 @@ pub async fn watch(parts: &Parts, stop: CancellationToken) -> Result<(), Protoco
         let Some(skew) = apart(parts).await else { continue };
         if skew.apart > ENDS && !parts.settings.failpoints.clocks_not_compared() {
             return Err(ProtocolError::Refused {
-                reason: format!("{skew}: ticks and HBase's own stamps are too far apart"),
+                reason: format!("{skew}: tailfill's cell timestamps and HBase's own would be too far apart"),
                 advice: "synchronise the clocks of both machines (NTP), then start again".into(),
             });
         }
@@ -55,7 +55,7 @@ struct Skew {
 impl std::fmt::Display for Skew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let direction = if self.ahead { "ahead of" } else { "behind" };
-        write!(f, "HBase's clock is {} s {direction} ours", self.apart.as_secs())
+        write!(f, "HBase's clock is {} s {direction} this machine's", self.apart.as_secs())
     }
 }
 

@@ -275,7 +275,9 @@ impl Tasks {
         match tokio::time::timeout(limit, all).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                tracing::warn!("some tasks did not end in time; the checkpoint stands where it was");
+                tracing::warn!(
+                    "some tasks did not end in time: the next run continues from the last checkpoint"
+                );
                 self.set.shutdown().await;
                 Ok(())
             }

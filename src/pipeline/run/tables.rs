@@ -98,7 +98,7 @@ async fn begin_anew(
         target = %key.target,
         before = record.table.as_deref().unwrap_or("-"),
         now = table.as_deref().unwrap_or("-"),
-        "the HBase table is another one than the rows were copied into: the copy begins anew"
+        "the HBase table was replaced since its copy began: the run copies all rows again"
     );
     let fresh = LifeRecord { table, ..LifeRecord::default() };
     commit.put.push((Space::LifeCycle, key.prefix(), records::encode(&fresh)?));

@@ -77,7 +77,7 @@ pub async fn require_same(
 /// again does not always end the streams of before. Durable, as what [`require_same`] finds.
 pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, StoreError> {
     let reason = format!(
-        "its transaction {gtid} came twice: the source began its numbering again, or was restored to an earlier day"
+        "MySQL sent transaction {gtid} twice: MySQL began its numbering again, or was restored from a backup"
     );
     remember(parts, Some(reason.clone())).await?;
     Ok(lost(reason).into())
@@ -107,8 +107,8 @@ async fn refuse_gone(parts: &Parts, executed: &GtidSet, sightings: &[Sighting]) 
 
 fn gone(gtid: &Gtid) -> String {
     format!(
-        "its own transaction {gtid}, which tailfill has read from it, is neither committed nor in its binlog: the source \
-         began its numbering again, or was restored to an earlier day"
+        "tailfill has read MySQL's transaction {gtid}, and now MySQL has it neither committed nor in its binlog: \
+         MySQL began its numbering again, or was restored from a backup"
     )
 }
 
@@ -131,8 +131,8 @@ pub async fn compare(source: &dyn Source, sightings: &[Sighting]) -> Result<Seen
 fn another(witness: &Witness, now: u64) -> String {
     let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     format!(
-        "its transaction {} was committed at {} (seconds since 1970), and the one that was read under this number at {}: \
-         the source began its numbering again, or was restored to an earlier day",
+        "MySQL committed its transaction {} at {} (seconds since 1970), and the one that tailfill read under this \
+         number at {}: MySQL began its numbering again, or was restored from a backup",
         witness.gtid,
         seconds(now),
         seconds(witness.original_micros)
@@ -215,7 +215,7 @@ async fn wait_until_contained(
         if begin.elapsed() >= parts.settings.source_wait {
             return Err(SourceError::PositionLost {
                 reason: format!(
-                    "the source has not committed {missing}, which tailfill has read from it; waited {} s",
+                    "MySQL has not committed {missing}, which tailfill has read from it; tailfill waited {} s",
                     begin.elapsed().as_secs()
                 ),
                 advice: advice::transactions_lost(),

@@ -166,7 +166,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let reason = format!(
-            "its binlog went back from {}:{} to {}:{}",
+            "MySQL's binlog went back from {}:{} to {}:{}",
             before.file, before.offset, place.file, place.offset
         );
         Err(SourceError::Unavailable { address: "the source".into(), reason })
@@ -214,7 +214,7 @@ impl Reader<'_> {
             let cause = Box::new(error);
             return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
         }
-        tracing::warn!(%error, "the binlog connection is opened again");
+        tracing::warn!(%error, "the tail opens its binlog connection again");
         Ok(())
     }
 }

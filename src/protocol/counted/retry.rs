@@ -56,7 +56,7 @@ impl Retry {
         if error.disposition() != Disposition::Retry {
             return Err(Stop::Refused(error));
         }
-        tracing::debug!(%error, "a counted row is read again");
+        tracing::debug!(%error, "the run reads a counted row again");
         self.trouble = Some(error);
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

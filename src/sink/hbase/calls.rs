@@ -173,7 +173,7 @@ fn cell(reader: &mut Reader) -> Result<FoundCell, Error> {
         }
     }
     let [Some(family), Some(qualifier), Some(value)] = parts else {
-        return Err(Error::Protocol("a cell came without family, name or value"));
+        return Err(Error::Protocol("it sent a cell without family, name or value"));
     };
     Ok(FoundCell { family, qualifier, value, timestamp })
 }

@@ -102,7 +102,7 @@ fn summary(message: &str) -> String {
     }
     let limit = message.find("Cell with size ").and_then(|start| message[start..].lines().next());
     match (classes.is_empty(), limit) {
-        (true, _) => "an error that names no exception; the gateway's log has it".into(),
+        (true, _) => "an error without a known exception: read the gateway's log".into(),
         (false, None) => classes.join(", "),
         (false, Some(limit)) => {
             format!("{} ({})", classes.join(", "), limit.chars().take(80).collect::<String>())

@@ -112,7 +112,7 @@ impl HbaseSink {
         let results = self.pool.call(&place.subject("a read"), limit, request).await?;
         self.reads.count(1, results.iter().map(|result| result.cells.len()));
         if results.len() != gets.len() {
-            let reason = format!("{} rows were answered for {} keys", results.len(), gets.len());
+            let reason = format!("it sent {} rows for {} keys", results.len(), gets.len());
             return Err(self.places.refused("a read", reason));
         }
         Ok(results)

@@ -156,7 +156,7 @@ pub fn stored_row(result: Found) -> Result<Option<StoredRow>, &'static str> {
     let mut cells = Vec::with_capacity(result.cells.len());
     for cell in result.cells {
         let tick = cell.timestamp.and_then(|stamp| u64::try_from(stamp).ok());
-        let tick = Tick(tick.ok_or("a cell came without a timestamp")?);
+        let tick = Tick(tick.ok_or("it sent a cell without a timestamp")?);
         // Copies, so that a small cell that is kept does not keep the whole reply.
         let (qualifier, value) =
             (Bytes::copy_from_slice(&cell.qualifier), Bytes::copy_from_slice(&cell.value));

@@ -35,4 +35,4 @@ impl From<PayloadError> for Fault {
 pub const DAMAGED: &str =
     "the binlog may be damaged: read it with mysqlbinlog, and report this if mysqlbinlog reads it";
 pub const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
-pub const REPORT: &str = "report it with the server's version; it must not be skipped";
+pub const REPORT: &str = "report it with the server's version; tailfill must not skip it";

@@ -18,7 +18,7 @@ pub enum Mismatch {
          binlog_row_metadata = FULL at the source"
     )]
     NoNames,
-    #[error("column {0} is not there, or changed its type")]
+    #[error("column {0} does not exist, or changed its type")]
     Column(String),
     #[error("column {column} is {binlog} in the binlog")]
     Kind { column: String, binlog: String },

@@ -204,8 +204,10 @@ impl Followed {
             }
             Err(reason) => {
                 self.ids.insert(id, Known::Other);
-                let reason =
-                    format!("rows of {} are not those of its definition: {reason}", self.name(table));
+                let reason = format!(
+                    "rows of {} do not fit the definition that tailfill knows: {reason}",
+                    self.name(table)
+                );
                 Ok(Some(Refusal { table, what: "a table map".into(), reason }))
             }
         }
@@ -312,7 +314,7 @@ impl Followed {
 fn refusal(effect: &Effect, name: &str) -> (String, String) {
     match effect {
         Effect::Destroys { what } => {
-            ((*what).to_owned(), format!("rows of {name} changed without row events"))
+            ((*what).to_owned(), format!("it changed rows of {name} without row events in the binlog"))
         }
         Effect::StatementFormat { what, unless: Some(_) } => (
             what.to_string(),
@@ -325,13 +327,15 @@ fn refusal(effect: &Effect, name: &str) -> (String, String) {
         Effect::StatementFormat { what, .. } => (
             what.to_string(),
             format!(
-                "it is logged in statement format, so which rows of {name} it changed is not known: set binlog_format = \
-                 ROW in every session"
+                "it is logged in statement format, so tailfill cannot know which rows of {name} it changed: set \
+                 binlog_format = ROW in every session"
             ),
         ),
-        Effect::Unknown { what } => (what.to_string(), format!("it may change {name} and is not understood")),
+        Effect::Unknown { what } => {
+            (what.to_string(), format!("it may change {name}, and tailfill does not understand it"))
+        }
         Effect::None | Effect::Redefines { .. } => {
-            (String::new(), "what its rows are is not known".to_owned())
+            (String::new(), "tailfill does not know its columns".to_owned())
         }
     }
 }

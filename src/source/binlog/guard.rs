@@ -5,7 +5,7 @@ use crate::isolation::caught;
 /// Runs `read`; a panic in it becomes an error. mysql_common indexes into event bytes without
 /// looking (0.37), which a damaged event would turn into the end of the process.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    caught(read).unwrap_or_else(|_| Err("the decoder panicked".into()))
+    caught(read).unwrap_or_else(|_| Err("the decoder of tailfill panicked".into()))
 }
 
 #[cfg(test)]

@@ -104,9 +104,9 @@ fn is_among(names: &[&str], name: &str) -> bool {
 
 fn new_cascade(before: &Definition, now: &Definition) -> Result<(), String> {
     match now.unlogged.difference(&before.unlogged).next() {
-        Some(constraint) => {
-            Err(format!("the foreign key {constraint} changes its rows, and this server does not log that"))
-        }
+        Some(constraint) => Err(format!(
+            "the foreign key {constraint} changes its rows, and MySQL does not write that to its binlog"
+        )),
         None => Ok(()),
     }
 }

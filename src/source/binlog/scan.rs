@@ -35,8 +35,10 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
         if tokio::time::Instant::now() >= deadline {
             return Err(SourceError::Unavailable {
                 address: session.options.address(),
-                reason: "transactions in the binlog are not committed in the engine; is semi-sync waiting?"
-                    .into(),
+                reason:
+                    "MySQL's binlog shows transactions that its engine has not committed; a session may wait \
+                     for a semi-synchronous replica"
+                        .into(),
             });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -214,7 +216,7 @@ impl Scan {
         if self.ended {
             return Ok(Step::End);
         }
-        let place = BinlogPlace { file: "(the file asked for)".into(), offset: self.offset };
+        let place = BinlogPlace { file: "(the requested file)".into(), offset: self.offset };
         let Some(event) = self.events.next(&place).await? else { return Ok(self.finish()) };
         let header = event.header();
         if !event.footer().get_checksum_enabled() {

@@ -179,7 +179,7 @@ async fn await_executed(session: &Session, wanted: &GtidSet) -> Result<(), Sourc
         if tokio::time::Instant::now() >= deadline {
             let lost = wanted.minus(&executed);
             return Err(SourceError::PositionLost {
-                reason: format!("the source lost transactions that were read ({lost})"),
+                reason: format!("MySQL lost transactions that tailfill has read ({lost})"),
                 advice: advice::transactions_lost(),
             });
         }

@@ -228,10 +228,7 @@ impl Transactions {
                 "a transaction has no GTID",
                 "set gtid_mode = ON at the source; the tail cannot continue over such transactions",
             )),
-            INCIDENT => Err(Fault::new(
-                "the source reports an incident: changes may be missing from its binlog",
-                RECOPY,
-            )),
+            INCIDENT => Err(Fault::new("MySQL reports an incident: its binlog may lack changes", RECOPY)),
             _ if Failpoints::default().unknown_events_passed_over() => Ok(Next::Nothing),
             other => Err(Fault::new(format!("event type {other} is unknown"), REPORT)),
         }
@@ -434,8 +431,8 @@ impl Transactions {
     fn park_decided(&mut self, touched: &[TableId]) {
         for table in touched {
             let reason = format!(
-                "an XA transaction changed rows of {}: XA on mapped tables is not supported, let the application use \
-                 plain transactions",
+                "an XA transaction changed rows of {}: tailfill does not support XA on mapped tables; let the \
+                 application use plain transactions",
                 self.followed.name(*table)
             );
             self.park(Refusal { table: *table, what: "XA COMMIT".into(), reason });
@@ -445,7 +442,7 @@ impl Transactions {
     fn park_undecided(&mut self) {
         for table in self.followed.tables() {
             let reason = format!(
-                "an XA transaction may have changed rows of {}: the binlog has its XA PREPARE no longer",
+                "an XA transaction may have changed rows of {}: MySQL has purged its XA PREPARE from the binlog",
                 self.followed.name(table)
             );
             self.park(Refusal { table, what: "XA COMMIT".into(), reason });
@@ -457,7 +454,7 @@ impl Transactions {
         let State::Inside(transaction) = &mut self.state else { return };
         for table in std::mem::take(&mut transaction.touched) {
             let name = self.followed.name(table);
-            let reason = format!("rows of {name} were rolled back inside a logged transaction");
+            let reason = format!("MySQL rolled back rows of {name} inside a logged transaction");
             self.park(Refusal { table, what: "ROLLBACK".into(), reason });
         }
     }
@@ -536,7 +533,7 @@ impl Transactions {
 }
 
 fn no_gtid() -> Fault {
-    Fault::new("an event stands outside any transaction", "is gtid_mode ON at the source?")
+    Fault::new("an event is outside any transaction", "is gtid_mode ON at the source?")
 }
 
 #[cfg(test)]

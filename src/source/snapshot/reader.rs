@@ -155,7 +155,7 @@ impl MysqlSnapshot {
         Err(SourceError::Schema {
             table: table.schema.name.clone(),
             reason: format!(
-                "the rows behind {} begin with {}, which MySQL does not call greater: chunks would find no end",
+                "the rows after {} begin with {}, which MySQL does not call greater: the copy would find no end",
                 named(after),
                 named(&bound)
             ),

@@ -52,7 +52,7 @@ impl<E: Into<CellError>> From<E> for Unreadable {
 pub enum CellError {
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    #[error("the result has another type than the column: was the table altered?")]
+    #[error("the result has another type than the column: an ALTER may have changed the table")]
     Type,
     #[error("its character set {0} is not supported")]
     Charset(String),

@@ -38,7 +38,7 @@ async fn a_copy_of_a_state_does_not_run_beside_the_original() {
     let config = written(&scenario, "copy.toml", &config);
     let run = scenario.start(&["run"]);
     scenario.until_status("the original to tail", |status| status["phase"] == "tailing").await;
-    let said = ["another run works with this state", "MySQL's session", "a copy of a state_dir"];
+    let said = ["another run uses this state", "MySQL's session", "a copy of a state_dir"];
     run_with(&scenario, "copy", &config, &["run", "--until", "caught-up"]).await.expect_code(3).says(&said);
     answers(&run_with(&scenario, "check", &config, &["check"]).await.expect_code(3), &said);
     run.interrupted().await;
@@ -62,7 +62,7 @@ async fn two_states_with_one_server_id_do_not_run_side_by_side_after_a_kill() {
     run.kill().expect_kill();
     let run = scenario.start(&["run"]);
     scenario.until_status("it to tail again", |status| status["phase"] == "tailing").await;
-    let said = ["another run works with this server_id", "source.server_id"];
+    let said = ["another run uses this server_id", "source.server_id"];
     answers(&run_with(&scenario, "check", &config, &["check"]).await.expect_code(3), &said);
     let arguments = ["run", "--until", "caught-up"];
     run_with(&scenario, "second", &config, &arguments).await.expect_code(3).says(&said);

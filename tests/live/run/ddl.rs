@@ -54,7 +54,7 @@ async fn a_mapped_column_that_is_dropped_parks_the_mapping_and_the_run_goes_on()
     run.interrupted().await;
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-        ended.says(&["parked, and so behind", "weight"]);
+        ended.says(&["parked, so HBase misses changes", "weight"]);
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_truncate_parks_the_mapping_and_no_restart_forgets_it() {
     run.interrupted().await;
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-        ended.says(&["parked, and so behind", "TRUNCATE"]);
+        ended.says(&["parked, so HBase misses changes", "TRUNCATE"]);
     }
     assert_eq!(scenario.shown(0).await, before, "nothing was written beyond it");
 }

@@ -133,7 +133,7 @@ async fn is_parked_and_comes_back(test: &str, statements: &[&str], said: &str) {
     }
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-        ended.says(&["parked, and so behind", said]);
+        ended.says(&["parked, so HBase misses changes", said]);
     }
     scenario.start(&["recopy", "lists", "--yes"]).ended_within(LIMIT).await.expect_code(0);
     scenario.sql("UPDATE follows SET note = 'again' WHERE followee_id = 2").await;
@@ -179,7 +179,7 @@ async fn a_start_before_a_statement_that_cannot_be_followed_is_refused_and_brick
     scenario.catch_up().await;
     for _ in 0..2 {
         let ended = scenario.run(&["run", "--until", "caught-up", "--from", &before]).await.expect_code(3);
-        ended.says(&["TRUNCATE", "leave --from away"]);
+        ended.says(&["TRUNCATE", "run without --from"]);
         scenario.sql("UPDATE follows SET note = 'later'").await;
         scenario.catch_up().await;
         assert!(scenario.compare().await > 0);

@@ -49,9 +49,17 @@ async fn a_gateway_that_stays_away_ends_the_run_which_can_go_on_later() {
     scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
     gateway.kill();
     scenario.sql("UPDATE follows SET note = 'away'").await;
-    run.ended().await.expect_code(1).says(&["gave up after", "gateway", "help: is the thrift gateway up"]);
+    run.ended().await.expect_code(1).says(&[
+        "gave up after",
+        "gateway",
+        "help: check that the thrift gateway is up",
+    ]);
     // at a start too
-    scenario.run(&["run"]).await.expect_code(1).says(&[&gateway.address(), "help: is the thrift gateway up"]);
+    scenario
+        .run(&["run"])
+        .await
+        .expect_code(1)
+        .says(&[&gateway.address(), "help: check that the thrift gateway is up"]);
     gateway.start();
     gateway.until_it_serves().await;
     scenario.catch_up().await;

@@ -171,7 +171,7 @@ async fn a_run_that_is_killed_once_a_table_is_parked_leaves_the_same_out_and_a_r
         death(run).await;
     }
     let parked = scenario.run(&["run", "--until", "caught-up"]).await;
-    parked.expect_code(1).says(&["parked, and so behind", "recopy"]);
+    parked.expect_code(1).says(&["parked, so HBase misses changes", "recopy"]);
     scenario.start(&["recopy", "followers", "--yes"]).ended_within(LIMIT).await.expect_code(0);
     scenario.catch_up().await;
     assert!(scenario.compare().await > 400);

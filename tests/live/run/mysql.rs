@@ -106,7 +106,7 @@ async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing
     let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
     scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
     let ended = scenario.run(&["run"]).await.expect_code(5);
-    ended.says(&["cannot be continued from this position", "purged", "help:", "--accept-gap"]);
+    ended.says(&["cannot continue from this position", "purged", "help:", "--accept-gap"]);
     scenario.settings.operation_timeout = "5s";
     goes_on_over_the_gap(&mut scenario).await;
 }
@@ -151,7 +151,7 @@ async fn a_server_that_lost_what_was_read_from_it_is_gone_on_with_over_the_gap()
     scenario.sql("SET sql_log_bin = 1").await;
     scenario.sql("INSERT INTO follows VALUES (3, 800001, NOW(3), 'new', 1)").await;
     let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5);
-    ended.says(&["cannot be continued from this position", "--accept-gap"]);
+    ended.says(&["cannot continue from this position", "--accept-gap"]);
     let run = scenario.start(&["run", "--accept-gap", "--until", "caught-up"]);
     run.ended_within(LONGEST).await.expect_code(0);
     assert!(scenario.compare().await > 500);

@@ -29,11 +29,11 @@ async fn a_table_that_is_dropped_under_the_run_parks_its_target_and_nothing_else
 
     // the others go on without its table, and when it comes back it is left alone: it has missed changes
     let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-    ended.says(&["parked, and so behind", &membership]);
+    ended.says(&["parked, so HBase misses changes", &membership]);
     scenario.init().await;
     scenario.sql("DELETE FROM follows LIMIT 5").await;
     let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-    let ended = ended.says(&["parked, and so behind", &membership, "name other HBase tables"]);
+    let ended = ended.says(&["parked, so HBase misses changes", &membership, "name other HBase tables"]);
     let progress = |line: &&str| line.starts_with("running |"); // names every target, where it takes long
     let said: Vec<&str> = ended.err.lines().filter(|line| !progress(line)).collect();
     assert!(!said.concat().contains(&scenario.table(0)), "only that one: {}", ended.err);

@@ -47,7 +47,7 @@ async fn a_run_can_be_repeated_from_an_older_position_and_not_begun_at_a_newer_o
     let (newer_place, newer_gtids) = now(&mut scenario).await;
     for newer in [&newer_place, &newer_gtids, "now"] {
         let refused = scenario.run(&["run", "--until", "caught-up", "--from", newer]).await;
-        refused.expect_code(3).says(&["--from would pass over", "help: leave --from away"]);
+        refused.expect_code(3).says(&["--from would skip", "help: run without --from"]);
     }
     let (file, offset) = place.rsplit_once(':').expect("FILE:OFFSET");
     let between = format!("{file}:{}", offset.parse::<u64>().expect("an offset") + 1);
@@ -94,7 +94,7 @@ async fn a_purged_position_is_refused_with_its_own_exit_code() {
     let (file, _) = now(&mut scenario).await;
     let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
     scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
-    let said = ["cannot be continued from this position", "purged", "help:", "--accept-gap"];
+    let said = ["cannot continue from this position", "purged", "help:", "--accept-gap"];
     let check = scenario.run(&["check"]).await.expect_code(5);
     assert!([said[0], said[1], said[3]].iter().all(|word| check.out.contains(word)), "{}", check.out);
     scenario.run(&["run"]).await.expect_code(5).says(&said);
@@ -120,7 +120,7 @@ async fn a_source_that_began_its_numbering_again_is_refused_at_every_start_until
     scenario.sql("UPDATE follows SET note = 'tailed'").await;
     scenario.catch_up().await;
     begun_again(&mut scenario, 120).await;
-    let said = ["cannot be continued from this position", "began its numbering again", "--accept-gap"];
+    let said = ["cannot continue from this position", "began its numbering again", "--accept-gap"];
     for _ in 0..2 {
         let check = scenario.run(&["check"]).await.expect_code(5);
         assert!(said.iter().all(|word| check.out.contains(word)), "{}", check.out);
@@ -146,8 +146,8 @@ async fn ends_under_a_run(name: &'static str, transactions: u64) {
     scenario.until_written().await;
     begun_again(&mut scenario, transactions).await;
     let ended = run.ended().await.expect_code(5);
-    assert!(!ended.err.contains("; waited"), "its own transactions do not come back: {}", ended.err);
-    ended.says(&["cannot be continued from this position", "--accept-gap"]);
+    assert!(!ended.err.contains("; tailfill waited"), "its own transactions do not come back: {}", ended.err);
+    ended.says(&["cannot continue from this position", "--accept-gap"]);
     scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&["--accept-gap"]);
     scenario.run(&["run", "--until", "caught-up", "--accept-gap"]).await.expect_code(0);
     assert!(scenario.compare().await > 0);

@@ -176,7 +176,7 @@ async fn what_cannot_be_copied_again_is_refused() {
     scenario.init().await;
     scenario.run(&["recopy", "nobody"]).await.expect_code(2).says(&["is not a mapping"]);
     scenario.run(&["recopy", "lists", "x"]).await.expect_code(2).says(&["takes a whole number"]);
-    scenario.run(&["recopy", "lists"]).await.expect_code(3).says(&["nothing was copied with this state"]);
+    scenario.run(&["recopy", "lists"]).await.expect_code(3).says(&["no run has copied rows with this state"]);
     scenario.run(&["run", "--only", "1", "--until", "caught-up"]).await.expect_code(0);
     scenario.run(&["recopy", "lists"]).await.expect_code(3).says(&["only a pilot's lists were moved"]);
 }

@@ -47,7 +47,7 @@ async fn a_port_where_no_mysql_is_is_named() {
     scenario.settings.mysql_port = closed.local_addr().expect("it is bound").port();
     drop(closed);
     let address = format!("mysql at 127.0.0.1:{}", scenario.settings.mysql_port);
-    refused(&scenario, 1, &[&address, "help: is the server up"]).await;
+    refused(&scenario, 1, &[&address, "help: check that the server is up"]).await;
     scenario.settings.mysql_port = right;
 }
 
@@ -58,7 +58,7 @@ async fn a_gateway_that_is_away_or_of_another_protocol_is_named() {
     let away = closed.local_addr().expect("it is bound").to_string();
     scenario.settings.gateways = vec![away.clone()];
     drop(closed);
-    refused(&scenario, 1, &[&away, "help: is the thrift gateway up"]).await;
+    refused(&scenario, 1, &[&away, "help: check that the thrift gateway is up"]).await;
     let framed =
         std::env::var("TAILFILL_THRIFT2_FRAMED_PORT").expect("TAILFILL_THRIFT2_FRAMED_PORT is not set");
     scenario.settings.gateways = vec![format!("127.0.0.1:{framed}")];
@@ -72,9 +72,9 @@ async fn a_database_table_or_column_that_is_not_there_is_named() {
     refused(&scenario, 3, &["tf_nowhere", "source.url"]).await;
     scenario.settings.url_database = None;
     scenario.settings.table = Some("tf_nowhere.follows".into());
-    refused(&scenario, 3, &["database tf_nowhere is not there"]).await;
+    refused(&scenario, 3, &["database tf_nowhere does not exist"]).await;
     scenario.settings.table = Some(format!("{}.followers", scenario.database));
-    refused(&scenario, 3, &["followers", "table is not there"]).await;
+    refused(&scenario, 3, &["followers", "table does not exist"]).await;
     scenario.settings.table = None;
     scenario.sql("ALTER TABLE follows RENAME COLUMN weight TO mass").await;
     refused(&scenario, 3, &["mapping[0].target[0].columns", "weight"]).await;

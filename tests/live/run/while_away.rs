@@ -42,7 +42,7 @@ async fn stays_parked(scenario: &mut Scenario, said: &[&str]) {
     for round in 0..2 {
         scenario.sql(&format!("UPDATE entries SET body = 'round {round}'")).await;
         let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
-        ended.says(&["parked, and so behind: lists -> "]);
+        ended.says(&["parked, so HBase misses changes: lists -> "]);
         let status = scenario.status().await.expect("it has a state");
         assert!(is_parked(&status, &said), "{said:?}: {status}");
         scenario.compare_target(OTHERS).await;
@@ -73,7 +73,7 @@ async fn a_table_that_was_renamed_while_nothing_ran_parks_until_it_is_back_and_c
     scenario.sql("RENAME TABLE follows TO follows_old").await;
     stays_parked(&mut scenario, &["RENAME TABLE", "follows"]).await;
     let refused = scenario.run(&["recopy", "lists", "--yes"]).await.expect_code(3);
-    refused.says(&["follows", "is not there"]);
+    refused.says(&["follows", "does not exist"]);
     scenario.sql("DELETE FROM follows_old LIMIT 5").await;
     scenario.sql("RENAME TABLE follows_old TO follows").await;
     stays_parked(&mut scenario, &["RENAME TABLE", "follows"]).await;
@@ -147,5 +147,5 @@ async fn a_table_that_no_run_has_seen_refuses_the_first_start() {
     let mut scenario = empty("awayfirst").await;
     scenario.init().await;
     scenario.sql("DROP TABLE follows").await;
-    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3).says(&["follows", "is not there"]);
+    scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3).says(&["follows", "does not exist"]);
 }

@@ -34,8 +34,8 @@ impl Books {
         let was_parked = self.is_parked(id);
         if let (false, LifeCycle::Parked { reason }) = (was_parked, &record.state) {
             let kind = match reason {
-                reason if reason.contains("left out") => Thrown::ParkedByLeaving,
-                reason if reason.contains("bring it back") => Thrown::ParkedByDefinition,
+                reason if reason.contains("did not have it") => Thrown::ParkedByLeaving,
+                reason if reason.contains("bring the target back") => Thrown::ParkedByDefinition,
                 _ => Thrown::ParkedByRefusal,
             };
             self.tally.add(kind, 1);

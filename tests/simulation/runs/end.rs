@@ -83,7 +83,7 @@ impl Life {
 
     /// A statement about the table parked it while it was copied.
     fn parked_meanwhile(&self, report: &Report) -> bool {
-        let parked = |reason: &str| reason.contains("was parked again while it was copied");
+        let parked = |reason: &str| reason.contains("again during its re-copy: it stays parked");
         self.world.profile.statements > 0
             && matches!(&report.state, JobState::Failed { reason, .. } if parked(reason))
     }

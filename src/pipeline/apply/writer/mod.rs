@@ -392,7 +392,7 @@ impl Writer {
             tracing::info!(
                 rows = done.rows,
                 seconds,
-                "a write did not end before its leases: smaller ones now"
+                "a write took longer than its leases: the run sends smaller writes now"
             );
         }
         self.pace.missed();
@@ -411,7 +411,7 @@ impl Writer {
         let since = *self.trouble_since.get_or_insert_with(Instant::now);
         let awaited = Awaited::new(Kind::Hbase, error.to_string());
         self.parts.progress.wait_since(Waiter::Sink, since, awaited);
-        tracing::warn!(%error, "writes are sent again with the same ticks");
+        tracing::warn!(%error, "the run sends the writes again with the same ticks");
         if since.elapsed() >= self.parts.settings.retry_for {
             let error =
                 crate::sink::SinkError::Unavailable { gateway: String::new(), reason: error.to_string() };

@@ -314,7 +314,7 @@ impl<'a> Sealer<'a> {
             return Err(self.not_understood(format!("{gtid} ends without having begun")));
         };
         if transaction.skip > 0 {
-            let reason = format!("{gtid} came again with {} changes less", transaction.skip);
+            let reason = format!("MySQL sent {gtid} again with {} fewer changes", transaction.skip);
             return Err(self.not_understood(reason));
         }
         self.check_replay_goes_on(&gtid)?;
@@ -455,7 +455,8 @@ impl<'a> Sealer<'a> {
         crate::source::SourceError::NotUnderstood {
             position: self.last_place(),
             reason,
-            advice: "the stream of the source is not consistent; run again, and report it if it stays".into(),
+            advice: "MySQL's binlog stream is not consistent: run again; if the error stays, report it"
+                .into(),
         }
         .into()
     }

@@ -8,7 +8,7 @@ impl Sealer<'_> {
     pub(super) fn check_replay_begins(&self, point: &Point) -> Result<(), ProtocolError> {
         match self.replay.front() {
             Some(next) if next.from != *point => {
-                Err(cannot_cut(next, format!("the source goes on with {point}")))
+                Err(cannot_cut(next, format!("MySQL sends {point} where the batch begins")))
             }
             _ => Ok(()),
         }
@@ -25,7 +25,7 @@ impl Sealer<'_> {
                 .any(|mapping| self.parts.definitions.parking(&mapping.schema.name).is_some());
         match self.replay.front() {
             Some(next) if !none_came && next.to.gtid == *ended => {
-                Err(cannot_cut(next, format!("{ended} ended before it")))
+                Err(cannot_cut(next, format!("MySQL sends {ended} without the row that ends the batch")))
             }
             _ => Ok(()),
         }
@@ -35,7 +35,8 @@ impl Sealer<'_> {
     /// tables that are parked. Nothing would ever cut them.
     pub(super) fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
         while let Some(next) = self.replay.front().filter(|next| next.to.gtid == *ended) {
-            tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "a journaled batch has rows of parked tables only");
+            tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "the run skips a journaled batch: \
+             all its rows are of parked tables");
             self.replay.pop_front();
         }
     }
@@ -45,7 +46,10 @@ impl Sealer<'_> {
             Some(next) if self.batch.to.as_ref() == Some(&next.to) => {
                 if self.batch.gtids != next.gtids {
                     // the same ends, and something else between them: another server's order
-                    return Err(cannot_cut(next, format!("it holds rows of {} now", self.batch.gtids)));
+                    return Err(cannot_cut(
+                        next,
+                        format!("MySQL sends rows of {} in this range now", self.batch.gtids),
+                    ));
                 }
                 Ok(Then::SealReplay)
             }

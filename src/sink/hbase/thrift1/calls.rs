@@ -197,7 +197,7 @@ fn column(reader: &mut Reader) -> Result<FoundCell, Error> {
     }
     match (name, content) {
         (Some(qualifier), Some(cell)) => Ok(FoundCell { qualifier, ..cell }),
-        _ => Err(Error::Protocol("a cell came without name or content")),
+        _ => Err(Error::Protocol("it sent a cell without name or content")),
     }
 }
 

@@ -19,17 +19,17 @@ pub fn in_order(
     }
     match found.next() {
         None => Ok(rows),
-        Some(_) => Err("a row was answered that was not asked for"),
+        Some(_) => Err("it sent a row that tailfill did not ask for"),
     }
 }
 
 /// A row as read. Cells come in the order of their qualifiers.
 pub fn stored_row(result: Found, family: &[u8]) -> Result<StoredRow, &'static str> {
-    let row = result.row.ok_or("a row came without a key")?;
+    let row = result.row.ok_or("it sent a row without a key")?;
     let cells: Vec<StoredCell> =
         result.cells.iter().map(|cell| stored_cell(cell, family)).collect::<Result<_, _>>()?;
     match cells.is_empty() {
-        true => Err("a row came without cells"),
+        true => Err("it sent a row without cells"),
         false => Ok(StoredRow { row: Bytes::copy_from_slice(&row), cells }),
     }
 }
@@ -37,9 +37,9 @@ pub fn stored_row(result: Found, family: &[u8]) -> Result<StoredRow, &'static st
 /// Copies, so that a small cell that is kept does not keep the whole reply.
 fn stored_cell(cell: &FoundCell, family: &[u8]) -> Result<StoredCell, &'static str> {
     let qualifier = cell.qualifier.strip_prefix(family).and_then(|rest| rest.strip_prefix(b":"));
-    let qualifier = Bytes::copy_from_slice(qualifier.ok_or("a cell of another family came")?);
+    let qualifier = Bytes::copy_from_slice(qualifier.ok_or("it sent a cell of another family")?);
     let tick = cell.timestamp.and_then(|stamp| u64::try_from(stamp).ok());
-    let tick = Tick(tick.ok_or("a cell came without a timestamp")?);
+    let tick = Tick(tick.ok_or("it sent a cell without a timestamp")?);
     Ok(StoredCell { qualifier, value: Bytes::copy_from_slice(&cell.value), tick })
 }
 

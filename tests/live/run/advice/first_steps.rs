@@ -58,11 +58,7 @@ async fn a_run_that_is_refused_says_where_all_of_it_stands() {
     copied.setup.with("descending = true", "descending = false");
     let refused = copied.tailfill(&UNTIL).await.code(3).says(&["`tailfill check` shows every check"]);
     assert_eq!(commands(help(&refused)), ["tailfill check"]);
-    copied
-        .tailfill(&["check"])
-        .await
-        .code(3)
-        .says(&["descending was true, is false", "take the change back"]);
+    copied.tailfill(&["check"]).await.code(3).says(&["descending was true, is false", "undo the change"]);
     copied.setup.config = before;
     copied.tailfill(&["check"]).await.code(0);
     copied.ends_equal().await;
@@ -81,7 +77,7 @@ async fn a_difference_is_mended_as_the_dry_runs_say() {
         copied.sql(statement).await;
     }
     let name = copied.setup.table.clone();
-    let said = ["nothing was touched", "--yes does it"];
+    let said = ["nothing was written", "--yes writes it"];
     copied.tailfill(&["recopy", &name]).await.code(0).says(&said);
     copied.tailfill(&["verify", "--full", "--repair"]).await.code(4).says(&said);
     copied.tailfill(&["verify", "--full", "--repair", "--yes"]).await.code(0);

@@ -25,7 +25,7 @@ impl Copied {
         self.sql("TRUNCATE TABLE follows").await;
         let behind = self.gtids().await;
         self.fill().await;
-        self.tailfill(&UNTIL).await.code(1).says(&["parked, and so behind", "TRUNCATE"]);
+        self.tailfill(&UNTIL).await.code(1).says(&["parked, so HBase misses changes", "TRUNCATE"]);
         self.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;
         behind
     }
@@ -37,7 +37,7 @@ impl Copied {
         println!("{}", tried.err);
         let help = match tried.code(code).says(said) {
             parked if code == 1 => parked,
-            // leave --from away
+            // run without --from
             _ => self.tailfill(&UNTIL).await.code(1),
         };
         self.performs(&help.err[help.err.find("help:").expect("it says what to do")..]).await;
@@ -50,13 +50,13 @@ async fn other_ways_out_of_a_parking_work_or_say_what_does() {
     let mysql = Own::mysql(&[]).await;
     let mut copied = Copied::on(mysql.port, "waysout").await;
     copied.is_parked_by_a_truncate().await;
-    copied.tries(&["--from", "now"], 3, &["--from would pass over", "leave --from away"]).await;
+    copied.tries(&["--from", "now"], 3, &["--from would skip", "run without --from"]).await;
     let behind = copied.is_parked_by_a_truncate().await;
-    copied.tries(&["--from", &behind], 1, &["parked, and so behind"]).await;
+    copied.tries(&["--from", &behind], 1, &["parked, so HBase misses changes"]).await;
     copied.is_parked_by_a_truncate().await;
-    copied.tries(&["--accept-gap"], 1, &["no gap to accept", "parked, and so behind"]).await;
+    copied.tries(&["--accept-gap"], 1, &["no gap to accept", "parked, so HBase misses changes"]).await;
     copied.is_parked_by_a_truncate().await;
-    copied.tries(&["--from", "earliest"], 1, &["parked, and so behind"]).await;
+    copied.tries(&["--from", "earliest"], 1, &["parked, so HBase misses changes"]).await;
     copied.close().await;
 }
 
@@ -83,8 +83,8 @@ async fn a_start_before_a_statement_that_parked_is_refused_and_one_behind_it_wor
     copied.sql("DELETE FROM follows WHERE follower_id = 5").await;
     let behind = copied.is_parked_by_a_truncate().await;
     // while it is parked this replays what was there before, and stays parked
-    copied.tries(&["--from", &before], 1, &["parked, and so behind"]).await;
-    let refused = ["TRUNCATE", "leave --from away", "name a position behind that statement"];
+    copied.tries(&["--from", &before], 1, &["parked, so HBase misses changes"]).await;
+    let refused = ["TRUNCATE", "run without --from", "name a position after that statement"];
     for from in [&before, "earliest"] {
         copied.tailfill(&[&UNTIL[..], &["--from", from]].concat()).await.code(3).says(&refused);
         copied.is_equal().await;
@@ -110,7 +110,7 @@ async fn a_purged_binlog_is_gone_over_as_the_refusal_says() {
         refused.says(&["purged", "`tailfill run --accept-gap`"]);
     }
     // what is left of the binlog begins behind the checkpoint
-    copied.tailfill(&[&UNTIL[..], &["--from", "earliest"]].concat()).await.code(3).says(&["would pass over"]);
+    copied.tailfill(&[&UNTIL[..], &["--from", "earliest"]].concat()).await.code(3).says(&["would skip"]);
     let refused = copied.tailfill(&UNTIL).await.code(5);
     copied.performs(&refused.err).await;
     copied.ends_equal().await;
@@ -125,7 +125,7 @@ async fn a_parked_target_whose_binlog_is_purged_comes_back_as_the_first_answer_s
         let mut copied = Copied::on(mysql.port, "parkedpurged").await;
         copied.sql("TRUNCATE TABLE follows").await;
         copied.fill().await;
-        copied.tailfill(&UNTIL).await.code(1).says(&["parked, and so behind"]);
+        copied.tailfill(&UNTIL).await.code(1).says(&["parked, so HBase misses changes"]);
         for _ in 0..changes {
             copied.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;
         }
@@ -150,7 +150,7 @@ async fn a_recopy_of_a_table_that_is_gone_says_so_and_works_once_it_is_back() {
     let name = copied.setup.table.clone();
     let gone = copied.tailfill(&["recopy", &name, "--yes"]).await.code(3);
     println!("{}", gone.err);
-    let gone = gone.says(&[&format!("{name}.follows"), "not there", "help: create it"]);
+    let gone = gone.says(&[&format!("{name}.follows"), "does not exist", "help: create it"]);
     copied.sql(&create).await;
     copied.fill().await;
     assert_eq!(super::commands(&gone.err), super::commands(&life));
