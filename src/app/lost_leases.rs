@@ -51,7 +51,7 @@ mod tests {
             progress.warnings(0).pop().map(|warning| warning.detail)
         };
         assert_eq!(shown(0), None);
-        let said = |count| Some(format!("{count} leases were gone too early in the last minute"));
+        let said = |count| Some(format!("memcached dropped {count} leases too early in the last minute"));
         assert_eq!(shown(3), said(3));
         advance(Duration::from_secs(40)).await;
         assert_eq!(shown(4), said(4));

@@ -25,8 +25,8 @@ pub fn key_fits(row: &[u8]) -> bool {
 /// `Unencodable`, with the SELECT that finds all such rows.
 pub fn fits(mapping: &Mapping, target: &Target, key: &[u8], cells: &[u8]) -> Result<(), SinkError> {
     if !key_fits(key) {
-        let said = format!("its row key has {} bytes, HBase takes {ROW_KEY_BYTES_MAX}", key.len());
-        return Err(refused(mapping, said, &long_keys(mapping, target)));
+        let limit = format!("its row key has {} bytes, HBase takes {ROW_KEY_BYTES_MAX}", key.len());
+        return Err(refused(mapping, limit, &long_keys(mapping, target)));
     }
     let beside = CELL_OVERHEAD + key.len() + target.family.len();
     if beside + cells.len() <= CELL_BYTES_MAX {
@@ -38,14 +38,14 @@ pub fn fits(mapping: &Mapping, target: &Target, key: &[u8], cells: &[u8]) -> Res
     match written.puts.iter().find(large) {
         None => Ok(()),
         Some((_, value)) => {
-            let said = format!("a cell of it has {} bytes, HBase takes {CELL_BYTES_MAX}", value.len());
-            Err(refused(mapping, said, &large_cells(mapping, target)))
+            let limit = format!("a cell of it has {} bytes, HBase takes {CELL_BYTES_MAX}", value.len());
+            Err(refused(mapping, limit, &large_cells(mapping, target)))
         }
     }
 }
 
-fn refused(mapping: &Mapping, said: String, condition: &str) -> SinkError {
-    let reason = format!("{said}; all such rows: {}", select(mapping, condition));
+fn refused(mapping: &Mapping, limit: String, condition: &str) -> SinkError {
+    let reason = format!("{limit}; all such rows: {}", select(mapping, condition));
     SinkError::Unencodable { mapping: mapping.name.clone(), reason }
 }
 
@@ -123,12 +123,12 @@ mod tests {
         let target = &mapping.targets[0];
         assert!(layout::item_write(&mapping, target, &row("x".repeat(9 << 20))).is_ok());
         let error = layout::item_write(&mapping, target, &row("x".repeat(12 << 20))).unwrap_err().to_string();
-        for said in [
+        for limit in [
             "the row with followee_id = \"5\", follower_id = \"7\": a cell of it has 12582912 bytes",
             "SELECT `followee_id`, `follower_id` FROM `s`.`t` WHERE IFNULL(LENGTH(CONVERT(`note` USING utf8mb4)), 0) > ",
             "`tailfill recopy m --yes`",
         ] {
-            assert!(error.contains(said), "{said} is not in {error}");
+            assert!(error.contains(limit), "{limit} is not in {error}");
         }
         assert!(error.len() < 1_000, "no values: {error}");
     }

@@ -404,7 +404,7 @@ m          ns:members:f        0 of 0            0       0       -  parked (the 
     #[test]
     fn a_pilot_shows_as_one() {
         let pilot = Status { pilot: true, ..Status::default() };
-        assert!(pilot.to_string().contains("lists         a pilot's alone (--only)"), "{pilot}");
+        assert!(pilot.to_string().contains("lists         only those of a pilot (--only)"), "{pilot}");
         assert!(!Status::default().to_string().contains("pilot"));
     }
 

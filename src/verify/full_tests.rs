@@ -184,14 +184,19 @@ fn nothing_is_judged_when_the_tail_does_not_catch_up_or_ends() {
     world.commit();
     let report = verify(&world, true);
     assert_eq!(report.exit(), Exit::Refused);
-    assert!(report.to_string().contains("1 transactions are left, 0 of them not even read"), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("HBase misses 1 transactions of MySQL, and the tail has not read 0 of them"),
+        "{report}"
+    );
     world.tail();
     world.lose(&world.mapping.targets[0].clone(), &edge(2, 2, 2, None));
     world.before(Call::Positions, |_| {});
     world.before(Call::Positions, World::end_tail);
     let report = verify(&world, true);
     assert_eq!(report.exit(), Exit::Refused);
-    assert!(report.to_string().contains("not judged: the tail ended"), "{report}");
+    assert!(report.to_string().contains("not judged: the tail has ended"), "{report}");
 }
 
 #[test]
@@ -230,7 +235,7 @@ fn without_a_tail_a_source_behind_the_checkpoint_is_not_judged() {
     checkpointed.union_with(&"00000000-0000-0000-0000-00000000000a:31".parse().unwrap());
     let report = verify_after(&world, checkpointed, GtidSet::default());
     assert_eq!(report.exit(), Exit::Refused);
-    assert!(report.to_string().contains("the source lacks 1 transaction"), "{report}");
+    assert!(report.to_string().contains("MySQL lacks 1 transaction"), "{report}");
 }
 
 #[test]

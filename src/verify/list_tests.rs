@@ -409,7 +409,7 @@ fn an_order_that_no_target_keeps_is_answered_by_mysql_alone() {
 #[test]
 fn a_table_that_is_none_of_the_mapping_is_named() {
     let error = try_asking(&world(order(true)), &Question::Count, Side::Hbase, Some("nowhere")).unwrap_err();
-    assert_eq!(error.to_string(), "nowhere is no table of mapping followers");
+    assert_eq!(error.to_string(), "nowhere is not a table of mapping followers");
     assert_eq!(error.advice(), Some("its tables are: followers, has"));
 }
 

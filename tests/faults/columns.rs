@@ -68,8 +68,8 @@ async fn a_target_whose_columns_changed_is_parked_alone_until_it_is_copied_again
         parked.iter().any(|life| matches!(
             life,
             LifeCycle::Parked { reason }
-                if reason == "its columns changed: column extra is new; `tailfill recopy follows --yes` compares all of \
-                              it and writes what differs"
+                if reason == "its columns changed: column extra is new; run `tailfill recopy follows --yes`: it compares \
+                              all items and writes those that differ"
         )),
         "{parked:?}"
     );

@@ -252,11 +252,11 @@ fn version_behaviour(target: &Target, found: Option<&str>, alter: &dyn Fn(&str) 
     let Some(found) = found else {
         return untold(rule, &target.table, "no NEW_VERSION_BEHAVIOR => 'true'");
     };
-    let mend = alter("NEW_VERSION_BEHAVIOR => 'false'");
+    let change = alter("NEW_VERSION_BEHAVIOR => 'false'");
     rule.must(
         !found.eq_ignore_ascii_case("true"),
         if found.is_empty() { "false" } else { found },
-        format!("{mend}: with it the order of arrival wins over timestamps"),
+        format!("{change}: with it the order of arrival wins over timestamps"),
     )
 }
 
@@ -274,16 +274,16 @@ fn purge_delay(
         let shown = format!("'{PURGE_DELETES}' => '{wanted}' or more in family '{}'", target.family);
         return untold(rule, &target.table, &shown);
     };
-    let mend = format!(
+    let change = format!(
         "{}: without it HBase forgets deletes, and an older write brings the item back",
         alter(&format!("CONFIGURATION => {{'{PURGE_DELETES}' => '{wanted}'}}"))
     );
     match found.parse::<u64>() {
         _ if Failpoints::default().purge_delay_not_asked() => rule.ok("not asked"),
         Ok(millis) if millis >= wanted => rule.ok(print_duration(Duration::from_millis(millis))),
-        Ok(millis) => rule.refusal(print_duration(Duration::from_millis(millis)), mend),
-        Err(_) if found.is_empty() => rule.refusal("not set", mend),
-        Err(_) => rule.refusal(found, mend),
+        Ok(millis) => rule.refusal(print_duration(Duration::from_millis(millis)), change),
+        Err(_) if found.is_empty() => rule.refusal("not set", change),
+        Err(_) => rule.refusal(found, change),
     }
 }
 

@@ -154,7 +154,7 @@ mod tests {
             refusal("g", &SUBJECT, "DoNotRetryIOException: Cell with size 12 exceeds limit of 10 bytes");
         assert!(matches!(error, SinkError::Refused { .. }));
         assert!(error.to_string().ends_with("(Cell with size 12 exceeds limit of 10 bytes)"), "{error}");
-        assert!(refusal("g", &SUBJECT, "row secret").to_string().contains("names no exception"));
+        assert!(refusal("g", &SUBJECT, "row secret").to_string().contains("without a known exception"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Pool {
         let answers = futures::future::join_all(gateways.iter().map(Line::connections)).await;
         let mut failures = Vec::new();
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-            tracing::warn!(%error, "an hbase gateway cannot be used now");
+            tracing::warn!(%error, "the hbase gateway cannot be used now");
         }
         let open = answers.iter().filter(|answer| answer.is_ok()).count();
         failures.extend(answers.into_iter().filter_map(Result::err));

@@ -161,7 +161,7 @@ fn lost_or_away(address: &str, place: &BinlogPlace, error: Error) -> SourceError
             let text = error.message.to_lowercase();
             if text.contains("same server_uuid") || text.contains("same server_id") {
                 return unavailable(format!(
-                    "another replica with this server_id took the connection: {}",
+                    "MySQL gave the connection to another replica with this server_id: {}",
                     error.message
                 ));
             }
