@@ -5,7 +5,6 @@ use super::found::{Found, look_up, tall_item, wide_items};
 use super::{Meter, VerifyError};
 use crate::error::Disposition;
 use crate::model::{Mapping, Row, TableId, Target, TargetId, Value};
-use crate::sink::hbase::PROBE_ROW;
 use crate::sink::layout::Address;
 use crate::sink::{CellNames, CellRange, CountedRow, ScanRange, Sink, SinkError, StoredRow};
 use crate::source::{EachRow, KeyRange, Snapshot, Source, SourceError, Wanted};
@@ -211,29 +210,27 @@ impl<'a> SinkReader<'a> {
         Ok(found)
     }
 
-    /// The first rows of `range`, without the one that our clock probe leaves for a moment.
+    /// The first rows of `range`.
     pub async fn scan(
         &self,
         target: TargetId,
         range: &ScanRange,
     ) -> Result<Page<Found, ScanRange>, VerifyError> {
-        let mut rows = self.ask(|| self.sink.scan(target, range)).await?;
+        let rows = self.ask(|| self.sink.scan(target, range)).await?;
         let last = rows.last().filter(|_| rows.len() >= range.limit);
         let rest = last.map(|last| range.after(&last.row));
-        rows.retain(|row| row.row != PROBE_ROW);
         Meter::count(&self.meter.sink_items, rows.len());
         Ok(Page { found: rows.into_iter().map(tall_item).collect(), rest })
     }
 
-    /// The first cells of `range`, without those of our clock probe.
+    /// The first cells of `range`.
     pub async fn scan_cells(
         &self,
         target: TargetId,
         range: &CellRange,
     ) -> Result<Page<Found, CellRange>, VerifyError> {
-        let mut rows = self.ask(|| self.sink.scan_cells(target, range)).await?;
+        let rows = self.ask(|| self.sink.scan_cells(target, range)).await?;
         let rest = range.rest(&rows);
-        rows.retain(|row| row.row != PROBE_ROW);
         let found: Vec<Found> = rows.into_iter().flat_map(wide_items).collect();
         Meter::count(&self.meter.sink_items, found.len());
         Ok(Page { found, rest })

@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 use tailfill::clock::{Clock, SteadyClock};
 use tailfill::model::{Target, TargetId, Tick};
 use tailfill::sink::hbase::thrift1::Thrift1Sink;
-use tailfill::sink::hbase::{HbaseOptions, HbaseSink, PROBE_ROW, Transport};
-use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError, TableState};
+use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
+use tailfill::sink::{
+    CellRange, CountChange, CountedWrite, PackedRows, RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError,
+    TableState,
+};
+
+/// The row that a probe of HBase's clock leaves for a moment.
+const PROBE_ROW: &[u8] = b"\xff";
 
 fn put(row: &[u8], value: Vec<u8>) -> RowWrite {
     RowWrite {
@@ -95,6 +101,71 @@ async fn hbases_clock_is_read_and_no_trace_stays() {
         let after = SteadyClock::start().now_ms();
         assert!((before - 1_000..=after + 1_000).contains(&stamp), "{speaks:?}: {before} {stamp} {after}");
         assert_eq!(sink.read(TARGET, &[Bytes::from_static(PROBE_ROW)]).await.unwrap(), [None]);
+    }
+    creating.drop_table(&target.table).await.unwrap();
+}
+
+/// Several cells, as probes at the same time leave them.
+fn probes() -> RowWrite {
+    let cells = ["1", "2", "3"].map(|name| (format!("tailfill.clock.{name}").into(), Bytes::new()));
+    RowWrite { puts: cells.to_vec(), ..put(PROBE_ROW, vec![]) }
+}
+
+/// The keys that a scan of rows and one of keys show.
+async fn scanned(sink: &dyn Sink, reversed: bool, limit: usize) -> [Vec<Bytes>; 2] {
+    let range = ScanRange { reversed, limit, ..ScanRange::default() };
+    let rows = sink.scan(TARGET, &range).await.expect("it reads");
+    [rows.into_iter().map(|row| row.row).collect(), sink.scan_keys(TARGET, &range).await.expect("it reads")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_scan_shows_the_row_of_the_clocks_probe_or_ends_at_it() {
+    let target = Target { counted: true, ..unique_target("probe") };
+    let creating = connect(Transport::Buffered, std::slice::from_ref(&target)).await;
+    creating.create(&target, "test", PURGE_DELETES_MS).await.unwrap();
+    let (before, behind): ([&[u8]; 2], [&[u8]; 2]) = ([b"a", b"b"], [b"\xff\0", b"\xff\xff"]);
+    let items = |keys: [&[u8]; 2]| keys.map(|key| put(key, vec![1]));
+    let rows: Vec<RowWrite> = items(before).into_iter().chain([probes()]).collect();
+    // the probe's row is the only one, then the last one, then in the middle
+    let steps = [vec![probes()], rows.clone(), [rows, items(behind).to_vec()].concat()];
+    for writes in steps {
+        creating.write(TARGET, &PackedRows::of(&writes).writes()).await.unwrap();
+        let keys = writes.iter().map(|write| write.row.clone());
+        let mut expected: Vec<Bytes> = keys.filter(|key| key != PROBE_ROW).collect();
+        for (speaks, sink) in every(std::slice::from_ref(&target)).await {
+            for limit in 1..7 {
+                let limited = |mut keys: Vec<Bytes>| {
+                    keys.truncate(limit);
+                    keys
+                };
+                let forward = limited(expected.clone());
+                let cells = CellRange { limit, ..CellRange::default() };
+                let cells = sink.scan_cells(TARGET, &cells).await.expect("it reads");
+                let cells: Vec<Bytes> = cells.into_iter().map(|row| row.row).collect();
+                assert_eq!(cells, forward, "{speaks:?}, {limit}");
+                assert_eq!(
+                    scanned(&*sink, false, limit).await,
+                    [forward.clone(), forward],
+                    "{speaks:?}, {limit}"
+                );
+                expected.reverse();
+                let down = limited(expected.clone());
+                expected.reverse();
+                assert_eq!(scanned(&*sink, true, limit).await, [down.clone(), down], "{speaks:?}, {limit}");
+            }
+        }
+    }
+    for row in [b"a", PROBE_ROW, b"\xff\0"] {
+        let (row, tick) = (Bytes::copy_from_slice(row), Tick(SteadyClock::start().now_ms()));
+        let (puts, delete_columns, count) = (vec![], vec![], CountChange::Set(1));
+        let write = CountedWrite { row, expected: None, tick, puts, delete_columns, count };
+        assert!(creating.write_counted(TARGET, &write).await.expect("it is written"));
+    }
+    for limit in 1..4 {
+        let range = ScanRange { limit, ..ScanRange::default() };
+        let counts = creating.scan_counts(TARGET, &range).await.expect("it reads");
+        let rows: Vec<&[u8]> = counts.iter().map(|row| &row.row[..]).collect();
+        assert_eq!(rows, [&b"a"[..], b"\xff\0"][..limit.min(2)], "{limit}");
     }
     creating.drop_table(&target.table).await.unwrap();
 }

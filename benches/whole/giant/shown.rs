@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
 use tailfill::model::{Layout, Mapping, TargetId, Value};
-use tailfill::sink::hbase::{HbaseSink, PROBE_ROW};
+use tailfill::sink::hbase::HbaseSink;
 use tailfill::sink::layout::{self, Address};
 use tailfill::sink::{CellRange, Sink, StoredRow};
 
@@ -63,7 +63,7 @@ pub async fn of_hbase(sink: &HbaseSink, mapping: &Mapping) -> anyhow::Result<Sho
     let mut range = CellRange { limit: PAGE_CELLS, names_only: true, ..CellRange::default() };
     loop {
         let page = sink.scan_cells(TargetId(0), &range).await?;
-        for part in page.iter().filter(|part| part.row != PROBE_ROW) {
+        for part in &page {
             if part.row != row.row {
                 keep_larger(&mut shown.largest, std::mem::take(&mut row));
                 row.row = part.row.clone();

@@ -19,7 +19,6 @@ use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, life
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
-use crate::sink::hbase::PROBE_ROW;
 use crate::sink::{ScanRange, Sink, SinkError};
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::{Commit, Space, Store, StoreError};
@@ -79,8 +78,8 @@ pub fn refuse_moved(copy: &Copy, changes: &[String]) -> ProtocolError {
 
 /// Whether a table holds items of a target, or counts.
 pub async fn holds_rows(sink: &dyn Sink, target: &Target) -> Result<bool, SinkError> {
-    let range = ScanRange { limit: 2, ..ScanRange::default() };
-    if sink.scan_keys(target.id, &range).await?.iter().any(|row| row != PROBE_ROW) {
+    let range = ScanRange { limit: 1, ..ScanRange::default() };
+    if !sink.scan_keys(target.id, &range).await?.is_empty() {
         return Ok(true);
     }
     // the ticks of a row that is empty now would make batches that are cut again look as if they were done

@@ -13,7 +13,6 @@ use crate::protocol::ProtocolError;
 use crate::sink::cells::CellRange;
 use crate::sink::compare::difference;
 use crate::sink::found::{look_up, wide_items};
-use crate::sink::hbase::PROBE_ROW;
 use crate::sink::layout::{self, Address, AddressParts, ItemWrite};
 use crate::sink::{ScanRange, Sink, SinkError, tall};
 use crate::source::{KeyRange, Snapshot, Wanted};
@@ -236,8 +235,6 @@ impl<'a> Names<'a> {
                 rows.into_iter().flat_map(wide_items).map(|found| found.address).collect()
             }
         };
-        let mut found: Vec<Address> = found;
-        found.retain(|address| address.row != PROBE_ROW);
         Ok(Some(found))
     }
 }

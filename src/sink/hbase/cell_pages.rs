@@ -1,7 +1,9 @@
 //! Scans cell by cell, in pages: requests that do not depend on each other.
 
+use super::places::PROBE_ROW;
 use crate::sink::cells::{CellRange, next_row};
 use crate::sink::{SinkError, StoredRow};
+use bytes::Bytes;
 use std::future::Future;
 
 /// Cells of the first page of a scan, before it is known what they weigh.
@@ -48,7 +50,7 @@ impl Shape {
     }
 }
 
-/// The cells of `range`, at most as many as it says. `page` answers what is asked, and less only where the range ends.
+/// The cells of `range` without those of the clock's probe, at most as many as it says. `page` answers what is asked, and less only where the range ends.
 pub async fn scan<F>(
     range: &CellRange,
     mut page: impl FnMut(CellRange, Ask) -> F,
@@ -67,25 +69,37 @@ where
         };
         let ask = if rest.after.is_some() { Ask { rows: 1, ..ask } } else { ask };
         let results = page(part.clone(), ask).await?;
-        let (count, last_is_whole) =
-            (results.len(), results.last().is_none_or(|row| row.cells.len() < ask.batch));
-        for row in results {
+        let count = results.len();
+        let last = results.last().map(|row| End::of(row, ask.batch));
+        for row in results.into_iter().filter(|row| row.row != PROBE_ROW) {
             shape.learn(&row);
             left = left.saturating_sub(row.cells.len());
             append(&mut found, row);
         }
-        match found.last().filter(|_| count > 0) {
-            Some(last) if !last_is_whole => {
-                let qualifier = last.cells.last().map(|cell| cell.qualifier.clone()).unwrap_or_default();
-                rest = rest.behind(&last.row.clone(), &qualifier);
-            }
+        match last {
+            Some(End { row, cut_behind: Some(qualifier) }) => rest = rest.behind(&row, &qualifier),
             _ if rest.after.is_some() => rest = CellRange { start: part.stop, after: None, ..rest },
-            Some(last) if count == ask.rows => rest = CellRange { start: next_row(&last.row), ..rest },
+            Some(End { row, .. }) if count == ask.rows => rest = CellRange { start: next_row(&row), ..rest },
             _ => break,
         }
     }
     cut(&mut found, range.limit);
     Ok(found)
+}
+
+/// Where a page ends.
+struct End {
+    row: Bytes,
+    /// Its last cell, if the row may have more.
+    cut_behind: Option<Bytes>,
+}
+
+impl End {
+    fn of(last: &StoredRow, batch: usize) -> End {
+        let is_cut = last.cells.len() >= batch;
+        let cell = last.cells.last().filter(|_| is_cut);
+        End { row: last.row.clone(), cut_behind: cell.map(|cell| cell.qualifier.clone()) }
+    }
 }
 
 /// Adds a row, or the next part of the last one.
@@ -109,6 +123,10 @@ fn cut(found: &mut Vec<StoredRow>, limit: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Tick;
+    use crate::sink::StoredCell;
+    use futures::FutureExt;
+    use std::future::ready;
 
     #[test]
     fn a_scan_asks_for_about_the_cells_that_are_left_and_never_for_twice_as_many() {
@@ -130,5 +148,46 @@ mod tests {
     fn large_cells_make_small_pages() {
         let shape = Shape { results: 1, cells: 4, bytes: 4 << 20 };
         assert_eq!(shape.ask(1_000), Ask { rows: 1, batch: 4 });
+    }
+
+    /// A row with as many cells as in `names`.
+    fn row(key: &'static [u8], names: &[&'static str]) -> StoredRow {
+        let cell = |name: &&'static str| StoredCell {
+            qualifier: (*name).into(),
+            value: Bytes::new(),
+            tick: Tick(1),
+        };
+        StoredRow { row: Bytes::from_static(key), cells: names.iter().map(cell).collect() }
+    }
+
+    /// What a gateway answers: results of no more than so many cells.
+    fn page(rows: &[StoredRow], range: &CellRange, ask: Ask) -> Vec<StoredRow> {
+        let within =
+            |row: &&StoredRow| row.row >= range.start && (range.stop.is_empty() || row.row < range.stop);
+        let results = rows.iter().filter(within).flat_map(|row| {
+            let after = |cell: &&StoredCell| range.after.as_ref().is_none_or(|after| cell.qualifier > *after);
+            let cells: Vec<StoredCell> = row.cells.iter().filter(after).cloned().collect();
+            let parts = cells
+                .chunks(ask.batch)
+                .map(|cells| StoredRow { cells: cells.to_vec(), row: row.row.clone() });
+            parts.collect::<Vec<_>>()
+        });
+        results.take(ask.rows).collect()
+    }
+
+    #[test]
+    fn a_scan_goes_on_behind_the_probes_of_the_clock_and_never_shows_them() {
+        let probes = row(PROBE_ROW, &["1", "2", "3"]);
+        let table = [row(b"a", &["1", "2"]), row(b"b", &["1"]), probes, row(b"\xff\0", &["1", "2"])];
+        for rows in [&table[2..3], &table[..3], &table[2..], &table[..]] {
+            for limit in 0..9 {
+                let range = CellRange { limit, ..CellRange::default() };
+                let found = scan(&range, |range, ask| ready(Ok(page(rows, &range, ask))));
+                let found = found.now_or_never().expect("it does not wait").expect("no page fails");
+                let mut shown: Vec<_> = rows.iter().filter(|row| row.row != PROBE_ROW).cloned().collect();
+                cut(&mut shown, limit);
+                assert_eq!(found, shown, "{limit} of {}", rows.len());
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::calls::{self, Condition, Found, Get, Scan};
 use super::cell_pages::{self, Ask};
+use super::places::PROBE_ROW;
 use super::wire::{self, Cell, Column, Marker};
 use super::{HbaseSink, Place, filter, request};
 use crate::model::Tick;
@@ -57,7 +58,7 @@ impl HbaseSink {
         counts.await?.into_iter().filter_map(|result| self.counted(result).transpose()).collect()
     }
 
-    /// Whole rows of a range, page by page.
+    /// Whole rows of a range, page by page, without that of the clock's probe.
     async fn pages(
         &self,
         place: &Place,
@@ -71,7 +72,7 @@ impl HbaseSink {
             let results = self.scanned(place, &ask(request::scan(&rest, &place.family, rows))).await?;
             let last =
                 results.last().and_then(|result| result.row.clone()).filter(|_| results.len() == wanted);
-            found.extend(results);
+            found.extend(results.into_iter().filter(|result| result.row.as_deref() != Some(PROBE_ROW)));
             let Some(last) = last else { break };
             rest = ScanRange { limit: range.limit.saturating_sub(found.len()), ..rest.after(&last) };
         }

@@ -1,16 +1,11 @@
 //! HBase's clock, seen through a cell that it stamps itself.
 
-use super::places::{Place, Places};
+use super::places::{PROBE_ROW, Place, Places};
 use super::thrift::Request;
 use super::wire::{self, Cell, Column, Marker};
 use super::{HbaseSink, calls, failure};
 use crate::sink::SinkError;
 use bytes::Bytes;
-
-/// The row of the probe: one byte. Every row key of a layout is a salt and at least one more byte,
-/// so no list can have it, and no scan of a list passes it. A scan of a whole table
-/// may meet it for a moment; it is no row key of any mapping.
-pub const PROBE_ROW: &[u8] = &[0xff];
 
 /// The probe vanishes by itself after this long, should its delete be lost.
 pub(super) const PROBE_LIFE_MS: u64 = 30_000;

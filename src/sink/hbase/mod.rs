@@ -3,6 +3,7 @@
 //! Promises: every call has a time-out and goes to a gateway that was asked which protocol it
 //! speaks; at most `connections` calls are under way on each gateway, and of bulk writes as many as move the most
 //! rows (see `pace`); requests stay below the gateway's frame limit. Dropping the future of a call stops everything that was not sent yet.
+//! No scan shows the row that the probe of HBase's clock leaves for a moment.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
@@ -41,7 +42,6 @@ mod trial;
 mod wire;
 
 pub use adopt::adopt_statement;
-pub use clock::PROBE_ROW;
 pub use options::HbaseOptions;
 pub use schema::shell_statement;
 pub use thrift::Transport;

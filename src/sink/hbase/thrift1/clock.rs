@@ -3,7 +3,8 @@
 use super::calls::{self, Batch};
 use super::{Place, Thrift1Sink};
 use crate::sink::SinkError;
-use crate::sink::hbase::clock::{PROBE_LIFE_MS, PROBE_ROW, gone, qualifier};
+use crate::sink::hbase::clock::{PROBE_LIFE_MS, gone, qualifier};
+use crate::sink::hbase::places::PROBE_ROW;
 use crate::sink::hbase::wire::LIFE;
 use bytes::Bytes;
 
