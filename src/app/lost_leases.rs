@@ -31,7 +31,7 @@ impl LostLeases {
         match self.lately.iter().map(|(_, count)| count).sum::<u64>() {
             0 => progress.calm(Concern::LeasesLost),
             lost => {
-                let detail = format!("memcached dropped {lost} leases too early in the last minute");
+                let detail = format!("{lost} leases ended too early in the last minute");
                 progress.warn(Concern::LeasesLost, detail);
             }
         }
@@ -51,7 +51,7 @@ mod tests {
             progress.warnings(0).pop().map(|warning| warning.detail)
         };
         assert_eq!(shown(0), None);
-        let said = |count| Some(format!("memcached dropped {count} leases too early in the last minute"));
+        let said = |count| Some(format!("{count} leases ended too early in the last minute"));
         assert_eq!(shown(3), said(3));
         advance(Duration::from_secs(40)).await;
         assert_eq!(shown(4), said(4));

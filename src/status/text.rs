@@ -367,7 +367,7 @@ tailfill 0.1.0, pid 4242, since 2024-01-31 10:00:00 UTC (2h 13m)
 run           tailing
 waits         the tail waits for 2 lists that another program holds (for 5m 10s)
                 to do: wait until the leases expire; if they stay, end the program that takes them
-              the re-copy of followers waits for the replay to be over (for 1s)
+              the re-copy of followers waits for the end of the replay (for 1s)
 warnings      HBase's clock is 120 s ahead of ours (for 1m 0s)
                 to do: synchronise the clocks of both machines (NTP)
 

@@ -166,9 +166,9 @@ impl Awaited {
             Kind::Mark => "a safe mark".to_owned(),
             Kind::Tail => format!("the tail to pass {detail}"),
             Kind::Checkpoint => format!("the checkpoint to pass {detail}"),
-            Kind::Counts => "the rows of counted targets to be counted".to_owned(),
-            Kind::LateWrites => "the late-write horizon: what earlier writers sent may still land".to_owned(),
-            Kind::Replay => "the replay to be over".to_owned(),
+            Kind::Counts => "the count of all rows of counted targets".to_owned(),
+            Kind::LateWrites => "the late-write horizon: an earlier write may still land".to_owned(),
+            Kind::Replay => "the end of the replay".to_owned(),
             Kind::EarlierLeases => "the leases of an earlier process to expire".to_owned(),
             Kind::Items => format!("{} to be compared and written within one lease", many("item")),
         }
@@ -276,7 +276,7 @@ impl Warning {
                 (format!("leases are degraded to this process: {detail}"), advice::leases_degraded())
             }
             Concern::LeasesLost => (
-                format!("{detail}: memcached evicts, was flushed or restarted, or writes take too long"),
+                format!("{detail}: memcached evicts items, was flushed or restarted, or writes take too long"),
                 advice::leases_lost(),
             ),
             Concern::ReplayAhead => ("the next run begins with a replay, with new ticks".to_owned(), ""),
@@ -306,7 +306,7 @@ mod tests {
             (
                 Who::Recopy,
                 Awaited::new(Kind::Replay, "").of("followers"),
-                "the re-copy of followers waits for the replay to be over",
+                "the re-copy of followers waits for the end of the replay",
             ),
             (
                 Who::Backfill,

@@ -91,7 +91,7 @@ async fn a_full_memcached_that_evicts_leases_while_they_are_held_costs_no_item()
     let run = scenario.start(&["run"]);
     let status = scenario.until_status("leases to vanish under both", vanished_under_both).await;
     println!("{}", status["leases"]);
-    let lost = |status: &Json| status["warnings"].to_string().contains("leases too early");
+    let lost = |status: &Json| status["warnings"].to_string().contains("leases ended too early");
     scenario.until_status("a warning", lost).await;
     application.stop().await;
     scenario.comes_to_rest(run).await;
