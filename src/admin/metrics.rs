@@ -18,13 +18,12 @@ const INFO: Name = ("info", "Version of this tailfill; always 1");
 const STARTED: Name = ("started_timestamp_seconds", "When this process started, seconds since 1970");
 const PHASE: Name = ("run_phase", "What the run does: 1 for the phase it is in");
 const WAITS: Name =
-    ("waits", "What is waited for now, by kind: lists or items, 1 where they are not counted");
-const WAIT_SECONDS: Name = ("wait_seconds", "How long the longest wait of each kind lasts by now");
+    ("waits", "What the run waits for now, by kind: how many lists or items, 1 where they are not counted");
+const WAIT_SECONDS: Name = ("wait_seconds", "How long the longest wait of each kind has lasted");
 const WARNINGS: Name = ("warnings", "1 for each kind of warning that the status shows");
 const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
-const LAG_SECONDS: Name =
-    ("lag_seconds", "Everything that the source had committed this long ago is in HBase");
-const LAG_BYTES: Name = ("lag_bytes", "How far written is behind the source, in bytes of binlog");
+const LAG_SECONDS: Name = ("lag_seconds", "Everything that MySQL had committed this long ago is in HBase");
+const LAG_BYTES: Name = ("lag_bytes", "Bytes of MySQL's binlog that are not written to HBase yet");
 const WRITE_LAG: Name =
     ("commit_to_written_seconds", "From commit in MySQL to written in HBase, quantiles over the run");
 const RECENT_WRITE_LAG: Name = (
@@ -32,8 +31,10 @@ const RECENT_WRITE_LAG: Name = (
     "From commit in MySQL to written in HBase, quantiles over the last minute and the last ten",
 );
 const ANSWERS: Name = ("server_answers", "1 while the server answers, 0 while it does not");
-const ANSWERS_SINCE: Name =
-    ("server_answers_since_timestamp_seconds", "Since when server_answers is as it is, seconds since 1970");
+const ANSWERS_SINCE: Name = (
+    "server_answers_since_timestamp_seconds",
+    "Time of the last change of server_answers, seconds since 1970",
+);
 const MARK_AGE: Name = ("mark_age_seconds", "Age of the newest safe mark");
 const TICK_LEAD: Name = ("tick_lead_seconds", "How far ticks are ahead of the clock");
 const QUEUED: Name = ("queued_rows", "Changes read and not written yet");
@@ -41,7 +42,8 @@ const CHANGES: Name = ("changes", "Row changes tailed");
 const BATCHES: Name = ("batches", "Batches sealed");
 const LEASES: Name = ("leases_acquired", "Leases acquired");
 const LEASE_WAITS: Name = ("lease_waits", "Lists put aside because they were held, by holder");
-const DEGRADED: Name = ("leases_degraded", "1 while Memcache is away and leases are of this process only");
+const DEGRADED: Name =
+    ("leases_degraded", "1 while Memcache does not answer and leases hold in this process only");
 const RETRIES: Name = ("retries", "Calls that failed and were repeated");
 const LIFE_CYCLE: Name = ("target_life_cycle", "Life cycle of each target: 1 for the state it is in");
 const CHUNKS: Name = ("target_chunks", "Chunks of each target, by what is known of them");

@@ -150,13 +150,13 @@ fn probe(trouble: Option<String>) -> Response {
 }
 
 async fn stop(State(drain): State<CancellationToken>) -> Response {
-    tracing::info!("a request to stop: draining");
+    tracing::info!("received a request to stop: draining");
     drain.cancel();
     (StatusCode::ACCEPTED, "draining\n").into_response()
 }
 
 async fn recopy(State(recopies): State<Recopies>, Json(ask): Json<Ask>) -> Response {
-    tracing::info!(mapping = %ask.mapping, dry_run = ask.dry_run, "a request to copy again");
+    tracing::info!(mapping = %ask.mapping, dry_run = ask.dry_run, "received a request for a re-copy");
     match recopies.ask(ask) {
         Ok(job) => (StatusCode::ACCEPTED, Json(Job { job })).into_response(),
         Err(reason) => (StatusCode::CONFLICT, reason).into_response(),

@@ -16,7 +16,7 @@ pub enum ProtocolError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A change that has no place in HBase: where it stood, and why.
-    #[error("a row of {table} has no place in HBase (read from {at})")]
+    #[error("HBase cannot take a row of {table} (read from {at})")]
     Change {
         at: String,
         table: String,

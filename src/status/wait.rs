@@ -276,7 +276,9 @@ impl Warning {
                 (format!("leases are degraded to this process: {detail}"), advice::leases_degraded())
             }
             Concern::LeasesLost => (
-                format!("{detail}: memcached evicts items, was flushed or restarted, or writes take too long"),
+                format!(
+                    "{detail}: memcached evicts items, was flushed or restarted, or writes take too long"
+                ),
                 advice::leases_lost(),
             ),
             Concern::ReplayAhead => ("the next run begins with a replay, with new ticks".to_owned(), ""),

@@ -103,7 +103,9 @@ async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> 
     let touching = match under_way::touching(with, moved.since).await {
         Err(VerifyError::Source(SourceError::PositionLost { reason, .. })) => {
             return Err(VerifyError::CannotJudge {
-                reason: format!("no tail runs, and the binlog since the last run: {reason}"),
+                reason: format!(
+                    "no run tails, and tailfill cannot read the binlog since the last run: {reason}"
+                ),
             });
         }
         done => done?,

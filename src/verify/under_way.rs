@@ -63,7 +63,7 @@ impl<'a> Feed<'a> {
         let wait_max = self.with.settings.wait_max;
         tokio::time::timeout(wait_max, self.read_on(see)).await.map_err(|_| VerifyError::CannotJudge {
             reason: format!(
-                "the source's binlog could not be read up to its end within {} s",
+                "tailfill could not read MySQL's binlog to its end within {} s",
                 wait_max.as_secs()
             ),
         })?

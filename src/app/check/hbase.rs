@@ -234,7 +234,7 @@ fn family_settings(
         rule(format!("{place} TTL"), "FOREVER").should(
             FOREVER.contains(&life),
             if FOREVER.contains(&life) { "FOREVER".to_owned() } else { format!("{life} s") },
-            "items vanish from HBase this long after their last change here, and `verify` misses them",
+            "HBase drops items this long after their last change in HBase, and `verify` reports them as missing",
         ),
     ];
     let least = value("MIN_VERSIONS");

@@ -105,7 +105,7 @@ pub(super) async fn read_back(session: &Session, until: &Gtid) -> Result<Undecid
     }
     Err(SourceError::Unavailable {
         address: session.options.address(),
-        reason: format!("its binlog does not show {until}, which the stream has shown"),
+        reason: format!("MySQL's binlog does not show {until}, which the stream has shown"),
     })
 }
 

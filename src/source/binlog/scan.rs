@@ -139,7 +139,7 @@ async fn micros_beside(
     }
     Err(SourceError::Unavailable {
         address: session.options.address(),
-        reason: format!("its binlog does not show {wanted}, which it has committed"),
+        reason: format!("MySQL's binlog does not show {wanted}, which MySQL has committed"),
     })
 }
 
