@@ -308,6 +308,14 @@ impl Bars {
     }
 
     fn draw(&mut self, reading: &Reading) {
+        self.copies.retain(|target, bar| {
+            let is_shown = reading.shown().any(|(shown, _)| shown == target);
+            if !is_shown {
+                bar.finish_and_clear();
+                on_screen().remove(bar);
+            }
+            is_shown
+        });
         for (target, label) in reading.shown() {
             let new = || on_screen().insert_before(&self.tail, ProgressBar::new(0).with_style(copy_style()));
             let bar = self.copies.entry(*target).or_insert_with(new);
