@@ -379,7 +379,7 @@ mod tests {
     }
 
     fn figures(copies: &[CopyState]) -> Figures {
-        Figures { phase: "running", copies: copies.to_vec(), wait: None, behind: Some(3_000) }
+        Figures { phase: "tailing", copies: copies.to_vec(), wait: None, behind: Some(3_000) }
     }
 
     /// Whether a line is due `seconds` after one with `before`.

@@ -140,7 +140,7 @@ impl Phase {
         match self {
             Phase::Starting => "starting",
             Phase::Replaying => "replaying",
-            Phase::Running => "running",
+            Phase::Running => "tailing",
             Phase::Copying => "copying",
             Phase::Draining => "draining",
             Phase::Ended => "ended",

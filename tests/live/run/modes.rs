@@ -52,7 +52,7 @@ async fn a_run_that_only_copies_says_so_and_refuses_to_be_verified() {
         "{wait}"
     );
     let refused = scenario.run(&["verify", "--full"]).await;
-    refused.expect_code(3).says(&["only copies", "help: wait for the end of that run"]);
+    refused.expect_code(3).says(&["only copies", "help: wait until that run ends"]);
     lease.release().await;
     run.ended().await.expect_code(0);
     scenario.catch_up().await;

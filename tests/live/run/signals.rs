@@ -73,7 +73,7 @@ async fn a_second_run_with_the_same_state_is_refused() {
     scenario.init().await;
     let run = scenario.start(&["run"]);
     scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
-    let said = ["in use by another tailfill", "help: one tailfill runs with a state_dir at a time"];
+    let said = ["in use by another tailfill", "help: only one run can use a state_dir"];
     scenario.run(&["run"]).await.expect_code(3).says(&said);
     let status = scenario.status().await.expect("the first one still runs");
     assert_eq!(status["pid"], run.pid());

@@ -56,7 +56,7 @@ async fn a_suspended_run_keeps_its_state_and_when_it_wakes_leaves_a_list_alone_t
     let lease = Held::take(&scene.scenario.lease_server(), &key).await;
     scene.scenario.sql(GONE).await;
     let second = scene.scenario.run(&["run"]).await;
-    second.expect_code(3).says(&["in use by another tailfill", "help: one tailfill runs"]);
+    second.expect_code(3).says(&["in use by another tailfill", "help: only one run"]);
 
     scene.network.set(Way::Open);
     until_so("the late write to land", async || scene.is_shown(0).await).await;
