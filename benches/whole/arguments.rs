@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Leave the database, the HBase tables and the work folder
     #[arg(long)]
     pub keep: bool,
+    /// The other build of tailfill for the case beside
+    #[arg(long, value_name = "PROGRAM")]
+    pub beside: Option<PathBuf>,
     /// What the database, HBase tables and leases are named after; they are made anew
     #[arg(long, default_value = "bench", value_parser = plain)]
     pub prefix: String,

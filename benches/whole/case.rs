@@ -38,6 +38,10 @@ pub enum Case {
     Layouts,
     /// Tail and copy of wide rows with and without counts (only when asked for; --rows 60000 is enough)
     Counted,
+    /// Tail and backfill of this build and of that of --beside (only when asked for)
+    Beside,
+    /// Tail and backfill by `hbase.connections`, on gateways near and far (only when asked for)
+    Connections,
     /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
     Giant,
 }
@@ -49,7 +53,8 @@ impl Case {
 
     /// What runs when nothing is asked for.
     fn usual() -> impl Iterator<Item = Case> {
-        let asked_for = [Case::Hbase, Case::Layouts, Case::Counted, Case::Giant];
+        let asked_for =
+            [Case::Hbase, Case::Layouts, Case::Counted, Case::Beside, Case::Connections, Case::Giant];
         Case::value_variants().iter().copied().filter(move |case| !asked_for.contains(case))
     }
 

@@ -1,7 +1,6 @@
 //! tailfill as a child process: its configuration, its status, its end.
 
 use crate::configuration::configuration_of;
-use crate::ground::Ground;
 use crate::processes;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value as Json;
@@ -25,10 +24,10 @@ pub struct Tailfill {
 }
 
 impl Tailfill {
-    /// Starts `tailfill ARGUMENTS` with the configuration in `folder`; its output goes to files there.
-    pub fn start(ground: &Ground, folder: &Path, arguments: &[&str]) -> anyhow::Result<Tailfill> {
+    /// Starts `PROGRAM ARGUMENTS` with the configuration in `folder`; its output goes to files there.
+    pub fn start(program: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<Tailfill> {
         let file = |name: &str| File::options().create(true).append(true).open(folder.join(name));
-        let child = Command::new(&ground.tailfill)
+        let child = Command::new(program)
             .args(arguments)
             .arg("-c")
             .arg(configuration_of(folder))
@@ -37,15 +36,15 @@ impl Tailfill {
             .stdout(file("tailfill.out")?)
             .stderr(file("tailfill.err")?)
             .spawn()
-            .with_context(|| format!("{} cannot be started", ground.tailfill.display()))?;
+            .with_context(|| format!("{} cannot be started", program.display()))?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?;
         let command = format!("tailfill {}", arguments.join(" ")).chars().take(120).collect();
         Ok(Tailfill { child, folder: folder.to_owned(), command, http, memory_high: 0 })
     }
 
     /// Runs a command to its end.
-    pub async fn complete(ground: &Ground, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
-        Tailfill::start(ground, folder, arguments)?.ended_well().await
+    pub async fn complete(program: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+        Tailfill::start(program, folder, arguments)?.ended_well().await
     }
 
     pub fn pid(&self) -> u32 {

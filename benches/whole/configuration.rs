@@ -1,6 +1,7 @@
 //! What a case moves and into what: its configuration, and what the library makes of it.
 
 use crate::ground::{Ground, Ports};
+use crate::link::Link;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use tailfill::app;
@@ -37,6 +38,12 @@ pub struct Move<'a> {
     pub layout: &'a str,
     /// More lines of `[hbase]`.
     pub hbase: &'a str,
+    /// Their ports; empty: that of the ground.
+    pub gateways: &'a [u16],
+    /// The program that moves it.
+    pub tailfill: &'a Path,
+    /// Gets slow when half of the rows are written.
+    pub slows: Option<&'a Link>,
 }
 
 impl Move<'_> {
@@ -44,6 +51,12 @@ impl Move<'_> {
     pub fn configuration(&self) -> String {
         let Ports { mysql, memcached, gateway, .. } = self.ground.ports;
         let Move { source_table, layout, hbase, .. } = self;
+        let gateways = match self.gateways {
+            [] => &[gateway],
+            some => some,
+        };
+        let gateways =
+            gateways.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect::<Vec<_>>().join(", ");
         let (database, table) = (&self.ground.database, self.ground.table(self.case));
         let server_id = rand::random_range(100_000..u32::MAX);
         format!(
@@ -54,7 +67,7 @@ server_id = {server_id}
 [lease]
 servers = ["127.0.0.1:{memcached}"]
 [hbase]
-gateways = ["127.0.0.1:{gateway}"]
+gateways = [{gateways}]
 {hbase}
 [admin]
 listen = "127.0.0.1:0"

@@ -64,18 +64,18 @@ fn rounds_of(copied: &[Copied]) -> Vec<Round> {
 
 async fn round(ground: &Ground, layout: &Layout, hot: &Arc<Hot>) -> anyhow::Result<Copied> {
     let name = name_of(layout);
-    let what = Move { ground, source_table: table::TABLE, case: &name, layout: layout.lines, hbase: "" };
+    let what = Move { layout: layout.lines, ..ground.tall(table::TABLE, &name) };
     let (sink, mapping) = what.sink().await?;
     ground.forget_table(&sink, &name).await?;
     let folder = what.folder()?;
-    Tailfill::complete(ground, &folder, &["init"]).await?;
+    Tailfill::complete(&ground.tailfill, &folder, &["init"]).await?;
     ground.quiet().await?;
     let prepared = Prepared { folder, sink, mapping };
     let application = Application::at_rate(ground, hot, ground.scale.giant_rate).await?;
     let beside = beside_a_copy(ground, &prepared, application, &hot.lists()).await?;
     // nobody writes any more: both sides have to be the same
     let Prepared { folder, sink, mapping } = prepared;
-    Tailfill::complete(ground, &folder, &["run", "--until", "caught-up"]).await?;
+    Tailfill::complete(&ground.tailfill, &folder, &["run", "--until", "caught-up"]).await?;
     let target = &mapping.targets[0];
     let mysql = shown::of_mysql(ground, target.ordered).await?;
     let shown = shown::of_hbase(&sink, &mapping).await?;

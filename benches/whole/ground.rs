@@ -36,6 +36,8 @@ pub struct Ground {
     pub ports: Ports,
     /// The program that is measured.
     pub tailfill: PathBuf,
+    /// Another build of it.
+    pub beside: Option<PathBuf>,
     /// The MySQL database; HBase tables begin with it too.
     pub database: String,
     pub work: PathBuf,
@@ -87,6 +89,7 @@ impl Ground {
             servers,
             ports,
             tailfill,
+            beside: arguments.beside.clone(),
             database: arguments.prefix.clone(),
             work: std::fs::canonicalize(&arguments.work)?,
             tables: Mutex::default(),
@@ -152,7 +155,16 @@ impl Ground {
 
     /// What a case moves into one HBase row for each item.
     pub fn tall<'a>(&'a self, source_table: &'a str, case: &'a str) -> Move<'a> {
-        Move { ground: self, source_table, case, layout: TALL, hbase: "" }
+        Move {
+            ground: self,
+            source_table,
+            case,
+            layout: TALL,
+            hbase: "",
+            gateways: &[],
+            tailfill: &self.tailfill,
+            slows: None,
+        }
     }
 
     /// The configuration as the program reads it.

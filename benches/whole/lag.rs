@@ -111,14 +111,14 @@ pub async fn prepare(ground: &Ground, case: Case) -> anyhow::Result<Prepared> {
     let (sink, mapping) = ground.sink(FOLLOWS, &name).await?;
     ground.forget_table(&sink, &name).await?;
     let folder = ground.folder(FOLLOWS, &name)?;
-    Tailfill::complete(ground, &folder, &["init"]).await?;
+    Tailfill::complete(&ground.tailfill, &folder, &["init"]).await?;
     ground.quiet().await?;
     Ok(Prepared { folder, sink, mapping })
 }
 
 async fn lag_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> {
     let Prepared { folder, sink, mapping } = prepare(ground, Case::Lag).await?;
-    let mut run = Tailfill::start(ground, &folder, &["run", "--tail-only"])?;
+    let mut run = Tailfill::start(&ground.tailfill, &folder, &["run", "--tail-only"])?;
     run.until("the tail was at work", SOON, Status::is_tailing).await?;
     let application = Application::start(ground, rows).await?;
     sleep(ground.scale.warm_up).await;
@@ -157,7 +157,7 @@ pub async fn beside_a_copy(
     lists: &Lists,
 ) -> anyhow::Result<Beside> {
     let Prepared { folder, sink, mapping } = prepared;
-    let mut run = Tailfill::start(ground, folder, &["run"])?;
+    let mut run = Tailfill::start(&ground.tailfill, folder, &["run"])?;
     let (meter, mut trace, mut last) = (ground.meter(run.pid()), Trace::default(), None);
     let status = run.until("there was a mark", SOON, |status| status.has("/mark")).await?;
     trace.push(true, Sample { at: Instant::now(), rows: status.copied(), cpu: meter.read()? });

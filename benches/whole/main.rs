@@ -9,15 +9,18 @@
 //!
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables; [`configuration`]; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
-//! - [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`reading`]: cases that are rates
+//! - [`link`], [`second`]: a gateway far away, a second one; [`turns`]: several ways to move one table
+//! - [`beside`], [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`connections`], [`reading`]: cases that are rates
 //! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
 mod application;
 mod arguments;
+mod beside;
 mod case;
 mod child;
 mod configuration;
+mod connections;
 mod cost;
 mod counted;
 mod data;
@@ -27,6 +30,7 @@ mod ground;
 mod header;
 mod lag;
 mod layouts;
+mod link;
 mod marks;
 mod measure;
 mod moved;
@@ -36,9 +40,11 @@ mod probe;
 mod processes;
 mod reading;
 mod rows;
+mod second;
 mod show;
 mod standing;
 mod trace;
+mod turns;
 
 use anyhow::Context;
 use arguments::Arguments;

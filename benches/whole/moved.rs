@@ -14,15 +14,24 @@ use std::time::{Duration, Instant};
 use tailfill::sink::RowWrite;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What a link that gets slow lets through, bytes a second.
+const SLOW_RATE: u32 = 4_000_000;
 
-/// How the rows of a run are counted.
-#[derive(Clone, Copy)]
-enum Side {
+/// The backlog by the binlog; or the whole table by SELECTs, beside a tail without work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
     Tail,
     Backfill,
 }
 
 impl Side {
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Tail => "tail",
+            Side::Backfill => "backfill",
+        }
+    }
+
     fn rows(self, status: &Status) -> u64 {
         match self {
             Side::Tail => status.written(),
@@ -39,27 +48,32 @@ impl Side {
     }
 }
 
-/// The backlog by the binlog.
-pub async fn tail(ground: &Ground, backlog: &Backlog, expected: &[RowWrite]) -> anyhow::Result<Round> {
-    let name = Case::Tail.name();
-    tail_as(&ground.tall(FOLLOWS, &name), backlog, expected).await
+/// Either side of the table of most cases into one HBase row for each item.
+pub async fn tall(
+    ground: &Ground,
+    case: Case,
+    side: Side,
+    backlog: &Backlog,
+    expected: &[RowWrite],
+) -> anyhow::Result<Round> {
+    side_as(&ground.tall(FOLLOWS, &case.name()), side, backlog, expected).await
 }
 
-/// The same in any layout; some of the rows may be `expected`.
-pub async fn tail_as(what: &Move<'_>, backlog: &Backlog, expected: &[RowWrite]) -> anyhow::Result<Round> {
-    let arguments = ["run", "--tail-only", "--from", &backlog.before, "--until", "caught-up"];
-    into_new_table(what, Side::Tail, &arguments, backlog.edges.len() as u64, expected).await
-}
-
-/// The whole table by SELECTs, beside a tail without work.
-pub async fn backfill(ground: &Ground, expected: &[RowWrite]) -> anyhow::Result<Round> {
-    let name = Case::Backfill.name();
-    backfill_as(&ground.tall(FOLLOWS, &name), expected.len() as u64, expected).await
-}
-
-/// The same in any layout, of so many rows; some of them may be `expected`.
-pub async fn backfill_as(what: &Move<'_>, rows: u64, expected: &[RowWrite]) -> anyhow::Result<Round> {
-    into_new_table(what, Side::Backfill, &["run", "--until", "caught-up"], rows, expected).await
+/// The same in any way; some of the rows may be `expected`.
+pub async fn side_as(
+    what: &Move<'_>,
+    side: Side,
+    backlog: &Backlog,
+    expected: &[RowWrite],
+) -> anyhow::Result<Round> {
+    let rows = backlog.edges.len() as u64;
+    match side {
+        Side::Tail => {
+            let arguments = ["run", "--tail-only", "--from", &backlog.before, "--until", "caught-up"];
+            into_new_table(what, side, &arguments, rows, expected).await
+        }
+        Side::Backfill => into_new_table(what, side, &["run", "--until", "caught-up"], rows, expected).await,
+    }
 }
 
 async fn into_new_table(
@@ -70,12 +84,13 @@ async fn into_new_table(
     expected: &[RowWrite],
 ) -> anyhow::Result<Round> {
     let ground = what.ground;
+    let program = what.tailfill;
     let (sink, mapping) = what.sink().await?;
     ground.forget_table(&sink, what.case).await?;
     let folder = what.folder()?;
-    Tailfill::complete(ground, &folder, &["init"]).await?;
+    Tailfill::complete(program, &folder, &["init"]).await?;
     ground.quiet().await?;
-    let round = watch(ground, &folder, side, arguments, rows).await?;
+    let round = watch(what, &folder, side, arguments, rows).await?;
     compare(&sink, &mapping, expected).await?;
     ground.forget_table(&sink, what.case).await?;
     Ok(round)
@@ -98,25 +113,27 @@ pub async fn huge(ground: &Ground) -> anyhow::Result<Round> {
     ))
     .await?;
     conn.disconnect().await?;
-    Tailfill::complete(ground, &folder, &["init"]).await?;
+    Tailfill::complete(&ground.tailfill, &folder, &["init"]).await?;
     ground.quiet().await?;
     let arguments = ["run", "--tail-only", "--from", &before, "--until", "caught-up"];
-    let round = watch(ground, &folder, Side::Tail, &arguments, rows).await?;
+    let round = watch(&ground.tall(HUGE, &name), &folder, Side::Tail, &arguments, rows).await?;
     ground.forget_table(&sink, &name).await?;
     Ok(round)
 }
 
 /// Runs tailfill to its end and looks at it all the time.
 async fn watch(
-    ground: &Ground,
+    what: &Move<'_>,
     folder: &Path,
     side: Side,
     arguments: &[&str],
     rows: u64,
 ) -> anyhow::Result<Round> {
     let started = Instant::now();
-    let mut run = Tailfill::start(ground, folder, arguments)?;
-    let meter = ground.meter(run.pid());
+    let mut run = Tailfill::start(what.tailfill, folder, arguments)?;
+    let mut is_first_half = true;
+    what.slows.iter().for_each(|link| link.set_rate(0));
+    let meter = what.ground.meter(run.pid());
     let (mut trace, mut last) = (Trace::default(), None);
     loop {
         // its CPU time can be read until its end is taken note of
@@ -131,6 +148,10 @@ async fn watch(
         let begun = status.as_ref().is_some_and(|status| side.has_begun(status));
         let seen = status.as_ref().map_or(0, |status| side.rows(status));
         ensure!(seen <= rows, "{seen} rows were written and there are {rows}");
+        if is_first_half && seen > rows / 2 {
+            is_first_half = false;
+            what.slows.iter().for_each(|link| link.set_rate(SLOW_RATE));
+        }
         trace.push(begun, Sample { at, rows: seen, cpu });
         last = status.or(last);
         tokio::time::sleep(LOOK_EVERY).await;

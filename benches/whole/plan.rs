@@ -5,7 +5,11 @@ use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
 use crate::measure::{Report, Round, bound, ratio};
-use crate::{cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show, standing};
+use crate::moved::Side;
+use crate::{
+    beside, connections, cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show,
+    standing,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,6 +59,14 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Rep
     if cases.contains(&Case::Counted) {
         run.say("counted");
         reports.extend(counted::run(ground, &backlog, &|what| run.say(what)).await?);
+    }
+    if cases.contains(&Case::Beside) {
+        run.say("beside");
+        reports.extend(beside::run(ground, &backlog, &|what| run.say(what)).await?);
+    }
+    if cases.contains(&Case::Connections) {
+        run.say("connections");
+        reports.extend(connections::run(ground, &backlog, &|what| run.say(what)).await?);
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));
@@ -116,8 +128,8 @@ impl Run {
     async fn turn(&self, case: Case, backlog: &Backlog, ready: &[RowWrite]) -> anyhow::Result<Round> {
         let ground = &self.ground;
         match case {
-            Case::Tail => moved::tail(ground, backlog, ready).await,
-            Case::Backfill => moved::backfill(ground, ready).await,
+            Case::Tail => moved::tall(ground, case, Side::Tail, backlog, ready).await,
+            Case::Backfill => moved::tall(ground, case, Side::Backfill, backlog, ready).await,
             case => gateway::run(ground, case, ready).await,
         }
     }

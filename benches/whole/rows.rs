@@ -7,6 +7,8 @@ use tailfill::model::{Mapping, Tick};
 use tailfill::sink::{PackedRows, RowWrite, layout};
 use tailfill::source::{Source, StreamEvent};
 
+/// Where not every row is looked up after a case: every so manieth.
+pub const LOOK_UP_EVERY: usize = 500;
 /// Rows of a call: what the sink sends at once.
 pub const CALL_ROWS: usize = 2_000;
 /// Batches that are sorted together in `gateway-ordered`.

@@ -21,7 +21,7 @@ pub async fn idle(ground: &Ground) -> anyhow::Result<Report> {
     let (mut cpu_shares, mut wakeups, mut memory, mut others) = (Vec::new(), Vec::new(), 0, 0.0_f64);
     for _ in 0..ground.scale.rounds {
         let Prepared { folder, sink, .. } = prepare(ground, Case::Idle).await?;
-        let mut run = Tailfill::start(ground, &folder, &["run", "--tail-only"])?;
+        let mut run = Tailfill::start(&ground.tailfill, &folder, &["run", "--tail-only"])?;
         run.until("the tail was at work", SOON, Status::is_tailing).await?;
         sleep(ground.scale.warm_up).await;
         let (meter, begin) = (ground.meter(run.pid()), Instant::now());
@@ -99,13 +99,13 @@ struct Restart {
 async fn restart_once(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Restart> {
     let Prepared { folder, sink, mapping } = prepare(ground, Case::Restart).await?;
     let application = Application::start(ground, rows).await?;
-    let mut run = Tailfill::start(ground, &folder, &["run"])?;
+    let mut run = Tailfill::start(&ground.tailfill, &folder, &["run"])?;
     let under_way = |status: &Status| status.copied() > 0 && status.changes() > 0;
     let status = run.until("a copy was under way", SOON, under_way).await?;
     let while_copying = status.number("/targets/0/chunks_to_do") > 0;
     run.kill()?;
     let begin = Instant::now();
-    let mut run = Tailfill::start(ground, &folder, &["run"])?;
+    let mut run = Tailfill::start(&ground.tailfill, &folder, &["run"])?;
     let meter = ground.meter(run.pid());
     let before = meter.read()?;
     let lists = rows.lists();
