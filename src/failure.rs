@@ -39,10 +39,8 @@ impl Failure {
     /// The failure as lines of plain text: `error:`, the causes, the details, `help:`.
     pub fn render(&self) -> String {
         let mut text = format!("error: {}\n", self.error);
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {error}");
-            cause = error.source();
+        for cause in self.causes() {
+            let _ = writeln!(text, "  caused by: {cause}");
         }
         for detail in &self.details {
             let _ = writeln!(text, "  {detail}");
@@ -51,6 +49,11 @@ impl Failure {
             let _ = writeln!(text, "help: {help}");
         }
         text
+    }
+
+    /// The chain of causes, the nearest one first.
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        std::iter::successors(self.error.source(), |error| (*error).source())
     }
 
     fn by_disposition(

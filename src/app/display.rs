@@ -1,7 +1,7 @@
 //! The live display of a run: a bar for each copy, a line for the tail, and always why it waits.
 //!
-//! On a terminal it redraws in place and logs go above it. Elsewhere it prints a line when something has changed, and else
-//! one a minute.
+//! On a terminal it redraws in place and logs go above it. Elsewhere, and where the log is JSON, it prints a line when
+//! something has changed, and else one a minute.
 
 use super::output;
 use crate::model::{DateTime, LifeCycle, Mapping, TargetId};
@@ -48,7 +48,7 @@ pub fn above_bars(bytes: &[u8]) {
 /// Shows `progress` until `done`, and then a last time.
 pub async fn show(parts: Parts, mappings: Vec<Mapping>, copying: bool, done: CancellationToken) {
     let mut reading = Reading::new(parts, &mappings, copying);
-    if std::io::stderr().is_terminal() {
+    if std::io::stderr().is_terminal() && !output::is_json() {
         let mut bars = Bars::new();
         while !ended_within(&done, REDRAW).await {
             reading.measure().await;

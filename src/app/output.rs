@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -17,10 +18,25 @@ pub fn say(text: impl Into<Vec<u8>>) {
     error().put(text.into());
 }
 
-/// The same with the end of the line.
+/// The same with the end of the line; an event, where standard error is a log in JSON.
 pub fn say_line(line: &str) {
-    say(format!("{line}\n"));
+    match is_json() {
+        true => tracing::info!("{line}"),
+        false => say(format!("{line}\n")),
+    }
 }
+
+/// From now on, standard error is a log in JSON, and holds nothing else.
+pub fn write_json() {
+    IS_JSON.store(true, Relaxed);
+}
+
+/// Whether [`write_json`] was called.
+pub fn is_json() -> bool {
+    IS_JSON.load(Relaxed)
+}
+
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// The answer of a command that must come to its end, on standard output.
 pub fn answer(line: &str) {

@@ -19,6 +19,7 @@ KEY and ITEM: the plain value of one column (42, bob, 2024-01-31), a JSON array 
 ([7,\"eu\"]), hexadecimal for binary (0x2a)
 
 TAILFILL_LOG sets what tailfill logs to standard error (debug, tailfill=trace, ...; default: info).
+NO_COLOR=1 takes the colours away.
 
 Exit codes:
     0  done
@@ -47,6 +48,10 @@ pub enum Command {
     Get(GetArgs),
     /// Prints the bytes of a list's or an item's keys; writes nothing
     Key(KeyArgs),
+    /// Prints a script that completes commands and options in your shell
+    Completions(CompletionsArgs),
+    /// Prints the man page, or writes a page for each command into a folder
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +103,16 @@ pub struct RunArgs {
     /// If no target answers a query, only warn
     #[arg(long)]
     pub accept_unanswered: bool,
+    /// How the log on standard error is written; json: one object on each line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How a run writes to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -220,6 +235,18 @@ pub struct KeyArgs {
     pub order: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder for tailfill.1, tailfill-run.1 and so on [default: print tailfill.1]
+    pub dir: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +259,15 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_readme_has_every_command() {
+        let readme = include_str!("../../README.md");
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(readme.contains(&format!("| `tailfill {name}")), "{name} is not in README.md's table");
+        }
     }
 
     #[test]

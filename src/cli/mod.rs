@@ -8,6 +8,7 @@
 mod answer;
 mod args;
 mod check;
+mod completions;
 mod get;
 mod init;
 mod key;
@@ -24,7 +25,7 @@ use crate::app::output;
 use crate::config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use args::{Arguments, Command};
+use args::{Arguments, Command, LogFormat};
 use clap::Parser as _;
 use std::process::ExitCode;
 
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
     let exit = match execute(arguments) {
         Ok(exit) => exit,
         Err(failure) => {
-            output::say(failure.render());
+            log::failure(&failure);
             failure.exit
         }
     };
@@ -44,8 +45,14 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<Exit, Failure> {
-    log::start()?;
+    let format = match &arguments.command {
+        Command::Run(args) => args.log_format,
+        _ => LogFormat::Text,
+    };
+    log::start(format)?;
     let config = match arguments.command {
+        Command::Completions(args) => return completions::completions(args),
+        Command::Man(args) => return completions::man(args),
         Command::Status(_) | Command::Key(_) => config::load_without_password(&arguments.config)?,
         _ => config::load(&arguments.config)?,
     };
@@ -63,6 +70,7 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Recopy(args) => recopy::recopy(&config, args).await,
             Command::Get(args) => get::get(&config, args).await,
             Command::Key(args) => key::key(&config, &arguments.config, args).await,
+            Command::Completions(_) | Command::Man(_) => unreachable!("they returned above"),
         }
     })
 }

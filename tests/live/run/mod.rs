@@ -18,6 +18,7 @@ pub mod kill;
 pub mod kill_points;
 pub mod lag;
 pub mod locked;
+pub mod log_format;
 pub mod memcached;
 pub mod modes;
 pub mod mysql;
