@@ -57,8 +57,6 @@ pub struct Status {
     #[serde(default)]
     pub store: StoreTotals,
     pub retries: Retries,
-    /// How writes of many rows are sent to HBase now; `None` when none are (stopped, a dry run).
-    pub write_pace: Option<WritePace>,
     /// One for each target of each mapping, in the order of the configuration.
     pub targets: Vec<TargetStatus>,
     /// Gaps that were accepted and are not made good yet: mappings that missed changes are copied again.
@@ -278,16 +276,6 @@ pub struct StoreTotals {
     /// Of them, those of the journal: sending waits for them, sealing does not.
     pub journal_commits: u64,
     pub journal_commit_nanos: u64,
-}
-
-/// Found while running, by what moves the most rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WritePace {
-    /// Calls that may be under way on each gateway, and the bound of that (`hbase.connections`).
-    pub calls: u64,
-    pub calls_max: u64,
-    /// Rows of one call at most.
-    pub call_rows: u64,
 }
 
 /// Calls that failed and were repeated, since the start of the process.

@@ -16,7 +16,7 @@ use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::status::{
     Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions,
-    Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning, WritePace,
+    Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning,
 };
 use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -224,11 +224,6 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
             source: counts.source_reconnects.load(Relaxed),
             sink: counts.sink_retries.load(Relaxed),
         },
-        write_pace: parts.sink.write_pace().map(|pace| WritePace {
-            calls: pace.calls as u64,
-            calls_max: pace.calls_max as u64,
-            call_rows: pace.call_rows as u64,
-        }),
         targets: live_targets(parts, looked),
         gaps: looked.gaps.lock().unwrap_or_else(|p| p.into_inner()).clone(),
         ..Status::default()

@@ -120,16 +120,6 @@ impl TableState {
     }
 }
 
-/// How writes of many rows are sent at present, by a sink that finds that out itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WritePace {
-    /// Calls that may be under way on each gateway, of `calls_max`.
-    pub calls: usize,
-    pub calls_max: usize,
-    /// Rows of one call at most.
-    pub call_rows: usize,
-}
-
 /// What was read from the servers so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadCount {
@@ -208,10 +198,5 @@ pub trait Sink: Send + Sync {
     /// than can be written within a lease would be given up and sent again for ever.
     fn ticks_max(&self) -> usize {
         usize::MAX
-    }
-
-    /// `None` for a sink that does not pace its writes. Never waits.
-    fn write_pace(&self) -> Option<WritePace> {
-        None
     }
 }

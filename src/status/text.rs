@@ -32,11 +32,6 @@ impl fmt::Display for Status {
         line(f, "leases", &self.leases_text())?;
         let retries = format!("{} source, {} sink", count(self.retries.source), count(self.retries.sink));
         line(f, "retries", &retries)?;
-        if let Some(pace) = &self.write_pace {
-            let [calls, most, rows] = [pace.calls, pace.calls_max, pace.call_rows].map(count);
-            let text = format!("up to {calls} bulk calls on each gateway (of {most}), {rows} rows each");
-            line(f, "writes", &text)?;
-        }
         self.gaps.iter().try_for_each(|gap| fmt_gap(f, gap))?;
         if self.targets.is_empty() { Ok(()) } else { fmt_targets(f, &self.targets) }
     }
@@ -319,7 +314,6 @@ mod tests {
                 journal_commit_nanos: 6_000_000,
             },
             retries: Retries { source: 0, sink: 3 },
-            write_pace: Some(WritePace { calls: 2, calls_max: 4, call_rows: 2_000 }),
             gaps: vec![],
             targets: vec![
                 TargetStatus {
@@ -383,7 +377,6 @@ mark          tick 1706703185000, 1,120 ms old; ticks are 3 ms ahead of the cloc
 changes       1,234,567 inserts, 3 updates, 7 deletes in 812 batches; 96 queued
 leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache does not answer, so leases hold in this process only
 retries       0 source, 3 sink
-writes        up to 2 bulk calls on each gateway (of 4), 2,000 rows each
 
 mapping    target              chunks  rows copied  rows/s    left  state
 followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling

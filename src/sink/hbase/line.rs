@@ -3,7 +3,6 @@
 use super::failure::{self, Subject};
 use super::options::HbaseOptions;
 use super::probe::{self, Interface};
-use super::slots::{Slot, Slots};
 use super::thrift::{Connections, Error};
 use crate::sink::SinkError;
 use std::time::Duration;
@@ -20,8 +19,8 @@ pub struct Line {
     options: HbaseOptions,
     interface: Interface,
     permits: Semaphore,
-    /// The share of the permits that bulk writes may take.
-    bulk: Slots,
+    /// The permits that bulk writes may take: all but one, so that no other call waits behind bulk writes alone.
+    bulk: Semaphore,
     state: Mutex<State>,
 }
 
@@ -38,7 +37,7 @@ enum State {
 /// What a call is to the bounds of what is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A write of many rows, whose number under way is found while running.
+    /// A write of many rows, which takes long.
     Bulk,
     Other,
 }
@@ -46,18 +45,18 @@ pub enum Kind {
 /// The right to make one call on a gateway, until it is dropped.
 pub struct Permit<'a> {
     _permit: SemaphorePermit<'a>,
-    _slot: Option<Slot<'a>>,
+    _bulk: Option<SemaphorePermit<'a>>,
 }
 
 impl Line {
-    /// Bulk writes have as many slots as there are connections, until [`Line::pace`] says otherwise.
     pub fn new(address: &str, options: &HbaseOptions, interface: Interface) -> Line {
+        let connections = options.connections.max(1);
         Line {
             address: address.to_owned(),
             options: options.clone(),
             interface,
-            permits: Semaphore::new(options.connections.max(1)),
-            bulk: Slots::new(options.connections.max(1)),
+            permits: Semaphore::new(connections),
+            bulk: Semaphore::new((connections - 1).max(1)),
             state: Mutex::new(State::Closed),
         }
     }
@@ -70,23 +69,17 @@ impl Line {
 
     /// Whether as many calls of this kind are under way as may be.
     pub fn is_busy(&self, kind: Kind) -> bool {
-        self.permits.available_permits() == 0 || (kind == Kind::Bulk && self.bulk.are_all_used())
+        self.permits.available_permits() == 0 || (kind == Kind::Bulk && self.bulk.available_permits() == 0)
     }
 
-    /// Waits for the right to make a call. A bulk write has a slot first, so that those that wait for one do not
-    /// stand before other calls in the queue for permits.
+    /// Waits for the right to make a call. A bulk write waits among bulk writes first, so that those that wait do
+    /// not stand before other calls in the queue for permits.
     pub async fn permit(&self, kind: Kind) -> Permit<'_> {
-        let slot = match kind {
-            Kind::Bulk => Some(self.bulk.acquire().await),
+        let bulk = match kind {
+            Kind::Bulk => Some(acquire(&self.bulk).await),
             Kind::Other => None,
         };
-        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        Permit { _permit: permit, _slot: slot }
-    }
-
-    /// Lets `calls` bulk writes be under way from now on.
-    pub fn pace(&self, calls: usize) {
-        self.bulk.resize(calls);
+        Permit { _permit: acquire(&self.permits).await, _bulk: bulk }
     }
 
     /// Connections to a gateway that was asked what it speaks; asks now if need be. Whoever else wants them
@@ -135,6 +128,10 @@ impl Line {
     async fn put_aside(&self) {
         *self.state.lock().await = State::Aside { since: Instant::now(), wait: ASIDE };
     }
+}
+
+async fn acquire(semaphore: &Semaphore) -> SemaphorePermit<'_> {
+    semaphore.acquire().await.expect("the semaphore is never closed")
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! HBase through its Thrift gateways: those of Thrift2 here, those of Thrift1 in [`thrift1`].
 //!
 //! Promises: every call has a time-out and goes to a gateway that was asked which protocol it
-//! speaks; at most `connections` calls are under way on each gateway, and of bulk writes as many as move the most
-//! rows (see `pace`); requests stay below the gateway's frame limit. Dropping the future of a call stops everything that was not sent yet.
+//! speaks; at most `connections` calls are under way on each gateway; requests stay below the gateway's frame limit.
+//! Dropping the future of a call stops everything that was not sent yet.
 //! No scan shows the row that the probe of HBase's clock leaves for a moment.
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
     CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
-    StoredRow, TableState, WritePace,
+    StoredRow, TableState,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
@@ -26,7 +26,6 @@ mod fake;
 mod filter;
 mod line;
 pub mod options;
-mod pace;
 mod pages;
 mod places;
 mod pool;
@@ -34,11 +33,9 @@ mod probe;
 mod read_meter;
 mod request;
 mod schema;
-mod slots;
 mod table;
 mod thrift;
 pub mod thrift1;
-mod trial;
 mod wire;
 
 pub use adopt::adopt_statement;
@@ -54,8 +51,8 @@ use probe::Interface;
 use read_meter::ReadMeter;
 use thrift::Request;
 
-/// Rows of one getMultiple at most. Those of calls that write are found while running.
-const READ_ROWS_MAX: usize = 2_000;
+/// Rows of one call at most. Larger calls are no faster, and a lost reply costs more (docs/performance.md).
+const CALL_ROWS_MAX: usize = 2_000;
 
 /// A [`Sink`] on Thrift2 gateways.
 pub struct HbaseSink {
@@ -139,8 +136,7 @@ impl Sink for HbaseSink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.places.get(target)?;
         let to = request::Place { table: &place.table, family: &place.family };
-        let call_rows = self.pool.pace().rows();
-        let written = request::mutations(rows, &to, self.places.call_bounds(call_rows))
+        let written = request::mutations(rows, &to, self.places.call_bounds(CALL_ROWS_MAX))
             .map_err(|reason| self.places.refused("a write", reason))?;
         let deletes = stream::iter(written.deletes)
             .map(|call| self.mutate(place, "deletes", call.rows, calls::delete_multiple(call.arguments)));
@@ -152,7 +148,7 @@ impl Sink for HbaseSink {
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let place = self.places.get(target)?;
-        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(READ_ROWS_MAX))
+        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(CALL_ROWS_MAX))
             .map(|keys| self.get(place, keys))
             .collect();
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
@@ -239,11 +235,6 @@ impl Sink for HbaseSink {
     fn read_count(&self) -> Option<ReadCount> {
         Some(self.reads.total())
     }
-
-    fn write_pace(&self) -> Option<WritePace> {
-        let pace = self.pool.pace();
-        Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
-    }
 }
 
 /// Single cells in groups that one getMultiple may ask for: about as many cells as rows of other reads.
@@ -254,7 +245,7 @@ fn split_names(wanted: &[CellNames]) -> impl Iterator<Item = &[CellNames]> {
         let fit = rest.iter().take_while(|names| {
             let first = cells == 0;
             cells += names.qualifiers.len() + 1;
-            first || cells <= READ_ROWS_MAX
+            first || cells <= CALL_ROWS_MAX
         });
         let (part, behind) = rest.split_at(fit.count());
         rest = behind;

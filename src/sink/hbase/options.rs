@@ -9,8 +9,8 @@ pub struct HbaseOptions {
     /// `host:port` each; used side by side.
     pub gateways: Vec<String>,
     pub transport: Transport,
-    /// Calls under way on one gateway at most, and idle connections kept to it. Of writes with many rows,
-    /// fewer are under way where more do not help.
+    /// Calls under way on one gateway at most, and idle connections kept to it. Writes of many rows leave one of
+    /// them to other calls.
     pub connections: usize,
     pub connect_timeout: Duration,
     /// Bound of a read or write call. A call given up on may still land.

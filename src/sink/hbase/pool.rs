@@ -3,21 +3,18 @@
 use super::failure::{self, Subject};
 use super::line::{Kind, Line, Permit};
 use super::options::HbaseOptions;
-use super::pace::{Ended, Pace};
 use super::probe::Interface;
 use super::thrift::{Connections, Request};
 use crate::sink::SinkError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::time::Instant;
+
+const BULK_ROWS: usize = 500;
+const BULK_BYTES: usize = 128 << 10;
 
 pub struct Pool {
     gateways: Vec<Line>,
     turn: AtomicUsize,
-    pace: Mutex<Pace>,
-    /// The moment that the pace counts from.
-    opened: Instant,
 }
 
 /// The right to make one call on a gateway that answers, until it is dropped.
@@ -25,16 +22,6 @@ pub struct Turn<'a> {
     pub gateway: &'a Line,
     pub connections: Connections,
     _permit: Permit<'a>,
-    bulk: Option<BulkCall<'a>>,
-}
-
-impl Turn<'_> {
-    /// Says that the call was answered well, which the pace learns from.
-    pub fn answered(mut self) {
-        if let Some(bulk) = &mut self.bulk {
-            bulk.answered();
-        }
-    }
 }
 
 impl Pool {
@@ -54,36 +41,14 @@ impl Pool {
         }
         match failures.pop() {
             Some(error) if open == 0 => Err(error),
-            _ => Ok(Pool::new(gateways, options.connections)),
+            _ => Ok(Pool { gateways, turn: AtomicUsize::new(0) }),
         }
     }
 
-    fn new(gateways: Vec<Line>, connections: usize) -> Pool {
-        let pace = Pace::new(connections, gateways.len());
-        gateways.iter().for_each(|gateway| gateway.pace(pace.calls()));
-        Pool { gateways, turn: AtomicUsize::new(0), pace: Mutex::new(pace), opened: Instant::now() }
-    }
-
-    /// How bulk writes are paced now.
-    pub fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// The right to make one call that writes so many rows and bytes; with many rows it is paced.
-    pub async fn turn_to_write(&self, rows: usize, bytes: usize) -> Result<Turn<'_>, SinkError> {
-        let mut bulk = BulkCall::ask(self, rows, bytes);
-        let kind = if bulk.is_some() { Kind::Bulk } else { Kind::Other };
+    /// The right to make one call of this kind.
+    pub async fn turn(&self, kind: Kind) -> Result<Turn<'_>, SinkError> {
         let (gateway, connections, permit) = self.acquire(kind).await?;
-        if let Some(bulk) = &mut bulk {
-            bulk.begin();
-        }
-        Ok(Turn { gateway, connections, _permit: permit, bulk })
-    }
-
-    /// The right to make one call that does not write.
-    pub async fn turn(&self) -> Result<Turn<'_>, SinkError> {
-        let (gateway, connections, permit) = self.acquire(Kind::Other).await?;
-        Ok(Turn { gateway, connections, _permit: permit, bulk: None })
+        Ok(Turn { gateway, connections, _permit: permit })
     }
 
     /// A gateway that answers, and the right to make one call on it. Those that failed a moment ago
@@ -130,10 +95,8 @@ impl Pool {
         rows: usize,
         request: Request<()>,
     ) -> Result<(), SinkError> {
-        let turn = self.turn_to_write(rows, request.arguments().len()).await?;
-        turn.gateway.call(subject, limit, turn.connections.call(request)).await?;
-        turn.answered();
-        Ok(())
+        let turn = self.turn(kind_of_write(rows, request.arguments().len())).await?;
+        turn.gateway.call(subject, limit, turn.connections.call(request)).await
     }
 
     /// One call that does not write rows, on the gateway whose turn it is.
@@ -143,52 +106,16 @@ impl Pool {
         limit: Duration,
         request: Request<T>,
     ) -> Result<T, SinkError> {
-        let turn = self.turn().await?;
+        let turn = self.turn(Kind::Other).await?;
         turn.gateway.call(subject, limit, turn.connections.call(request)).await
     }
 }
 
-/// A bulk write from the wish to make it to its end. Dropping it reports the end, also when the write is given up
-/// while it waits or while it is under way.
-struct BulkCall<'a> {
-    pool: &'a Pool,
-    rows: usize,
-    ended: Ended,
-}
-
-impl BulkCall<'_> {
-    /// `None` for a call that is not paced.
-    fn ask(pool: &Pool, rows: usize, bytes: usize) -> Option<BulkCall<'_>> {
-        let mut pace = pool.pace();
-        if !pace.is_bulk(rows, bytes) {
-            return None;
-        }
-        pace.asked(pool.opened.elapsed());
-        Some(BulkCall { pool, rows, ended: Ended::NotSent })
-    }
-
-    fn begin(&mut self) {
-        self.ended = Ended::Unanswered { begun: self.pool.opened.elapsed() };
-    }
-
-    fn answered(&mut self) {
-        if let Ended::Unanswered { begun } = self.ended {
-            self.ended = Ended::Answered { begun, rows: self.rows };
-        }
-    }
-}
-
-impl Drop for BulkCall<'_> {
-    fn drop(&mut self) {
-        let mut pace = self.pool.pace();
-        let before = (pace.calls(), pace.rows());
-        pace.ended(self.pool.opened.elapsed(), self.ended);
-        let now = (pace.calls(), pace.rows());
-        if now != before {
-            // Under the lock, so that of two changes the later one stays.
-            self.pool.gateways.iter().for_each(|gateway| gateway.pace(now.0));
-            tracing::debug!(calls = now.0, rows = now.1, "bulk writes are paced anew");
-        }
+/// A write of fewer rows and bytes is short, and does not wait behind longer ones.
+fn kind_of_write(rows: usize, bytes: usize) -> Kind {
+    match rows >= BULK_ROWS || bytes >= BULK_BYTES {
+        true => Kind::Bulk,
+        false => Kind::Other,
     }
 }
 

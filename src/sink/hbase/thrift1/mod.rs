@@ -6,16 +6,17 @@
 
 use super::calls::{Found, Scan};
 use super::cell_pages::{self, Ask};
+use super::line::Kind;
 use super::places::{Place, Places};
 use super::pool::Pool;
 use super::probe::Interface;
 use super::read_meter::ReadMeter;
 use super::thrift::Request;
-use super::{HbaseOptions, READ_ROWS_MAX, filter, pages, request, schema};
+use super::{CALL_ROWS_MAX, HbaseOptions, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
 use crate::sink::{
     CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
-    StoredRow, TableState, WritePace,
+    StoredRow, TableState,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -82,7 +83,7 @@ impl Thrift1Sink {
     /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
     /// gateway's own.
     async fn page(&self, place: &Place, scan: &Scan<'_>) -> Result<Vec<StoredRow>, SinkError> {
-        let turn = self.pool.turn().await?;
+        let turn = self.pool.turn(Kind::Other).await?;
         let reading = async {
             let scanner = turn.connections.call(calls::scanner_open(&place.table, scan)).await?;
             // A scanner that is not closed goes by itself; after an error that is left to it.
@@ -164,7 +165,7 @@ fn results(count: usize) -> i32 {
 impl Sink for Thrift1Sink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.places.get(target)?;
-        let bounds = self.places.call_bounds(self.pool.pace().rows());
+        let bounds = self.places.call_bounds(CALL_ROWS_MAX);
         let to = request::Place { table: &place.table, family: &place.family };
         let calls =
             writes::calls(rows, &to, bounds).map_err(|reason| self.places.refused("a write", reason))?;
@@ -174,7 +175,7 @@ impl Sink for Thrift1Sink {
 
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let place = self.places.get(target)?;
-        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(READ_ROWS_MAX))
+        let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(CALL_ROWS_MAX))
             .map(|keys| self.get(place, keys))
             .collect();
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
@@ -247,11 +248,6 @@ impl Sink for Thrift1Sink {
 
     fn ticks_max(&self) -> usize {
         self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
-    }
-
-    fn write_pace(&self) -> Option<WritePace> {
-        let pace = self.pool.pace();
-        Some(WritePace { calls: pace.calls(), calls_max: pace.calls_max(), call_rows: pace.rows() })
     }
 }
 
