@@ -7,8 +7,7 @@ use criterion::Criterion;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tailfill::model::position::PositionKind;
-use tailfill::model::{GtidSet, Point, Position, Tick, Value};
+use tailfill::model::{Point, Position, Reached, Tick, Value};
 use tailfill::protocol::{Entry, Journal, Pending};
 use tailfill::store::records::{self, CheckpointRecord, ChunkRecord, CopyKey};
 use tailfill::store::redb::RedbStore;
@@ -95,23 +94,26 @@ impl Bench {
 }
 
 fn batch(tick: u64) -> Pending {
-    let point = |n: u64| Point { gtid: format!("{SERVER}:{n}").parse().expect("a GTID"), row: 0 };
+    let point = |n: u64| Point { transaction: format!("{SERVER}:{n}").parse().expect("a GTID"), row: 0 };
     let (first, last) = (tick * BATCH_ROWS, (tick + 1) * BATCH_ROWS - 1);
-    let gtids = format!("{SERVER}:{first}-{last}").parse().expect("a set");
-    let entry =
-        Entry::Batch { from: point(first), to: point(last), gtids, original_micros: 1_800_000_000_000_000 };
+    let transactions = format!("{SERVER}:{first}-{last}").parse().expect("a set");
+    let entry = Entry::Batch {
+        from: point(first),
+        to: point(last),
+        transactions,
+        original_micros: 1_800_000_000_000_000,
+    };
     Pending { tick: Tick(tick), entry: Some(entry) }
 }
 
 fn checkpoint(tick: u64) -> CheckpointRecord {
     let position = Position {
-        kind: PositionKind::MysqlGtid,
         server_uuid: SERVER.to_owned(),
-        gtids: format!("{SERVER}:1-{}", (tick + 1) * BATCH_ROWS).parse().expect("a set"),
+        reached: format!("{SERVER}:1-{}", (tick + 1) * BATCH_ROWS).parse().expect("a set"),
         file: "binlog.000042".to_owned(),
         offset: tick * 1_000,
     };
-    CheckpointRecord { position, tick_high: Tick(tick), replaying_until: GtidSet::default(), witness: None }
+    CheckpointRecord { position, tick_high: Tick(tick), replaying_until: Reached::default(), witness: None }
 }
 
 /// Measures `work`, which makes as many commits as it is told.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tailfill::clock::SystemEntropy;
 use tailfill::lock::{Leases, ListId, MemcacheLeases};
-use tailfill::model::{Gtid, GtidSet, Point, Tick};
+use tailfill::model::gtid::Gtid;
+use tailfill::model::{Point, Reached, Tick, TransactionId};
 use tailfill::protocol::{Entry, Journal, Pending};
 use tailfill::store::redb::RedbStore;
 
@@ -149,19 +150,20 @@ async fn commit_seconds(ground: &Ground, number: u32) -> anyhow::Result<f64> {
     let folder = ground.work.join(format!("journal-{number}"));
     let store = RedbStore::open(&folder).await?;
     let journal = Journal::new(Arc::new(store), "bench");
-    let executed: GtidSet = ground.executed().await?.parse()?;
-    let origin = executed.iter().next().map(|(origin, _)| origin.clone()).context("MySQL has GTIDs")?;
+    let executed: Reached = ground.executed().await?.parse()?;
+    let origin =
+        executed.gtids().iter().next().map(|(origin, _)| origin.clone()).context("MySQL has GTIDs")?;
     let (begin, mut commits) = (Instant::now(), 0_u64);
     while begin.elapsed() < ground.scale.repeat {
-        let gtid = |number| Gtid { origin: origin.clone(), number };
-        let point = |number| Point { gtid: gtid(number), row: 50 };
-        let mut gtids = GtidSet::default();
+        let transaction = |number| TransactionId::from(Gtid { origin: origin.clone(), number });
+        let point = |number| Point { transaction: transaction(number), row: 50 };
+        let mut transactions = Reached::default();
         // a batch of 2,000 rows in transactions of 50
-        (0..40).for_each(|offset| gtids.insert(&gtid(commits * 40 + 1 + offset)));
+        (0..40).for_each(|offset| transactions.insert(&transaction(commits * 40 + 1 + offset)));
         let entry = Entry::Batch {
             from: point(commits * 40 + 1),
             to: point(commits * 40 + 40),
-            gtids,
+            transactions,
             original_micros: 1_800_000_000_000_000,
         };
         journal.append(&[Pending { tick: Tick(commits + 1), entry: Some(entry) }], &mut None).await?;

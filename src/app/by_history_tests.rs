@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::history::Entry;
-use crate::model::{Column, ColumnType, GtidSet, Parking};
+use crate::model::{Column, ColumnType, Parking, Reached};
 use std::path::Path;
 
 const CONFIG: &str = r#"
@@ -46,10 +46,11 @@ fn definition(columns: &[&str], unique: &[usize]) -> Definition {
 /// A history that began with these columns, and what is chosen where the table is `now`.
 fn is_by_history(now: Option<&Definition>, parked: bool, config: &str) -> bool {
     let known = Arc::new(definition(&["a", "b", "note", "other"], &[0, 1]));
-    let mut history = History { entries: vec![Entry::defined(GtidSet::default(), known)] };
+    let mut history = History { entries: vec![Entry::defined(Reached::default(), known)] };
     if parked {
-        let parking = Parking { what: "w".into(), reason: "r".into(), gtid: None, place: "f:4".into() };
-        history.entries.push(Entry::parked(GtidSet::default(), parking));
+        let parking =
+            Parking { what: "w".into(), reason: "r".into(), transaction: None, place: "f:4".into() };
+        history.entries.push(Entry::parked(Reached::default(), parking));
     }
     let config = crate::config::parse(config, Path::new(""), &|_| None).expect("a configuration");
     let (begun, table) = (Begun::default(), name());

@@ -1,6 +1,6 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{GtidSet, Value};
+use crate::model::{Reached, Value};
 use crate::verify::{Question, Side};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Parts {
 pub enum StartAt {
     /// `FILE:OFFSET` in the source's binlog.
     FileOffset { file: String, offset: u64 },
-    /// A GTID set: everything in it counts as read.
-    Gtids(GtidSet),
+    /// A set of transactions: everything in it counts as read.
+    Reached(Reached),
     /// What the source has committed now.
     Now,
     /// The beginning of the oldest binlog that the source has.

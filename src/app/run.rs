@@ -226,7 +226,7 @@ fn cohort(mappings: &[Mapping], options: &RunOptions) -> Result<Cohort, Failure>
 async fn position(source: &MysqlSource, start: &StartAt) -> Result<Position, Failure> {
     Ok(match start {
         StartAt::FileOffset { file, offset } => source.position_at(file, *offset).await?,
-        StartAt::Gtids(gtids) => source.position_of(gtids.clone()),
+        StartAt::Reached(reached) => source.position_of(reached.clone()),
         StartAt::Now => source.start().await?,
         StartAt::Earliest => source.earliest().await?,
     })

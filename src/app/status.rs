@@ -163,7 +163,7 @@ async fn open_gaps(store: &dyn Store) -> Result<Vec<Gap>, StoreError> {
 }
 
 fn place_of(position: &Position) -> Place {
-    Place { gtids: position.gtids.to_string(), file: position.file.clone(), offset: position.offset }
+    Place { gtids: position.reached.to_string(), file: position.file.clone(), offset: position.offset }
 }
 
 async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
@@ -254,7 +254,7 @@ fn phase(progress: &Progress) -> Phase {
 fn positions(progress: &Progress) -> Positions {
     let positions = progress.positions();
     let place = |place: &ProgressPlace| Place {
-        gtids: place.gtids.to_string(),
+        gtids: place.reached.to_string(),
         file: place.at.file.to_string(),
         offset: place.at.offset,
     };

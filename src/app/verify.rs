@@ -8,7 +8,7 @@ use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::{GtidSet, LifeEvent, Mapping, Value, life_cycle};
+use crate::model::{LifeEvent, Mapping, Reached, Value, life_cycle};
 use crate::pipeline::jobs::Ask;
 use crate::pipeline::jobs::holds::{self, HoldAsk};
 use crate::protocol::{Journal, plan::Cohort};
@@ -210,7 +210,7 @@ fn hold_ask(mapping: &Mapping, lists: &[Vec<Value>]) -> HoldAsk {
 }
 
 fn positions(status: &Status) -> Option<TailPositions> {
-    let set = |text: &str| text.parse::<GtidSet>().ok();
+    let set = |text: &str| text.parse::<Reached>().ok();
     Some(TailPositions {
         received: set(&status.positions.received.gtids)?,
         written: set(&status.positions.written.gtids)?,

@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<StartAt, Failure> {
         "now" => Ok(StartAt::Now),
         "earliest" => Ok(StartAt::Earliest),
         text if begins_with_uuid(text) => match text.parse() {
-            Ok(gtids) => Ok(StartAt::Gtids(gtids)),
+            Ok(reached) => Ok(StartAt::Reached(reached)),
             Err(error) => fail(error.to_string()),
         },
         text => match text.rsplit_once(':') {
@@ -46,7 +46,7 @@ mod tests {
         let gtids = "00000000-0000-0000-0000-00000000000a:1-5:tag:7";
         assert_eq!(parse("now").unwrap(), StartAt::Now);
         assert_eq!(parse("earliest").unwrap(), StartAt::Earliest);
-        assert_eq!(parse(gtids).unwrap(), StartAt::Gtids(gtids.parse().unwrap()));
+        assert_eq!(parse(gtids).unwrap(), StartAt::Reached(gtids.parse().unwrap()));
         assert_eq!(
             parse("binlog.000042:157").unwrap(),
             StartAt::FileOffset { file: "binlog.000042".to_owned(), offset: 157 }

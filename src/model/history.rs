@@ -3,7 +3,7 @@
 //! The entry that holds for a row is the last one whose `since` is contained in what the stream has read before the
 //! row's transaction (docs/decisions/0008-schema-history.md).
 
-use super::{Gtid, GtidSet, TableName, TableSchema};
+use super::{Reached, TableName, TableSchema, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct Parking {
     pub what: String,
     pub reason: String,
     /// The transaction it stands in, if it is one's.
-    pub gtid: Option<Gtid>,
+    pub transaction: Option<TransactionId>,
     /// `FILE:OFFSET`.
     pub place: String,
 }
@@ -45,8 +45,8 @@ pub struct Parking {
 impl fmt::Display for Parking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} (at {}", self.what, self.reason, self.place)?;
-        match &self.gtid {
-            Some(gtid) => write!(f, ", transaction {gtid})"),
+        match &self.transaction {
+            Some(transaction) => write!(f, ", transaction {transaction})"),
             None => f.write_str(")"),
         }
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Parking {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// It holds once the stream has read all of these.
-    pub since: GtidSet,
+    pub since: Reached,
     pub meaning: Meaning,
 }
 
@@ -70,26 +70,19 @@ pub enum Meaning {
 }
 
 impl Entry {
-    pub fn defined(since: GtidSet, definition: Arc<Definition>) -> Entry {
+    pub fn defined(since: Reached, definition: Arc<Definition>) -> Entry {
         Entry { since, meaning: Meaning::Defined(definition) }
     }
 
     /// The entry of a parking. Where that begins in a transaction, the rows in there stay under the entry before: they are
     /// left out from where they are found again.
-    pub fn parked(since: GtidSet, parking: Parking) -> Entry {
+    pub fn parked(since: Reached, parking: Parking) -> Entry {
         Entry { since, meaning: Meaning::Parked(parking) }
     }
 
     pub fn is_parking(&self) -> bool {
         matches!(self.meaning, Meaning::Parked(_))
     }
-}
-
-/// The set of one transaction.
-pub fn one(gtid: &Gtid) -> GtidSet {
-    let mut set = GtidSet::default();
-    set.insert(gtid);
-    set
 }
 
 /// The entries of one table, oldest first.
@@ -100,22 +93,22 @@ pub struct History {
 
 impl History {
     /// The entry that holds once `read` was read; `None`: before the first one.
-    pub fn at(&self, read: &GtidSet) -> Option<&Entry> {
+    pub fn at(&self, read: &Reached) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| read.contains_set(&entry.since))
     }
 
     /// The entry that begins with exactly these.
-    pub fn beginning(&self, since: &GtidSet) -> Option<&Entry> {
+    pub fn beginning(&self, since: &Reached) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.since == *since)
     }
 
     /// Whether the entry that begins with `since` comes behind the one that begins with `before`.
-    pub fn is_behind(&self, since: &GtidSet, before: &GtidSet) -> bool {
+    pub fn is_behind(&self, since: &Reached, before: &Reached) -> bool {
         self.place(since) > self.place(before)
     }
 
     /// Of the last entry that begins with exactly these.
-    pub fn place(&self, since: &GtidSet) -> Option<usize> {
+    pub fn place(&self, since: &Reached) -> Option<usize> {
         self.entries.iter().rposition(|entry| entry.since == *since)
     }
 
@@ -139,19 +132,22 @@ pub type Histories = BTreeMap<TableName, History>;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
+    const SERVER: &str = "00000000-0000-0000-0000-00000000000a";
 
-    fn set(numbers: &[u64]) -> GtidSet {
-        let mut set = GtidSet::default();
-        numbers.iter().for_each(|number| set.insert(&Gtid::untagged(Uuid::nil(), *number)));
-        set
+    fn set(numbers: &[u64]) -> Reached {
+        let numbers: String = numbers.iter().map(|number| format!(":{number}")).collect();
+        format!("{SERVER}{numbers}").parse().expect("a set")
     }
 
     #[test]
     fn the_last_entry_whose_beginning_was_read_holds() {
-        let gtid = Some(Gtid::untagged(Uuid::nil(), 4));
-        let parking =
-            Parking { what: "TRUNCATE".into(), reason: "r".into(), gtid, place: "binlog.000001:4".into() };
+        let transaction = Some(format!("{SERVER}:4").parse().expect("a transaction"));
+        let parking = Parking {
+            what: "TRUNCATE".into(),
+            reason: "r".into(),
+            transaction,
+            place: "binlog.000001:4".into(),
+        };
         let name = TableName { schema: "s".into(), table: "t".into() };
         let schema = TableSchema { name, columns: vec![], primary_key: vec![], unique_keys: vec![] };
         let first = Entry::defined(set(&[1, 2]), Arc::new(Definition::of(schema)));

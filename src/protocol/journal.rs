@@ -9,7 +9,7 @@ use super::journaled::Journaled;
 use super::list_writes::ListWrites;
 use super::mark::UnprovenMark;
 use crate::failpoints::{KillPoint, kill_at};
-use crate::model::{GtidSet, Point, Tick, Witness};
+use crate::model::{Point, Reached, Tick, Witness};
 use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
 use crate::store::{Commit, Outcome, Space, Store, StoreError};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub struct Recovered {
     pub last_tick: Tick,
     /// Everything that was sealed before: the checkpoint, and every transaction in the journal. The
     /// source must contain it, and a new mark's proof begins with it.
-    pub sealed: GtidSet,
+    pub sealed: Reached,
 }
 
 impl Recovered {
@@ -89,7 +89,7 @@ pub struct Replay {
     pub from: Point,
     pub to: Point,
     /// Every transaction that has a row in it.
-    pub gtids: GtidSet,
+    pub transactions: Reached,
     /// The transaction of `to`, if its time is known.
     pub witness: Option<Witness>,
 }
@@ -142,7 +142,7 @@ impl Journal {
         let Some(checkpoint) = self.checkpoint().await? else { return Ok(None) };
         let mut recovered = Recovered {
             last_tick: checkpoint.tick_high,
-            sealed: checkpoint.position.gtids.clone(),
+            sealed: checkpoint.position.reached.clone(),
             checkpoint,
             replay: Vec::new(),
         };
@@ -152,11 +152,12 @@ impl Journal {
             recovered.last_tick = recovered.last_tick.max(tick);
             match records::decode(&value)? {
                 // its rows were left out when it was read again, and the checkpoint went past it
-                Entry::Batch { gtids, .. } if recovered.checkpoint.position.gtids.contains_set(&gtids) => {}
-                Entry::Batch { from, to, gtids, original_micros } => {
-                    recovered.sealed.union_with(&gtids);
-                    let witness = Witness::of(&to.gtid, original_micros);
-                    recovered.replay.push(Replay { tick, from, to, gtids, witness });
+                Entry::Batch { transactions, .. }
+                    if recovered.checkpoint.position.reached.contains_set(&transactions) => {}
+                Entry::Batch { from, to, transactions, original_micros } => {
+                    recovered.sealed.union_with(&transactions);
+                    let witness = Witness::of(&to.transaction, original_micros);
+                    recovered.replay.push(Replay { tick, from, to, transactions, witness });
                 }
                 Entry::Mark { proof } => recovered.sealed.union_with(&proof),
             }
@@ -196,7 +197,7 @@ impl Journal {
             ..Commit::default()
         })
         .await?;
-        let mut sealed = checkpoint.position.gtids.clone();
+        let mut sealed = checkpoint.position.reached.clone();
         sealed.union_with(&checkpoint.replaying_until);
         Ok(Recovered { last_tick: checkpoint.tick_high, checkpoint, replay: Vec::new(), sealed })
     }

@@ -1,41 +1,38 @@
 use super::*;
 use crate::failpoints::Failpoints;
-use crate::model::position::PositionKind;
-use crate::model::{DateTime, Gtid, Mapping, Position, RowChange, Value};
+use crate::model::{DateTime, Mapping, Position, RowChange, TransactionId, Value};
 use crate::protocol::plan::Cohort;
 use crate::protocol::{Coalescer, Plan};
 use crate::store::memory::MemoryStore;
 use uuid::Uuid;
 
-fn gtid(number: u64) -> Gtid {
-    Gtid::untagged(Uuid::from_u128(0xA), number)
+fn transaction(number: u64) -> TransactionId {
+    format!("00000000-0000-0000-0000-00000000000a:{number}").parse().expect("a transaction")
 }
 
-fn up_to(last: u64) -> GtidSet {
-    let mut gtids = GtidSet::default();
-    (1..=last).for_each(|number| gtids.insert(&gtid(number)));
-    gtids
+fn up_to(last: u64) -> Reached {
+    let mut reached = Reached::default();
+    (1..=last).for_each(|number| reached.insert(&transaction(number)));
+    reached
 }
 
-fn only(number: u64) -> GtidSet {
-    let mut gtids = GtidSet::default();
-    gtids.insert(&gtid(number));
-    gtids
+fn only(number: u64) -> Reached {
+    transaction(number).alone()
 }
 
 fn position(last: u64) -> Position {
     let server_uuid = Uuid::from_u128(0xA).to_string();
-    let gtids = up_to(last);
-    Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: "binlog.1".into(), offset: last }
+    Position { server_uuid, reached: up_to(last), file: "binlog.1".into(), offset: last }
 }
 
-fn checkpoint(last: u64, tick: u64, replaying_until: GtidSet) -> CheckpointRecord {
+fn checkpoint(last: u64, tick: u64, replaying_until: Reached) -> CheckpointRecord {
     CheckpointRecord { position: position(last), tick_high: Tick(tick), replaying_until, witness: None }
 }
 
 fn batch(tick: u64, number: u64) -> Pending {
-    let point = |row| Point { gtid: gtid(number), row };
-    let entry = Entry::Batch { from: point(0), to: point(4), gtids: only(number), original_micros: number };
+    let point = |row| Point { transaction: transaction(number), row };
+    let entry =
+        Entry::Batch { from: point(0), to: point(4), transactions: only(number), original_micros: number };
     Pending { tick: Tick(tick), entry: Some(entry) }
 }
 
@@ -46,7 +43,7 @@ fn mark(tick: u64, last: u64) -> Pending {
 /// A journal whose tail was opened after transaction 2, with ticks above 10.
 async fn opened() -> Journal {
     let journal = Journal::new(Arc::new(MemoryStore::new()), "source");
-    journal.open(checkpoint(2, 10, GtidSet::default()), "print", "all").await.expect("a memory store");
+    journal.open(checkpoint(2, 10, Reached::default()), "print", "all").await.expect("a memory store");
     journal
 }
 
@@ -87,7 +84,7 @@ async fn batches_are_replayed_in_tick_order_and_ticks_go_on_above_the_highest() 
     assert_eq!(found.last_tick, Tick(301));
     let mut sealed = up_to(4);
     sealed.union_with(&up_to(6));
-    sealed.insert(&gtid(7));
+    sealed.insert(&transaction(7));
     assert_eq!(found.sealed, sealed, "what a mark's proof holds was sealed too");
 }
 
@@ -107,13 +104,13 @@ async fn only_the_newest_mark_is_kept_and_its_tick_counts() {
 async fn a_checkpoint_drops_what_it_covers_and_never_lets_a_tick_come_again() {
     let journal = opened().await;
     journal.append(&[batch(11, 3), batch(12, 4), batch(13, 5)], &mut None).await.expect("a memory store");
-    journal.advance(&checkpoint(4, 12, GtidSet::default())).await.expect("a memory store");
+    journal.advance(&checkpoint(4, 12, Reached::default())).await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!(replayed_ticks(&found), [13]);
-    let last = Witness { gtid: gtid(5), original_micros: 5 };
+    let last = Witness { transaction: transaction(5), original_micros: 5 };
     assert_eq!(found.witnesses(), [last], "of the batch that is cut again");
     assert_eq!((found.last_tick, found.sealed), (Tick(13), up_to(5)));
-    journal.advance(&checkpoint(5, 13, GtidSet::default())).await.expect("a memory store");
+    journal.advance(&checkpoint(5, 13, Reached::default())).await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!((found.replay, found.last_tick), (vec![], Tick(13)));
 }
@@ -123,7 +120,7 @@ async fn a_batch_that_the_checkpoint_went_past_is_not_cut_again_and_its_tick_cou
     let journal = opened().await;
     journal.append(&[batch(11, 3), batch(12, 4)], &mut None).await.expect("a memory store");
     // the rows of 3 were left out when it was read again: nothing was written with its tick
-    journal.advance(&checkpoint(3, 10, GtidSet::default())).await.expect("a memory store");
+    journal.advance(&checkpoint(3, 10, Reached::default())).await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!(replayed_ticks(&found), [12]);
     assert_eq!((found.last_tick, found.sealed), (Tick(12), up_to(4)));
@@ -134,7 +131,7 @@ async fn opening_at_an_older_position_drops_the_journal_and_remembers_what_was_w
     let journal = opened().await;
     journal.append(&[batch(11, 3), mark(12, 3)], &mut None).await.expect("a memory store");
     let before = recovered(&journal).await;
-    let until = before.sealed.minus(&position(1).gtids);
+    let until = before.sealed.minus(&position(1).reached);
     journal.open(checkpoint(1, before.last_tick.0, until), "print", "all").await.expect("a memory store");
     let found = recovered(&journal).await;
     assert_eq!(found.checkpoint.position, position(1));

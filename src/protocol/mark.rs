@@ -3,18 +3,18 @@
 //! A mark `m` is taken between two batches: everything sealed before has a tick below `m`, everything
 //! later one above. It is *safe* once the source has engine-committed everything that was sealed below
 //! it and everything before the start of the tail; a SELECT that opens its read view after that shows
-//! each row as it is after all changes below `m`. `gtid_executed` is compared by containment, never
-//! by a maximum, because engines commit out of order.
+//! each row as it is after all changes below `m`. Whether that is so, the source judges.
 
 use super::journaled::Journaled;
-use crate::model::{GtidSet, Tick};
+use crate::model::{Reached, Tick};
+use crate::source::{Source, SourceError};
 
 /// A mark on its way to being safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnprovenMark {
     pub tick: Tick,
     /// Everything sealed below it, a transaction as soon as its first part is sealed.
-    pub proof: GtidSet,
+    pub proof: Reached,
     /// When it was taken, milliseconds since 1970.
     pub taken_ms: u64,
 }
@@ -26,10 +26,18 @@ pub struct SafeMark {
     taken_ms: u64,
 }
 
-/// The safe mark, if the source's engine has committed all of the proof.
-pub fn prove(mark: &Journaled<UnprovenMark>, executed: &GtidSet) -> Option<SafeMark> {
-    let UnprovenMark { tick, proof, taken_ms } = mark.get();
-    executed.contains_set(proof).then_some(SafeMark { tick: *tick, taken_ms: *taken_ms })
+/// Asks the source whether its engine has committed all of the proof: the safe mark, or what is not committed yet.
+pub async fn prove(
+    mark: &Journaled<UnprovenMark>,
+    source: &dyn Source,
+) -> Result<Result<SafeMark, Reached>, SourceError> {
+    Ok(judged(mark, source.uncommitted(&mark.get().proof).await?))
+}
+
+/// The same, where the source has said what of the proof is `uncommitted`.
+pub fn judged(mark: &Journaled<UnprovenMark>, uncommitted: Reached) -> Result<SafeMark, Reached> {
+    let UnprovenMark { tick, taken_ms, .. } = *mark.get();
+    if uncommitted.is_empty() { Ok(SafeMark { tick, taken_ms }) } else { Err(uncommitted) }
 }
 
 /// A mark without proof: what I3 forbids.
@@ -56,10 +64,12 @@ mod tests {
 
     #[test]
     fn a_mark_is_safe_by_containment_and_not_by_the_highest_number() {
-        let set = |text: &str| text.parse::<GtidSet>().expect("a set");
+        let set = |text: &str| text.parse::<Reached>().expect("a set");
         let proof = set("00000000-0000-0000-0000-00000000000a:1-7");
         let mark = Journaled::with_proof(UnprovenMark { tick: Tick(5), proof, taken_ms: 5 });
-        assert_eq!(prove(&mark, &set("00000000-0000-0000-0000-00000000000a:1-5:7-9")), None);
-        assert!(prove(&mark, &set("00000000-0000-0000-0000-00000000000a:1-9")).is_some());
+        let judged = |executed: &str| judged(&mark, mark.get().proof.minus(&set(executed)));
+        let missing = set("00000000-0000-0000-0000-00000000000a:6");
+        assert_eq!(judged("00000000-0000-0000-0000-00000000000a:1-5:7-9"), Err(missing));
+        assert!(judged("00000000-0000-0000-0000-00000000000a:1-9").is_ok());
     }
 }

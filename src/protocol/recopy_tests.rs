@@ -14,7 +14,7 @@ const MARK: Tick = Tick(1_000);
 
 fn safe(tick: Tick) -> SafeMark {
     let unproven = UnprovenMark { tick, proof: Default::default(), taken_ms: 0 };
-    mark::prove(&Journaled::with_proof(unproven), &Default::default()).expect("nothing is to be proven")
+    mark::judged(&Journaled::with_proof(unproven), Default::default()).expect("nothing is to be proven")
 }
 
 /// A row of list 7: item, seconds of its order value, note.

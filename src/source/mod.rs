@@ -7,7 +7,7 @@
 
 use crate::failpoints::Failpoints;
 use crate::model::{
-    Definition, Gtid, GtidSet, Histories, ListPart, Mapping, Parking, Position, Row, TableId, Value,
+    Definition, Histories, ListPart, Mapping, Parking, Position, Reached, Row, TableId, TransactionId, Value,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -54,7 +54,13 @@ pub trait Source: Send + Sync {
 
     /// What the storage engine has committed: `@@gtid_executed`. Never the binlog's head, which
     /// runs ahead of it (DESIGN section 2).
-    async fn executed(&self) -> Result<GtidSet, SourceError>;
+    async fn executed(&self) -> Result<Reached, SourceError>;
+
+    /// What of `wanted` the storage engine has not committed yet. Nothing: each SELECT that opens its read view from now
+    /// on sees all of it (I3). Judged by containment, never by a maximum: engines commit out of order.
+    async fn uncommitted(&self, wanted: &Reached) -> Result<Reached, SourceError> {
+        Ok(wanted.minus(&self.executed().await?))
+    }
 
     /// A position to start from: [`executed`](Source::executed), read again until it has no hole
     /// against the binlog it was read from.
@@ -73,7 +79,7 @@ pub trait Source: Send + Sync {
     /// [`executed`](Source::executed). Never a start; for the byte lag, and to know what may be under way.
     async fn head(&self) -> Result<Position, SourceError>;
 
-    /// Streams every change of the registered tables that is not in `from.gtids`.
+    /// Streams every change of the registered tables that is not in `from.reached`.
     ///
     /// # Errors
     /// `PositionLost` when the server has purged, or never had, what is needed.
@@ -86,7 +92,7 @@ pub trait Source: Send + Sync {
         &self,
         from: &Position,
         _histories: &Histories,
-        _journaled: &GtidSet,
+        _journaled: &Reached,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         self.stream(from).await
     }
@@ -102,15 +108,15 @@ pub trait Source: Send + Sync {
 
     /// When a committed transaction was committed first, at whichever server, microseconds since 1970, as the binlog has
     /// it now; `None` where nobody knows any more (it is purged, or came from a server before MySQL 8.0).
-    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError>;
+    async fn original_micros(&self, transaction: &TransactionId) -> Result<Option<u64>, SourceError>;
 
     /// The same for a transaction that was the next one behind `after`, where the source finds it at once.
     async fn original_micros_after(
         &self,
         _after: &BinlogPlace,
-        gtid: &Gtid,
+        transaction: &TransactionId,
     ) -> Result<Option<u64>, SourceError> {
-        self.original_micros(gtid).await
+        self.original_micros(transaction).await
     }
 
     /// The transactions that XA RECOVER lists: prepared, undecided. The backfill waits for them at
@@ -123,14 +129,14 @@ pub trait Source: Send + Sync {
 pub trait Definitions: Send + Sync {
     /// Waits until the source has committed `since`, reads the present definition, and looks through everything
     /// outside `since` up to the head of that moment.
-    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError>;
+    async fn prove(&self, table: TableId, since: &Reached) -> Result<Proof, SourceError>;
 
     /// The first statement outside `from`, and inside `to`, that may change the table or its rows.
     async fn statement_between(
         &self,
         table: TableId,
-        from: &GtidSet,
-        to: &GtidSet,
+        from: &Reached,
+        to: &Reached,
     ) -> Result<Option<Parking>, SourceError>;
 }
 
@@ -167,7 +173,7 @@ pub trait ChangeStream: Send {
 #[derive(Clone, Debug)]
 pub enum StreamEvent {
     Begin {
-        gtid: Gtid,
+        transaction: TransactionId,
         /// When the source committed it, microseconds since 1970 (`immediate_commit_timestamp`);
         /// for lag only. 0 when unknown.
         committed_micros: u64,
@@ -179,7 +185,7 @@ pub enum StreamEvent {
     /// streams.
     Changes(Changes),
     End {
-        gtid: Gtid,
+        transaction: TransactionId,
         place: BinlogPlace,
     },
     /// The server is alive and the stream has read up to here.
@@ -194,7 +200,7 @@ pub enum StreamEvent {
     /// Rows of this table are read by this definition from here on.
     Defined {
         table: TableId,
-        since: GtidSet,
+        since: Reached,
         definition: Arc<Definition>,
     },
     /// Nothing comes until this is over.

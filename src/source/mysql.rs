@@ -11,7 +11,7 @@ use super::session::{BinlogFile, Session};
 use super::snapshot::reader::MysqlSnapshot;
 use super::{BinlogPlace, ChangeStream, Definitions, Proof, Snapshot, Source, SourceError, schema};
 use crate::model::{
-    Definition, Gtid, GtidSet, Histories, Parking, Position, TableId, TableName, TableSchema,
+    Definition, Histories, Parking, Position, Reached, TableId, TableName, TableSchema, TransactionId,
 };
 use async_trait::async_trait;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -114,7 +114,7 @@ impl MysqlSource {
     ///
     /// # Errors
     /// `PositionLost` where some of it is purged.
-    pub async fn still_has(&self, gtids: &GtidSet) -> Result<(), SourceError> {
+    pub async fn still_has(&self, gtids: &Reached) -> Result<(), SourceError> {
         self.session.still_has(gtids).await
     }
 
@@ -125,7 +125,7 @@ impl MysqlSource {
     }
 
     /// The position after the transactions of `gtids`.
-    pub fn position_of(&self, gtids: GtidSet) -> Position {
+    pub fn position_of(&self, gtids: Reached) -> Position {
         self.session.position(gtids, String::new(), 0)
     }
 
@@ -140,7 +140,7 @@ impl Source for MysqlSource {
         Ok(self.session.server_uuid.clone())
     }
 
-    async fn executed(&self) -> Result<GtidSet, SourceError> {
+    async fn executed(&self) -> Result<Reached, SourceError> {
         self.session.gtid_set("SELECT @@GLOBAL.gtid_executed").await
     }
 
@@ -165,14 +165,14 @@ impl Source for MysqlSource {
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        self.stream_by(from, &Histories::new(), &GtidSet::default()).await
+        self.stream_by(from, &Histories::new(), &Reached::default()).await
     }
 
     async fn stream_by(
         &self,
         from: &Position,
         histories: &Histories,
-        journaled: &GtidSet,
+        journaled: &Reached,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         Ok(Box::new(MysqlStream::open(self.session.clone(), from, histories, journaled).await?))
     }
@@ -185,19 +185,19 @@ impl Source for MysqlSource {
         Ok(Box::new(MysqlSnapshot::open(&self.session).await?))
     }
 
-    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
-        scan::original_micros(&self.session, gtid).await
+    async fn original_micros(&self, transaction: &TransactionId) -> Result<Option<u64>, SourceError> {
+        scan::original_micros(&self.session, transaction).await
     }
 
     async fn original_micros_after(
         &self,
         after: &BinlogPlace,
-        gtid: &Gtid,
+        transaction: &TransactionId,
     ) -> Result<Option<u64>, SourceError> {
-        match scan::micros_behind(&self.session, after, gtid).await {
+        match scan::micros_behind(&self.session, after, transaction).await {
             Ok(Some(micros)) => Ok(Some(micros)),
             // purged, or begun again: the search by its GTID tells which
-            _ => scan::original_micros(&self.session, gtid).await,
+            _ => scan::original_micros(&self.session, transaction).await,
         }
     }
 
@@ -210,15 +210,15 @@ impl Source for MysqlSource {
 
 #[async_trait]
 impl Definitions for MysqlSource {
-    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError> {
+    async fn prove(&self, table: TableId, since: &Reached) -> Result<Proof, SourceError> {
         proof::prove(&self.session, table, since, Strictness::Indexes).await
     }
 
     async fn statement_between(
         &self,
         table: TableId,
-        from: &GtidSet,
-        to: &GtidSet,
+        from: &Reached,
+        to: &Reached,
     ) -> Result<Option<Parking>, SourceError> {
         proof::statement_between(&self.session, table, from, to).await
     }

@@ -8,7 +8,7 @@ use super::options::MysqlOptions;
 use super::place::BinlogPlace;
 use super::registry::Registry;
 use super::text::{self, Charsets};
-use crate::model::{ColumnType, GtidSet, Position, TableSchema};
+use crate::model::{ColumnType, Position, Reached, TableSchema};
 use mysql_async::Row;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
@@ -42,7 +42,7 @@ impl Session {
     ///
     /// # Errors
     /// `PositionLost` where some of it is purged.
-    pub async fn still_has(&self, gtids: &GtidSet) -> Result<(), SourceError> {
+    pub async fn still_has(&self, gtids: &Reached) -> Result<(), SourceError> {
         let missing = self.gtid_set("SELECT @@GLOBAL.gtid_purged").await?.minus(gtids);
         if missing.is_empty() {
             return Ok(());
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// The GTID set that a query of one column answers.
-    pub async fn gtid_set(&self, statement: &str) -> Result<GtidSet, SourceError> {
+    pub async fn gtid_set(&self, statement: &str) -> Result<Reached, SourceError> {
         let rows = self.query("a GTID set", statement).await?;
         let text = rows.first().map(|row| text_at(row, 0)).unwrap_or_default();
         text.parse().map_err(|error: crate::model::gtid::GtidParseError| SourceError::Refused {
@@ -110,14 +110,8 @@ impl Session {
         })
     }
 
-    pub fn position(&self, gtids: GtidSet, file: String, offset: u64) -> Position {
-        Position {
-            kind: crate::model::position::PositionKind::MysqlGtid,
-            server_uuid: self.server_uuid.clone(),
-            gtids,
-            file,
-            offset,
-        }
+    pub fn position(&self, gtids: Reached, file: String, offset: u64) -> Position {
+        Position { server_uuid: self.server_uuid.clone(), reached: gtids, file, offset }
     }
 
     /// Where the binlog ends. The statement's name changed with 8.2.

@@ -1,18 +1,20 @@
 //! The records of the store: what each holds, and its key.
 //!
-//! Values are JSON with a schema version (`"v": 1`), so that a person can read them and a later
-//! version can tell them apart. Positions are tagged with source, server and kind; progress is
-//! kept per (source, mapping, cohort, target).
+//! Values are JSON with a schema version (`"v": 2`), so that a person can read them and a later
+//! version can tell them apart. Sets and names of transactions say what kind of source they are of
+//! (`{"mysql-gtid": "..."}`); progress is kept per (source, mapping, cohort, target). Version 1, which had GTIDs without
+//! a tag, is read too: a state takes on version 2 record by record, as a run writes them.
 
-use super::{Space, Store, StoreError};
+use super::StoreError;
 use crate::model::{
-    GtidSet, Histories, LifeCycle, Point, Position, TableName, TargetDefinition, Tick, Value, Witness,
-    target_definition,
+    LifeCycle, Point, Position, Reached, TableName, TargetDefinition, Tick, Value, Witness, target_definition,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-/// The version that this program writes and reads.
-pub const VERSION: u32 = 1;
+mod codec;
+mod v1;
+
+pub use codec::{VERSION, Versioned, decode, encode, histories, read};
 
 /// One journal entry: a tick and what it covers. Key: the tick, 8 bytes big-endian.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +24,13 @@ pub enum JournalRecord {
     Batch {
         from: Point,
         to: Point,
-        gtids: GtidSet,
+        transactions: Reached,
         /// When the transaction of `to` was committed first; 0 when unknown, and in a record of an earlier build.
         #[serde(default)]
         original_micros: u64,
     },
     /// A mark: safe once the source has engine-committed all of `proof`. Kept by the newest only.
-    Mark { proof: GtidSet },
+    Mark { proof: Reached },
 }
 
 /// The durable point that a restart continues from (I5). Key: the source's name.
@@ -39,8 +41,8 @@ pub struct CheckpointRecord {
     pub tick_high: Tick,
     /// While a range is replayed with new ticks: what was written before, up to which older states
     /// may show and nothing is judged.
-    #[serde(default, skip_serializing_if = "GtidSet::is_empty")]
-    pub replaying_until: GtidSet,
+    #[serde(default, skip_serializing_if = "Reached::is_empty")]
+    pub replaying_until: Reached,
     /// A transaction of `position` by which the source is known again, the last one if its time is known. `None`: there
     /// was none yet, or in a record of an earlier build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,22 +117,6 @@ pub fn definitions_key(source: &str, table: &TableName) -> Vec<u8> {
     format!("{source}\0{}\0{}\0", table.schema, table.table).into_bytes()
 }
 
-/// The schema histories of a source, by table.
-pub async fn histories(store: &dyn Store, source: &str) -> Result<Histories, StoreError> {
-    let prefix = format!("{source}\0").into_bytes();
-    let mut histories = Histories::new();
-    for (key, value) in store.list(Space::Definitions, &prefix).await? {
-        let name = std::str::from_utf8(&key[prefix.len()..]).ok();
-        let parts = name.and_then(|name| name.strip_suffix('\0')?.split_once('\0'));
-        let (schema, table) = parts.ok_or_else(|| StoreError::Record {
-            reason: "the key of a schema history names no table".into(),
-        })?;
-        let name = TableName { schema: schema.to_owned(), table: table.to_owned() };
-        histories.insert(name, decode(&value)?);
-    }
-    Ok(histories)
-}
-
 /// The key of a tick's journal entry.
 pub fn journal_key(tick: Tick) -> Vec<u8> {
     tick.0.to_be_bytes().to_vec()
@@ -141,41 +127,6 @@ pub fn journal_tick(key: &[u8]) -> Result<Tick, StoreError> {
     let bytes =
         key.try_into().map_err(|_| StoreError::Record { reason: "a journal key is not 8 bytes".into() })?;
     Ok(Tick(u64::from_be_bytes(bytes)))
-}
-
-#[derive(Serialize)]
-struct Written<'a, T> {
-    v: u32,
-    record: &'a T,
-}
-
-#[derive(Deserialize)]
-struct Read<T> {
-    record: T,
-}
-
-#[derive(Deserialize)]
-struct VersionOnly {
-    v: u32,
-}
-
-/// The bytes of a record.
-pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(&Written { v: VERSION, record })
-        .map_err(|error| StoreError::Record { reason: format!("cannot be written: {error}") })
-}
-
-/// The record of some bytes.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-    let damaged = |error: serde_json::Error| StoreError::Record { reason: error.to_string() };
-    let version: VersionOnly = serde_json::from_slice(bytes).map_err(damaged)?;
-    if version.v != VERSION {
-        return Err(StoreError::Record {
-            reason: format!("version {}, this program knows {VERSION}", version.v),
-        });
-    }
-    let read: Read<T> = serde_json::from_slice(bytes).map_err(damaged)?;
-    Ok(read.record)
 }
 
 /// A text of the meta space.
@@ -249,36 +200,9 @@ impl CountsState {
     }
 }
 
-/// Reads one record.
-pub async fn read<T: DeserializeOwned>(
-    store: &dyn Store,
-    space: Space,
-    key: &[u8],
-) -> Result<Option<T>, StoreError> {
-    store.get(space, key).await?.map(|bytes| decode(&bytes)).transpose()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn records_round_trip_and_other_versions_are_refused() {
-        let chunk = ChunkRecord {
-            after: Some(vec![Value::UInt(u64::MAX), Value::Double(0.1), Value::Bytes(vec![0, 255].into())]),
-            up_to: None,
-            done: true,
-            rows: 7,
-        };
-        let bytes = encode(&chunk).expect("encodes");
-        assert_eq!(decode::<ChunkRecord>(&bytes).expect("decodes"), chunk);
-        let gtids: GtidSet = "00000000-0000-0000-0000-00000000000a:1-5".parse().expect("a set");
-        let mark = JournalRecord::Mark { proof: gtids };
-        assert_eq!(decode::<JournalRecord>(&encode(&mark).expect("encodes")).expect("decodes"), mark);
-        let other = String::from_utf8(bytes).expect("JSON").replace("\"v\":1", "\"v\":2");
-        assert!(decode::<ChunkRecord>(other.as_bytes()).is_err());
-        assert!(decode::<ChunkRecord>(b"{\"v\":1").is_err());
-    }
 
     #[test]
     fn chunk_keys_sort_by_number_and_belong_to_one_copy() {

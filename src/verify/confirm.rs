@@ -18,7 +18,7 @@ use super::read::{SinkReader, SourceReader};
 use super::report::{Candidate, ItemKey, TargetReport};
 use super::tail::Watch;
 use super::{Verification, VerifyError, turn, under_way};
-use crate::model::{ColumnValue, GtidSet, Mapping, Row, Target, Value};
+use crate::model::{ColumnValue, Mapping, Reached, Row, Target, Value};
 use crate::sink::layout::{self, Address, ItemWrite};
 use crate::sink::{SinkError, StoredRow};
 use crate::source::SourceError;
@@ -255,7 +255,7 @@ impl<'a> Confirmer<'a> {
     async fn touched(
         &self,
         settled: &[(Candidate, Difference)],
-        before: GtidSet,
+        before: Reached,
     ) -> Result<BTreeSet<Address>, VerifyError> {
         let addresses: BTreeSet<Address> =
             settled.iter().map(|(candidate, _)| candidate.address.clone()).collect();

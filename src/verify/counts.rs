@@ -22,7 +22,7 @@ use super::tail::Watch;
 use super::tally::{CountsSeen, Judged, Passed, RowTally, TallyWalk, judge};
 use super::under_way::{self, Feed};
 use super::{Verification, VerifyError, turn};
-use crate::model::{ColumnValue, GtidSet, Mapping, Target, Value};
+use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
 use crate::sink::layout::{self, Address};
 use crate::sink::{CellNames, CountedRow, SinkError, wide};
 use crate::source::SourceError;
@@ -218,7 +218,7 @@ impl CountConfirmer<'_> {
     }
 
     /// Finds a moment for each row, of which the binlog tells what it shows. Rows without one are left out.
-    async fn stand(&self, rows: &Rows, before: GtidSet) -> Result<BTreeMap<Bytes, Stood>, VerifyError> {
+    async fn stand(&self, rows: &Rows, before: Reached) -> Result<BTreeMap<Bytes, Stood>, VerifyError> {
         let mut touched: BTreeMap<Bytes, BTreeSet<Bytes>> =
             rows.keys().map(|row| (row.clone(), BTreeSet::new())).collect();
         let mut stood = BTreeMap::new();

@@ -5,7 +5,7 @@ use super::watched::Watched;
 use super::{Meter, Settings, Tail, TailPositions, TailView, Verification};
 use crate::clock::SteadyClock;
 use crate::model::{
-    CellForm, Column, ColumnType, DateTime, GtidSet, Layout, Mapping, MappingId, OrderKey, Row, RowChange,
+    CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Reached, Row, RowChange,
     TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
 use crate::sink::layout::{self, Address};
@@ -14,7 +14,7 @@ use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, RowWrite, Si
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
-use source::gtids;
+use source::reached;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -289,8 +289,8 @@ impl World {
         self.state().replaying = replaying;
     }
 
-    pub fn executed_gtids(&self) -> GtidSet {
-        gtids(self.state().executed)
+    pub fn executed_now(&self) -> Reached {
+        reached(self.state().executed)
     }
 
     fn next_tick(&self) -> Tick {
@@ -385,7 +385,7 @@ impl TailView for World {
     async fn positions(&self) -> Option<TailPositions> {
         self.reach(Call::Positions);
         let state = self.state();
-        let (received, written) = (gtids(state.log.len() as u64), gtids(state.written));
+        let (received, written) = (reached(state.log.len() as u64), reached(state.written));
         state.live.then_some(TailPositions { received, written, replaying: state.replaying })
     }
 
@@ -394,7 +394,7 @@ impl TailView for World {
         self.tail();
         let mut state = self.state();
         state.held = true;
-        Some(Held { hold: 1, sealed: gtids(state.written) })
+        Some(Held { hold: 1, sealed: reached(state.written) })
     }
 
     async fn release(&self, _held: &Held) -> bool {

@@ -1,8 +1,7 @@
 use super::fixtures::{Call, World, edge};
 use super::{Report, Tail, full};
 use crate::error::Exit;
-use crate::model::position::PositionKind;
-use crate::model::{GtidSet, Position, Row, Tick};
+use crate::model::{Position, Reached, Row, Tick};
 use crate::sink::layout;
 use crate::store::records::CheckpointRecord;
 use bytes::Bytes;
@@ -31,14 +30,9 @@ fn verify(world: &World, live: bool) -> Report {
     run(async { full(&verification).await.unwrap() })
 }
 
-fn verify_after(world: &World, checkpoint: GtidSet, replaying_until: GtidSet) -> Report {
-    let position = Position {
-        kind: PositionKind::MysqlGtid,
-        server_uuid: String::new(),
-        gtids: checkpoint,
-        file: String::new(),
-        offset: 0,
-    };
+fn verify_after(world: &World, checkpoint: Reached, replaying_until: Reached) -> Report {
+    let position =
+        Position { server_uuid: String::new(), reached: checkpoint, file: String::new(), offset: 0 };
     let checkpoint = Some(CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness: None });
     let mut verification = world.verification(false);
     verification.tail = Tail::Stopped { checkpoint };
@@ -173,8 +167,8 @@ fn nothing_is_judged_while_a_range_is_replayed() {
     let report = verify(&world, true);
     assert_eq!((report.exit(), report.judged, report.equal), (Exit::Refused, false, false));
     assert!(report.to_string().contains("not judged: the run replays a range of the binlog"), "{report}");
-    let gtids = world.executed_gtids();
-    assert_eq!(verify_after(&world, gtids.clone(), gtids).exit(), Exit::Refused);
+    let reached = world.executed_now();
+    assert_eq!(verify_after(&world, reached.clone(), reached).exit(), Exit::Refused);
 }
 
 #[test]
@@ -202,27 +196,27 @@ fn nothing_is_judged_when_the_tail_does_not_catch_up_or_ends() {
 #[test]
 fn without_a_tail_a_source_that_moves_is_not_judged_unless_both_sides_are_equal() {
     let world = world(3, 10);
-    let checkpointed = world.executed_gtids();
+    let checkpointed = world.executed_now();
     let target = world.mapping.targets[0].clone();
     world.lose(&target, &edge(2, 2, 2, None));
-    assert_eq!(verify_after(&world, checkpointed.clone(), GtidSet::default()).exit(), Exit::Differences);
+    assert_eq!(verify_after(&world, checkpointed.clone(), Reached::default()).exit(), Exit::Differences);
 
     world.elsewhere();
-    let report = verify_after(&world, checkpointed.clone(), GtidSet::default());
+    let report = verify_after(&world, checkpointed.clone(), Reached::default());
     assert_eq!(report.exit(), Exit::Differences, "other tables do not matter: {report}");
 
     world.before(Call::Executed, |_| {});
     world.before(Call::Executed, |world| world.change((7, 7), Some(edge(7, 7, 1, None))));
-    let report = verify_after(&world, checkpointed.clone(), GtidSet::default());
+    let report = verify_after(&world, checkpointed.clone(), Reached::default());
     assert_eq!((report.exit(), report.missing), (Exit::Refused, 1));
     let said = "mapped tables were changed by 1 transaction (00000000-0000-0000-0000-00000000000a:32)";
     assert!(report.to_string().contains(said), "{report}");
-    let report = verify_after(&world, checkpointed.clone(), GtidSet::default());
+    let report = verify_after(&world, checkpointed.clone(), Reached::default());
     assert_eq!((report.exit(), report.judged), (Exit::Refused, false));
     assert_eq!(verify(&world, false).exit(), Exit::Differences, "it stands still, and nothing else is known");
 
     world.store(&edge(2, 2, 2, Some("note")));
-    let report = verify_after(&world, checkpointed, GtidSet::default());
+    let report = verify_after(&world, checkpointed, Reached::default());
     assert_eq!((report.exit(), report.notes.len()), (Exit::Done, 1));
 }
 
@@ -231,9 +225,9 @@ fn without_a_tail_a_source_behind_the_checkpoint_is_not_judged() {
     let world = world(3, 10);
     world.log((1, 4), None);
     world.tail(); // the last run received it before the engine committed it
-    let mut checkpointed = world.executed_gtids();
+    let mut checkpointed = world.executed_now();
     checkpointed.union_with(&"00000000-0000-0000-0000-00000000000a:31".parse().unwrap());
-    let report = verify_after(&world, checkpointed, GtidSet::default());
+    let report = verify_after(&world, checkpointed, Reached::default());
     assert_eq!(report.exit(), Exit::Refused);
     assert!(report.to_string().contains("MySQL lacks 1 transaction"), "{report}");
 }

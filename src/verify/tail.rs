@@ -2,7 +2,7 @@
 //! that stands still can be judged.
 
 use super::VerifyError;
-use crate::model::{GtidSet, Mapping, Value};
+use crate::model::{Mapping, Reached, Value};
 use crate::source::Source;
 use crate::store::records::CheckpointRecord;
 use async_trait::async_trait;
@@ -27,16 +27,16 @@ pub trait TailView: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     pub hold: u64,
-    pub sealed: GtidSet,
+    pub sealed: Reached,
 }
 
 /// Where a tail is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TailPositions {
     /// Read from the source.
-    pub received: GtidSet,
+    pub received: Reached,
     /// Durably in every target, without gaps.
-    pub written: GtidSet,
+    pub written: Reached,
     /// Older states may show until an old head is passed (DESIGN section 3).
     pub replaying: bool,
 }
@@ -62,7 +62,7 @@ pub struct Watch {
     tail: Tail,
     wait_max: Duration,
     /// What the source had executed at the beginning.
-    before: GtidSet,
+    before: Reached,
 }
 
 impl Watch {
@@ -83,7 +83,7 @@ impl Watch {
     }
 
     /// What the source had executed at the beginning. A live tail had written it before anything was read.
-    pub fn since(&self) -> &GtidSet {
+    pub fn since(&self) -> &Reached {
         &self.before
     }
 
@@ -93,7 +93,7 @@ impl Watch {
 
     /// Waits until everything in `wanted` is written, as long as the tail comes nearer to it; returns at once without a
     /// live tail.
-    pub async fn written(&self, wanted: &GtidSet) -> Result<(), VerifyError> {
+    pub async fn written(&self, wanted: &Reached) -> Result<(), VerifyError> {
         let Tail::Live(tail) = &self.tail else { return Ok(()) };
         let mut deadline = Instant::now() + self.wait_max;
         let (mut pause, mut least) = (POLL_FIRST, u64::MAX);
@@ -128,10 +128,10 @@ impl Watch {
     }
 
     /// Waits until the source's engine has committed `wanted`, all of which its binlog shows. `false`: it does not in time.
-    pub async fn committed(&self, source: &dyn Source, wanted: &GtidSet) -> Result<bool, VerifyError> {
+    pub async fn committed(&self, source: &dyn Source, wanted: &Reached) -> Result<bool, VerifyError> {
         let deadline = Instant::now() + self.wait_max;
         let mut pause = POLL_FIRST;
-        while !source.executed().await?.contains_set(wanted) {
+        while !source.uncommitted(wanted).await?.is_empty() {
             if Instant::now() >= deadline {
                 return Ok(false);
             }
@@ -141,7 +141,7 @@ impl Watch {
         Ok(true)
     }
 
-    fn too_late(&self, wanted: &GtidSet, positions: &TailPositions) -> VerifyError {
+    fn too_late(&self, wanted: &Reached, positions: &TailPositions) -> VerifyError {
         let left = wanted.minus(&positions.written).count();
         let unread = wanted.minus(&positions.received).count();
         let seconds = self.wait_max.as_secs();
@@ -157,7 +157,7 @@ impl Watch {
     pub async fn moved(&self, source: &dyn Source) -> Result<Option<Moved>, VerifyError> {
         let Tail::Stopped { checkpoint } = &self.tail else { return Ok(None) };
         let now = source.executed().await?;
-        let left_at = checkpoint.as_ref().map_or(&self.before, |checkpoint| &checkpoint.position.gtids);
+        let left_at = checkpoint.as_ref().map_or(&self.before, |checkpoint| &checkpoint.position.reached);
         Ok(Some(Moved { since: left_at.clone(), ahead: now.minus(left_at), behind: left_at.minus(&now) }))
     }
 }
@@ -166,16 +166,16 @@ impl Watch {
 /// the comparison), and the other way round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    pub since: GtidSet,
-    pub ahead: GtidSet,
-    pub behind: GtidSet,
+    pub since: Reached,
+    pub ahead: Reached,
+    pub behind: Reached,
 }
 
-/// A GTID set as far as it fits into a sentence.
-pub fn brief(gtids: &GtidSet) -> String {
+/// Transactions as far as it fits into a sentence.
+pub fn brief(reached: &Reached) -> String {
     const CHARS_MAX: usize = 300;
-    let text = gtids.to_string();
-    let count = gtids.count();
+    let text = reached.to_string();
+    let count = reached.count();
     let transactions = if count == 1 { "transaction" } else { "transactions" };
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{count} {transactions} ({}...)", &text[..end]),

@@ -14,7 +14,7 @@
 use super::tail::{Held, Watch};
 use super::under_way::Feed;
 use super::{Verification, VerifyError};
-use crate::model::{ColumnValue, GtidSet, Mapping, Target, Value};
+use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
 use crate::sink::layout::{self, Address};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -33,7 +33,7 @@ pub async fn held_up<T>(
     mapping: &Mapping,
     lists: &[Vec<Value>],
     read: impl AsyncFn() -> Result<T, VerifyError>,
-) -> Result<Option<(T, GtidSet)>, VerifyError> {
+) -> Result<Option<(T, Reached)>, VerifyError> {
     let Some(tail) = watch.tail() else { return Ok(None) };
     for turn in 0..TURNS {
         if turn > 0 {
@@ -55,7 +55,7 @@ pub async fn held_up<T>(
 pub async fn stood_before(
     with: &Verification,
     (mapping, target): (&Mapping, &Target),
-    sealed: GtidSet,
+    sealed: Reached,
     mut see: impl FnMut(Address, Option<&[ColumnValue<'_>]>),
 ) -> Result<(), VerifyError> {
     if with.settings.failpoints.hold_compared_with_select() {

@@ -4,8 +4,7 @@
 //! *ahead* of every SELECT, and no pair of SELECTs shows that. The binlog itself does.
 
 use super::{Verification, VerifyError};
-use crate::model::position::PositionKind;
-use crate::model::{Gtid, GtidSet, Mapping, Position, RowChangeRef, Target};
+use crate::model::{Mapping, Position, Reached, RowChangeRef, Target, TransactionId};
 use crate::sink::layout::{self, Address};
 use crate::source::{BinlogPlace, ChangeStream, StreamEvent};
 use std::collections::BTreeSet;
@@ -18,11 +17,11 @@ pub async fn touched(
     with: &Verification,
     (mapping, target): (&Mapping, &Target),
     known: &BTreeSet<Address>,
-    before: GtidSet,
+    before: Reached,
 ) -> Result<BTreeSet<Address>, VerifyError> {
     let mut touched = BTreeSet::new();
     let mut feed = Feed::open(with, before).await?;
-    let see = |_: &Gtid, change: RowChangeRef<'_>| {
+    let see = |_: &TransactionId, change: RowChangeRef<'_>| {
         touched.extend(addresses(mapping, target, change).filter(|address| known.contains(address)));
     };
     feed.read(see).await?;
@@ -33,23 +32,23 @@ pub async fn touched(
 ///
 /// # Errors
 /// `CannotJudge` when the binlog is not read up to its end in time.
-pub async fn touching(with: &Verification, before: GtidSet) -> Result<GtidSet, VerifyError> {
-    let mut touching = GtidSet::default();
-    Feed::open(with, before).await?.read(|gtid, _| touching.insert(gtid)).await?;
+pub async fn touching(with: &Verification, before: Reached) -> Result<Reached, VerifyError> {
+    let mut touching = Reached::default();
+    Feed::open(with, before).await?.read(|transaction, _| touching.insert(transaction)).await?;
     Ok(touching)
 }
 
-/// The changes of mapped tables outside a GTID set, read on as the binlog grows.
+/// The changes of mapped tables outside a set of transactions, read on as the binlog grows.
 pub struct Feed<'a> {
     with: &'a Verification,
     stream: Box<dyn ChangeStream>,
-    transaction: Option<Gtid>,
+    transaction: Option<TransactionId>,
     /// How far it was read.
     at: Option<BinlogPlace>,
 }
 
 impl<'a> Feed<'a> {
-    pub async fn open(with: &'a Verification, before: GtidSet) -> Result<Feed<'a>, VerifyError> {
+    pub async fn open(with: &'a Verification, before: Reached) -> Result<Feed<'a>, VerifyError> {
         let from = position(with.source.server_uuid().await?, before);
         let stream = with.source.stream(&from).await?;
         Ok(Feed { with, stream, transaction: None, at: None })
@@ -59,7 +58,10 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// `CannotJudge` when that takes too long.
-    pub async fn read(&mut self, see: impl FnMut(&Gtid, RowChangeRef<'_>)) -> Result<(), VerifyError> {
+    pub async fn read(
+        &mut self,
+        see: impl FnMut(&TransactionId, RowChangeRef<'_>),
+    ) -> Result<(), VerifyError> {
         let wait_max = self.with.settings.wait_max;
         tokio::time::timeout(wait_max, self.read_on(see)).await.map_err(|_| VerifyError::CannotJudge {
             reason: format!(
@@ -69,17 +71,20 @@ impl<'a> Feed<'a> {
         })?
     }
 
-    async fn read_on(&mut self, mut see: impl FnMut(&Gtid, RowChangeRef<'_>)) -> Result<(), VerifyError> {
+    async fn read_on(
+        &mut self,
+        mut see: impl FnMut(&TransactionId, RowChangeRef<'_>),
+    ) -> Result<(), VerifyError> {
         let end = self.with.source.binlog_end().await?;
         while !self.at.as_ref().is_some_and(|at| at.is_at_or_past(&end)) {
             match self.stream.next().await? {
-                StreamEvent::Begin { gtid, .. } => self.transaction = Some(gtid),
+                StreamEvent::Begin { transaction, .. } => self.transaction = Some(transaction),
                 StreamEvent::Changes(changes) => {
                     // Changes stand between the begin and the end of their transaction.
-                    let Some(gtid) = &self.transaction else { continue };
+                    let Some(transaction) = &self.transaction else { continue };
                     let mut changes = changes.reader();
                     while let Some(change) = changes.next_change()? {
-                        see(gtid, change);
+                        see(transaction, change);
                     }
                 }
                 StreamEvent::End { place, .. } | StreamEvent::Heartbeat { place } => self.at = Some(place),
@@ -106,6 +111,6 @@ pub fn addresses<'a>(
         .filter_map(|row| layout::address(mapping, target, row).ok())
 }
 
-fn position(server_uuid: String, gtids: GtidSet) -> Position {
-    Position { kind: PositionKind::MysqlGtid, server_uuid, gtids, file: String::new(), offset: 0 }
+fn position(server_uuid: String, reached: Reached) -> Position {
+    Position { server_uuid, reached, file: String::new(), offset: 0 }
 }

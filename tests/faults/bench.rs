@@ -15,7 +15,7 @@ use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::error::Disposition;
 use tailfill::lock::{LeaseOptions, Leases, OnLoss};
-use tailfill::model::{GtidSet, Position, Row, RowChange, TableId, TargetId, Tick, Value};
+use tailfill::model::{Position, Reached, Row, RowChange, TableId, TargetId, Tick, Value};
 use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Journal, Plan, ProtocolError, Recovered};
@@ -172,8 +172,8 @@ impl Bench {
         journal.recover().await.expect("reads do not fail").expect("it was opened")
     }
 
-    pub async fn checkpointed(&self) -> GtidSet {
-        self.recovered().await.checkpoint.position.gtids
+    pub async fn checkpointed(&self) -> Reached {
+        self.recovered().await.checkpoint.position.reached
     }
 
     /// The ticks of the journaled batches above the checkpoint.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, Leases, ListId};
-use tailfill::model::{GtidSet, LifeCycle, Mapping, TargetId, Tick};
+use tailfill::model::{LifeCycle, Mapping, Reached, TargetId, Tick};
 use tailfill::pipeline::copies::fence::FENCE;
 use tailfill::pipeline::jobs::JobState;
 use tailfill::pipeline::{Parts, Settings};
@@ -280,7 +280,7 @@ async fn recount_of(
     let journal = Journal::new(Arc::new(bench.world.store.clone()), "simulated");
     let (what, list) = (Recounting::Count, ListId::new(0, b"list"));
     let recount = Recount { target: WIDE, what, rows: vec![(list, row)] }.by_list(Tick(500)).remove(0);
-    let pending = Pending { tick: Tick(500), entry: Some(Entry::Mark { proof: GtidSet::default() }) };
+    let pending = Pending { tick: Tick(500), entry: Some(Entry::Mark { proof: Reached::default() }) };
     let receipt = journal.append(&[pending], &mut None).await.expect("no faults");
     receipt.recount(recount)
 }

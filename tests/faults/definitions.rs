@@ -6,7 +6,7 @@ use super::returning::killed_after;
 use crate::simulation::database::up_to;
 use std::sync::Arc;
 use std::time::Duration;
-use tailfill::model::history::{Entry, Meaning, one};
+use tailfill::model::history::{Entry, Meaning};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
 use tailfill::pipeline::jobs::JobState;
 use tailfill::pipeline::{Finished, Recopies};
@@ -26,8 +26,13 @@ fn definition(bench: &Bench, mark: &str) -> Arc<Definition> {
 }
 
 fn parking(number: u64) -> Parking {
-    let gtid = Some(crate::simulation::database::gtid(number));
-    Parking { what: "TRUNCATE".into(), reason: "rows changed".into(), gtid, place: "binlog.000001:4".into() }
+    let transaction = Some(crate::simulation::database::gtid(number));
+    Parking {
+        what: "TRUNCATE".into(),
+        reason: "rows changed".into(),
+        transaction,
+        place: "binlog.000001:4".into(),
+    }
 }
 
 /// The history that the last stream was asked to read by.
@@ -47,7 +52,7 @@ async fn defined() -> Bench {
 async fn a_stream_is_asked_to_read_by_the_definitions_of_positions_also_after_a_restart() {
     let bench = defined().await;
     let number = bench.commit(vec![insert(&row(1, 2, "b"))]);
-    let since = one(&crate::simulation::database::gtid(number));
+    let since = crate::simulation::database::gtid(number).alone();
     let second = definition(&bench, "second");
     let event = StreamEvent::Defined { table: TABLE, since: since.clone(), definition: second.clone() };
     bench.source.reports_in(number, event);

@@ -3,7 +3,7 @@
 use super::bench::{Bench, insert, row};
 use crate::simulation::database;
 use std::time::Duration;
-use tailfill::model::{GtidSet, Value};
+use tailfill::model::{Reached, Value};
 use tailfill::pipeline::jobs::holds::{HELD_MAX, Held, HoldAsk};
 use tailfill::pipeline::{Finished, Parts, RunOptions, run};
 use tailfill::protocol::ProtocolError;
@@ -45,7 +45,7 @@ async fn present(bench: &Bench, transaction: u64) -> (u64, u64) {
 }
 
 /// HBase has every transaction of `sealed` as a whole in list 1, and nothing of the others.
-async fn assert_stands(bench: &Bench, first: u64, sealed: &GtidSet) -> u64 {
+async fn assert_stands(bench: &Bench, first: u64, sealed: &Reached) -> u64 {
     let (mut outside, last) = (0, bench.world.database.state().published());
     for number in first..=last {
         let (there, all) = present(bench, number).await;

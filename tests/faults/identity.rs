@@ -7,7 +7,7 @@ use super::recopy::{Noted, copied};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::model::Gtid;
+use tailfill::model::TransactionId;
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::{Journal, ProtocolError};
 use tailfill::source::Source;
@@ -81,7 +81,8 @@ async fn a_batch_that_was_journaled_and_not_checkpointed_tells_the_source_too() 
     bench.fails().await;
     let found = bench.recovered().await;
     assert_eq!(found.checkpoint.witness, checkpoint.witness);
-    let gtids: Vec<Gtid> = found.witnesses().into_iter().map(|witness| witness.gtid).collect();
+    let gtids: Vec<TransactionId> =
+        found.witnesses().into_iter().map(|witness| witness.transaction).collect();
     assert_eq!(gtids.last(), Some(&crate::simulation::database::gtid(last)));
 }
 
@@ -97,7 +98,7 @@ async fn a_state_of_an_earlier_build_gets_its_witness_with_the_next_checkpoint()
     bench.catches_up().await;
     let executed = bench.source.executed().await.expect("it answers");
     let witness = bench.recovered().await.checkpoint.witness.expect("it was completed");
-    assert!(executed.contains(&witness.gtid));
+    assert!(executed.contains(&witness.transaction));
     bench.source.restart_numbering(true);
     is_lost(&runs(&bench, false).await.expect_err("it is another source"));
 }

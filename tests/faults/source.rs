@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tailfill::model::{
-    Definition, Gtid, GtidSet, Histories, Mapping, Parking, Position, Row, TableId, Value,
+    Definition, Histories, Mapping, Parking, Position, Reached, Row, TableId, TransactionId, Value,
 };
 use tailfill::source::{
     BinlogPlace, ChangeStream, Definitions, EachRow, KeyRange, Proof, Snapshot, Source, SourceError,
@@ -25,13 +25,13 @@ struct Script {
     /// For each stream that is opened, after how many changes it breaks; later ones do not break.
     breaks: VecDeque<usize>,
     streams: u64,
-    executed: Option<GtidSet>,
-    purged: GtidSet,
+    executed: Option<Reached>,
+    purged: Reached,
     /// Rows are read by definitions, and this is the present one.
     present: Option<Arc<Definition>>,
     proofs: VecDeque<Result<Proof, SourceError>>,
     /// What streams report in a transaction besides its changes.
-    reports: Vec<(Gtid, StreamEvent)>,
+    reports: Vec<(TransactionId, StreamEvent)>,
     /// The histories that the last stream was asked to read by.
     asked: Histories,
     /// No look-up finds this list; scans show it.
@@ -39,9 +39,9 @@ struct Script {
     /// What SELECTs fail with.
     selects_fail: Option<fn() -> SourceError>,
     /// These transactions are others than those that were read, with the same numbers.
-    restarted: GtidSet,
+    restarted: Reached,
     /// The numbers are this server's own, and it has these alone.
-    reset: Option<GtidSet>,
+    reset: Option<Reached>,
 }
 
 impl Scripted {
@@ -60,19 +60,19 @@ impl Scripted {
     }
 
     /// `executed` says this from now on; `None`: the truth.
-    pub fn set_executed(&self, executed: Option<GtidSet>) {
+    pub fn set_executed(&self, executed: Option<Reached>) {
         self.script().executed = executed;
     }
 
     /// The binlog begins after these from now on.
-    pub fn purge(&self, purged: GtidSet) {
+    pub fn purge(&self, purged: Reached) {
         self.script().purged = purged;
     }
 
     /// From now on its transactions up to this moment are others, with the same numbers; or those of before again.
     pub fn restart_numbering(&self, restarted: bool) {
         let published = self.server.process.world.database.state().published();
-        self.script().restarted = if restarted { up_to(published) } else { GtidSet::default() };
+        self.script().restarted = if restarted { up_to(published) } else { Reached::default() };
     }
 
     /// It begins its numbering again, and has come to this number: all others are neither committed nor in its binlog.
@@ -131,12 +131,12 @@ impl Source for Scripted {
     async fn server_uuid(&self) -> Result<String, SourceError> {
         let is_reset = self.script().reset.is_some();
         match is_reset {
-            true => Ok(gtid(1).origin.uuid.to_string()),
+            true => Ok(gtid(1).gtid().origin.uuid.to_string()),
             false => self.server.server_uuid().await,
         }
     }
 
-    async fn executed(&self) -> Result<GtidSet, SourceError> {
+    async fn executed(&self) -> Result<Reached, SourceError> {
         let scripted = {
             let script = self.script();
             script.reset.clone().or(script.executed.clone())
@@ -160,7 +160,7 @@ impl Source for Scripted {
     }
 
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
-        if !from.gtids.contains_set(&self.script().purged) {
+        if !from.reached.contains_set(&self.script().purged) {
             let (reason, advice) = ("the server has purged it".into(), "accept it".into());
             return Err(SourceError::PositionLost { reason, advice });
         }
@@ -177,7 +177,7 @@ impl Source for Scripted {
         &self,
         from: &Position,
         histories: &Histories,
-        journaled: &GtidSet,
+        journaled: &Reached,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         self.script().asked = histories.clone();
         if self.server.definitions().is_some() {
@@ -202,13 +202,14 @@ impl Source for Scripted {
         })
     }
 
-    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
-        let is_gone = |script: &Script| script.reset.as_ref().is_some_and(|reset| !reset.contains(gtid));
-        if self.script().purged.contains(gtid) || is_gone(&self.script()) {
+    async fn original_micros(&self, transaction: &TransactionId) -> Result<Option<u64>, SourceError> {
+        let is_gone =
+            |script: &Script| script.reset.as_ref().is_some_and(|reset| !reset.contains(transaction));
+        if self.script().purged.contains(transaction) || is_gone(&self.script()) {
             return Ok(None);
         }
-        let micros = self.server.original_micros(gtid).await?;
-        let later = if self.script().restarted.contains(gtid) { 86_400_000_000 } else { 0 };
+        let micros = self.server.original_micros(transaction).await?;
+        let later = if self.script().restarted.contains(transaction) { 86_400_000_000 } else { 0 };
         Ok(micros.map(|micros| micros + later))
     }
 
@@ -219,7 +220,7 @@ impl Source for Scripted {
 
 #[async_trait]
 impl Definitions for Scripted {
-    async fn prove(&self, table: TableId, since: &GtidSet) -> Result<Proof, SourceError> {
+    async fn prove(&self, table: TableId, since: &Reached) -> Result<Proof, SourceError> {
         let (scripted, present) = {
             let mut script = self.script();
             (script.proofs.pop_front(), script.present.clone())
@@ -234,8 +235,8 @@ impl Definitions for Scripted {
     async fn statement_between(
         &self,
         table: TableId,
-        from: &GtidSet,
-        to: &GtidSet,
+        from: &Reached,
+        to: &Reached,
     ) -> Result<Option<Parking>, SourceError> {
         match self.server.definitions() {
             Some(server) => server.statement_between(table, from, to).await,
@@ -258,9 +259,9 @@ impl ChangeStream for Reporting {
             return Ok(event);
         }
         let event = self.stream.next().await?;
-        if let StreamEvent::Begin { gtid, .. } = &event {
+        if let StreamEvent::Begin { transaction, .. } = &event {
             let script = self.script.lock().expect("nothing panics while it is held");
-            let here = script.reports.iter().filter(|(at, _)| at == gtid);
+            let here = script.reports.iter().filter(|(at, _)| at == transaction);
             self.next.extend(here.map(|(_, event)| event.clone()));
         }
         Ok(event)

@@ -6,7 +6,7 @@ use crate::simulation::database::up_to;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::model::{Gtid, Tick};
+use tailfill::model::{Tick, TransactionId};
 use tailfill::pipeline::jobs::requests::Requests;
 use tailfill::pipeline::progress::Place;
 use tailfill::pipeline::tail::seal;
@@ -109,9 +109,9 @@ async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> Strin
     for event in before {
         events_in.send(event).await.expect("there is room");
     }
-    let gtid: Gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:9".parse().expect("a GTID");
+    let transaction: TransactionId = "3e11fa47-71ca-11e1-9e33-c80aa9429562:9".parse().expect("a GTID");
     let place = BinlogPlace { file: "binlog.000009".into(), offset: 9_000 };
-    events_in.send(StreamEvent::End { gtid, place }).await.expect("there is room");
+    events_in.send(StreamEvent::End { transaction, place }).await.expect("there is room");
     let (_marks, marks) = mpsc::channel(1);
     let (_turns, turns) = mpsc::channel(1);
     let (_recounts, recounts) = mpsc::channel(1);
@@ -125,11 +125,12 @@ async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> Strin
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_sealer_names_a_place_with_its_file() {
     let place = |offset| BinlogPlace { file: "binlog.000007".into(), offset };
-    let sealed = |at| Place { gtids: up_to(3), at };
-    let gtid: Gtid = format!("{}", up_to(4).newest().last().expect("one")).parse().expect("a GTID");
+    let sealed = |at| Place { reached: up_to(3), at };
+    let transaction: TransactionId =
+        format!("{}", up_to(4).newest().last().expect("one")).parse().expect("a GTID");
     let whole = vec![
-        StreamEvent::Begin { gtid: gtid.clone(), committed_micros: 1, original_micros: 1 },
-        StreamEvent::End { gtid, place: place(800) },
+        StreamEvent::Begin { transaction: transaction.clone(), committed_micros: 1, original_micros: 1 },
+        StreamEvent::End { transaction, place: place(800) },
     ];
     for (at, before, said) in [
         (place(700), vec![], "at binlog.000007:700: ".to_owned()),

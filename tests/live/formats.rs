@@ -151,7 +151,7 @@ async fn every_part_on_the_page_is_made_of_what_mysql_has_both_ways() {
     let literals: Vec<&str> = columns.iter().map(|(_, _, literal, _)| literal.as_str()).collect();
     database.run(&format!("INSERT INTO t VALUES (1, {})", literals.join(", "))).await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let tailed = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted();
+    let tailed = read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted();
     let mapping = mapping(&schemas[0], &["id"], &["id"]);
     let mut snapshot = source.snapshot().await.expect("snapshot");
     let copied = snapshot.rows(&mapping, &KeyRange::default()).await.expect("rows");

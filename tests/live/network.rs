@@ -70,10 +70,10 @@ async fn a_server_without_checksums_is_read_too() {
     database.run("SET GLOBAL binlog_checksum = CRC32").await;
     database.run("INSERT INTO t VALUES (2)").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    assert_eq!(read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted().len(), 2);
+    assert_eq!(read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted().len(), 2);
     let (file, offset) = source.binlog_end().await.expect("end");
     assert_eq!(
-        source.position_at(&file, offset).await.expect("position").gtids,
+        source.position_at(&file, offset).await.expect("position").reached,
         source.executed().await.expect("set")
     );
 }

@@ -4,7 +4,7 @@ use crate::support::mysql::{Database, PrivateServer, read_up_to_now};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::model::{GtidSet, Position};
+use tailfill::model::{Position, Reached};
 use tailfill::source::{MysqlOptions, MysqlSource, Source, SourceError};
 
 async fn end_of_binlog(source: &MysqlSource) -> (String, u64) {
@@ -33,7 +33,7 @@ async fn a_start_under_load_loses_no_transaction_and_repeats_none() {
         writer.await.expect("writer");
     }
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     let mut ids: Vec<i64> = read
         .inserted()
         .iter()
@@ -60,8 +60,8 @@ async fn a_hole_that_stays_does_not_hold_up_the_start() {
     let (source, _) = database.source(&["t"]).await;
     let start =
         tokio::time::timeout(Duration::from_secs(10), source.start()).await.expect("in time").expect("start");
-    assert!(!start.gtids.holes().is_empty());
-    assert_eq!(start.gtids, source.executed().await.expect("executed"));
+    assert!(!start.reached.gtids().holes().is_empty());
+    assert_eq!(start.reached, source.executed().await.expect("executed"));
 }
 
 #[tokio::test]
@@ -75,13 +75,13 @@ async fn a_file_and_offset_name_everything_before_them() {
     let executed = source.executed().await.expect("executed");
     database.run("INSERT INTO t VALUES (2)").await;
     let position = source.position_at(&file, offset).await.expect("a boundary");
-    assert_eq!((position.gtids.clone(), position.offset), (executed.clone(), offset));
+    assert_eq!((position.reached.clone(), position.offset), (executed.clone(), offset));
 
     let (_, head) = end_of_binlog(&source).await;
     let at_head = source.position_at(&file, head).await.expect("the end is a boundary");
-    assert_eq!(at_head.gtids, source.executed().await.expect("executed"));
-    assert_eq!(source.binlog_head().await.expect("head").gtids, at_head.gtids);
-    assert_eq!(source.position_at(&file, 4).await.expect("the beginning").gtids, GtidSet::default());
+    assert_eq!(at_head.reached, source.executed().await.expect("executed"));
+    assert_eq!(source.binlog_head().await.expect("head").reached, at_head.reached);
+    assert_eq!(source.position_at(&file, 4).await.expect("the beginning").reached, Reached::default());
 
     for wrong in [offset + 1, offset - 1, head + 10_000] {
         let error = source.position_at(&file, wrong).await.expect_err("not a boundary");
@@ -95,10 +95,10 @@ async fn a_file_and_offset_name_everything_before_them() {
     database.run("INSERT INTO t VALUES (3)").await;
     let (second, _) = end_of_binlog(&source).await;
     assert_ne!(second, file);
-    assert_eq!(source.position_at(&second, 4).await.expect("a file's beginning").gtids, at_head.gtids);
-    assert_eq!(source.position_at(&file, offset).await.expect("an older file").gtids, executed);
+    assert_eq!(source.position_at(&second, 4).await.expect("a file's beginning").reached, at_head.reached);
+    assert_eq!(source.position_at(&file, offset).await.expect("an older file").reached, executed);
     let mut stream = source.stream(&position).await.expect("stream");
-    assert_eq!(read_up_to_now(&source, stream.as_mut(), &position.gtids).await.inserted().len(), 2);
+    assert_eq!(read_up_to_now(&source, stream.as_mut(), &position.reached).await.inserted().len(), 2);
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn purged_and_lost_transactions_end_the_run_with_the_position_exit() {
     };
     let impatient = MysqlSource::connect(options).await.expect("connect");
     let mut ahead: Position = earliest.clone();
-    ahead.gtids.union_with(&format!("{}:1-999999", earliest.server_uuid).parse().expect("a set"));
+    ahead.reached.union_with(&format!("{}:1-999999", earliest.server_uuid).parse().expect("a set"));
     let lost = impatient.stream(&ahead).await.err().expect("ahead");
     assert!(
         matches!(lost, SourceError::PositionLost { .. }) && lost.to_string().contains("lost transactions"),
@@ -161,7 +161,9 @@ async fn what_semi_sync_holds_back_is_streamed_but_not_executed() {
         conn.query_drop(format!("DELETE FROM `{name}`.t")).await.expect("delete");
     });
     let gtid = loop {
-        if let tailfill::source::StreamEvent::End { gtid, .. } = stream.next().await.expect("event") {
+        if let tailfill::source::StreamEvent::End { transaction: gtid, .. } =
+            stream.next().await.expect("event")
+        {
             break gtid;
         }
     };
@@ -169,11 +171,11 @@ async fn what_semi_sync_holds_back_is_streamed_but_not_executed() {
     assert!(!source.executed().await.expect("executed").contains(&gtid));
     let rows: Vec<i64> = database.conn.query("SELECT id FROM t").await.expect("select");
     assert_eq!(rows, [1]);
-    assert!(source.binlog_head().await.expect("head").gtids.contains(&gtid));
-    assert!(!source.start().await.expect("start").gtids.contains(&gtid));
+    assert!(source.binlog_head().await.expect("head").reached.contains(&gtid));
+    assert!(!source.start().await.expect("start").reached.contains(&gtid));
     // To go on from what was read waits until it is committed, and does not fail.
     let mut read = start.clone();
-    read.gtids.insert(&gtid);
+    read.reached.insert(&gtid);
     source.stream(&read).await.expect("the same position after the wait");
     assert!(source.executed().await.expect("executed").contains(&gtid));
     deleting.await.expect("deleted");

@@ -253,7 +253,7 @@ async fn mysql_cdc_reads_the_same_changes_in_the_same_binlog() {
         let (start, (file, from)) = (source.start().await.expect("start"), end(&mut database).await);
         write(&mut database, &entropy).await;
         let mut stream = source.stream(&start).await.expect("stream");
-        let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.changes;
+        let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await.changes;
         let (last, to) = end(&mut database).await;
         if last != file {
             continue;

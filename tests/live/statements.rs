@@ -34,13 +34,13 @@ impl Followed {
     /// Why the table was parked, if it was.
     async fn parked(&self) -> Option<String> {
         let wanted = self.source.executed().await.expect("executed");
-        let mut seen = self.start.gtids.clone();
+        let mut seen = self.start.reached.clone();
         let mut stream = self.source.stream(&self.start).await.expect("stream");
         let mut parked = None;
         while !seen.contains_set(&wanted) {
             let event = tokio::time::timeout(Duration::from_secs(120), stream.next()).await.expect("in time");
             match event.expect("the stream goes on") {
-                StreamEvent::End { gtid, .. } => seen.insert(&gtid),
+                StreamEvent::End { transaction, .. } => seen.insert(&transaction),
                 StreamEvent::Parked { parking, .. } => parked = parked.or(Some(parking.to_string())),
                 _ => {}
             }
@@ -230,7 +230,7 @@ async fn names_are_compared_as_a_server_compares_them_that_stores_them_in_lower_
     database.run("INSERT INTO äPFEL VALUES (1, 10, 'a')").await;
     database.run("DELETE FROM Äpfel").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(read.changes.len(), 2);
     assert_eq!(read.changes[1].before.as_ref().expect("a delete")[2], Value::Text("a".into()));
     let mut followed = Followed { database, source, start };

@@ -27,7 +27,7 @@ async fn inserts_updates_and_deletes_arrive_in_order_with_both_images() {
     database.run("DELETE FROM t WHERE id = 1").await;
     database.run("INSERT INTO other (n) VALUES (1)").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(read.changes.len(), 5);
     let update = &read.changes[2];
     assert_eq!(update.before.as_ref().expect("before")[1], Value::Int(1));
@@ -42,7 +42,7 @@ async fn columns_that_are_not_in_use_come_as_null() {
     source.register(vec![(schema.into(), vec![2])]).expect("register");
     database.run("INSERT INTO t VALUES (1, 7, 'a')").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let rows = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted();
+    let rows = read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted();
     assert_eq!(rows, [vec![Value::Int(1), Value::Null, Value::Text("a".into())]]);
 }
 
@@ -55,7 +55,7 @@ async fn a_huge_transaction_streams_in_bounded_pieces() {
               SELECT i, REPEAT('x', 50) FROM c")
         .await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(read.changes.len(), 200_000);
     assert!(read.largest <= 256, "{}", read.largest);
 }
@@ -75,7 +75,7 @@ async fn compressed_transactions_are_inflated() {
     database.run("SET SESSION binlog_transaction_compression = OFF").await;
     database.run("INSERT INTO t (n, note) VALUES (9, 'plain')").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(read.changes.len(), 500 + 500 + 10 + 1);
 }
 
@@ -88,9 +88,9 @@ async fn tagged_gtids_are_read_and_can_be_continued_from() {
     let mut stream = source.stream(&start).await.expect("stream");
     let mut read = start.clone();
     let tagged = loop {
-        if let StreamEvent::End { gtid, .. } = stream.next().await.expect("event") {
-            read.gtids.insert(&gtid);
-            if gtid.origin.tag == "tailfill_test" {
+        if let StreamEvent::End { transaction: gtid, .. } = stream.next().await.expect("event") {
+            read.reached.insert(&gtid);
+            if gtid.gtid().origin.tag == "tailfill_test" {
                 break gtid;
             }
         }
@@ -98,7 +98,7 @@ async fn tagged_gtids_are_read_and_can_be_continued_from() {
     assert!(source.executed().await.expect("executed").contains(&tagged));
     database.run("INSERT INTO t VALUES (2, 2, 'b')").await;
     let mut again = source.stream(&read).await.expect("stream");
-    let rows = read_up_to_now(&source, again.as_mut(), &read.gtids).await.inserted();
+    let rows = read_up_to_now(&source, again.as_mut(), &read.reached).await.inserted();
     assert_eq!(rows.len(), 1);
 }
 
@@ -125,7 +125,7 @@ async fn ddl_that_does_not_touch_mapped_columns_is_passed_over() {
     source.register(vec![(schema.into(), vec![0, 2])]).expect("register");
     database.run("INSERT INTO t VALUES (1, 1, 'a')").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let first = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let first = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(first.changes.len(), 1);
     let mut seen = start.clone();
     for (statement, row) in [
@@ -138,10 +138,10 @@ async fn ddl_that_does_not_touch_mapped_columns_is_passed_over() {
         ("ALTER TABLE t DROP COLUMN n", "INSERT INTO t VALUES (5, 9, 'e')"),
         ("ANALYZE TABLE t", "UPDATE t SET note = 'f' WHERE id = 5"),
     ] {
-        seen.gtids = source.executed().await.expect("executed");
+        seen.reached = source.executed().await.expect("executed");
         database.run(statement).await;
         database.run(row).await;
-        let read = read_up_to_now(&source, stream.as_mut(), &seen.gtids).await;
+        let read = read_up_to_now(&source, stream.as_mut(), &seen.reached).await;
         let after =
             read.changes.last().and_then(|c| c.after.clone()).unwrap_or_else(|| panic!("{statement}"));
         assert!(matches!(&after[2], Value::Text(text) if text.len() == 1), "{statement}: {after:?}");
@@ -170,7 +170,7 @@ async fn what_changes_rows_without_row_events_parks_the_table() {
         database.run(statement).await;
         let mut stream = source.stream(&start).await.expect("stream");
         let parking = read_until_parked(stream.as_mut()).await;
-        assert!(parking.place.starts_with("binlog.") && parking.gtid.is_some(), "{parking}");
+        assert!(parking.place.starts_with("binlog.") && parking.transaction.is_some(), "{parking}");
         assert!(!parking.what.is_empty(), "{statement}: {parking}");
     }
 }
@@ -193,7 +193,7 @@ async fn ddl_on_other_tables_and_databases_passes() {
         database.run(statement).await;
     }
     let mut stream = source.stream(&start).await.expect("stream");
-    let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     assert_eq!(read.changes.len(), 1);
 }
 
@@ -212,7 +212,7 @@ async fn savepoints_roll_back_without_leaving_rows() {
         database.run(statement).await;
     }
     let mut stream = source.stream(&start).await.expect("stream");
-    assert_eq!(read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted().len(), 2);
+    assert_eq!(read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted().len(), 2);
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn xa_on_other_tables_passes_and_on_mapped_tables_parks_them() {
     assert!(!source.prepared_xa().await.expect("prepared").is_empty());
     database.run(&format!("XA COMMIT {xid}")).await;
     let mut stream = source.stream(&start).await.expect("stream");
-    read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+    read_up_to_now(&source, stream.as_mut(), &start.reached).await;
     let middle = source.executed().await.expect("executed");
     for statement in [
         &format!("XA START {xid}"),
@@ -289,7 +289,7 @@ async fn json_differences_give_the_same_document_as_a_select() {
         let start = source.start().await.expect("start");
         database.run(&format!("UPDATE t SET {change}")).await;
         let mut stream = source.stream(&start).await.expect("stream");
-        let read = read_up_to_now(&source, stream.as_mut(), &start.gtids).await;
+        let read = read_up_to_now(&source, stream.as_mut(), &start.reached).await;
         let rows = snapshot.rows(&mapping, &tailfill::source::KeyRange::default()).await.expect("rows");
         assert_eq!(read.changes[0].after.as_ref().expect("after"), &rows[0], "{change}");
     }
@@ -303,7 +303,7 @@ async fn rows_larger_than_a_packet_of_sixteen_mebibytes_are_read() {
     let start = source.start().await.expect("start");
     database.run("INSERT INTO t VALUES (1, REPEAT('0123456789', 3500000)), (2, 'small')").await;
     let mut stream = source.stream(&start).await.expect("stream");
-    let rows = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted();
+    let rows = read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted();
     assert!(matches!(&rows[0][1], Value::Text(text) if text.len() == 35_000_000));
     assert_eq!(rows[1][1], Value::Text("small".into()));
 }
@@ -329,21 +329,21 @@ async fn swapped_behind_the_tail(test: &str, metadata: &str) -> Result<Vec<Value
     let (late, schemas) = database.source(&["t"]).await;
     // A mapping of the id only: the renamed columns are not in use.
     late.register(vec![(schemas[0].clone(), vec![0])]).expect("register");
-    let proof = late.prove(TableId(0), &start.gtids).await.expect("it answers");
+    let proof = late.prove(TableId(0), &start.reached).await.expect("it answers");
     assert!(
         matches!(proof, Proof::Changed { .. }),
         "the ALTER lies between the start and the present: {proof:?}"
     );
     let mut stream = late.stream(&start).await.expect("stream");
     let wanted = late.executed().await.expect("executed");
-    let mut seen = start.gtids;
+    let mut seen = start.reached;
     let mut values = Vec::new();
     while !seen.contains_set(&wanted) {
         match stream.next().await? {
             StreamEvent::Changes(changes) => {
                 values.extend(changes.to_vec()?.into_iter().filter_map(|c| c.after?.into_iter().next()))
             }
-            StreamEvent::End { gtid, .. } => seen.insert(&gtid),
+            StreamEvent::End { transaction: gtid, .. } => seen.insert(&gtid),
             _ => {}
         }
     }

@@ -222,7 +222,7 @@ async fn every_code_of_every_character_set_is_what_the_server_says() {
         assert!(codes[set] >= least, "{set}: {}", codes[set]);
     }
     let mut stream = source.stream(&start).await.expect("stream");
-    let tailed = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted();
+    let tailed = read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted();
     let mapping = mapping(&schemas[0], &["id"], &["id"]);
     let mut snapshot = source.snapshot().await.expect("snapshot");
     let copied = snapshot.rows(&mapping, &KeyRange::default()).await.expect("rows");

@@ -19,7 +19,7 @@ async fn both_ways(test: &str, columns: &str, inserts: &[&str]) -> Vec<Row> {
         database.run(insert).await;
     }
     let mut stream = source.stream(&start).await.expect("stream");
-    let mut tailed = read_up_to_now(&source, stream.as_mut(), &start.gtids).await.inserted();
+    let mut tailed = read_up_to_now(&source, stream.as_mut(), &start.reached).await.inserted();
     let mapping = mapping(&schemas[0], &["id"], &["id"]);
     let mut snapshot = source.snapshot().await.expect("snapshot");
     let copied = snapshot.rows(&mapping, &KeyRange::default()).await.expect("rows");

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tailfill::clock::Clock;
 use tailfill::failpoints::{Failpoints, Switches};
-use tailfill::model::{Gtid, GtidSet, Mapping, Row, RowChange, TableId, Tick, Value};
+use tailfill::model::gtid::Gtid;
+use tailfill::model::{Mapping, Reached, Row, RowChange, TableId, Tick, Value};
 use tailfill::protocol::coalesce::SnapshotRows;
-use tailfill::protocol::mark::{UnprovenMark, prove};
+use tailfill::protocol::mark::{UnprovenMark, judged};
 use tailfill::protocol::plan::{Cohort, list_of};
 use tailfill::protocol::{Coalescer, Journal, ListWrites, Pending, Plan, SafeMark, Ticks};
 use tailfill::sink::RowWrite;
@@ -236,7 +237,7 @@ impl Production {
             let (list, _) = list_of(mapping, &row).expect("all keys are whole");
             snapshot.add(list, &row).expect("all keys are whole");
         }
-        let mark = safe_mark(1, &GtidSet::default(), &GtidSet::default()).expect("nothing is to be proven");
+        let mark = safe_mark(1, &Reached::default(), &Reached::default()).expect("nothing is to be proven");
         let mut written = Written::default();
         for writes in snapshot.finish(&mark) {
             self.take_apart(writes.get(), &[], &mut written);
@@ -299,19 +300,19 @@ fn full_row(row: ItemRow) -> Row {
     vec![Value::UInt(row.list.into()), Value::UInt(row.item.into()), order, note, Value::Null]
 }
 
-fn gtids(set: Set) -> GtidSet {
-    let mut gtids = GtidSet::default();
+fn gtids(set: Set) -> Reached {
+    let mut gtids = Reached::default();
     for number in (0..8).filter(|number| has(set, *number)) {
-        gtids.insert(&Gtid::untagged(Uuid::from_u128(0xA), number as u64 + 1));
+        gtids.insert(&Gtid::untagged(Uuid::from_u128(0xA), number as u64 + 1).into());
     }
     gtids
 }
 
 /// Through the journal, as every mark goes.
-fn safe_mark(tick: u64, proof: &GtidSet, executed: &GtidSet) -> Option<SafeMark> {
+fn safe_mark(tick: u64, proof: &Reached, executed: &Reached) -> Option<SafeMark> {
     let journal = Journal::new(Arc::new(MemoryStore::new()), "model");
     let pending = [Pending { tick: Tick(tick), entry: None }];
     let receipt = journal.append(&pending, &mut None).now_or_never().expect("nothing waits");
     let mark = UnprovenMark { tick: Tick(tick), proof: proof.clone(), taken_ms: 0 };
-    prove(&receipt.expect("nothing fails").mark(mark), executed)
+    judged(&receipt.expect("nothing fails").mark(mark), proof.minus(executed)).ok()
 }

@@ -73,7 +73,7 @@ fn allowed(from: &str, to: &str) -> bool {
 }
 
 /// Every file of `src` by its place there, as code; tests among it.
-fn files() -> Vec<(String, String)> {
+pub fn files() -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);

@@ -105,7 +105,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// Whether the code has `word` as a word of its own.
-fn has_word(code: &str, word: &str) -> bool {
+pub fn has_word(code: &str, word: &str) -> bool {
     code.match_indices(word)
         .any(|(at, _)| !code[..at].ends_with(is_word) && !code[at + word.len()..].starts_with(is_word))
 }

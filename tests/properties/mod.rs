@@ -4,5 +4,6 @@ pub mod advice;
 pub mod arrows;
 pub mod comparison;
 pub mod imports;
+pub mod positions;
 pub mod promises;
 pub mod words;

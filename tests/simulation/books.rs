@@ -17,7 +17,7 @@ use ranges::{Epoch, numbers};
 use readers::Seen;
 use repairs::Repairs;
 use std::collections::{BTreeMap, BTreeSet};
-use tailfill::model::{GtidSet, Mapping, Row, RowChange, TargetId, Tick};
+use tailfill::model::{Mapping, Reached, Row, RowChange, TargetId, Tick};
 use tailfill::sink::layout::{self, Address};
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink};
@@ -142,8 +142,8 @@ impl Books {
     }
 
     /// The GTIDs before the durable checkpoint, if there is one.
-    pub fn checkpointed(&self) -> Option<&GtidSet> {
-        self.checkpoint.as_ref().map(|record| &record.position.gtids)
+    pub fn checkpointed(&self) -> Option<&Reached> {
+        self.checkpoint.as_ref().map(|record| &record.position.reached)
     }
 
     /// A commit became durable. Whether rows begin to be counted by it.
@@ -182,9 +182,9 @@ impl Books {
         if tick <= highest {
             self.violation(format!("I1: tick {tick} is journaled when {highest} was there before"));
         }
-        if let JournalRecord::Batch { from, to, gtids, .. } = &entry {
+        if let JournalRecord::Batch { from, to, transactions, .. } = &entry {
             let in_order = self.database.state().server() == 0;
-            if let Some(problem) = self.epoch.take_in(tick, from, to, gtids, in_order) {
+            if let Some(problem) = self.epoch.take_in(tick, from, to, transactions, in_order) {
                 self.violation(format!("I2: batch {tick} {problem}"));
             }
         }
@@ -202,16 +202,16 @@ impl Books {
         if opens {
             self.epoch = Epoch::opened(&self.epoch, record.tick_high.0);
         } else if let Some(before) = self.checkpoint.take() {
-            if !record.position.gtids.contains_set(&before.position.gtids) {
+            if !record.position.reached.contains_set(&before.position.reached) {
                 self.violation("I5: the checkpoint moved back".into());
             }
-            self.covered(&record.position.gtids.minus(&before.position.gtids));
+            self.covered(&record.position.reached.minus(&before.position.reached));
         }
         self.checkpoint = Some(record);
     }
 
     /// I5: everything that these transactions changed has landed in every target.
-    fn covered(&mut self, gtids: &GtidSet) {
+    fn covered(&mut self, gtids: &Reached) {
         for number in numbers(gtids) {
             if self.left_out.contains(&number) {
                 continue; // whether a re-copy has what these changed, the end shows

@@ -13,8 +13,8 @@ use super::definitions::table::Layout;
 use super::schema::{EXTRA, Item, NOTE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tailfill::model::position::PositionKind;
-use tailfill::model::{Gtid, GtidSet, Position, Row, RowChange, Value};
+use tailfill::model::gtid::Gtid;
+use tailfill::model::{Position, Reached, Row, RowChange, TransactionId, Value};
 use tailfill::source::BinlogPlace;
 use uuid::Uuid;
 
@@ -23,27 +23,21 @@ const GROUP: Uuid = Uuid::from_u128(0xA);
 const FIRST_SERVER: Uuid = Uuid::from_u128(0xB);
 
 /// The GTID of the transaction with this number, from 1.
-pub fn gtid(number: u64) -> Gtid {
-    Gtid::untagged(GROUP, number)
+pub fn gtid(number: u64) -> TransactionId {
+    Gtid::untagged(GROUP, number).into()
 }
 
 /// The GTIDs `1..=last`.
-pub fn up_to(last: u64) -> GtidSet {
-    let mut gtids = GtidSet::default();
+pub fn up_to(last: u64) -> Reached {
+    let mut gtids = Reached::default();
     (1..=last).for_each(|number| gtids.insert(&gtid(number)));
     gtids
 }
 
 /// A position by its GTIDs alone.
-pub fn position(gtids: GtidSet) -> Position {
-    let offset = gtids.count();
-    Position {
-        kind: PositionKind::MysqlGtid,
-        server_uuid: FIRST_SERVER.to_string(),
-        gtids,
-        file: "binlog.1".into(),
-        offset,
-    }
+pub fn position(reached: Reached) -> Position {
+    let offset = reached.count();
+    Position { server_uuid: FIRST_SERVER.to_string(), reached, file: "binlog.1".into(), offset }
 }
 
 #[derive(Clone, Default)]
@@ -72,7 +66,7 @@ pub struct State {
     lost: BTreeSet<u64>,
     rows: BTreeMap<Item, Row>,
     committed: BTreeSet<u64>,
-    executed: GtidSet,
+    executed: Reached,
     locked: BTreeSet<Item>,
     /// Whose turn may have come, while those before them have not committed.
     ripe: BTreeSet<u64>,
@@ -173,7 +167,7 @@ impl State {
     }
 
     /// The position behind these transactions, as this server tells it.
-    pub fn position(&self, gtids: GtidSet) -> Position {
+    pub fn position(&self, gtids: Reached) -> Position {
         let (place, server_uuid) = (self.place(gtids.count() as usize), self.server_uuid());
         let (file, offset) = (place.file.to_string(), place.offset);
         Position { server_uuid, file, offset, ..position(gtids) }
@@ -188,7 +182,7 @@ impl State {
         Some((self.binlog.get(index)?.clone(), self.published_micros[index]))
     }
 
-    pub fn executed(&self) -> &GtidSet {
+    pub fn executed(&self) -> &Reached {
         &self.executed
     }
 
@@ -209,7 +203,7 @@ impl State {
     }
 
     /// The first statement about the table outside `from` and inside `to`.
-    pub fn statement_between(&self, from: &GtidSet, to: &GtidSet) -> Option<(u64, Arc<Statement>)> {
+    pub fn statement_between(&self, from: &Reached, to: &Reached) -> Option<(u64, Arc<Statement>)> {
         let between = |number: &u64| !from.contains(&gtid(*number)) && to.contains(&gtid(*number));
         let mut all = self.statements.iter().filter(|(number, _)| between(number));
         all.next().map(|(number, statement)| (*number, statement.clone()))

@@ -10,7 +10,7 @@ use super::world::{Process, World};
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::lock::ListId;
-use tailfill::model::{GtidSet, TargetId, Tick};
+use tailfill::model::{Reached, TargetId, Tick};
 use tailfill::pipeline::jobs::requests::Requests;
 use tailfill::pipeline::tail::seal::seal;
 use tailfill::pipeline::tail::sealed::{Boundary, Sealed, SealedBatch};
@@ -40,8 +40,8 @@ async fn one_case(seed: u64) {
     let process = Process::new(&world, 1);
     let parts = parts_for_tests(&process, settings(&world.dice));
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
-    let start = database::position(GtidSet::default());
-    let (tick_high, replaying_until, witness) = (Tick(0), GtidSet::default(), None);
+    let start = database::position(Reached::default());
+    let (tick_high, replaying_until, witness) = (Tick(0), Reached::default(), None);
     let start = CheckpointRecord { position: start, tick_high, replaying_until, witness };
     let mut recovered = journal.open(start, "print", "all").await.expect("no faults");
     let mut journaled: Vec<(Tick, Vec<ListWrites>)> = Vec::new();
@@ -75,7 +75,7 @@ async fn cut(world: &Arc<World>, parts: &Parts, recovered: Recovered) -> Vec<Sea
     let (_turns, turns) = mpsc::channel(1);
     let requests = Requests { marks, turns, recounts };
     let (out, mut sealed) = mpsc::channel(4);
-    let passed = recovered.checkpoint.position.gtids.clone();
+    let passed = recovered.checkpoint.position.reached.clone();
     let feeding = feed(world.clone(), passed, events_in);
     let sealing = seal(parts, recovered, events, requests, out, CancellationToken::new());
     let collecting = async {
@@ -100,14 +100,14 @@ fn without_permit(item: Sealed) -> Sealed {
 
 /// Streams what is not passed, in pieces, with pauses; sometimes the connection breaks in a transaction, which
 /// then comes again from its beginning.
-async fn feed(world: Arc<World>, passed: GtidSet, events: mpsc::Sender<StreamEvent>) {
+async fn feed(world: Arc<World>, passed: Reached, events: mpsc::Sender<StreamEvent>) {
     let dice = world.dice.clone();
     let published = world.database.state().published();
     for number in (1..=published).filter(|number| !passed.contains(&database::gtid(*number))) {
         let gtid = database::gtid(number);
         let begin = || {
             let gtid = gtid.clone();
-            StreamEvent::Begin { gtid, committed_micros: 0, original_micros: 0 }
+            StreamEvent::Begin { transaction: gtid, committed_micros: 0, original_micros: 0 }
         };
         let (changes, _) = world.database.state().transaction(number).expect("it was published");
         while dice.chance(150) {
@@ -120,7 +120,7 @@ async fn feed(world: Arc<World>, passed: GtidSet, events: mpsc::Sender<StreamEve
             send(&events, StreamEvent::Changes(vec![change.clone()].into())).await;
         }
         let place = BinlogPlace { file: "binlog.1".into(), offset: number };
-        send(&events, StreamEvent::End { gtid, place }).await;
+        send(&events, StreamEvent::End { transaction: gtid, place }).await;
         dice.pause(0, 4).await;
     }
     sleep(Duration::from_secs(1)).await; // what waits is sealed
@@ -191,7 +191,7 @@ async fn checkpoint(journal: &Journal, recovered: &Recovered, written: &[Sealed]
             Sealed::Mark { .. } | Sealed::Recount { .. } | Sealed::Turn { .. } => None,
         };
         if let Some(boundary) = boundary {
-            record.position.gtids.union_with(&boundary.gtids);
+            record.position.reached.union_with(&boundary.transactions);
             (record.tick_high, moved) = (highest, true);
         }
     }

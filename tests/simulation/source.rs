@@ -9,7 +9,7 @@ use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use tailfill::model::{Gtid, GtidSet, Histories, Mapping, Position, Row, RowChange, TableId, Value};
+use tailfill::model::{Histories, Mapping, Position, Reached, Row, RowChange, TableId, TransactionId, Value};
 use tailfill::source::{
     BinlogPlace, ChangeStream, Definitions, EachRow, KeyRange, Snapshot, Source, SourceError, StreamEvent,
     Wanted,
@@ -53,7 +53,7 @@ impl Source for Server {
         Ok(self.world().database.state().server_uuid())
     }
 
-    async fn executed(&self) -> Result<GtidSet, SourceError> {
+    async fn executed(&self) -> Result<Reached, SourceError> {
         let _call = self.process.call("executed");
         self.reach().await?;
         let executed = self.world().database.state().executed().clone();
@@ -67,7 +67,7 @@ impl Source for Server {
             self.reach().await?;
             {
                 let state = self.world().database.state();
-                if state.executed().holes().is_empty() {
+                if state.executed().gtids().holes().is_empty() {
                     return Ok(state.position(state.executed().clone()));
                 }
             }
@@ -91,13 +91,13 @@ impl Source for Server {
     async fn stream(&self, from: &Position) -> Result<Box<dyn ChangeStream>, SourceError> {
         let _call = self.process.call("stream");
         self.reach().await?;
-        let ahead = from.gtids.minus(self.world().database.state().executed());
+        let ahead = from.reached.minus(self.world().database.state().executed());
         if !ahead.is_empty() {
             // MySQL's error 1236: the replica has more GTIDs than the source has
             let reason = format!("the server has not executed {ahead}");
             return Err(SourceError::PositionLost { reason, advice: "1236".into() });
         }
-        let (passed, server) = (from.gtids.clone(), self.world().database.state().server());
+        let (passed, server) = (from.reached.clone(), self.world().database.state().server());
         Ok(Box::new(Stream {
             process: self.process.clone(),
             server,
@@ -111,7 +111,7 @@ impl Source for Server {
         &self,
         from: &Position,
         histories: &Histories,
-        journaled: &GtidSet,
+        journaled: &Reached,
     ) -> Result<Box<dyn ChangeStream>, SourceError> {
         let values = self.stream(from).await?;
         match self.world().profile.bytes {
@@ -131,10 +131,10 @@ impl Source for Server {
         Ok(Box::new(Selects { process: self.process.clone(), server, view: None }))
     }
 
-    async fn original_micros(&self, gtid: &Gtid) -> Result<Option<u64>, SourceError> {
+    async fn original_micros(&self, transaction: &TransactionId) -> Result<Option<u64>, SourceError> {
         let _call = self.process.call("original time");
         self.reach().await?;
-        Ok(self.world().database.state().transaction(gtid.number).map(|(_, micros)| micros))
+        Ok(self.world().database.state().transaction(transaction.gtid().number).map(|(_, micros)| micros))
     }
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
@@ -146,7 +146,7 @@ impl Source for Server {
 struct Stream {
     process: Arc<Process>,
     server: u64,
-    passed: GtidSet,
+    passed: Reached,
     /// The place of the next transaction in the binlog.
     next: usize,
     events: VecDeque<StreamEvent>,
@@ -171,14 +171,18 @@ impl Stream {
         drop(state);
         let gtid = database::gtid(number);
         let (committed_micros, original_micros) = (micros, micros);
-        self.events.push_back(StreamEvent::Begin { gtid: gtid.clone(), committed_micros, original_micros });
+        self.events.push_back(StreamEvent::Begin {
+            transaction: gtid.clone(),
+            committed_micros,
+            original_micros,
+        });
         let mut rest: &[RowChange] = &changes;
         while !rest.is_empty() {
             let (piece, left) = rest.split_at(self.process.world.dice.between(1, rest.len() as u64) as usize);
             self.events.push_back(StreamEvent::Changes(piece.to_vec().into()));
             rest = left;
         }
-        self.events.push_back(StreamEvent::End { gtid, place });
+        self.events.push_back(StreamEvent::End { transaction: gtid, place });
         true
     }
 }

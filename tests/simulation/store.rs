@@ -43,7 +43,7 @@ impl CommitHook for Hook {
 fn note(world: &World, commit: &Commit) {
     for (space, key, value) in &commit.put {
         let value = String::from_utf8_lossy(value);
-        let value = value.strip_prefix("{\"v\":1,\"record\":").unwrap_or(&value);
+        let value = value.strip_prefix("{\"v\":2,\"record\":").unwrap_or(&value);
         match space {
             Space::Journal => {
                 let tick = tailfill::store::records::journal_tick(key).expect("8 bytes");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::MemoryLeases;
-use tailfill::model::{Gtid, Mapping, TargetId, Tick};
+use tailfill::model::{Mapping, TargetId, Tick, TransactionId};
 use tailfill::sink::memory::MemorySink;
 use tailfill::store::memory::MemoryStore;
 use tokio::sync::Notify;
@@ -222,7 +222,7 @@ pub struct Process {
     pub world: Arc<World>,
     pub failpoints: Failpoints,
     /// The transaction behind which rows are left out, as streams have reported it.
-    parked_at: Mutex<Option<Gtid>>,
+    parked_at: Mutex<Option<TransactionId>>,
     state: Mutex<ProcessState>,
 }
 
@@ -257,7 +257,7 @@ impl Process {
         Arc::new(Process { number, world: world.clone(), failpoints, parked_at, state })
     }
 
-    pub fn parked_at(&self) -> MutexGuard<'_, Option<Gtid>> {
+    pub fn parked_at(&self) -> MutexGuard<'_, Option<TransactionId>> {
         held(&self.parked_at)
     }
 

@@ -175,7 +175,7 @@ impl Read {
 pub async fn read_up_to_now(
     source: &MysqlSource,
     stream: &mut dyn ChangeStream,
-    from: &tailfill::model::GtidSet,
+    from: &tailfill::model::Reached,
 ) -> Read {
     let wanted = source.executed().await.expect("executed");
     let mut seen = from.clone();
@@ -188,7 +188,7 @@ pub async fn read_up_to_now(
                 read.largest = read.largest.max(changes.len());
                 read.changes.extend(changes);
             }
-            StreamEvent::End { gtid, .. } => {
+            StreamEvent::End { transaction: gtid, .. } => {
                 seen.insert(&gtid);
                 read.transactions += 1;
             }

@@ -45,8 +45,8 @@ async fn continued(source: &MysqlSource, known: &Known) -> Result<(), SourceErro
     if let Some(reason) = &known.source_lost {
         return Err(identity::lost(reason.clone()));
     }
-    let wanted = &checkpoint.position.gtids;
-    let missing = wanted.minus(&source.executed().await?);
+    let wanted = &checkpoint.position.reached;
+    let missing = source.uncommitted(wanted).await?;
     if !missing.is_empty() {
         let reason = format!("MySQL has not committed {missing}, which tailfill has read from it");
         return Err(identity::lost(reason));

@@ -2,7 +2,7 @@
 //! and publishes it for the backfill.
 
 use crate::error::Disposition;
-use crate::model::GtidSet;
+use crate::model::Reached;
 use crate::pipeline::jobs::requests::MarkRequest;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{MarkSeen, Waiter};
@@ -108,12 +108,10 @@ async fn wait_until_safe(
     let begin = Instant::now();
     let mut pause = LOOK_AGAIN;
     loop {
-        match parts.source.executed().await {
-            Ok(executed) => match prove(mark, &executed) {
-                Some(safe) => return Ok(safe),
-                None if first => say_what_is_missing(parts, &mark.get().proof.minus(&executed)),
-                None => {}
-            },
+        match prove(mark, &*parts.source).await {
+            Ok(Ok(safe)) => return Ok(safe),
+            Ok(Err(missing)) if first => say_what_is_missing(parts, &missing),
+            Ok(Err(_)) => {}
             Err(error) => bounded(parts, begin, error)?,
         }
         sleep(pause).await;
@@ -121,7 +119,7 @@ async fn wait_until_safe(
     }
 }
 
-fn say_what_is_missing(parts: &Parts, missing: &GtidSet) {
+fn say_what_is_missing(parts: &Parts, missing: &Reached) {
     parts.progress.wait_for(Waiter::Mark, Awaited::new(Kind::SourceCommit, missing.to_string()));
 }
 

@@ -18,7 +18,7 @@
 
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
-use crate::model::GtidSet;
+use crate::model::Reached;
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::fence::FENCE;
 use crate::pipeline::counts::Counts;
@@ -106,7 +106,7 @@ impl Pass<'_> {
             self.counts.set(self.parts, self.copy, CountsState::Counting).await?;
         }
         if self.counts.state(target) == CountsState::Counting {
-            let sealed = self.parts.progress.positions().sealed.gtids.clone();
+            let sealed = self.parts.progress.positions().sealed.reached.clone();
             self.written(&sealed).await?;
             if !self.walk_until_nothing_is_found(Recounting::Count).await? {
                 return Ok(false);
@@ -134,7 +134,7 @@ impl Pass<'_> {
             {
                 let positions = parts.progress.positions();
                 if positions.received.at.is_at_or_past(&end) {
-                    break positions.received.gtids.clone();
+                    break positions.received.reached.clone();
                 }
             }
             sleep(LOOK_AGAIN).await;
@@ -143,9 +143,9 @@ impl Pass<'_> {
     }
 
     /// Waits until these transactions are written.
-    async fn written(&self, gtids: &GtidSet) -> Result<(), ProtocolError> {
+    async fn written(&self, wanted: &Reached) -> Result<(), ProtocolError> {
         let mut checkpoint = self.parts.progress.watch_checkpoint();
-        let reached = checkpoint.wait_for(|checkpoint| checkpoint.contains_set(gtids)).await.is_ok();
+        let reached = checkpoint.wait_for(|checkpoint| checkpoint.contains_set(wanted)).await.is_ok();
         if !reached {
             let reason = "the checkpoint is not watched any more".into();
             return Err(StoreError::Record { reason }.into());

@@ -8,7 +8,7 @@
 //! whether it had lasted until then: what was read under one that ended earlier proves nothing.
 
 use crate::lock::ListId;
-use crate::model::{GtidSet, Value};
+use crate::model::{Reached, Value};
 use crate::pipeline::jobs::requests::{Turn, TurnRequest};
 use crate::pipeline::progress::{Phase, Progress};
 use crate::protocol::Plan;
@@ -45,7 +45,7 @@ pub struct Held {
     /// The hold's number, to give it back.
     pub hold: u64,
     /// The transactions that HBase has of these lists, each as a whole.
-    pub sealed: GtidSet,
+    pub sealed: Reached,
 }
 
 /// A handle to the holds of a run; clones share them. One that no run works for refuses all.

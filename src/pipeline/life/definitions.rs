@@ -4,8 +4,8 @@
 //! An entry is durable before anything behind it is sealed or left out (docs/decisions/0008-schema-history.md).
 
 use crate::advice;
-use crate::model::history::{Entry, Meaning, one};
-use crate::model::{Definition, Gtid, GtidSet, History, Parking, Position, TableId, TableName};
+use crate::model::history::{Entry, Meaning};
+use crate::model::{Definition, History, Parking, Position, Reached, TableId, TableName, TransactionId};
 use crate::pipeline::life::fitting;
 use crate::pipeline::life::parking;
 use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
@@ -32,7 +32,7 @@ pub fn name_of(parts: &Parts, table: TableId) -> Option<TableName> {
 pub async fn follow(
     parts: &Parts,
     table: TableId,
-    since: &GtidSet,
+    since: &Reached,
     definition: &Arc<Definition>,
 ) -> Result<bool, StoreError> {
     let Some(name) = name_of(parts, table) else { return Ok(false) };
@@ -58,14 +58,14 @@ pub async fn follow(
 pub async fn park(
     parts: &Parts,
     table: TableId,
-    gtid: &Gtid,
+    transaction: &TransactionId,
     parking: Parking,
 ) -> Result<bool, ProtocolError> {
     let Some(name) = name_of(parts, table) else { return Ok(false) };
     let _nobody_else_parks = parts.plan.parking().await;
     let _one_at_a_time = parts.definitions.writing().await;
     let mut history = parts.definitions.of(&name);
-    let entry = Entry::parked(one(gtid), parking.clone());
+    let entry = Entry::parked(transaction.alone(), parking.clone());
     history.add(entry.clone());
     let ends_with_it = history.last() == Some(&entry);
     let targets = match ends_with_it {
@@ -107,14 +107,14 @@ async fn prove(
     parts: &Parts,
     source: &dyn source::Definitions,
     table: TableId,
-    since: &GtidSet,
+    since: &Reached,
 ) -> Result<Result<Arc<Definition>, Parking>, ProtocolError> {
     Ok(source.prove(table, since).await?.believed(parts.settings.failpoints))
 }
 
 /// Begins the histories of all tables at a position, as it proves their definitions. `Some`: a statement stands against
 /// one, so that the next attempt needs a newer position.
-pub async fn begin(parts: &Parts, since: &GtidSet) -> Result<Option<(TableName, Parking)>, ProtocolError> {
+pub async fn begin(parts: &Parts, since: &Reached) -> Result<Option<(TableName, Parking)>, ProtocolError> {
     let Some(source) = parts.source.definitions() else { return Ok(None) };
     let mut begun = Vec::new();
     for (table, name) in tables(parts) {
@@ -131,7 +131,7 @@ pub async fn begin(parts: &Parts, since: &GtidSet) -> Result<Option<(TableName, 
 
 /// Begins the histories that are not there yet where a state goes on: of a mapping that joins, or of a state that an
 /// earlier build made. What cannot be proven is parked.
-pub async fn begin_missing(parts: &Parts, checkpoint: &GtidSet) -> Result<(), ProtocolError> {
+pub async fn begin_missing(parts: &Parts, checkpoint: &Reached) -> Result<(), ProtocolError> {
     let Some(source) = parts.source.definitions() else { return Ok(()) };
     for (table, name) in tables(parts) {
         if parts.definitions.of(&name).last().is_some() {
@@ -150,7 +150,7 @@ pub async fn begin_missing(parts: &Parts, checkpoint: &GtidSet) -> Result<(), Pr
 ///
 /// # Errors
 /// `Refused`: a statement lies before the histories, or a table was parked and brought back in between.
-pub async fn begin_earlier(parts: &Parts, from: &GtidSet) -> Result<(), ProtocolError> {
+pub async fn begin_earlier(parts: &Parts, from: &Reached) -> Result<(), ProtocolError> {
     let mut earlier = Vec::new();
     for (table, name) in tables(parts) {
         let mut history = parts.definitions.of(&name);
@@ -193,8 +193,8 @@ pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, 
     for name in tables(parts).into_values() {
         let mut history = parts.definitions.of(&name);
         let place = format!("{}:{}", to.file, to.offset);
-        let parking = Parking { what: "a gap".into(), reason: reason.to_owned(), gtid: None, place };
-        history.entries.push(Entry::parked(to.gtids.clone(), parking));
+        let parking = Parking { what: "a gap".into(), reason: reason.to_owned(), transaction: None, place };
+        history.entries.push(Entry::parked(to.reached.clone(), parking));
         let key = records::definitions_key(&parts.source_name, &name);
         put.push((Space::Definitions, key, records::encode(&history)?));
         parts.definitions.note(name, history);
@@ -214,7 +214,7 @@ pub async fn bring_back(
     parts: &Parts,
     table: TableId,
     waits: impl Fn(Awaited),
-) -> Result<Option<GtidSet>, ProtocolError> {
+) -> Result<Option<Reached>, ProtocolError> {
     let (Some(name), Some(source)) = (name_of(parts, table), parts.source.definitions()) else {
         return Ok(None);
     };
@@ -248,7 +248,7 @@ pub async fn bring_back(
 /// What came of one attempt to bring a table back.
 enum Attempt {
     /// The sealer goes on by the definition that begins there.
-    Followed(GtidSet),
+    Followed(Reached),
     /// A statement stands against it.
     Changed(Parking),
 }
@@ -286,7 +286,7 @@ async fn try_return(
 async fn note_return(
     parts: &Parts,
     name: &TableName,
-    since: GtidSet,
+    since: Reached,
     definition: Arc<Definition>,
 ) -> Result<(), StoreError> {
     let _one_at_a_time = parts.definitions.writing().await;
@@ -298,9 +298,9 @@ async fn note_return(
 /// The executed set, once it has what was read from the binlog already.
 async fn await_committed(
     parts: &Parts,
-    passed: &GtidSet,
+    passed: &Reached,
     waits: &impl Fn(Awaited),
-) -> Result<GtidSet, ProtocolError> {
+) -> Result<Reached, ProtocolError> {
     loop {
         let executed = parts.source.executed().await?;
         if executed.contains_set(passed) {

@@ -2,7 +2,7 @@
 //! how far it is, and a re-copy has the reader pause.
 
 use crate::model::history::{Entry, Meaning};
-use crate::model::{GtidSet, Histories, History, Parking, TableName};
+use crate::model::{Histories, History, Parking, Reached, TableName};
 use crate::signal::Signal;
 use crate::store::{Space, Store, StoreError, records};
 use std::collections::BTreeMap;
@@ -42,13 +42,13 @@ struct Known {
     /// As the store has them.
     durable: Histories,
     /// With which definition the sealer goes on, by where that begins.
-    reached: BTreeMap<TableName, GtidSet>,
+    reached: BTreeMap<TableName, Reached>,
 }
 
 /// Asks the reader to read nothing until `over` ends, and then to connect again.
 pub struct Pause {
     /// Everything that was read, also in part.
-    pub passed: oneshot::Sender<GtidSet>,
+    pub passed: oneshot::Sender<Reached>,
     pub over: oneshot::Receiver<()>,
 }
 
@@ -97,13 +97,13 @@ impl Definitions {
     }
 
     /// The sealer goes on with the definition that begins there.
-    pub fn reaches(&self, table: &TableName, since: GtidSet) {
+    pub fn reaches(&self, table: &TableName, since: Reached) {
         self.known().reached.insert(table.clone(), since);
         self.shared.changed.raise();
     }
 
     /// Whether the sealer goes on with the definition that begins there, or with a later one.
-    fn reached(&self, table: &TableName, since: &GtidSet) -> bool {
+    fn reached(&self, table: &TableName, since: &Reached) -> bool {
         let known = self.known();
         let (Some(history), Some(reached)) = (known.durable.get(table), known.reached.get(table)) else {
             return false;
@@ -115,7 +115,7 @@ impl Definitions {
     ///
     /// # Errors
     /// The table was parked behind it meanwhile.
-    pub async fn until_reached(&self, table: &TableName, since: &GtidSet) -> Result<(), Parking> {
+    pub async fn until_reached(&self, table: &TableName, since: &Reached) -> Result<(), Parking> {
         let mut changed = self.shared.changed.listen();
         loop {
             if let Some(parking) = self.parking(table) {
@@ -134,7 +134,7 @@ impl Definitions {
     }
 
     /// Has the reader read nothing until what comes back is dropped. The set: what it has read until then.
-    pub async fn pause(&self) -> Option<(GtidSet, oneshot::Sender<()>)> {
+    pub async fn pause(&self) -> Option<(Reached, oneshot::Sender<()>)> {
         let ((passed, answer), (guard, over)) = (oneshot::channel(), oneshot::channel());
         self.shared.pauses.send(Pause { passed, over }).await.ok()?;
         Some((answer.await.ok()?, guard))

@@ -6,7 +6,7 @@
 //! is never less than the age of the oldest transaction that the source has and HBase has not, also where nobody can ask the
 //! source, and never more than a second above it while the source answers.
 
-use crate::model::GtidSet;
+use crate::model::Reached;
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 
@@ -38,7 +38,7 @@ pub struct Lag {
 
 struct Look {
     at_micros: u64,
-    has: GtidSet,
+    has: Reached,
 }
 
 /// How far `written` is behind the source.
@@ -78,7 +78,7 @@ impl Default for Lag {
 impl Lag {
     /// The source answered a look that began at `at_micros`: it `has` committed these, and its binlog ends `bytes` behind
     /// `written`.
-    pub fn looked(&mut self, at_micros: u64, has: GtidSet, bytes: Option<u64>) {
+    pub fn looked(&mut self, at_micros: u64, has: Reached, bytes: Option<u64>) {
         self.looked_at = Some(at_micros);
         self.bytes = bytes;
         if self.looks.len() >= LOOKS_MAX {
@@ -120,7 +120,7 @@ impl Lag {
     }
 
     /// How far HBase is behind now, where it has all of `written` and the run has read all of `received`.
-    pub fn behind(&mut self, now_micros: u64, written: &GtidSet, received: &GtidSet) -> Behind {
+    pub fn behind(&mut self, now_micros: u64, written: &Reached, received: &Reached) -> Behind {
         while self.looks.front().is_some_and(|look| written.contains_set(&look.has)) {
             let passed = self.looks.pop_front().map(|look| look.at_micros);
             self.written_up_to = self.written_up_to.max(passed);

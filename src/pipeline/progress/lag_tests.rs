@@ -4,9 +4,9 @@ const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 const SECOND: u64 = 1_000_000;
 
 /// The transactions 1 to `last`.
-fn up_to(last: u64) -> GtidSet {
+fn up_to(last: u64) -> Reached {
     match last {
-        0 => GtidSet::default(),
+        0 => Reached::default(),
         last => format!("{UUID}:1-{last}").parse().expect("a set"),
     }
 }

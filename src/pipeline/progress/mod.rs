@@ -5,7 +5,7 @@ mod waits;
 
 pub use waits::{Waiter, ms_of, trouble};
 
-use crate::model::{GtidSet, MappingId, Position, TargetId, Tick};
+use crate::model::{MappingId, Position, Reached, TargetId, Tick};
 use crate::source::BinlogPlace;
 use crate::status::{Awaited, Concern, Kind, Wait, Warning};
 use crate::store::records::CountsState;
@@ -30,8 +30,8 @@ pub struct Progress {
     /// Nothing is tailed.
     only_copies: AtomicBool,
     mark: Mutex<Option<MarkSeen>>,
-    /// The checkpoint's GTIDs, for those who wait for it.
-    checkpointed: watch::Sender<GtidSet>,
+    /// The checkpoint's transactions, for those who wait for it.
+    checkpointed: watch::Sender<Reached>,
 }
 
 /// Totals since the start of the process.
@@ -78,14 +78,14 @@ pub struct Positions {
 /// A position, and where that is in the binlog's files.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    pub gtids: GtidSet,
+    pub reached: Reached,
     pub at: BinlogPlace,
 }
 
 impl Place {
     pub fn of(position: &Position) -> Place {
         Place {
-            gtids: position.gtids.clone(),
+            reached: position.reached.clone(),
             at: BinlogPlace { file: position.file.as_str().into(), offset: position.offset },
         }
     }
@@ -181,7 +181,7 @@ impl Default for Progress {
             phase: Mutex::default(),
             only_copies: AtomicBool::new(false),
             mark: Mutex::default(),
-            checkpointed: watch::Sender::new(GtidSet::default()),
+            checkpointed: watch::Sender::new(Reached::default()),
         }
     }
 }
@@ -194,11 +194,11 @@ impl Progress {
 
     pub fn set_checkpointed(&self, position: &Position) {
         self.positions().checkpointed = Place::of(position);
-        self.checkpointed.send_replace(position.gtids.clone());
+        self.checkpointed.send_replace(position.reached.clone());
     }
 
     /// The checkpoint as it moves.
-    pub fn watch_checkpoint(&self) -> watch::Receiver<GtidSet> {
+    pub fn watch_checkpoint(&self) -> watch::Receiver<Reached> {
         self.checkpointed.subscribe()
     }
 
@@ -301,7 +301,7 @@ impl Progress {
     }
 
     /// The source answered a look; see [`Lag::looked`].
-    pub fn looked(&self, at_micros: u64, has: GtidSet, bytes: Option<u64>) {
+    pub fn looked(&self, at_micros: u64, has: Reached, bytes: Option<u64>) {
         lock(&self.lag).looked(at_micros, has, bytes);
     }
 
@@ -309,7 +309,7 @@ impl Progress {
     pub fn behind(&self, now_micros: u64) -> Behind {
         let (written, received) = {
             let positions = self.positions();
-            (positions.written.gtids.clone(), positions.received.gtids.clone())
+            (positions.written.reached.clone(), positions.received.reached.clone())
         };
         lock(&self.lag).behind(now_micros, &written, &received)
     }

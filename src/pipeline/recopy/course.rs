@@ -106,7 +106,7 @@ impl Job<'_> {
             // a replay must never begin before the definition: it would bring older states back
             self.waits(Awaited::new(Kind::Checkpoint, "the position at which the definition was checked"));
             let mut checkpoint = self.parts.progress.watch_checkpoint();
-            _ = checkpoint.wait_for(|gtids| gtids.contains_set(&since)).await;
+            _ = checkpoint.wait_for(|checkpointed| checkpointed.contains_set(&since)).await;
             self.goes_on();
         }
         for copy in parked.iter().filter(|_| joins) {
@@ -123,7 +123,7 @@ impl Job<'_> {
     /// rest (a row that the copy could not read, and that a person has corrected while no run was up).
     async fn tail_is_here(&self) -> Result<(), ProtocolError> {
         let committed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
-        while !self.parts.progress.positions().sealed.gtids.contains_set(&committed) {
+        while !self.parts.progress.positions().sealed.reached.contains_set(&committed) {
             self.waits(Awaited::new(Kind::Tail, "what was committed when the re-copy began"));
             sleep(LOOK_AGAIN).await;
         }

@@ -67,12 +67,14 @@ impl Job<'_> {
         let turn = answer.await.map_err(gone)?;
         let mut pause = LOOK_AGAIN;
         loop {
-            let executed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
-            if let Some(safe) = prove(&turn.mark, &executed) {
-                self.goes_on();
-                return Ok((turn, safe));
+            let proven = self.tried(|| async { Ok(prove(&turn.mark, &*self.parts.source).await?) }).await?;
+            match proven {
+                Ok(safe) => {
+                    self.goes_on();
+                    return Ok((turn, safe));
+                }
+                Err(missing) => self.waits(Awaited::new(Kind::SourceCommit, missing.to_string())),
             }
-            self.waits(Awaited::new(Kind::SourceCommit, turn.mark.get().proof.minus(&executed).to_string()));
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE / 4);
         }

@@ -5,7 +5,7 @@
 //! process ends after it, the state says that they miss changes (I5). A run begins with the re-copies that open gaps
 //! need, and these take the targets back. New ticks lie above the journal's highest (I1).
 
-use crate::model::{GtidSet, LifeCycle, LifeEvent, Position, Witness};
+use crate::model::{LifeCycle, LifeEvent, Position, Reached, Witness};
 use crate::pipeline::jobs::{Ask, Recopies};
 use crate::pipeline::life::{self, definitions, gaps};
 use crate::pipeline::parts::patience::retried;
@@ -42,7 +42,7 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
     retried(parts, || opening::refuse_prepared_xa(parts)).await?;
     let (to, witness) = retried(parts, || async move {
         let to = parts.source.start().await?;
-        let witness = identity::witness(parts, &to.gtids).await?;
+        let witness = identity::witness(parts, &to.reached).await?;
         Ok((to, witness))
     })
     .await?;
@@ -101,7 +101,7 @@ async fn go_over(
     put.push(identity::decided()?);
     let tick_high = found.last_tick;
     let checkpoint =
-        CheckpointRecord { position: to, tick_high, replaying_until: GtidSet::default(), witness };
+        CheckpointRecord { position: to, tick_high, replaying_until: Reached::default(), witness };
     journal.open_with(checkpoint, put).await?;
     Ok(())
 }

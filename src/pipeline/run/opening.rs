@@ -2,7 +2,7 @@
 //! anything is read.
 
 use crate::advice;
-use crate::model::{GtidSet, Position, Tick, Witness};
+use crate::model::{Position, Reached, Tick, Witness};
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
@@ -42,16 +42,16 @@ async fn open_first(
     refuse_prepared_xa(parts).await?;
     let (position, replaying_until) = match &options.from {
         Some(position) => {
-            if let Some(found) = definitions::begin(parts, &position.gtids).await? {
+            if let Some(found) = definitions::begin(parts, &position.reached).await? {
                 return Err(definitions::refused_from(&found.0, &found.1));
             }
             // everything from there to here is tailed with new ticks: older states may show until then
             (position.clone(), parts.source.executed().await?)
         }
-        None => (first_position(parts).await?, GtidSet::default()),
+        None => (first_position(parts).await?, Reached::default()),
     };
     tracing::info!(%position, "starting for the first time");
-    let witness = identity::witness(parts, &position.gtids).await?;
+    let witness = identity::witness(parts, &position.reached).await?;
     let from = CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness };
     open_at(parts, journal, from).await
 }
@@ -60,7 +60,7 @@ async fn open_first(
 async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
     loop {
         let position = parts.source.start().await?;
-        let Some((table, found)) = definitions::begin(parts, &position.gtids).await? else {
+        let Some((table, found)) = definitions::begin(parts, &position.reached).await? else {
             parts.progress.go_on(Waiter::Start);
             return match parts.settings.failpoints.start_from_binlog_status() {
                 true => Ok(parts.source.head().await?),
@@ -84,11 +84,11 @@ async fn open_again(
     // before anything that the source says is taken for its position, and while the journal knows it
     identity::require_same(parts, &found.sealed, &identity::sightings(&found)).await?;
     if let Some(position) = &options.from {
-        if !found.checkpoint.position.gtids.contains_set(&position.gtids) {
+        if !found.checkpoint.position.reached.contains_set(&position.reached) {
             return Err(ProtocolError::Refused {
                 reason: format!(
                     "--from would skip {}, which HBase does not have yet",
-                    position.gtids.minus(&found.checkpoint.position.gtids)
+                    position.reached.minus(&found.checkpoint.position.reached)
                 ),
                 advice: advice::keep_checkpoint().into(),
             });
@@ -97,9 +97,9 @@ async fn open_again(
             // what the source cannot give must not become the checkpoint: no start would get past it
             drop(parts.source.stream(position).await?);
         }
-        definitions::begin_earlier(parts, &position.gtids).await?;
+        definitions::begin_earlier(parts, &position.reached).await?;
         tracing::info!(%position, "replaying with new ticks from an older position");
-        let witness = identity::witness(parts, &position.gtids).await?;
+        let witness = identity::witness(parts, &position.reached).await?;
         return replay(parts, journal, position.clone(), witness, found).await;
     }
     let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
@@ -133,7 +133,7 @@ async fn open_at(
     journal: &Journal,
     mut from: CheckpointRecord,
 ) -> Result<Recovered, ProtocolError> {
-    from.replaying_until = from.replaying_until.minus(&from.position.gtids);
+    from.replaying_until = from.replaying_until.minus(&from.position.reached);
     let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
     Ok(journal.open(from, &fingerprint, &cohort).await?)
 }
@@ -180,7 +180,7 @@ async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), Protoco
     positions.server_uuid = server_uuid;
     positions.received = place.clone();
     positions.written = place.clone();
-    positions.sealed = Place { gtids: recovered.sealed.clone(), at: place.at };
+    positions.sealed = Place { reached: recovered.sealed.clone(), at: place.at };
     drop(positions);
     parts.progress.set_checkpointed(&recovered.checkpoint.position);
     let replaying = !recovered.checkpoint.replaying_until.is_empty();

@@ -1,6 +1,6 @@
 //! The supervisor: opens the tail, owns the tasks of a run, and ends them.
 
-use crate::model::GtidSet;
+use crate::model::Reached;
 use crate::pipeline::apply::writer;
 use crate::pipeline::backfill::marks::{self, NewestMark};
 use crate::pipeline::backfill::worker;
@@ -107,7 +107,7 @@ async fn prepare(
     if options.tail
         && let Some(checkpoint) = journal.checkpoint().await?
     {
-        retried(parts, || definitions::begin_missing(parts, &checkpoint.position.gtids)).await?;
+        retried(parts, || definitions::begin_missing(parts, &checkpoint.position.reached)).await?;
     }
     let copies = load_copies(parts).await?;
     retried(parts, || begin::examine(parts, &copies, continued)).await?;
@@ -287,8 +287,8 @@ impl Tasks {
 
 /// The position that the source has now, once it has all that is sealed already: a source that lost what was journaled is
 /// not taken for one that is caught up with, however far the checkpoint is. The reader finds it out, and ends the run.
-async fn whole_position(parts: &Parts) -> Result<GtidSet, ProtocolError> {
-    let sealed = parts.progress.positions().sealed.gtids.clone();
+async fn whole_position(parts: &Parts) -> Result<Reached, ProtocolError> {
+    let sealed = parts.progress.positions().sealed.reached.clone();
     loop {
         let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
         if executed.contains_set(&sealed) {
@@ -330,7 +330,7 @@ async fn until_done(
         let position = "the position that MySQL had at the end of the copy";
         parts.progress.wait_for(Waiter::End, Awaited::new(Kind::Checkpoint, position));
     }
-    let reached = checkpoint.wait_for(|gtids| gtids.contains_set(&wanted)).await.is_ok();
+    let reached = checkpoint.wait_for(|checkpointed| checkpointed.contains_set(&wanted)).await.is_ok();
     if !reached {
         let reason = "the checkpoint is not watched any more".into();
         return Err(StoreError::Record { reason }.into());

@@ -1,14 +1,14 @@
 //! Whether the source still is the one that was tailed: asked at each connect, and while one is up (`watch`).
 //!
-//! A GTID names a transaction only as long as its server never starts its numbering again; so a checkpoint and the journal also hold when a transaction was committed first (its
-//! [`Witness`]), and each connect asks the source for it again, by its GTID: files and offsets differ from server to server.
+//! A name holds for a transaction only as long as its server never starts its numbering again; so a checkpoint and the journal also hold when a transaction was committed first (its
+//! [`Witness`]), and each connect asks the source for it again, by its name: files and offsets differ from server to server.
 //!
 //! A source that was found to be another one is remembered durably: its numbers may be used again by the next start, and
 //! whether the proof is still in its binlog then is chance. What ends that is a person (`--accept-gap`), or a source that is
 //! proven to have what was read.
 
 use crate::advice;
-use crate::model::{Gtid, GtidSet, Witness};
+use crate::model::{Reached, TransactionId, Witness};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::protocol::{ProtocolError, Recovered};
@@ -53,7 +53,7 @@ pub enum Seen {
 /// `PositionLost` when it does not: now, and at every start until a person decides or the source is proven again.
 pub async fn require_same(
     parts: &Parts,
-    wanted: &GtidSet,
+    wanted: &Reached,
     sightings: &[Sighting],
 ) -> Result<(), ProtocolError> {
     if parts.settings.failpoints.source_not_compared() {
@@ -75,39 +75,39 @@ pub async fn require_same(
 
 /// What a transaction means that the stream brings although it was read whole already: a source that begins its numbering
 /// again does not always end the streams of before. Durable, as what [`require_same`] finds.
-pub async fn came_again(parts: &Parts, gtid: &Gtid) -> Result<ProtocolError, StoreError> {
+pub async fn came_again(parts: &Parts, transaction: &TransactionId) -> Result<ProtocolError, StoreError> {
     let reason = format!(
-        "MySQL sent transaction {gtid} twice: MySQL began its numbering again, or was restored from a backup"
+        "MySQL sent transaction {transaction} twice: MySQL began its numbering again, or was restored from a backup"
     );
     remember(parts, Some(reason.clone())).await?;
     Ok(lost(reason).into())
 }
 
 /// The same as a question.
-pub async fn look(parts: &Parts, wanted: &GtidSet, sightings: &[Sighting]) -> Result<Seen, SourceError> {
+pub async fn look(parts: &Parts, wanted: &Reached, sightings: &[Sighting]) -> Result<Seen, SourceError> {
     wait_until_contained(parts, wanted, sightings).await?;
     compare(&*parts.source, sightings).await
 }
 
 /// A server that has neither committed a transaction of its own which was read from it, nor has it in its binlog, lost it:
 /// it began its numbering again, or was restored. Waiting brings nothing back. Another server may still receive it.
-async fn refuse_gone(parts: &Parts, executed: &GtidSet, sightings: &[Sighting]) -> Result<(), SourceError> {
+async fn refuse_gone(parts: &Parts, executed: &Reached, sightings: &[Sighting]) -> Result<(), SourceError> {
     let server = parts.source.server_uuid().await?;
-    let own = |gtid: &Gtid| gtid.origin.uuid.to_string() == server;
-    for gtid in sightings.iter().map(|sighting| &sighting.witness.gtid).filter(|gtid| own(gtid)) {
-        if !executed.contains(gtid)
-            && parts.source.original_micros(gtid).await?.is_none()
-            && !parts.source.executed().await?.contains(gtid)
+    let own = |transaction: &&TransactionId| transaction.is_named_by(&server);
+    for transaction in sightings.iter().map(|sighting| &sighting.witness.transaction).filter(own) {
+        if !executed.contains(transaction)
+            && parts.source.original_micros(transaction).await?.is_none()
+            && !parts.source.executed().await?.contains(transaction)
         {
-            return Err(lost(gone(gtid)));
+            return Err(lost(gone(transaction)));
         }
     }
     Ok(())
 }
 
-fn gone(gtid: &Gtid) -> String {
+fn gone(transaction: &TransactionId) -> String {
     format!(
-        "tailfill has read MySQL's transaction {gtid}, and now MySQL has it neither committed nor in its binlog: \
+        "tailfill has read MySQL's transaction {transaction}, and now MySQL has it neither committed nor in its binlog: \
          MySQL began its numbering again, or was restored from a backup"
     )
 }
@@ -119,7 +119,7 @@ fn gone(gtid: &Gtid) -> String {
 pub async fn compare(source: &dyn Source, sightings: &[Sighting]) -> Result<Seen, SourceError> {
     let mut seen = Seen::Unknown;
     for Sighting { witness, after } in sightings {
-        match source.original_micros_after(after, &witness.gtid).await? {
+        match source.original_micros_after(after, &witness.transaction).await? {
             Some(now) if now == witness.original_micros => seen = Seen::Same,
             Some(now) => return Err(lost(another(witness, now))),
             None => {}
@@ -133,7 +133,7 @@ fn another(witness: &Witness, now: u64) -> String {
     format!(
         "MySQL committed its transaction {} at {} (seconds since 1970), and the one that tailfill read under this \
          number at {}: MySQL began its numbering again, or was restored from a backup",
-        witness.gtid,
+        witness.transaction,
         seconds(now),
         seconds(witness.original_micros)
     )
@@ -149,12 +149,12 @@ pub fn sightings(found: &Recovered) -> Vec<Sighting> {
     found.witnesses().into_iter().map(Sighting::anywhere).collect()
 }
 
-/// A transaction of `gtids` by which the source can be known again: the last one that its binlog still has.
-pub async fn witness(parts: &Parts, gtids: &GtidSet) -> Result<Option<Witness>, SourceError> {
+/// A transaction of `reached` by which the source can be known again: the last one that its binlog still has.
+pub async fn witness(parts: &Parts, reached: &Reached) -> Result<Option<Witness>, SourceError> {
     let mut last: Option<Witness> = None;
-    for gtid in gtids.newest() {
-        let micros = parts.source.original_micros(&gtid).await?.unwrap_or(0);
-        let found = Witness::of(&gtid, micros);
+    for transaction in reached.newest() {
+        let micros = parts.source.original_micros(&transaction).await?.unwrap_or(0);
+        let found = Witness::of(&transaction, micros);
         if micros > last.as_ref().map_or(0, |last| last.original_micros) {
             last = found;
         }
@@ -199,7 +199,7 @@ fn record(reason: Option<String>) -> Result<(Space, Vec<u8>, Vec<u8>), StoreErro
 /// It may do so a little later: a reader has a transaction before the engine commits it.
 async fn wait_until_contained(
     parts: &Parts,
-    wanted: &GtidSet,
+    wanted: &Reached,
     sightings: &[Sighting],
 ) -> Result<(), SourceError> {
     let (begin, mut judged) = (Instant::now(), false);

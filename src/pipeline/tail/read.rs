@@ -2,7 +2,7 @@
 //! stream on; reconnects after passing errors, within a bound.
 
 use crate::error::Disposition;
-use crate::model::{Gtid, GtidSet, Histories, Position, Witness};
+use crate::model::{Histories, Position, Reached, TransactionId, Witness};
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::definitions::Pause;
 use crate::pipeline::parts::settings::Parts;
@@ -33,8 +33,8 @@ pub async fn read(
 ) -> Result<(), ProtocolError> {
     let sightings = identity::sightings(&from);
     let position = from.checkpoint.position;
-    let mut journaled = GtidSet::default();
-    from.replay.iter().for_each(|batch| journaled.union_with(&batch.gtids));
+    let mut journaled = Reached::default();
+    from.replay.iter().for_each(|batch| journaled.union_with(&batch.transactions));
     let mut reader = Reader {
         parts,
         position,
@@ -72,7 +72,7 @@ pub async fn read(
             () = sleep(pause) => {}
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
-        must_contain = parts.progress.positions().sealed.gtids.clone();
+        must_contain = parts.progress.positions().sealed.reached.clone();
     }
 }
 
@@ -84,12 +84,12 @@ struct Reader<'a> {
     /// Of what was read before this process.
     sightings: Vec<Sighting>,
     /// Transactions of the batches that are cut again.
-    journaled: GtidSet,
+    journaled: Reached,
     /// The last transaction that was read whole, and the one that is being read.
     read: Option<Sighting>,
     begun: Option<Sighting>,
     /// The transaction that is read in part.
-    open: Option<Gtid>,
+    open: Option<TransactionId>,
     events: mpsc::Sender<StreamEvent>,
     trouble_since: Option<Instant>,
 }
@@ -97,7 +97,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads nothing until the other side is done.
     async fn stand_still(&self, asked: Pause) {
-        let mut passed = self.position.gtids.clone();
+        let mut passed = self.position.reached.clone();
         if let Some(open) = &self.open {
             passed.insert(open);
         }
@@ -108,13 +108,13 @@ impl Reader<'_> {
 
     async fn connect_and_pass_on(
         &mut self,
-        must_contain: &GtidSet,
+        must_contain: &Reached,
         pause: &mut Duration,
         pauses: &mut mpsc::Receiver<Pause>,
     ) -> Result<Option<Pause>, ProtocolError> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
         let mut wanted = must_contain.clone();
-        wanted.union_with(&self.position.gtids);
+        wanted.union_with(&self.position.reached);
         let watched = self.watched.proven();
         let sightings: Vec<Sighting> =
             self.sightings.iter().chain(&watched).chain(&self.read).cloned().collect();
@@ -139,11 +139,11 @@ impl Reader<'_> {
                 waits = true;
                 continue;
             }
-            if let StreamEvent::Begin { gtid, .. } = &event
-                && self.position.gtids.contains(gtid)
+            if let StreamEvent::Begin { transaction, .. } = &event
+                && self.position.reached.contains(transaction)
                 && !self.parts.settings.failpoints.source_not_compared()
             {
-                return Err(identity::came_again(self.parts, gtid).await?);
+                return Err(identity::came_again(self.parts, transaction).await?);
             }
             if !self.follow(&event).await? {
                 continue;
@@ -180,28 +180,29 @@ impl Reader<'_> {
 
     fn note(&mut self, event: &StreamEvent) {
         match event {
-            StreamEvent::Begin { gtid, .. } => self.open = Some(gtid.clone()),
+            StreamEvent::Begin { transaction, .. } => self.open = Some(transaction.clone()),
             StreamEvent::End { .. } => self.open = None,
             _ => {}
         }
-        let (gtid, place) = match event {
-            StreamEvent::End { gtid, place } => (Some(gtid), place),
+        let (transaction, place) = match event {
+            StreamEvent::End { transaction, place } => (Some(transaction), place),
             StreamEvent::Heartbeat { place } => (None, place),
-            StreamEvent::Begin { gtid, original_micros, .. } => {
+            StreamEvent::Begin { transaction, original_micros, .. } => {
                 let after = self.parts.progress.positions().received.at.clone();
-                self.begun = Witness::of(gtid, *original_micros).map(|witness| Sighting { witness, after });
+                self.begun =
+                    Witness::of(transaction, *original_micros).map(|witness| Sighting { witness, after });
                 return;
             }
             _ => return,
         };
         let mut positions = self.parts.progress.positions();
-        if let Some(gtid) = gtid {
-            self.position.gtids.insert(gtid);
+        if let Some(transaction) = transaction {
+            self.position.reached.insert(transaction);
             if let Some(read) = self.begun.take() {
                 self.watched.read(read.clone());
                 self.read = Some(read);
             }
-            positions.received.gtids.insert(gtid);
+            positions.received.reached.insert(transaction);
         }
         positions.received.at = place.clone();
     }

@@ -1,7 +1,7 @@
 //! What comes out of the sealer.
 
 use crate::lock::ListId;
-use crate::model::{GtidSet, Tick, Witness};
+use crate::model::{Reached, Tick, Witness};
 use crate::pipeline::jobs::requests::Turn;
 use crate::protocol::count::ListRecount;
 use crate::protocol::{Entry, Journaled, ListWrites, UnprovenMark};
@@ -52,7 +52,7 @@ pub struct SealedBatch {
 #[derive(Clone, Debug, Default)]
 pub struct Boundary {
     /// The transactions that ended since the boundary before.
-    pub gtids: GtidSet,
+    pub transactions: Reached,
     pub at: BinlogPlace,
     /// The last of them whose time is known.
     pub witness: Option<Witness>,

@@ -8,7 +8,7 @@
 //! out by the next start.
 
 use crate::error::Disposition;
-use crate::model::{Gtid, GtidSet, Witness};
+use crate::model::{Reached, TransactionId, Witness};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::pipeline::tail::identity::{self, Sighting};
@@ -27,9 +27,9 @@ struct Known {
     /// A transaction that was there at the last look.
     proven: Option<Sighting>,
     /// Everything that was received before the last look.
-    received: GtidSet,
+    received: Reached,
     /// What the source had executed at the last look.
-    executed: GtidSet,
+    executed: Reached,
     /// The last transaction that was read whole.
     newest: Option<Sighting>,
 }
@@ -48,8 +48,8 @@ impl Watched {
     }
 
     /// Whether a look has shown that this transaction comes from the binlog that is tailed.
-    pub fn proves(&self, gtid: &Gtid) -> bool {
-        self.known().received.contains(gtid)
+    pub fn proves(&self, transaction: &TransactionId) -> bool {
+        self.known().received.contains(transaction)
     }
 
     /// What the next connection has to find again.
@@ -62,7 +62,7 @@ impl Watched {
     /// # Errors
     /// `PositionLost` where it is another binlog; that is durable.
     pub async fn look(&self, parts: &Parts) -> Result<(), ProtocolError> {
-        let received = parts.progress.positions().received.gtids.clone();
+        let received = parts.progress.positions().received.reached.clone();
         let before = self.known().clone();
         let executed = parts.source.executed().await?;
         if before.newest.is_none() && executed == before.executed {
@@ -106,8 +106,8 @@ impl Witnesses {
     }
 
     /// One that is proven; the newest waits then, so that under steady writes there is always one soon.
-    pub fn take_proven(&mut self, proves: impl Fn(&Gtid) -> bool) -> Option<Witness> {
-        let proven = self.waiting.take_if(|waiting| proves(&waiting.gtid))?;
+    pub fn take_proven(&mut self, proves: impl Fn(&TransactionId) -> bool) -> Option<Witness> {
+        let proven = self.waiting.take_if(|waiting| proves(&waiting.transaction))?;
         self.waiting = self.newest.take();
         Some(proven)
     }

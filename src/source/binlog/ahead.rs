@@ -9,7 +9,7 @@ use super::dump::{Dump, Events};
 use super::event::kind::*;
 use super::scan;
 use super::statement::{Dialect, Statement};
-use crate::model::{Gtid, GtidSet};
+use crate::model::{Reached, TransactionId};
 use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Waits until the engine has committed all of `wanted`.
-pub(super) async fn await_committed(session: &Session, wanted: &GtidSet) -> Result<(), SourceError> {
+pub(super) async fn await_committed(session: &Session, wanted: &Reached) -> Result<(), SourceError> {
     while !session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.contains_set(wanted) {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -27,7 +27,7 @@ pub(super) async fn await_committed(session: &Session, wanted: &GtidSet) -> Resu
 
 /// A QUERY event.
 pub struct Logged {
-    pub gtid: Option<Gtid>,
+    pub gtid: Option<TransactionId>,
     /// Its end.
     pub place: BinlogPlace,
     pub statement: Result<Statement, Truncated>,
@@ -39,13 +39,13 @@ pub(super) struct Ahead {
     dialect: Dialect,
     head: BinlogPlace,
     place: BinlogPlace,
-    gtid: Option<Gtid>,
+    gtid: Option<TransactionId>,
 }
 
 impl Ahead {
     pub(crate) async fn open(
         session: &Session,
-        since: &GtidSet,
+        since: &Reached,
         head: BinlogPlace,
     ) -> Result<Ahead, SourceError> {
         let mut connection = session.open().await?;

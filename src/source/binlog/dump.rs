@@ -3,7 +3,7 @@
 use super::crc::{self, Integrity};
 use crate::advice;
 use crate::isolation::caught_in;
-use crate::model::GtidSet;
+use crate::model::Reached;
 use crate::source::SourceError;
 use crate::source::connection::Connection;
 use crate::source::options::MysqlOptions;
@@ -26,9 +26,9 @@ const SIDE_DUMP_STALL: Duration = Duration::from_secs(60);
 /// What part of the binlog is asked for.
 pub(crate) enum Dump<'a> {
     /// Everything not in the set, and then whatever comes.
-    Follow(&'a GtidSet),
+    Follow(&'a Reached),
     /// Everything not in the set, up to the present end.
-    UpToEnd(&'a GtidSet),
+    UpToEnd(&'a Reached),
     /// A file from its beginning, and those after it, up to the present end.
     File(&'a str),
     /// What follows an event, up to the present end.
@@ -140,8 +140,9 @@ fn damaged(place: &BinlogPlace, reason: &str) -> SourceError {
 }
 
 /// The sets as the dump command wants them: interval ends are exclusive there.
-fn sids(set: &GtidSet) -> Vec<Sid<'static>> {
-    set.iter()
+fn sids(set: &Reached) -> Vec<Sid<'static>> {
+    set.gtids()
+        .iter()
         .map(|(origin, intervals)| {
             let intervals = intervals.iter().map(|i| GnoInterval::new(i.first, i.last.saturating_add(1)));
             let sid = Sid::new(*origin.uuid.as_bytes()).with_intervals(intervals.collect());

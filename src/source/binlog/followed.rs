@@ -8,8 +8,8 @@ use super::plan::{PlanInput, TablePlan};
 use super::redefine;
 use super::statement::{ColumnClause, Definition as Statement, Effect, Question};
 use super::table_map::TableMapHead;
-use crate::model::history::{Entry, Meaning, one};
-use crate::model::{Definition, Gtid, GtidSet, Histories, History, Parking, TableId};
+use crate::model::history::{Entry, Meaning};
+use crate::model::{Definition, Histories, History, Parking, Reached, TableId, TransactionId};
 use crate::source::registry::{Registered, Registry};
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, StreamEvent};
@@ -56,7 +56,7 @@ pub enum Judged {
 /// A statement that may have changed the definition of tables that are followed.
 #[derive(Debug)]
 pub struct Redefined {
-    pub gtid: Gtid,
+    pub gtid: TransactionId,
     /// For messages: the verb of the statement.
     pub what: String,
     /// It drops something, which may be an index.
@@ -101,12 +101,12 @@ impl Followed {
     }
 
     /// The entry of a table that begins with one transaction: what is known of it already.
-    pub fn entry_of(&self, table: TableId, gtid: &Gtid) -> Option<&Meaning> {
-        self.histories[usize::from(table.0)].beginning(&one(gtid)).map(|entry| &entry.meaning)
+    pub fn entry_of(&self, table: TableId, gtid: &TransactionId) -> Option<&Meaning> {
+        self.histories[usize::from(table.0)].beginning(&gtid.alone()).map(|entry| &entry.meaning)
     }
 
     /// Lets the entries of histories hold that begin within `read`. `all`: reports those too that hold already.
-    pub fn take_entries(&mut self, read: &GtidSet, all: bool) -> Vec<StreamEvent> {
+    pub fn take_entries(&mut self, read: &Reached, all: bool) -> Vec<StreamEvent> {
         let mut reports = Vec::new();
         if !self.entries_ahead {
             return reports;
@@ -131,7 +131,7 @@ impl Followed {
     }
 
     /// Leaves the rows of a table out from here on.
-    pub fn leave_out(&mut self, table: TableId, since: GtidSet, parking: Parking) -> StreamEvent {
+    pub fn leave_out(&mut self, table: TableId, since: Reached, parking: Parking) -> StreamEvent {
         let index = usize::from(table.0);
         self.standings[index] = Standing::Parked;
         self.histories[index].add(Entry::parked(since, parking.clone()));
@@ -282,7 +282,7 @@ impl Followed {
         now: Vec<Result<Arc<Definition>, Parking>>,
         place: &BinlogPlace,
     ) -> Vec<StreamEvent> {
-        let since = one(&redefined.gtid);
+        let since = redefined.gtid.alone();
         let mut reports = Vec::new();
         self.ids.clear();
         for ((table, clauses), now) in redefined.tables.into_iter().zip(now) {
@@ -293,7 +293,7 @@ impl Followed {
                 redefine::keeps_bytes(&used, before, &now, &clauses).map(|()| now).map_err(|reason| Parking {
                     what: redefined.what.clone(),
                     reason: format!("{} was altered: {reason}", self.name(table)),
-                    gtid: Some(redefined.gtid.clone()),
+                    transaction: Some(redefined.gtid.clone()),
                     place: place.to_string(),
                 })
             });

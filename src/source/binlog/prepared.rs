@@ -10,7 +10,7 @@ use super::event::kind::*;
 use super::scan;
 use super::statement::Statement;
 use super::table_map::TableMapHead;
-use crate::model::{Gtid, GtidSet, TableId};
+use crate::model::{Reached, TableId, TransactionId};
 use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::Event;
@@ -72,8 +72,8 @@ impl Prepared {
 }
 
 /// Reads from the beginning of the binlog what is undecided before `until`.
-pub(super) async fn read_back(session: &Session, until: &Gtid) -> Result<Undecided, SourceError> {
-    let purged: GtidSet = session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
+pub(super) async fn read_back(session: &Session, until: &TransactionId) -> Result<Undecided, SourceError> {
+    let purged: Reached = session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?;
     let registry = session.registry();
     let mut connection = session.open().await?;
     let dialect = session.dialect(&mut connection).await?;

@@ -6,7 +6,7 @@
 use super::ahead::{self, Ahead, Logged};
 use super::cursor::Truncated;
 use super::statement::{Effect, Statement};
-use crate::model::{Gtid, GtidSet, Parking, TableId, TableName};
+use crate::model::{Parking, Reached, TableId, TableName, TransactionId};
 use crate::source::session::Session;
 use crate::source::{Proof, SourceError, schema};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub enum Strictness {
 pub(crate) async fn prove(
     session: &Session,
     table: TableId,
-    since: &GtidSet,
+    since: &Reached,
     strictness: Strictness,
 ) -> Result<Proof, SourceError> {
     let name = name_of(session, table)?;
@@ -42,8 +42,8 @@ pub(crate) async fn prove(
 pub(crate) async fn statement_between(
     session: &Session,
     table: TableId,
-    from: &GtidSet,
-    to: &GtidSet,
+    from: &Reached,
+    to: &Reached,
 ) -> Result<Option<Parking>, SourceError> {
     statement(session, &name_of(session, table)?, from, Some(to), Strictness::Indexes).await
 }
@@ -61,19 +61,19 @@ fn name_of(session: &Session, table: TableId) -> Result<TableName, SourceError> 
 async fn statement(
     session: &Session,
     table: &TableName,
-    since: &GtidSet,
-    within: Option<&GtidSet>,
+    since: &Reached,
+    within: Option<&Reached>,
     strictness: Strictness,
 ) -> Result<Option<Parking>, SourceError> {
     let head = session.binlog_end().await?;
     let mut ahead = Ahead::open(session, since, head).await?;
     while let Some(Logged { gtid, place, statement }) = ahead.next().await? {
-        let beyond = |gtid: &Gtid| within.is_some_and(|within| !within.contains(gtid));
+        let beyond = |gtid: &TransactionId| within.is_some_and(|within| !within.contains(gtid));
         if gtid.as_ref().is_some_and(beyond) {
             continue;
         }
         if let Some((what, reason)) = effect(statement, table, strictness) {
-            return Ok(Some(Parking { what, reason, gtid, place: place.to_string() }));
+            return Ok(Some(Parking { what, reason, transaction: gtid, place: place.to_string() }));
         }
     }
     Ok(None)

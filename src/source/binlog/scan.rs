@@ -5,8 +5,8 @@ use super::cursor::Cursor;
 use super::dump::{Dump, Events};
 use super::event::{kind::*, widen};
 use super::guard::guarded;
-use crate::model::gtid::{Interval, Origin};
-use crate::model::{Gtid, GtidSet, Position};
+use crate::model::gtid::{Gtid, GtidSet, Interval, Origin};
+use crate::model::{Position, Reached, TransactionId};
 use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
@@ -28,7 +28,7 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
     loop {
         let end = session.binlog_end().await?;
         let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
-        let holes = executed.holes();
+        let holes = Reached::from(executed.gtids().holes());
         if holes.is_empty() || !in_flight(session, &executed, &holes).await? {
             return Ok(session.position(executed, end.file.to_string(), end.offset));
         }
@@ -46,7 +46,7 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
 }
 
 /// Whether the binlog holds a transaction that lies in a hole of `executed`.
-async fn in_flight(session: &Session, executed: &GtidSet, holes: &GtidSet) -> Result<bool, SourceError> {
+async fn in_flight(session: &Session, executed: &Reached, holes: &Reached) -> Result<bool, SourceError> {
     // Up to the end as it is after `executed` was read: what comes later is no business of ours.
     let end = session.binlog_end().await?;
     let connection = session.open().await?;
@@ -99,28 +99,29 @@ pub(crate) async fn head(session: &Session) -> Result<Position, SourceError> {
 
 /// The `original_commit_timestamp` of a transaction that the server has committed; `None` where its binlog does not
 /// have it any more, or does not know.
-pub(crate) async fn original_micros(session: &Session, wanted: &Gtid) -> Result<Option<u64>, SourceError> {
+pub(crate) async fn original_micros(
+    session: &Session,
+    wanted: &TransactionId,
+) -> Result<Option<u64>, SourceError> {
     if is_purged(session, wanted).await? {
         return Ok(None);
     }
-    let mut only = GtidSet::default();
-    only.insert(wanted);
-    let others = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.minus(&only);
+    let others = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.minus(&wanted.alone());
     match micros_beside(session, &others, wanted).await {
         Err(SourceError::PositionLost { .. }) if is_purged(session, wanted).await? => Ok(None),
         outcome => outcome,
     }
 }
 
-async fn is_purged(session: &Session, gtid: &Gtid) -> Result<bool, SourceError> {
+async fn is_purged(session: &Session, gtid: &TransactionId) -> Result<bool, SourceError> {
     Ok(session.gtid_set("SELECT @@GLOBAL.gtid_purged").await?.contains(gtid))
 }
 
 /// Has the server search its binlog for the one that is not among `others`, which it does file by file.
 async fn micros_beside(
     session: &Session,
-    others: &GtidSet,
-    wanted: &Gtid,
+    others: &Reached,
+    wanted: &TransactionId,
 ) -> Result<Option<u64>, SourceError> {
     let connection = session.open().await?;
     let mut events =
@@ -147,7 +148,7 @@ async fn micros_beside(
 pub(crate) async fn micros_behind(
     session: &Session,
     after: &BinlogPlace,
-    wanted: &Gtid,
+    wanted: &TransactionId,
 ) -> Result<Option<u64>, SourceError> {
     if after.file.is_empty() || after.offset > u64::from(u32::MAX) {
         return Ok(None); // the request has 32 bits for the offset
@@ -184,9 +185,9 @@ enum Step {
 /// Reads one file, transaction by transaction.
 struct Scan {
     events: Events,
-    gtids: GtidSet,
+    gtids: Reached,
     /// The transaction being read; it counts once the next boundary is reached.
-    open: Option<Gtid>,
+    open: Option<TransactionId>,
     offset: u64,
     /// The newest boundary.
     last: u64,
@@ -202,7 +203,7 @@ impl Scan {
         let events = Events::request(connection, &session.options, &side_uuid(), Dump::File(file)).await?;
         Ok(Scan {
             events,
-            gtids: GtidSet::default(),
+            gtids: Reached::default(),
             open: None,
             offset: FILE_BEGIN,
             last: FILE_BEGIN,
@@ -294,7 +295,7 @@ fn not_understood(what: &str, reason: String) -> SourceError {
     }
 }
 
-pub(super) fn gtid(event: &Event) -> Result<Gtid, SourceError> {
+pub(super) fn gtid(event: &Event) -> Result<TransactionId, SourceError> {
     Ok(gtid_of(&gtid_event(event)?))
 }
 
@@ -303,12 +304,13 @@ fn gtid_event(event: &Event) -> Result<GtidEvent, SourceError> {
         .map_err(|reason| not_understood("a GTID event", reason))
 }
 
-fn gtid_of(read: &GtidEvent) -> Gtid {
+/// The transaction that a GTID event begins.
+pub(super) fn gtid_of(read: &GtidEvent) -> TransactionId {
     let tag = read.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-    Gtid { origin: Origin { uuid: Uuid::from_bytes(read.sid()), tag }, number: read.gno() }
+    Gtid { origin: Origin { uuid: Uuid::from_bytes(read.sid()), tag }, number: read.gno() }.into()
 }
 
-fn previous_gtids(event: &Event) -> Result<GtidSet, SourceError> {
+fn previous_gtids(event: &Event) -> Result<Reached, SourceError> {
     let read = guarded(|| event.read_event::<PreviousGtidsEvent<'_>>().map_err(|error| error.to_string()))
         .map_err(|reason| not_understood("a previous GTIDs event", reason))?;
     let mut set = GtidSet::default();
@@ -323,5 +325,5 @@ fn previous_gtids(event: &Event) -> Result<GtidSet, SourceError> {
             set.insert_interval(&origin, Interval { first, last: end - 1 });
         }
     }
-    Ok(set)
+    Ok(set.into())
 }

@@ -10,7 +10,7 @@ use super::untouched;
 use crate::advice;
 use crate::failpoints::Failpoints;
 use crate::model::history::Meaning;
-use crate::model::{GtidSet, Histories, Parking, Position};
+use crate::model::{Histories, Parking, Position, Reached};
 use crate::source::session::Session;
 use crate::source::{ChangeStream, SourceError, StreamEvent};
 use async_trait::async_trait;
@@ -32,16 +32,16 @@ impl MysqlStream {
         session: Arc<Session>,
         from: &Position,
         histories: &Histories,
-        journaled: &GtidSet,
+        journaled: &Reached,
     ) -> Result<MysqlStream, SourceError> {
-        await_executed(&session, &from.gtids).await?;
-        session.still_has(&from.gtids).await?;
+        await_executed(&session, &from.reached).await?;
+        session.still_has(&from.reached).await?;
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
         let events =
-            Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.gtids))
+            Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.reached))
                 .await?;
-        let transactions = Transactions::new(session.registry(), charsets, histories, from.gtids.clone())
+        let transactions = Transactions::new(session.registry(), charsets, histories, from.reached.clone())
             .judged_before(journaled);
         Ok(MysqlStream { session, events, transactions, unknown: None })
     }
@@ -119,7 +119,7 @@ impl MysqlStream {
                                 later.what,
                                 later.place
                             ),
-                            gtid: Some(redefined.gtid.clone()),
+                            transaction: Some(redefined.gtid.clone()),
                             place: self.transactions.place().to_string(),
                         })
                 }
@@ -169,7 +169,7 @@ fn waits_for(unknown: &Unknown) -> String {
 
 /// Waits until the server has committed `wanted` in its engine: a transaction that we read may be
 /// in the binlog only (semi-sync AFTER_SYNC), and a dump that is ahead is refused.
-async fn await_executed(session: &Session, wanted: &GtidSet) -> Result<(), SourceError> {
+async fn await_executed(session: &Session, wanted: &Reached) -> Result<(), SourceError> {
     let deadline = tokio::time::Instant::now() + session.options.catch_up_timeout;
     loop {
         let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;

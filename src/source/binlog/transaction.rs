@@ -15,18 +15,17 @@ use super::guard::guarded;
 use super::plan::{DUMMY_TABLE_ID, RowsHead, RowsKind};
 use super::prepared::{Decided, Prepared, Undecided, is_one_phase};
 use super::rows::RowsBlock;
+use super::scan;
 use super::statement::{self, Dialect, Question, Statement};
 use crate::failpoints::Failpoints;
-use crate::model::gtid::Origin;
-use crate::model::history::{Meaning, one};
-use crate::model::{Definition, Gtid, GtidSet, Histories, Parking, TableId};
+use crate::model::history::Meaning;
+use crate::model::{Definition, Histories, Parking, Reached, TableId, TransactionId};
 use crate::source::registry::Registry;
 use crate::source::text::Charsets;
 use crate::source::{BinlogPlace, Changes, StreamEvent};
 use mysql_common::binlog::events::{Event, GtidEvent};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// What the stream has to do after an event. What [`Transactions::next_report`] has comes first.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ pub enum Unknown {
 /// A change in statement format that may be harmless.
 #[derive(Debug)]
 pub struct Ask {
-    pub gtid: Gtid,
+    pub gtid: TransactionId,
     pub question: Question,
     definition: Box<statement::Definition>,
     ends: bool,
@@ -68,7 +67,7 @@ impl Ask {
 /// An XA COMMIT whose PREPARE this stream has not read.
 #[derive(Debug)]
 pub struct XaCommit {
-    pub gtid: Gtid,
+    pub gtid: TransactionId,
     xid: String,
 }
 
@@ -76,13 +75,13 @@ pub struct XaCommit {
 enum State {
     Between,
     /// The GTID was read, its first statement was not.
-    Opened(Gtid),
+    Opened(TransactionId),
     Inside(Transaction),
 }
 
 #[derive(Debug)]
 struct Transaction {
-    gtid: Gtid,
+    gtid: TransactionId,
     /// The registered tables that rows came of.
     touched: Vec<TableId>,
     /// The xid of an XA transaction.
@@ -94,9 +93,9 @@ pub struct Transactions {
     dialect: Dialect,
     followed: Followed,
     /// Everything that was read.
-    read: GtidSet,
+    read: Reached,
     /// Transactions with rows that were sealed before, by an earlier process too.
-    journaled: GtidSet,
+    journaled: Reached,
     state: State,
     place: BinlogPlace,
     /// Bytes of a compressed payload that have not come out of it yet.
@@ -111,7 +110,7 @@ impl Transactions {
         registry: Arc<Registry>,
         charsets: Arc<Charsets>,
         histories: &Histories,
-        read: GtidSet,
+        read: Reached,
     ) -> Transactions {
         let mut followed = Followed::new(registry.clone(), charsets.clone(), histories);
         let reports = followed.take_entries(&read, true).into();
@@ -119,7 +118,7 @@ impl Transactions {
             dialect: Dialect::new(charsets, registry.case()),
             followed,
             read,
-            journaled: GtidSet::default(),
+            journaled: Reached::default(),
             state: State::Between,
             place: BinlogPlace::default(),
             payload_left: 0,
@@ -129,13 +128,13 @@ impl Transactions {
     }
 
     /// With the transactions whose rows were sealed before.
-    pub fn judged_before(self, journaled: &GtidSet) -> Transactions {
+    pub fn judged_before(self, journaled: &Reached) -> Transactions {
         Transactions { journaled: journaled.clone(), ..self }
     }
 
     /// Whether rows behind a transaction were sealed before: whoever did that was told that nothing in it parks a table,
     /// or its history says which. The server may answer otherwise today, and batches could not be cut again (I2).
-    fn was_judged(&self, gtid: &Gtid) -> bool {
+    fn was_judged(&self, gtid: &TransactionId) -> bool {
         if Failpoints::default().judged_again() {
             return false;
         }
@@ -150,12 +149,12 @@ impl Transactions {
     }
 
     /// Everything that was read.
-    pub fn read(&self) -> &GtidSet {
+    pub fn read(&self) -> &Reached {
         &self.read
     }
 
     /// The entry of a table that begins with one transaction: what is known of it already.
-    pub fn entry_of(&self, table: TableId, gtid: &Gtid) -> Option<&Meaning> {
+    pub fn entry_of(&self, table: TableId, gtid: &TransactionId) -> Option<&Meaning> {
         self.followed.entry_of(table, gtid)
     }
 
@@ -178,10 +177,10 @@ impl Transactions {
         let parking = Parking {
             what: refusal.what,
             reason: refusal.reason,
-            gtid: Some(gtid.clone()),
+            transaction: Some(gtid.clone()),
             place: self.place.to_string(),
         };
-        let report = self.followed.leave_out(refusal.table, one(gtid), parking);
+        let report = self.followed.leave_out(refusal.table, gtid.alone(), parking);
         self.reports.push_back(report);
     }
 
@@ -272,13 +271,11 @@ impl Transactions {
         if let State::Opened(open) | State::Inside(Transaction { gtid: open, .. }) = &self.state {
             return Err(Fault::new(format!("transaction {open} has no end"), REPORT));
         }
-        let tag = read.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-        let origin = Origin { uuid: Uuid::from_bytes(read.sid()), tag };
-        let gtid = Gtid { origin, number: read.gno() };
+        let gtid = scan::gtid_of(&read);
         self.state = State::Opened(gtid.clone());
         self.followed.forget_ids_of_many();
         Ok(Next::Report(StreamEvent::Begin {
-            gtid,
+            transaction: gtid,
             committed_micros: read.immediate_commit_timestamp(),
             original_micros: read.original_commit_timestamp(),
         }))
@@ -466,7 +463,7 @@ impl Transactions {
     }
 
     fn report_end(&mut self, end: StreamEvent) {
-        if let StreamEvent::End { gtid, .. } = &end {
+        if let StreamEvent::End { transaction: gtid, .. } = &end {
             self.read.insert(gtid);
         }
         self.reports.push_back(end);
@@ -479,7 +476,7 @@ impl Transactions {
         }
         match std::mem::replace(&mut self.state, State::Between) {
             State::Opened(gtid) | State::Inside(Transaction { gtid, .. }) => {
-                Ok(StreamEvent::End { gtid, place: self.place.clone() })
+                Ok(StreamEvent::End { transaction: gtid, place: self.place.clone() })
             }
             State::Between => Err(no_gtid()),
         }

@@ -33,7 +33,7 @@ fn transactions() -> Transactions {
 }
 
 fn by_histories(histories: &Histories) -> Transactions {
-    Transactions::new(registry(), Arc::default(), histories, GtidSet::default())
+    Transactions::new(registry(), Arc::default(), histories, Reached::default())
 }
 
 /// An event as it comes over the network, with its checksum.
@@ -97,7 +97,7 @@ fn a_table_map_that_does_not_fit_the_definition_parks_the_table() {
 #[test]
 fn a_definition_of_which_only_names_are_known_reads_no_row_without_names() {
     let definition = Definition { named_only: true, ..Definition::of(schema()) };
-    let entry = Entry::defined(GtidSet::default(), Arc::new(definition));
+    let entry = Entry::defined(Reached::default(), Arc::new(definition));
     let histories = Histories::from([(schema().name, History { entries: vec![entry] })]);
     let TableName { schema: database, table } = schema().name;
     let named = [&[4, 8, 2][..], b"id", &[4], b"note"].concat();
@@ -188,7 +188,7 @@ fn judged_before(journaled: u8) -> Transactions {
     let mut read = transactions();
     begin(&mut read, journaled);
     let State::Opened(gtid) = &read.state else { panic!("it has begun") };
-    transactions().judged_before(&one(gtid))
+    transactions().judged_before(&gtid.alone())
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use super::ahead::{self, Ahead};
 use super::statement::{Question, Statement};
-use crate::model::history::one;
-use crate::model::{Gtid, GtidSet, TableName};
+use crate::model::{Reached, TableName, TransactionId};
 use crate::source::SourceError;
 use crate::source::connection::{Connection, number_at, text_at};
 use crate::source::privileges::global_privileges;
@@ -14,10 +13,10 @@ use crate::source::session::Session;
 pub(crate) async fn leaves_others_alone(
     session: &Session,
     question: &Question,
-    gtid: &Gtid,
-    before: &GtidSet,
+    gtid: &TransactionId,
+    before: &Reached,
 ) -> Result<bool, SourceError> {
-    ahead::await_committed(session, &one(gtid)).await?;
+    ahead::await_committed(session, &gtid.alone()).await?;
     let mut connection = session.open().await?;
     if !is_so(&mut connection, question).await? {
         return Ok(false);
@@ -84,7 +83,7 @@ const FUNCTION: &str =
     "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? AND ROUTINE_NAME = ?";
 
 /// Whether no statement from the change up to the present head can have changed the answer.
-async fn stays_so(session: &Session, question: &Question, before: &GtidSet) -> Result<bool, SourceError> {
+async fn stays_so(session: &Session, question: &Question, before: &Reached) -> Result<bool, SourceError> {
     let head = session.binlog_end().await?;
     let mut ahead = Ahead::open(session, before, head).await?;
     while let Some(logged) = ahead.next().await? {

@@ -8,7 +8,7 @@ use crate::support::setup::port;
 use crate::support::shape::FOLLOWS;
 use serde_json::Value as Json;
 use std::time::{Duration, Instant};
-use tailfill::model::GtidSet;
+use tailfill::model::Reached;
 
 fn seconds(status: &Json) -> Option<f64> {
     status["lag"]["seconds"].as_f64()
@@ -74,7 +74,7 @@ async fn the_lag_rises_while_the_source_is_silent_and_is_none_on_an_idle_source_
 }
 
 /// Commits and when, oldest first: what the source had executed right behind each.
-struct Commits(Vec<(Instant, GtidSet)>);
+struct Commits(Vec<(Instant, Reached)>);
 
 impl Commits {
     async fn add(&mut self, scenario: &mut Scenario) {
@@ -87,7 +87,7 @@ impl Commits {
     /// Since the first commit that `status` does not have in `written`.
     fn lag(&self, status: &Json) -> Option<Duration> {
         let written = status["positions"]["written"]["gtids"].as_str().expect("a set");
-        let written: GtidSet = written.parse().expect("a set");
+        let written: Reached = written.parse().expect("a set");
         let unwritten = self.0.iter().find(|(_, executed)| !written.contains_set(executed));
         unwritten.map(|(at, _)| at.elapsed())
     }

@@ -2,7 +2,7 @@
 
 use super::super::database::gtid;
 use std::collections::BTreeMap;
-use tailfill::model::{GtidSet, Point, Tick};
+use tailfill::model::{Point, Reached, Tick};
 
 /// From one opening of the tail to the next: what is replayed in it keeps its ticks.
 #[derive(Default)]
@@ -37,18 +37,19 @@ impl Epoch {
         tick: Tick,
         from: &Point,
         to: &Point,
-        gtids: &GtidSet,
+        gtids: &Reached,
         in_order: bool,
     ) -> Option<String> {
         let mut problem = None;
-        let (first, end) = ((from.gtid.number, from.row), (to.gtid.number, to.row));
+        let (first, end) =
+            ((from.transaction.gtid().number, from.row), (to.transaction.gtid().number, to.row));
         let before = self.last.replace(end);
         if in_order && (end < first || before.is_some_and(|before| first <= before)) {
             problem = Some(format!("covers {from} to {to}, behind {before:?}"));
         }
         for number in numbers(gtids) {
-            let first = if from.gtid == gtid(number) { from.row } else { 0 };
-            let last = if to.gtid == gtid(number) { to.row } else { u64::MAX };
+            let first = if from.transaction == gtid(number) { from.row } else { 0 };
+            let last = if to.transaction == gtid(number) { to.row } else { u64::MAX };
             let ranges = self.ranges.entry(number).or_default();
             let expected = ranges.last().map_or(0, |range| range.last.saturating_add(1));
             if first != expected {
@@ -67,6 +68,6 @@ impl Epoch {
 }
 
 /// The numbers of transactions.
-pub fn numbers(gtids: &GtidSet) -> Vec<u64> {
-    gtids.iter().flat_map(|(_, all)| all.iter().flat_map(|i| i.first..=i.last)).collect()
+pub fn numbers(gtids: &Reached) -> Vec<u64> {
+    gtids.gtids().iter().flat_map(|(_, all)| all.iter().flat_map(|i| i.first..=i.last)).collect()
 }

@@ -4,7 +4,7 @@ use super::super::schema::{EXTRA, NOTE};
 use super::super::tally::Thrown;
 use super::Books;
 use std::collections::{BTreeMap, BTreeSet};
-use tailfill::model::{GtidSet, LifeCycle, TargetId, Tick};
+use tailfill::model::{LifeCycle, Reached, TargetId, Tick};
 use tailfill::sink::layout::Address;
 use tailfill::store::records::{CopyKey, CountsState, JournalRecord, LifeRecord};
 
@@ -134,15 +134,15 @@ impl Books {
     }
 
     /// Every transaction that the store says was sealed.
-    pub fn sealed(&self) -> GtidSet {
-        let mut sealed = GtidSet::default();
+    pub fn sealed(&self) -> Reached {
+        let mut sealed = Reached::default();
         if let Some(record) = &self.checkpoint {
-            sealed.union_with(&record.position.gtids);
+            sealed.union_with(&record.position.reached);
             sealed.union_with(&record.replaying_until);
         }
         for entry in self.journal.values() {
             match entry {
-                JournalRecord::Batch { gtids, .. } => sealed.union_with(gtids),
+                JournalRecord::Batch { transactions, .. } => sealed.union_with(transactions),
                 JournalRecord::Mark { proof } => sealed.union_with(proof),
             }
         }

@@ -15,7 +15,7 @@ mod tests {
     use super::table::Layout;
     use super::wire::{self, Writer};
     use std::sync::Arc;
-    use tailfill::model::{GtidSet, Histories, Row, RowChange, TableSchema, Value};
+    use tailfill::model::{Histories, Reached, Row, RowChange, TableSchema, Value};
     use tailfill::source::binlog::transaction::{Next, Transactions};
     use tailfill::source::names::NameCase;
     use tailfill::source::{Registry, StreamEvent};
@@ -31,7 +31,7 @@ mod tests {
         let all = (0..present.columns.len()).collect::<Vec<_>>();
         let registry = Registry::new(vec![(present.clone(), all)], NameCase::Exact).expect("it registers");
         let mut transactions =
-            Transactions::new(Arc::new(registry), Arc::default(), &Histories::new(), GtidSet::default());
+            Transactions::new(Arc::new(registry), Arc::default(), &Histories::new(), Reached::default());
         let mut found = Vec::new();
         for event in writer.into_events() {
             match transactions.apply(event).expect("it is understood") {

@@ -6,7 +6,7 @@ use super::super::world::{Process, World};
 use super::statement::Statement;
 use async_trait::async_trait;
 use std::sync::Arc;
-use tailfill::model::{Definition, GtidSet, Parking, TableId};
+use tailfill::model::{Definition, Parking, Reached, TableId};
 use tailfill::source::{Definitions, Proof, SourceError};
 
 pub struct Answers(pub Arc<Process>);
@@ -18,7 +18,7 @@ pub fn present(world: &World) -> Arc<Definition> {
 }
 
 /// The present definition, and whether a statement stands against it.
-pub async fn prove(process: &Arc<Process>, since: &GtidSet) -> Result<Proof, SourceError> {
+pub async fn prove(process: &Arc<Process>, since: &Reached) -> Result<Proof, SourceError> {
     let world = &process.world;
     loop {
         reach(world).await?;
@@ -42,14 +42,14 @@ fn parking(number: u64, statement: &Statement) -> Parking {
     Parking {
         what: statement.text.clone(),
         reason: "it may change the table".into(),
-        gtid: Some(database::gtid(number)),
+        transaction: Some(database::gtid(number)),
         place: format!("binlog.1:{number}"),
     }
 }
 
 #[async_trait]
 impl Definitions for Answers {
-    async fn prove(&self, _: TableId, since: &GtidSet) -> Result<Proof, SourceError> {
+    async fn prove(&self, _: TableId, since: &Reached) -> Result<Proof, SourceError> {
         let _call = self.0.call("prove");
         prove(&self.0, since).await
     }
@@ -57,8 +57,8 @@ impl Definitions for Answers {
     async fn statement_between(
         &self,
         _: TableId,
-        from: &GtidSet,
-        to: &GtidSet,
+        from: &Reached,
+        to: &Reached,
     ) -> Result<Option<Parking>, SourceError> {
         let _call = self.0.call("statement between");
         reach(&self.0.world).await?;

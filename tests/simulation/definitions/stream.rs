@@ -12,7 +12,7 @@ use mysql_common::binlog::events::Event;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tailfill::model::history::{Entry, Meaning};
-use tailfill::model::{Definition, GtidSet, Histories, History, Parking, Position, RowChange};
+use tailfill::model::{Definition, Histories, History, Parking, Position, Reached, RowChange};
 use tailfill::source::binlog::fault::Fault;
 use tailfill::source::binlog::followed::Redefined;
 use tailfill::source::binlog::transaction::{Next, Transactions, Unknown};
@@ -25,7 +25,7 @@ const ROWS_AT_ONCE: u64 = 5;
 pub struct BytesStream {
     process: Arc<Process>,
     server: u64,
-    passed: GtidSet,
+    passed: Reached,
     /// The place of the next transaction in the binlog.
     next: usize,
     transactions: Transactions,
@@ -39,7 +39,7 @@ impl BytesStream {
         process: &Arc<Process>,
         from: &Position,
         histories: &Histories,
-        journaled: &GtidSet,
+        journaled: &Reached,
     ) -> BytesStream {
         let world = &process.world;
         let schema = world.mapping.schema.clone();
@@ -47,7 +47,7 @@ impl BytesStream {
         let registry = Registry::new(vec![(schema.clone(), all)], NameCase::Exact).expect("it registers");
         let by_now = Histories::from([(schema.name.clone(), of_now(world))]);
         let histories = if histories.is_empty() { &by_now } else { histories };
-        let passed = from.gtids.clone();
+        let passed = from.reached.clone();
         BytesStream {
             server: world.database.state().server(),
             transactions: Transactions::new(Arc::new(registry), Arc::default(), histories, passed.clone())
@@ -72,7 +72,7 @@ impl BytesStream {
         self.next += 1;
         let (written, micros) = state.transaction(number).expect("it is in the binlog");
         let mut writer = Writer::at(4 + 1_000 * self.next as u32);
-        writer.gtid(database::gtid(number).origin.uuid, number, micros);
+        writer.gtid(database::gtid(number).gtid().origin.uuid, number, micros);
         match state.statement(number) {
             Some(statement) => writer.query("social", &statement.text),
             None => encode(&mut writer, state.layout_of(number), &written, &world),
@@ -127,7 +127,7 @@ impl BytesStream {
     async fn proven(
         &self,
         redefined: &Redefined,
-        since: &GtidSet,
+        since: &Reached,
     ) -> Result<Result<Arc<Definition>, Parking>, SourceError> {
         let proof = prove(&self.process, since).await?;
         let table = redefined.tables[0].0;
@@ -136,7 +136,7 @@ impl BytesStream {
         Ok(believed.map_err(|later| Parking {
             what: redefined.what.clone(),
             reason: format!("the table was changed again ({later})"),
-            gtid: Some(redefined.gtid.clone()),
+            transaction: Some(redefined.gtid.clone()),
             place: self.transactions.place().to_string(),
         }))
     }
@@ -149,7 +149,7 @@ impl BytesStream {
 /// Where nobody has noted anything: as if the present definition had always held.
 fn of_now(world: &World) -> History {
     let present = proof::present(world);
-    History { entries: vec![Entry::defined(GtidSet::default(), present)] }
+    History { entries: vec![Entry::defined(Reached::default(), present)] }
 }
 
 /// Rows as a server writes them: some of one kind at once, each of these behind a table map.

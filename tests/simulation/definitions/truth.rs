@@ -37,9 +37,9 @@ impl Truth {
                 self.rows(&changes);
                 StreamEvent::Changes(changes)
             }
-            StreamEvent::End { gtid, .. } => {
+            StreamEvent::End { transaction, .. } => {
                 self.ends();
-                StreamEvent::End { gtid, place }
+                StreamEvent::End { transaction, place }
             }
             StreamEvent::Heartbeat { .. } => StreamEvent::Heartbeat { place },
             other => {
@@ -54,9 +54,11 @@ impl Truth {
         let (process, world) = (&self.process, &self.process.world);
         let mut parked_at = process.parked_at();
         match event {
-            StreamEvent::Begin { gtid, .. } if parked_at.as_ref() == Some(gtid) => *parked_at = None,
+            StreamEvent::Begin { transaction, .. } if parked_at.as_ref() == Some(transaction) => {
+                *parked_at = None
+            }
             StreamEvent::Parked { parking, .. } => {
-                parked_at.clone_from(&parking.gtid);
+                parked_at.clone_from(&parking.transaction);
                 world.tally(Thrown::ParkedByStatement, 1);
                 world.trace.note(format_args!("rows are left out from here on: {parking}"));
             }

@@ -2,7 +2,7 @@
 
 use super::{BatchState, Writer};
 use crate::failpoints::{KillPoint, kill_at};
-use crate::model::{GtidSet, Position, Tick};
+use crate::model::{Position, Reached, Tick};
 use crate::pipeline::progress::{Phase, Place};
 use crate::pipeline::tail::sealed::Boundary;
 use crate::protocol::ProtocolError;
@@ -13,7 +13,7 @@ impl Writer {
     /// Joins an advance that waits already, so that they do not pile up behind a batch that cannot be written.
     pub(super) fn take_in_advance(&mut self, boundary: Boundary) {
         if let Some(BatchState { tick: None, boundary: Some(waiting), .. }) = self.batches.back_mut() {
-            waiting.gtids.union_with(&boundary.gtids);
+            waiting.transactions.union_with(&boundary.transactions);
             waiting.at = boundary.at;
             waiting.witness = boundary.witness.or(waiting.witness.take());
             return;
@@ -55,13 +55,13 @@ impl Writer {
         self.parts.progress.passed(&batch.committed_micros);
         let Some(boundary) = batch.boundary else { return };
         let position = &mut self.written.position;
-        position.gtids.union_with(&boundary.gtids);
+        position.reached.union_with(&boundary.transactions);
         place(position, &boundary.at);
         self.witnesses.add(boundary.witness.clone());
         self.written.tick_high = self.written.tick_high.max(self.written_tick);
         let replayed = &mut self.written.replaying_until;
-        if !replayed.is_empty() && position.gtids.contains_set(replayed) {
-            *replayed = GtidSet::default();
+        if !replayed.is_empty() && position.reached.contains_set(replayed) {
+            *replayed = Reached::default();
             self.parts.progress.set_phase(Phase::Running);
         }
         self.checkpoint_is_stale = true;
@@ -71,12 +71,12 @@ impl Writer {
     pub(super) fn note_written(&self, boundary: &Boundary) {
         let mut positions = self.parts.progress.positions();
         let written: &mut Place = &mut positions.written;
-        written.gtids.union_with(&boundary.gtids);
+        written.reached.union_with(&boundary.transactions);
         written.at = boundary.at.clone();
     }
 
     pub(super) async fn checkpoint(&mut self) -> Result<(), ProtocolError> {
-        if let Some(proven) = self.witnesses.take_proven(|gtid| self.watched.proves(gtid)) {
+        if let Some(proven) = self.witnesses.take_proven(|transaction| self.watched.proves(transaction)) {
             self.written.witness = Some(proven);
             self.checkpoint_is_stale = true;
         }

@@ -9,7 +9,7 @@ mod left_out;
 mod replay;
 mod requests;
 
-use crate::model::{Gtid, GtidSet, Point, RowChangeRef, TableId, TargetId, Tick, Witness};
+use crate::model::{Point, Reached, RowChangeRef, TableId, TargetId, Tick, TransactionId, Witness};
 use crate::pipeline::jobs::requests::{Requests, TurnRequest};
 use crate::pipeline::life;
 use crate::pipeline::parts::settings::Parts;
@@ -84,7 +84,7 @@ struct Sealer<'a> {
     /// Batches to cut again, in order.
     replay: VecDeque<Replay>,
     /// Everything sealed so far: a mark's proof.
-    sealed: GtidSet,
+    sealed: Reached,
     batch: Building,
     transaction: Option<Transaction>,
     /// Transactions that ended since the last boundary was handed on.
@@ -97,7 +97,7 @@ struct Sealer<'a> {
     refused: Vec<(TargetId, ProtocolError)>,
     /// Tables that were parked in this process, with the transaction in which that begins: its rows are enumerated up to
     /// there, at every attempt to read it.
-    left_out: BTreeMap<TableId, Gtid>,
+    left_out: BTreeMap<TableId, TransactionId>,
 }
 
 /// The batch that is being filled.
@@ -106,7 +106,7 @@ struct Building {
     changes: Coalescer,
     from: Option<Point>,
     to: Option<Point>,
-    gtids: GtidSet,
+    transactions: Reached,
     committed_micros: Vec<u64>,
     /// Of the transaction of `to`.
     original_micros: u64,
@@ -114,7 +114,7 @@ struct Building {
 
 /// The transaction that is being read.
 struct Transaction {
-    gtid: Gtid,
+    id: TransactionId,
     committed_micros: u64,
     original_micros: u64,
     /// Changes taken in, over all attempts to read it.
@@ -191,11 +191,11 @@ impl<'a> Sealer<'a> {
 
     async fn take_in(&mut self, event: StreamEvent) -> Result<(), ProtocolError> {
         match event {
-            StreamEvent::Begin { gtid, committed_micros, original_micros } => {
-                self.begin(gtid, committed_micros, original_micros)
+            StreamEvent::Begin { transaction, committed_micros, original_micros } => {
+                self.begin(transaction, committed_micros, original_micros)
             }
             StreamEvent::Changes(changes) => self.changes(&changes).await,
-            StreamEvent::End { gtid, place } => self.end(gtid, place).await,
+            StreamEvent::End { transaction, place } => self.end(transaction, place).await,
             StreamEvent::Parked { table, parking } => self.park(table, *parking).await,
             StreamEvent::Defined { table, since, .. } => {
                 self.define(table, since);
@@ -208,21 +208,21 @@ impl<'a> Sealer<'a> {
     /// A transaction that was read in part before a reconnect comes again from its beginning.
     fn begin(
         &mut self,
-        gtid: Gtid,
+        id: TransactionId,
         committed_micros: u64,
         original_micros: u64,
     ) -> Result<(), ProtocolError> {
         let begun =
-            |gtid| Transaction { gtid, committed_micros, original_micros, rows: 0, skip: 0, parted: false };
+            |id| Transaction { id, committed_micros, original_micros, rows: 0, skip: 0, parted: false };
         self.transaction = match self.transaction.take() {
-            None => Some(begun(gtid)),
-            Some(open) if open.gtid == gtid => {
+            None => Some(begun(id)),
+            Some(open) if open.id == id => {
                 // what is left out of it begins at its place again
-                self.left_out.retain(|_, since| *since != gtid);
+                self.left_out.retain(|_, since| *since != id);
                 Some(Transaction { skip: open.rows, ..open })
             }
             Some(open) => {
-                return Err(self.not_understood(format!("{gtid} begins before {} has ended", open.gtid)));
+                return Err(self.not_understood(format!("{id} begins before {} has ended", open.id)));
             }
         };
         Ok(())
@@ -277,24 +277,24 @@ impl<'a> Sealer<'a> {
 
     /// `row`: the change's number in the open transaction.
     fn fill(&mut self, row: u64, change: RowChangeRef<'_>) -> Result<Then, ProtocolError> {
-        let Transaction { gtid, original_micros, .. } =
+        let Transaction { id, original_micros, .. } =
             self.transaction.as_ref().expect("a change has a transaction");
         if self.batch.from.is_none() {
-            let point = Point { gtid: gtid.clone(), row };
+            let point = Point { transaction: id.clone(), row };
             self.check_replay_begins(&point)?;
             self.batch.from = Some(point);
             self.due = Some(Instant::now() + self.parts.settings.batch_wait);
         }
         match &mut self.batch.to {
-            Some(to) if to.gtid == *gtid => to.row = row,
+            Some(to) if to.transaction == *id => to.row = row,
             to => {
-                self.batch.gtids.insert(gtid);
+                self.batch.transactions.insert(id);
                 self.batch.original_micros = *original_micros;
-                *to = Some(Point { gtid: gtid.clone(), row });
+                *to = Some(Point { transaction: id.clone(), row });
             }
         }
         for (target, cause) in self.batch.changes.add(&self.plan, change) {
-            let at = format!("the binlog at {}", Point { gtid: gtid.clone(), row });
+            let at = format!("the binlog at {}", Point { transaction: id.clone(), row });
             let table = self.table_name(change.table);
             self.refused.push((target, ProtocolError::Change { at, table, cause: Box::new(cause) }));
         }
@@ -309,23 +309,23 @@ impl<'a> Sealer<'a> {
         changes.changes() >= self.parts.settings.batch_rows || changes.bytes() >= BATCH_BYTES
     }
 
-    async fn end(&mut self, gtid: Gtid, place: BinlogPlace) -> Result<(), ProtocolError> {
-        let Some(transaction) = self.transaction.take_if(|open| open.gtid == gtid) else {
-            return Err(self.not_understood(format!("{gtid} ends without having begun")));
+    async fn end(&mut self, id: TransactionId, place: BinlogPlace) -> Result<(), ProtocolError> {
+        let Some(transaction) = self.transaction.take_if(|open| open.id == id) else {
+            return Err(self.not_understood(format!("{id} ends without having begun")));
         };
         if transaction.skip > 0 {
-            let reason = format!("MySQL sent {gtid} again with {} fewer changes", transaction.skip);
+            let reason = format!("MySQL sent {id} again with {} fewer changes", transaction.skip);
             return Err(self.not_understood(reason));
         }
-        self.check_replay_goes_on(&gtid)?;
-        self.pass_over_what_is_left_out(&gtid);
+        self.check_replay_goes_on(&id)?;
+        self.pass_over_what_is_left_out(&id);
         if transaction.rows > 0 {
             self.batch.committed_micros.push(transaction.committed_micros);
         }
         self.parts.progress.counts.transactions.fetch_add(1, Relaxed);
-        self.ended.gtids.insert(&gtid);
+        self.ended.transactions.insert(&id);
         self.ended.at = place;
-        self.ended.witness = Witness::of(&gtid, transaction.original_micros).or(self.ended.witness.take());
+        self.ended.witness = Witness::of(&id, transaction.original_micros).or(self.ended.witness.take());
         if self.due.is_none() {
             self.wait_from_now();
         }
@@ -356,8 +356,8 @@ impl<'a> Sealer<'a> {
         if !self.batch.changes.is_empty() {
             return self.seal(Some(boundary)).await;
         }
-        self.sealed.union_with(&boundary.gtids);
-        self.note_sealed(&boundary.gtids, Some(&boundary.at));
+        self.sealed.union_with(&boundary.transactions);
+        self.note_sealed(&boundary.transactions, Some(&boundary.at));
         self.pass(Sealed::Advance(boundary)).await;
         Ok(())
     }
@@ -368,7 +368,7 @@ impl<'a> Sealer<'a> {
         let (Some(from), Some(to)) = (batch.from.clone(), batch.to.clone()) else { return Ok(()) };
         let tick = self.take_tick();
         let original_micros = batch.original_micros;
-        let entry = Entry::Batch { from, to, gtids: batch.gtids.clone(), original_micros };
+        let entry = Entry::Batch { from, to, transactions: batch.transactions.clone(), original_micros };
         self.emit(batch, tick, Some(entry), boundary).await
     }
 
@@ -382,11 +382,11 @@ impl<'a> Sealer<'a> {
         if boundary.is_some() || self.transaction.is_some() {
             self.due = None;
         }
-        self.sealed.union_with(&batch.gtids);
-        self.note_sealed(&batch.gtids, None);
+        self.sealed.union_with(&batch.transactions);
+        self.note_sealed(&batch.transactions, None);
         if let Some(boundary) = &boundary {
-            self.sealed.union_with(&boundary.gtids);
-            self.note_sealed(&boundary.gtids, Some(&boundary.at));
+            self.sealed.union_with(&boundary.transactions);
+            self.note_sealed(&boundary.transactions, Some(&boundary.at));
         }
         let changes = batch.changes.changes();
         self.parts.progress.counts.batches.fetch_add(1, Relaxed);
@@ -432,9 +432,9 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    fn note_sealed(&self, gtids: &GtidSet, at: Option<&BinlogPlace>) {
+    fn note_sealed(&self, transactions: &Reached, at: Option<&BinlogPlace>) {
         let mut positions: std::sync::MutexGuard<'_, Positions> = self.parts.progress.positions();
-        positions.sealed.gtids.union_with(gtids);
+        positions.sealed.reached.union_with(transactions);
         if let Some(at) = at {
             positions.sealed.at = at.clone();
         }
@@ -448,7 +448,7 @@ impl<'a> Sealer<'a> {
     fn last_place(&self) -> String {
         let sealed = self.parts.progress.positions().sealed.clone();
         let known = [&self.ended.at, &sealed.at].into_iter().find(|at| !at.file.is_empty());
-        known.map_or_else(|| format!("the binlog behind {}", sealed.gtids), ToString::to_string)
+        known.map_or_else(|| format!("the binlog behind {}", sealed.reached), ToString::to_string)
     }
 
     fn not_understood(&self, reason: String) -> ProtocolError {

@@ -1,7 +1,7 @@
 //! Batches that the journal cuts: where they begin and end, and that they hold what they held.
 
 use super::{Building, Sealer, Then};
-use crate::model::{Gtid, Point};
+use crate::model::{Point, TransactionId};
 use crate::protocol::{ProtocolError, Replay};
 
 impl Sealer<'_> {
@@ -16,7 +16,7 @@ impl Sealer<'_> {
 
     /// The transaction that a journaled batch ends in must bring the row that it ends with, unless that is left out; else
     /// the batch would wait for it for ever, and take everything else in.
-    pub(super) fn check_replay_goes_on(&self, ended: &Gtid) -> Result<(), ProtocolError> {
+    pub(super) fn check_replay_goes_on(&self, ended: &TransactionId) -> Result<(), ProtocolError> {
         let none_came = self.batch.from.is_none()
             && self
                 .plan
@@ -24,7 +24,7 @@ impl Sealer<'_> {
                 .iter()
                 .any(|mapping| self.parts.definitions.parking(&mapping.schema.name).is_some());
         match self.replay.front() {
-            Some(next) if !none_came && next.to.gtid == *ended => {
+            Some(next) if !none_came && next.to.transaction == *ended => {
                 Err(cannot_cut(next, format!("MySQL sends {ended} without the row that ends the batch")))
             }
             _ => Ok(()),
@@ -33,8 +33,8 @@ impl Sealer<'_> {
 
     /// Drops the journaled batches that end with a transaction of which no row came: all of theirs are left out now, of
     /// tables that are parked. Nothing would ever cut them.
-    pub(super) fn pass_over_what_is_left_out(&mut self, ended: &Gtid) {
-        while let Some(next) = self.replay.front().filter(|next| next.to.gtid == *ended) {
+    pub(super) fn pass_over_what_is_left_out(&mut self, ended: &TransactionId) {
+        while let Some(next) = self.replay.front().filter(|next| next.to.transaction == *ended) {
             tracing::warn!(tick = %next.tick, from = %next.from, to = %next.to, "the run skips a journaled batch: \
              all its rows are of parked tables");
             self.replay.pop_front();
@@ -44,11 +44,11 @@ impl Sealer<'_> {
     pub(super) fn replay_goes_on(&self) -> Result<Then, ProtocolError> {
         match self.replay.front() {
             Some(next) if self.batch.to.as_ref() == Some(&next.to) => {
-                if self.batch.gtids != next.gtids {
+                if self.batch.transactions != next.transactions {
                     // the same ends, and something else between them: another server's order
                     return Err(cannot_cut(
                         next,
-                        format!("MySQL sends rows of {} in this range now", self.batch.gtids),
+                        format!("MySQL sends rows of {} in this range now", self.batch.transactions),
                     ));
                 }
                 Ok(Then::SealReplay)

@@ -17,7 +17,7 @@ use crate::support::tailfill::Tailfill;
 use crate::support::wait::until_so;
 use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
-use tailfill::model::GtidSet;
+use tailfill::model::Reached;
 
 /// A table that is copied under the minimal configuration, and what is done with it.
 struct Copied {
@@ -118,11 +118,11 @@ impl Copied {
 
     /// Waits until the running tail has written what is committed by now.
     async fn until_written(&mut self) {
-        let executed: GtidSet = self.ask("SELECT @@gtid_executed").await.parse().expect("a GTID set");
+        let executed: Reached = self.ask("SELECT @@gtid_executed").await.parse().expect("a GTID set");
         until_so("the tail to have written what is committed", async || {
             let Some(status) = self.status().await else { return false };
             let written = status["positions"]["written"]["gtids"].as_str().expect("a GTID set");
-            written.parse::<GtidSet>().expect("a GTID set").contains_set(&executed)
+            written.parse::<Reached>().expect("a GTID set").contains_set(&executed)
         })
         .await;
     }
