@@ -21,6 +21,7 @@ mod parking;
 mod recopy;
 mod returning;
 mod source;
+mod state_v1;
 mod stream;
 mod tables;
 mod writes;

@@ -29,7 +29,7 @@ async fn parked(counted: bool) -> Bench {
 }
 
 /// The server executes a statement.
-fn execute(bench: &Bench, statement: fn(&Layout) -> Statement) {
+pub fn execute(bench: &Bench, statement: fn(&Layout) -> Statement) {
     let database = &bench.world.database;
     let before = database.state().present_layout().clone();
     let number = database.publish_statement(statement(&before), bench.world.clock.now_micros());
