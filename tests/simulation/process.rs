@@ -178,7 +178,7 @@ pub fn may_end_with(world: &World, error: &ProtocolError) -> bool {
             world.profile.purge_ms.is_some()
         }
         // what lies behind an older position that `--from` names may not be readable
-        ProtocolError::Refused { reason, .. } if reason.starts_with("rows of social.follows after that") => {
+        ProtocolError::Refused { reason, .. } if reason.contains("rows of social.follows after that") => {
             world.profile.statements > 0
         }
         ProtocolError::CannotCut { .. } => failed_over,
