@@ -18,6 +18,7 @@ pub mod lock;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
+pub mod retry;
 pub mod signal;
 pub mod sink;
 pub mod source;

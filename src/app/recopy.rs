@@ -14,14 +14,11 @@ use crate::failure::Failure;
 use crate::pipeline::Recopies;
 use crate::pipeline::jobs::{Ask, JobState, Report, TargetReport};
 use crate::protocol::{Journal, plan::Cohort};
+use crate::retry::{Patience, Pauses};
 use crate::status::Status;
 use crate::store::redb::{FILE_NAME, RedbStore};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often a job is asked how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Failure> {
     let RecopyOptions { mapping, lists, yes, json } = options;
@@ -74,7 +71,7 @@ async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Fail
     let mut reports = Vec::new();
     for ask in asks {
         let job = client.recopy(ask).await?;
-        let mut shown = Shown::default();
+        let (mut shown, mut looks) = (Shown::default(), Patience::for_ever(Pauses::OF_QUESTIONS));
         reports.push(loop {
             match client.recopy_report(job).await {
                 Ok(report) if report.state.is_over() => break report,
@@ -86,7 +83,7 @@ async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Fail
                 }
                 Err(error) => return Err(error.into()),
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            looks.again().await;
         });
     }
     Ok(reports)
@@ -113,12 +110,12 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> 
     let showing = tokio::spawn({
         let recopies = recopies.clone();
         async move {
-            let mut shown = Shown::default();
+            let (mut shown, mut looks) = (Shown::default(), Patience::for_ever(Pauses::OF_QUESTIONS));
             loop {
                 if let Some(report) = recopies.reports().iter().find(|report| !report.state.is_over()) {
                     shown.show(report);
                 }
-                tokio::time::sleep(LOOK_EVERY).await;
+                looks.again().await;
             }
         }
     });

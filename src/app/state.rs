@@ -6,11 +6,12 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Target;
 use crate::protocol::{Journal, plan::Cohort};
+use crate::retry::{Patience, Pauses};
 use crate::store::records::CopyKey;
 use crate::store::redb::RedbStore;
 use crate::store::{Commit, Outcome, Space, Store, StoreError, records};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The source's name in the store; one configuration has one source.
 pub const SOURCE: &str = "default";
@@ -21,17 +22,13 @@ pub const RUN_ID: &[u8] = b"run_id";
 /// How long the state may be in use before a run is refused.
 const LOCKED_BY_STATUS: Duration = Duration::from_secs(2);
 
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
 /// Opens the state. `tailfill status` has it open for a moment when nothing runs, which must not refuse a run;
 /// another run keeps it.
 pub async fn open_state(state_dir: &Path) -> Result<RedbStore, StoreError> {
-    let begin = Instant::now();
+    let mut looks = Patience::with_one(LOCKED_BY_STATUS, Pauses::OF_LOOKS);
     loop {
         match RedbStore::open(state_dir).await {
-            Err(StoreError::Locked { .. }) if begin.elapsed() < LOCKED_BY_STATUS => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
+            Err(StoreError::Locked { .. }) if looks.again().await => {}
             outcome => return outcome,
         }
     }

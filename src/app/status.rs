@@ -14,6 +14,7 @@ use crate::pipeline::progress::lag::{Behind, Quantiles};
 use crate::pipeline::progress::{CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, ms_of};
 use crate::pipeline::{Holds, Parts, Progress, Recopies};
 use crate::protocol::{Journal, plan::Cohort};
+use crate::retry::{Patience, Pauses};
 use crate::status::{
     Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions,
     Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning,
@@ -28,8 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the source is asked what it has, and the state for life cycles.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a run that is starting is asked again.
-const START_AGAIN: Duration = Duration::from_millis(100);
 
 /// The admin server of a run, with what it reads beside the progress.
 pub struct Serving {
@@ -348,9 +347,10 @@ pub async fn status(config: &Config) -> Result<Status, Failure> {
 
 /// The status of the run that has this configuration's state; `None` when none runs. Waits for one that is starting.
 pub async fn running(config: &Config) -> Result<Option<Status>, ClientError> {
+    let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
     loop {
         match running_or_starting(config).await? {
-            Some(status) if status.phase == Phase::Starting => tokio::time::sleep(START_AGAIN).await,
+            Some(status) if status.phase == Phase::Starting => _ = looks.again().await,
             status => return Ok(status),
         }
     }

@@ -12,6 +12,7 @@ use crate::model::{LifeEvent, Mapping, Reached, Value, life_cycle};
 use crate::pipeline::jobs::Ask;
 use crate::pipeline::jobs::holds::{self, HoldAsk};
 use crate::protocol::{Journal, plan::Cohort};
+use crate::retry::{Patience, Pauses};
 use crate::status::{Phase, Status, TargetStatus};
 use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, CountsState, LifeRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
@@ -32,9 +33,8 @@ use std::time::{Duration, Instant};
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_LINE: Duration = Duration::from_secs(2);
 
-/// How often a tail that does not answer is asked again before it counts as gone.
-const ASK_TAIL: u32 = 3;
-const ASK_TAIL_AGAIN: Duration = Duration::from_millis(500);
+/// How long a tail that does not answer is asked before it counts as gone.
+const ASK_TAIL: Duration = Duration::from_secs(1);
 
 /// Compares every item and every cell; exits with 0 when all are equal, 4 when differences remain, 3 when it
 /// cannot be told. Differences are mended where that is asked for, and then it is compared once more.
@@ -173,15 +173,17 @@ struct AdminTail {
 #[async_trait]
 impl TailView for AdminTail {
     async fn positions(&self) -> Option<TailPositions> {
-        for attempt in 1..=ASK_TAIL {
+        let mut patience = Patience::with_a_task(ASK_TAIL, Pauses::OF_OTHERS);
+        loop {
             match status::running(&self.config).await {
                 Ok(Some(status)) if is_tailing(&status) => return positions(&status),
                 Ok(_) => return None,
-                Err(error) => tracing::warn!(%error, attempt, "waiting for the tail"),
+                Err(error) => tracing::warn!(%error, "waiting for the tail"),
             }
-            tokio::time::sleep(ASK_TAIL_AGAIN).await;
+            if !patience.again().await {
+                return None;
+            }
         }
-        None
     }
 
     async fn hold(&self, mapping: &Mapping, lists: &[Vec<Value>]) -> Option<Held> {

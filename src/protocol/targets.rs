@@ -5,6 +5,7 @@
 //! target is refused ends instead, with nothing parked and nothing lost.
 
 use crate::model::{TargetId, Tick};
+use crate::signal::{Listener, Signal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ pub struct Targets {
     /// By target; beside `state`, so that asking for each row takes no lock.
     parked: Box<[AtomicBool]>,
     state: Mutex<State>,
+    changed: Signal,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +51,7 @@ impl Targets {
         let active: BTreeSet<TargetId> = targets.into_iter().collect();
         let count = active.last().map_or(0, |last| usize::from(last.0) + 1);
         let parked = (0..count).map(|_| AtomicBool::new(false)).collect();
-        Targets { parked, state: Mutex::new(State { active, ..State::default() }) }
+        Targets { parked, state: Mutex::new(State { active, ..State::default() }), changed: Signal::new() }
     }
 
     pub fn is_parked(&self, target: TargetId) -> bool {
@@ -71,6 +73,7 @@ impl Targets {
         if let Some(parked) = self.parked.get(usize::from(target.0)) {
             parked.store(true, Relaxed);
         }
+        self.changed.raise();
     }
 
     /// From now on the target gets every change that is sealed. What it missed before, somebody has to mend at a mark
@@ -84,6 +87,25 @@ impl Targets {
         }
         if let Some(parked) = self.parked.get(usize::from(target.0)) {
             parked.store(false, Relaxed);
+        }
+        self.changed.raise();
+    }
+
+    /// Says that a target's copy or its counts have come further.
+    pub fn goes_on(&self) {
+        self.changed.raise();
+    }
+
+    /// Hears when a target was parked, has joined, or has come further.
+    pub fn listen(&self) -> Listener {
+        self.changed.listen()
+    }
+
+    /// Waits until something is so; asks now, and whenever a target was parked, has joined, or has come further.
+    pub async fn until<F: Future<Output = bool>>(&self, is_so: impl Fn() -> F) {
+        let mut changed = self.listen();
+        while !is_so().await {
+            changed.changed().await;
         }
     }
 

@@ -8,9 +8,9 @@ use crate::error::Disposition;
 use crate::failpoints::{Failpoints, KillPoint, kill_at};
 use crate::lock::Held;
 use crate::model::{TargetId, Tick};
+use crate::retry::{Patience, Pauses};
 use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Why a write was not completed.
@@ -55,10 +55,6 @@ impl Taken {
             && writes.rows().all(|write| (write.row, write.tick) <= (row.as_slice(), *tick))
     }
 }
-
-/// How passing errors are retried while the lease lasts.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes `writes` to the sink, grouped by target and sorted by row key, so that rows of several batches
 /// and ticks that lie in one region travel together.
@@ -141,8 +137,7 @@ async fn send_to_target(
     target: TargetId,
     rows: &[PackedWrite<'_>],
 ) -> Result<(), Failed> {
-    let mut pause = FIRST_PAUSE;
-    let mut last = None;
+    let (mut patience, mut last) = (Patience::for_ever(Pauses::UNDER_A_LEASE), None);
     loop {
         if Instant::now() >= held.deadline() {
             return Err(Failed::Deadline(last));
@@ -157,8 +152,7 @@ async fn send_to_target(
                 last = Some(error);
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        patience.again().await;
     }
 }
 

@@ -4,8 +4,9 @@
 use super::SourceError;
 use super::connection::{Connection, number_at, text_at};
 use super::mysql::MysqlSource;
+use crate::retry::{Patience, Pauses};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// How long a session may be silent before the server closes it, seconds: so long a machine that died keeps its locks.
 const SILENT: &str = "SET SESSION wait_timeout = 60";
@@ -16,7 +17,6 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const REGAIN: Duration = Duration::from_secs(90);
 /// How long a process may keep its locks whose machine has died: until the server closes its silent session.
 const PREDECESSOR_LEAVES: Duration = Duration::from_secs(70);
-const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The locks of this process.
 pub struct Claim {
@@ -55,12 +55,12 @@ impl Claim {
         names: Vec<String>,
     ) -> Result<Result<Claim, Held>, SourceError> {
         let mut connection = open(&source).await?;
-        let begin = Instant::now();
+        let mut looks = Patience::with_one(PREDECESSOR_LEAVES, Pauses::OF_QUESTIONS);
         loop {
             match lock_all(&mut connection, &names).await? {
                 None => return Ok(Ok(Claim { source, names, connection })),
-                Some(held) if begin.elapsed() >= PREDECESSOR_LEAVES => return Ok(Err(held)),
-                Some(_) => sleep(ASK_AGAIN).await,
+                Some(held) if !looks.again().await => return Ok(Err(held)),
+                Some(_) => {}
             }
         }
     }
@@ -78,22 +78,21 @@ impl Claim {
     }
 
     async fn regain(&mut self) -> Option<Held> {
-        let mut held_since = None;
+        let mut held_off = Patience::with_a_task(REGAIN, Pauses::OF_A_TASK);
+        let mut broken = Patience::for_ever(Pauses::OF_A_TASK);
         loop {
-            if let Ok(connection) = open(&self.source).await {
-                self.connection = connection;
-                match lock_all(&mut self.connection, &self.names).await {
-                    Ok(None) => return None,
-                    Ok(Some(held)) => {
-                        if held_since.get_or_insert_with(Instant::now).elapsed() >= REGAIN {
-                            return Some(held);
-                        }
-                    }
-                    Err(_) => {}
-                }
+            match self.lock_anew().await {
+                Ok(None) => return None,
+                Ok(Some(held)) if !held_off.again().await => return Some(held),
+                Ok(Some(_)) => {}
+                Err(_) => _ = broken.again().await,
             }
-            sleep(PING_EVERY / 15).await;
         }
+    }
+
+    async fn lock_anew(&mut self) -> Result<Option<Held>, SourceError> {
+        self.connection = open(&self.source).await?;
+        lock_all(&mut self.connection, &self.names).await
     }
 }
 

@@ -5,36 +5,23 @@ use super::found::{Found, look_up, tall_item, wide_items};
 use super::{Meter, VerifyError};
 use crate::error::Disposition;
 use crate::model::{Mapping, Row, TableId, Target, TargetId, Value};
+use crate::retry::{Patience, Pauses};
 use crate::sink::layout::Address;
 use crate::sink::{CellNames, CellRange, CountedRow, ScanRange, Sink, SinkError, StoredRow};
 use crate::source::{EachRow, KeyRange, Snapshot, Source, SourceError, Wanted};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// How long a call is repeated.
-struct Patience {
-    deadline: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    fn new(retry_for: Duration) -> Patience {
-        Patience { deadline: Instant::now() + retry_for, pause: PAUSE_FIRST }
-    }
-
-    /// Waits a while and says to try again, unless repeating is of no use (any more).
-    async fn again(&mut self, disposition: Disposition, error: &(dyn std::error::Error + Sync)) -> bool {
-        if disposition != Disposition::Retry || Instant::now() + self.pause > self.deadline {
-            return false;
-        }
-        tracing::warn!(%error, "reading again");
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-        true
-    }
+/// Waits a while and says to try again, unless repeating is of no use (any more).
+async fn again(
+    patience: &mut Patience,
+    disposition: Disposition,
+    error: &(dyn std::error::Error + Sync),
+) -> bool {
+    let Ok(pause) = patience.after(disposition) else { return false };
+    tracing::warn!(%error, "reading again");
+    sleep(pause).await;
+    true
 }
 
 /// SELECTs, on a connection that is opened again when it breaks.
@@ -131,14 +118,14 @@ impl<'a> SourceReader<'a> {
         &mut self,
         mut call: impl AsyncFnMut(&mut dyn Snapshot) -> Result<T, SourceError>,
     ) -> Result<T, VerifyError> {
-        let mut patience = Patience::new(self.retry_for);
+        let mut patience = Patience::with_one(self.retry_for, Pauses::OF_A_CONNECTION);
         loop {
             let done = match self.open().await {
                 Ok(snapshot) => call(snapshot).await,
                 Err(error) => Err(error),
             };
             match done {
-                Err(error) if patience.again(error.disposition(), &error).await => self.snapshot = None,
+                Err(error) if again(&mut patience, error.disposition(), &error).await => self.snapshot = None,
                 done => return Ok(done?),
             }
         }
@@ -261,10 +248,10 @@ impl<'a> SinkReader<'a> {
     where
         F: Future<Output = Result<T, SinkError>>,
     {
-        let mut patience = Patience::new(self.retry_for);
+        let mut patience = Patience::with_one(self.retry_for, Pauses::OF_A_CONNECTION);
         loop {
             match call().await {
-                Err(error) if patience.again(error.disposition(), &error).await => {}
+                Err(error) if again(&mut patience, error.disposition(), &error).await => {}
                 done => return Ok(done?),
             }
         }

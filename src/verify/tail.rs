@@ -3,12 +3,12 @@
 
 use super::VerifyError;
 use crate::model::{Mapping, Reached, Value};
+use crate::retry::{Patience, Pauses};
 use crate::source::Source;
 use crate::store::records::CheckpointRecord;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
 
 /// A tail that runs in this process or another one.
 #[async_trait]
@@ -54,9 +54,6 @@ pub enum Tail {
 const REPLAYING: &str = "the run replays a range of the binlog, and HBase may show older values until it is over: \
                          verify again then";
 
-const POLL_FIRST: Duration = Duration::from_millis(10);
-const POLL_MAX: Duration = Duration::from_millis(250);
-
 /// A [`Tail`] over one comparison.
 pub struct Watch {
     tail: Tail,
@@ -95,8 +92,7 @@ impl Watch {
     /// live tail.
     pub async fn written(&self, wanted: &Reached) -> Result<(), VerifyError> {
         let Tail::Live(tail) = &self.tail else { return Ok(()) };
-        let mut deadline = Instant::now() + self.wait_max;
-        let (mut pause, mut least) = (POLL_FIRST, u64::MAX);
+        let (mut looks, mut least) = (self.looks(), u64::MAX);
         loop {
             let positions = tail.positions().await.ok_or_else(|| VerifyError::CannotJudge {
                 reason: "the tail has ended, or no longer answers".to_owned(),
@@ -109,13 +105,12 @@ impl Watch {
             }
             let left = wanted.minus(&positions.written).count();
             if left < least {
-                (least, deadline) = (left, Instant::now() + self.wait_max);
+                least = left;
+                looks.comes_nearer();
             }
-            if Instant::now() >= deadline {
+            if !looks.again().await {
                 return Err(self.too_late(wanted, &positions));
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(POLL_MAX);
         }
     }
 
@@ -129,16 +124,17 @@ impl Watch {
 
     /// Waits until the source's engine has committed `wanted`, all of which its binlog shows. `false`: it does not in time.
     pub async fn committed(&self, source: &dyn Source, wanted: &Reached) -> Result<bool, VerifyError> {
-        let deadline = Instant::now() + self.wait_max;
-        let mut pause = POLL_FIRST;
+        let mut looks = self.looks();
         while !source.uncommitted(wanted).await?.is_empty() {
-            if Instant::now() >= deadline {
+            if !looks.again().await {
                 return Ok(false);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(POLL_MAX);
         }
         Ok(true)
+    }
+
+    fn looks(&self) -> Patience {
+        Patience::with_a_task(self.wait_max, Pauses::OF_QUESTIONS)
     }
 
     fn too_late(&self, wanted: &Reached, positions: &TailPositions) -> VerifyError {

@@ -15,14 +15,11 @@ use super::tail::{Held, Watch};
 use super::under_way::Feed;
 use super::{Verification, VerifyError};
 use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
+use crate::retry::{Patience, Pauses};
 use crate::sink::layout::{self, Address};
-use std::time::Duration;
-use tokio::time::sleep;
 
 /// How often lists are held up for the same reading.
 const TURNS: u32 = 5;
-/// Pause before they are held up again.
-const PAUSE: Duration = Duration::from_millis(500);
 /// Items, or rows of counts, that are read under one hold.
 pub const AT_ONCE: usize = 100;
 
@@ -35,9 +32,10 @@ pub async fn held_up<T>(
     read: impl AsyncFn() -> Result<T, VerifyError>,
 ) -> Result<Option<(T, Reached)>, VerifyError> {
     let Some(tail) = watch.tail() else { return Ok(None) };
+    let mut holds = Patience::for_ever(Pauses::OF_OTHERS);
     for turn in 0..TURNS {
         if turn > 0 {
-            sleep(PAUSE).await;
+            holds.again().await;
         }
         let Some(held) = tail.hold(mapping, lists).await else { continue };
         let found = read().await;

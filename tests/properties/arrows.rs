@@ -16,8 +16,18 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Below all layers: any room may use these, and they use nothing but `model` and each other.
-const GROUND: [&str; 9] =
-    ["model", "advice", "clock", "error", "failpoints", "invariants", "isolation", "signal", "status"];
+const GROUND: [&str; 10] = [
+    "model",
+    "advice",
+    "clock",
+    "error",
+    "failpoints",
+    "invariants",
+    "isolation",
+    "retry",
+    "signal",
+    "status",
+];
 
 /// The rooms of the pipeline in layers, the highest first.
 const PIPELINE: [&[&str]; 10] = [

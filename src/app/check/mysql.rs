@@ -3,11 +3,11 @@
 use super::finding::{Finding, Group, Rule};
 use crate::config::units::print_duration;
 use crate::model::TableName;
+use crate::retry::{Patience, Pauses};
 use crate::source::facts_logging::{LogFilters, Logging};
 use crate::source::preflight::{GLOBAL_PRIVILEGES, MissingGrant, Replica};
 use crate::source::{Facts, MysqlSource, Source};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Rows a second that a backfill makes for sure, on any machine: a small part of what was measured.
 const CAUTIOUS_ROWS_PER_SECOND: u64 = 2_000;
@@ -15,7 +15,6 @@ const CAUTIOUS_ROWS_PER_SECOND: u64 = 2_000;
 const RETENTION_FACTOR: u64 = 3;
 /// How long a first start waits for the server to drop the connection of a process that was killed.
 const PREDECESSOR_LEAVES: Duration = Duration::from_secs(4);
-const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What is known of this program's own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,16 +280,14 @@ fn grant(rule: Rule, missing: Option<&MissingGrant>) -> Finding {
 
 /// A first start gives the server time to notice that an earlier process was killed.
 async fn look_at_replicas(source: &MysqlSource, server_id: u32, start: Start, depth: Depth) -> Finding {
-    let begin = Instant::now();
+    let mut looks = Patience::with_one(PREDECESSOR_LEAVES, Pauses::OF_QUESTIONS);
     loop {
         let Ok(others) = source.replicas_with_our_id().await else {
             return not_seen("replicas", &replicas_expected(server_id), "REPLICATION SLAVE");
         };
-        let patient = start == Start::First && begin.elapsed() < PREDECESSOR_LEAVES;
-        if others.is_empty() || !patient {
+        if others.is_empty() || start != Start::First || !looks.again().await {
             return replicas(&others, server_id, start, depth);
         }
-        tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 

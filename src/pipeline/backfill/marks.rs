@@ -1,20 +1,19 @@
 //! The background renewal of the mark (I3): takes one a second, waits until the source has passed it,
 //! and publishes it for the backfill.
 
-use crate::error::Disposition;
 use crate::model::Reached;
 use crate::pipeline::jobs::requests::MarkRequest;
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{MarkSeen, Waiter};
 use crate::protocol::mark::prove;
 use crate::protocol::{Journaled, ProtocolError, SafeMark, UnprovenMark};
+use crate::retry::{Patience, Pauses};
 use crate::signal::{Listener, Signal};
-use crate::source::SourceError;
 use crate::status::{Awaited, Kind};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// The newest safe mark, once there is one. Clones share it.
@@ -54,9 +53,6 @@ impl NewestMark {
         self.shared.mark.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
-
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Renews the mark until `stop`.
 pub async fn renew(
@@ -105,32 +101,19 @@ async fn wait_until_safe(
             return Ok(crate::protocol::mark::pretend_safe(mark.get().tick, mark.get().taken_ms));
         }
     }
-    let begin = Instant::now();
-    let mut pause = LOOK_AGAIN;
+    let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
     loop {
-        match prove(mark, &*parts.source).await {
-            Ok(Ok(safe)) => return Ok(safe),
-            Ok(Err(missing)) if first => say_what_is_missing(parts, &missing),
-            Ok(Err(_)) => {}
-            Err(error) => bounded(parts, begin, error)?,
+        let proven = || async { Ok(prove(mark, &*parts.source).await?) };
+        let shows = |awaited| parts.progress.show(Waiter::Mark, awaited);
+        match patience::tried(patience::with_one(parts), proven, shows).await? {
+            Ok(safe) => return Ok(safe),
+            Err(missing) if first => say_what_is_missing(parts, &missing),
+            Err(_) => {}
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        looks.again().await;
     }
 }
 
 fn say_what_is_missing(parts: &Parts, missing: &Reached) {
     parts.progress.wait_for(Waiter::Mark, Awaited::new(Kind::SourceCommit, missing.to_string()));
-}
-
-fn bounded(parts: &Parts, begin: Instant, error: SourceError) -> Result<(), ProtocolError> {
-    if error.disposition() != Disposition::Retry {
-        return Err(error.into());
-    }
-    if begin.elapsed() >= parts.settings.retry_for {
-        let cause = Box::new(ProtocolError::Source(error));
-        return Err(ProtocolError::GaveUp { seconds: begin.elapsed().as_secs(), cause });
-    }
-    parts.progress.wait_since(Waiter::Mark, begin, Awaited::new(Kind::Source, error.to_string()));
-    Ok(())
 }

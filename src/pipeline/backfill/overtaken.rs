@@ -3,12 +3,11 @@
 
 use crate::error::Disposition;
 use crate::model::TargetId;
-use crate::pipeline::parts::patience::{LOOK_AGAIN, retried};
+use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::protocol::ProtocolError;
 use crate::status::{Awaited, Kind};
-use tokio::time::sleep;
 
 /// Whether an error of a SELECT can come of what a statement did to its table.
 pub fn may_be(parts: &Parts, error: &ProtocolError) -> bool {
@@ -21,11 +20,12 @@ pub async fn is_parked(parts: &Parts, target: TargetId, waiter: Waiter) -> Resul
     if parts.source.definitions().is_none() {
         return Ok(parts.plan.is_parked(target));
     }
-    let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
-    let checkpoint = parts.progress.watch_checkpoint();
+    let executed = retried(parts, waiter, || async move { Ok(parts.source.executed().await?) }).await?;
+    let mut checkpoint = parts.progress.watch_checkpoint();
     parts.progress.wait_for(waiter, Awaited::new(Kind::Tail, "what changed the table"));
-    while !parts.plan.is_parked(target) && !checkpoint.borrow().contains_set(&executed) {
-        sleep(LOOK_AGAIN).await;
+    tokio::select! { biased;
+        () = parts.plan.written_to().until(async || parts.plan.is_parked(target)) => {}
+        _ = checkpoint.wait_for(|checkpoint| checkpoint.contains_set(&executed)) => {}
     }
     parts.progress.go_on(waiter);
     Ok(parts.plan.is_parked(target))

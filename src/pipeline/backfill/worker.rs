@@ -17,11 +17,13 @@ use crate::pipeline::copies::chunks;
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::span::{Part, Piece, SpanDone, What};
 use crate::pipeline::life;
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
+use crate::retry::Patience;
 use crate::sink::{SinkError, layout, limits};
 use crate::source::{Snapshot, SourceError, Wanted};
 use crate::status::{Awaited, Kind};
@@ -40,8 +42,6 @@ const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often lists may turn up in a part between reading its list keys and its rows.
 const LIST_ROUNDS: usize = 8;
-/// Pause between two looks whether a parked target was brought back.
-const PARKED_PAUSE: Duration = Duration::from_millis(250);
 /// How often a part may outlast its leases.
 const DEADLINES_MAX: u32 = 10;
 
@@ -63,9 +63,10 @@ pub async fn work(
         _ = marks.first() => {}
     }
     parts.progress.go_on(Waiter::Backfill(number));
-    let (snapshot, trouble_since, pause, read_again) = (None, None, IDLE_PAUSE, false);
+    let (snapshot, patience, read_again) = (None, patience::with_a_task(parts), false);
     let stopped = stop.clone();
-    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, trouble_since, pause, read_again };
+    let mut worker = Worker { parts, number, tails, marks, stop, snapshot, patience, read_again };
+    let mut targets = parts.plan.written_to().listen();
     loop {
         for copy in &copies {
             while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
@@ -84,7 +85,7 @@ pub async fn work(
         // a parked target that a re-copy brings back has its chunks left
         tokio::select! { biased;
             () = stopped.cancelled() => return Ok(()),
-            () = sleep(PARKED_PAUSE) => {}
+            () = targets.changed() => {}
         }
     }
 }
@@ -112,8 +113,7 @@ struct Worker<'a> {
     marks: NewestMark,
     stop: CancellationToken,
     snapshot: Option<Box<dyn Snapshot>>,
-    trouble_since: Option<Instant>,
-    pause: Duration,
+    patience: Patience,
     /// The last attempt met a row that cannot be read, and the tail has come since to what was committed then.
     read_again: bool,
 }
@@ -391,8 +391,9 @@ impl Worker<'_> {
     }
 
     fn goes_on(&mut self) {
-        (self.pause, self.read_again) = (IDLE_PAUSE, false);
-        if self.trouble_since.take().is_some() {
+        self.read_again = false;
+        if self.patience.since().is_some() {
+            self.patience.worked();
             self.parts.progress.go_on(Waiter::Backfill(self.number));
         }
     }
@@ -445,17 +446,12 @@ impl Worker<'_> {
     /// Waits before a passing error's retry; ends with any other, and when it lasts too long.
     async fn retry_or_end(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
         self.snapshot = None;
-        if error.disposition() != Disposition::Retry {
-            return Err(error);
-        }
-        let since = *self.trouble_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= self.parts.settings.retry_for {
-            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause: Box::new(error) });
-        }
+        let (error, pause) = patience::pause_after(&mut self.patience, error)?;
         tracing::warn!(%error, "a part is tried again");
-        self.parts.progress.wait_since(Waiter::Backfill(self.number), since, trouble(&error));
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+        if let Some(since) = self.patience.since() {
+            self.parts.progress.wait_since(Waiter::Backfill(self.number), since, trouble(&error));
+        }
+        sleep(pause).await;
         Ok(())
     }
 }

@@ -89,6 +89,7 @@ impl Copy {
         }
     }
 
+    /// Shows how far it is, and wakes those who wait for that.
     pub async fn show(&self, parts: &Parts) {
         let chunks = self.chunks.lock().await;
         let (done, known, rows) = chunks.counts();
@@ -97,5 +98,6 @@ impl Copy {
             copy.all_known = chunks.all_planned();
             copy.complete = chunks.complete();
         });
+        parts.plan.written_to().goes_on();
     }
 }

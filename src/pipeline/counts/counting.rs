@@ -25,23 +25,21 @@ use crate::pipeline::counts::Counts;
 use crate::pipeline::counts::walk::{self, Page};
 use crate::pipeline::jobs::requests;
 use crate::pipeline::jobs::requests::RecountRequest;
-use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Waiter, trouble};
+use crate::pipeline::progress::Waiter;
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
+use crate::retry::{Patience, Pauses};
 use crate::sink::wide;
 use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
 use crate::store::records::CountsState;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
-
-const LOOK_FOR_PARKED: Duration = Duration::from_millis(200);
 
 /// Counts the rows of every counted target, one target after the other; returns when all are counted, or at `stop`.
 pub async fn count(
@@ -54,6 +52,7 @@ pub async fn count(
     let lacks =
         |copy: &&Arc<Copy>| copy.target.counted && counts.state(copy.target.id) != CountsState::Counted;
     let all = async {
+        let mut targets = parts.plan.written_to().listen();
         while copies.iter().any(|copy| lacks(&copy)) {
             for copy in copies.iter().filter(lacks) {
                 let pass = Pass { parts, copy, counts: &counts, requests: &requests };
@@ -66,7 +65,7 @@ pub async fn count(
                 }
             }
             // a parked target that a re-copy brings back has its rows to be counted
-            sleep(LOOK_FOR_PARKED).await;
+            targets.changed().await;
         }
         Ok(())
     };
@@ -77,9 +76,7 @@ pub async fn count(
 }
 
 async fn until_parked(parts: &Parts, copy: &Copy) {
-    while !parts.plan.is_parked(copy.target.id) {
-        sleep(LOOK_FOR_PARKED).await;
-    }
+    parts.plan.written_to().until(async || parts.plan.is_parked(copy.target.id)).await;
     parts.progress.go_on(Waiter::Counts);
 }
 
@@ -119,9 +116,7 @@ impl Pass<'_> {
 
     /// Waits until no chunk can change what is there any more.
     async fn nothing_can_come(&self) -> Result<(), ProtocolError> {
-        while !self.copy.complete().await {
-            sleep(LOOK_AGAIN).await;
-        }
+        self.parts.plan.written_to().until(|| self.copy.complete()).await;
         let off = self.parts.settings.failpoints;
         if self.copy.had_predecessor && !off.count_beside_zombies() {
             self.wait_for(Awaited::new(Kind::EarlierLeases, ""));
@@ -130,6 +125,7 @@ impl Pass<'_> {
         let parts = self.parts;
         let end = self.tried(|| async { Ok(parts.source.binlog_end().await?) }).await?;
         self.wait_for(Awaited::new(Kind::Tail, "the end of the copy"));
+        let mut looks = Patience::for_ever(Pauses::OF_LOOKS);
         let received = loop {
             {
                 let positions = parts.progress.positions();
@@ -137,7 +133,7 @@ impl Pass<'_> {
                     break positions.received.reached.clone();
                 }
             }
-            sleep(LOOK_AGAIN).await;
+            looks.again().await;
         };
         self.written(&received).await
     }
@@ -200,21 +196,11 @@ impl Pass<'_> {
     where
         F: Future<Output = Result<T, ProtocolError>>,
     {
-        let (mut patience, mut waited) = (Patience::new(self.parts), false);
-        loop {
-            let (error, pause) = match attempt().await {
-                Ok(done) => {
-                    if waited {
-                        self.parts.progress.go_on(Waiter::Counts);
-                    }
-                    return Ok(done);
-                }
-                Err(error) => patience.pause_after(error)?,
-            };
-            waited = true;
-            self.wait_for(trouble(&error));
-            sleep(pause).await;
-        }
+        let table = &self.copy.target.table;
+        let shows = |awaited: Option<Awaited>| {
+            self.parts.progress.show(Waiter::Counts, awaited.map(|awaited| awaited.of(table)));
+        };
+        patience::tried(patience::with_one(self.parts), attempt, shows).await
     }
 
     /// The rows of lists that take part, with these lists.

@@ -78,6 +78,7 @@ impl Counts {
         put(&*parts.store, key, state).await?;
         self.states().insert(copy.target.id, state);
         parts.progress.copy(copy.target.id, copy.mapping.id, |copy| copy.counts.state = Some(state));
+        parts.plan.written_to().goes_on();
         tracing::info!(table = copy.target.table, state = state.name(), "counts");
         Ok(())
     }

@@ -8,20 +8,17 @@ use crate::model::history::{Entry, Meaning};
 use crate::model::{Definition, History, Parking, Position, Reached, TableId, TableName, TransactionId};
 use crate::pipeline::life::fitting;
 use crate::pipeline::life::parking;
-use crate::pipeline::parts::patience::{LOOK_AGAIN, Patience};
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::trouble;
 use crate::protocol::ProtocolError;
+use crate::retry::{Patience, Pauses};
 use crate::source;
 use crate::status::{Awaited, Kind};
 use crate::store::{Commit, Put, Space, StoreError, records};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::sleep;
-
-/// Pause between two attempts to prove a definition while statements keep coming.
-pub const PROVE_AGAIN: Duration = Duration::from_millis(500);
 
 /// The name of a mapped table.
 pub fn name_of(parts: &Parts, table: TableId) -> Option<TableName> {
@@ -221,27 +218,22 @@ pub async fn bring_back(
     if parts.definitions.parking(&name).is_none() {
         return Ok(None);
     }
-    let mut patience = Patience::new(parts);
+    let (mut patience, mut statements) = (patience::with_one(parts), Patience::for_ever(Pauses::OF_OTHERS));
     loop {
-        let (awaited, pause) = match try_return(parts, source, table, &name, &waits).await {
+        match try_return(parts, source, table, &name, &waits).await {
             Ok(Attempt::Followed(since)) => return Ok(Some(since)),
             Ok(Attempt::Changed(later)) => {
-                patience = Patience::new(parts);
-                (
-                    Awaited::new(
-                        Kind::Definition,
-                        format!("the statements that change the table to end ({later})"),
-                    ),
-                    PROVE_AGAIN,
-                )
+                patience = patience::with_one(parts);
+                let what = format!("the statements that change the table to end ({later})");
+                waits(Awaited::new(Kind::Definition, what));
+                statements.again().await;
             }
             Err(error) => {
-                let (error, pause) = patience.pause_after(error)?;
-                (trouble(&error), pause)
+                let (error, pause) = patience::pause_after(&mut patience, error)?;
+                waits(trouble(&error));
+                sleep(pause).await;
             }
-        };
-        waits(awaited);
-        sleep(pause).await;
+        }
     }
 }
 
@@ -301,12 +293,13 @@ async fn await_committed(
     passed: &Reached,
     waits: &impl Fn(Awaited),
 ) -> Result<Reached, ProtocolError> {
+    let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
     loop {
         let executed = parts.source.executed().await?;
         if executed.contains_set(passed) {
             return Ok(executed);
         }
         waits(Awaited::new(Kind::SourceCommit, passed.minus(&executed).to_string()));
-        sleep(LOOK_AGAIN).await;
+        looks.again().await;
     }
 }

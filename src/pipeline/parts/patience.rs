@@ -1,71 +1,76 @@
-//! How long passing errors of one thing are taken.
+//! How long passing errors are borne in a run: for `run.retry_for`.
 
-use crate::error::Disposition;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::ProtocolError;
+use crate::retry::{Over, Patience, Pauses};
+use crate::status::Awaited;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-/// Pause between two looks at something that has no signal, and after the first passing error.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Longest pause after a passing error.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Pause after the first passing error at the start of a run.
-const START_PAUSE: Duration = Duration::from_millis(100);
-
-/// Counts from the beginning of one thing that may have to be repeated.
-pub struct Patience {
-    begin: Instant,
-    bound: Duration,
-    pause: Duration,
+/// With one thing, from its beginning on.
+pub fn with_one(parts: &Parts) -> Patience {
+    Patience::with_one(parts.settings.retry_for, Pauses::OF_A_TASK)
 }
 
-impl Patience {
-    pub fn new(parts: &Parts) -> Patience {
-        Patience { begin: Instant::now(), bound: parts.settings.retry_for, pause: LOOK_AGAIN }
-    }
+/// With a task that goes on and on, from the first error after it last worked.
+pub fn with_a_task(parts: &Parts) -> Patience {
+    Patience::with_a_task(parts.settings.retry_for, Pauses::OF_A_TASK)
+}
 
-    /// At the start of a run somebody waits.
-    fn at_start(parts: &Parts) -> Patience {
-        let bound = parts.settings.source_wait.min(parts.settings.retry_for);
-        Patience { begin: Instant::now(), bound, pause: START_PAUSE }
-    }
-
-    /// The error, and how long to wait before the next attempt.
-    ///
-    /// # Errors
-    /// It does not pass, or they go on for too long.
-    pub fn pause_after(&mut self, error: ProtocolError) -> Result<(ProtocolError, Duration), ProtocolError> {
-        if error.disposition() != Disposition::Retry {
-            return Err(error);
+/// The error, and how long to wait before the next attempt.
+///
+/// # Errors
+/// It does not pass, or they go on for too long.
+pub fn pause_after(
+    patience: &mut Patience,
+    error: ProtocolError,
+) -> Result<(ProtocolError, Duration), ProtocolError> {
+    match patience.after(error.disposition()) {
+        Ok(pause) => Ok((error, pause)),
+        Err(Over::Lasts) => Err(error),
+        Err(Over::After(tried)) => {
+            Err(ProtocolError::GaveUp { seconds: tried.as_secs(), cause: Box::new(error) })
         }
-        if self.begin.elapsed() >= self.bound {
-            let seconds = self.begin.elapsed().as_secs();
-            return Err(ProtocolError::GaveUp { seconds, cause: Box::new(error) });
-        }
-        let pause = self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Ok((error, pause))
     }
 }
 
-/// Repeats something at the start of a run whose errors may pass, within the stated bound.
-pub async fn retried<T, F>(parts: &Parts, attempt: impl Fn() -> F) -> Result<T, ProtocolError>
+/// Repeats something whose errors may pass. `shows` hears what is waited for, and `None` once that is over.
+pub async fn tried<T, F>(
+    mut patience: Patience,
+    mut attempt: impl FnMut() -> F,
+    shows: impl Fn(Option<Awaited>),
+) -> Result<T, ProtocolError>
 where
     F: Future<Output = Result<T, ProtocolError>>,
 {
-    let mut patience = Patience::at_start(parts);
+    let mut waited = false;
     loop {
         let (error, pause) = match attempt().await {
             Ok(done) => {
-                parts.progress.go_on(Waiter::Start);
+                if waited {
+                    shows(None);
+                }
                 return Ok(done);
             }
-            Err(error) => patience.pause_after(error)?,
+            Err(error) => pause_after(&mut patience, error)?,
         };
-        parts.progress.wait_for(Waiter::Start, trouble(&error));
+        waited = true;
+        shows(Some(trouble(&error)));
         sleep(pause).await;
     }
+}
+
+/// The same where somebody waits for the run to begin or to end: for no longer than the source may take.
+pub async fn retried<T, F>(
+    parts: &Parts,
+    waiter: Waiter,
+    attempt: impl FnMut() -> F,
+) -> Result<T, ProtocolError>
+where
+    F: Future<Output = Result<T, ProtocolError>>,
+{
+    let bound = parts.settings.source_wait.min(parts.settings.retry_for);
+    let patience = Patience::with_one(bound, Pauses::OF_A_TASK);
+    tried(patience, attempt, |awaited| parts.progress.show(waiter, awaited)).await
 }

@@ -250,6 +250,14 @@ impl Progress {
         lock(&self.waits).take(waiter);
     }
 
+    /// What somebody waits for, or that nothing is.
+    pub fn show(&self, waiter: Waiter, awaited: Option<Awaited>) {
+        match awaited {
+            Some(awaited) => self.wait_for(waiter, awaited),
+            None => self.go_on(waiter),
+        }
+    }
+
     /// Whether somebody waits for this.
     pub fn is_waited_for(&self, kind: Kind) -> bool {
         lock(&self.waits).is_waited_for(kind)

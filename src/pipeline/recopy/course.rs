@@ -9,16 +9,16 @@ use crate::model::{Mapping, Target};
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::jobs::{Ask, Recopies, TargetReport};
 use crate::pipeline::life::{self, definitions, gaps};
-use crate::pipeline::parts::patience::LOOK_AGAIN;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::protocol::ProtocolError;
 use crate::protocol::plan::Cohort;
+use crate::retry::{Patience, Pauses};
 use crate::sink::{SinkError, TableState, layout};
 use crate::source::SourceError;
 use crate::status::{Awaited, Kind};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Carries out `ask`.
 pub async fn run(
@@ -123,9 +123,10 @@ impl Job<'_> {
     /// rest (a row that the copy could not read, and that a person has corrected while no run was up).
     async fn tail_is_here(&self) -> Result<(), ProtocolError> {
         let committed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
+        let mut looks = Patience::for_ever(Pauses::OF_LOOKS);
         while !self.parts.progress.positions().sealed.reached.contains_set(&committed) {
             self.waits(Awaited::new(Kind::Tail, "what was committed when the re-copy began"));
-            sleep(LOOK_AGAIN).await;
+            looks.again().await;
         }
         self.goes_on();
         Ok(())
@@ -208,9 +209,10 @@ impl Job<'_> {
 
     /// Waits while older states may show.
     async fn replay_is_over(&self) {
+        let mut looks = Patience::for_ever(Pauses::OF_LOOKS);
         while self.parts.progress.phase() == Phase::Replaying {
             self.waits(Awaited::new(Kind::Replay, ""));
-            sleep(LOOK_AGAIN).await;
+            looks.again().await;
         }
         self.goes_on();
     }

@@ -6,11 +6,12 @@ use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::counts::Counts;
 use crate::pipeline::jobs::requests::{RecountRequest, Turn, TurnRequest};
 use crate::pipeline::jobs::{self, Recopies, Report, TargetReport, Touch};
-use crate::pipeline::parts::patience::{self, LONGEST_PAUSE, LOOK_AGAIN};
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::mark::prove;
 use crate::protocol::{ProtocolError, SafeMark};
+use crate::retry::{self, Pauses};
 use crate::source::Snapshot;
 use crate::status::{Awaited, Kind};
 use std::sync::Arc;
@@ -65,7 +66,7 @@ impl Job<'_> {
             return Err(jobs::interrupted());
         }
         let turn = answer.await.map_err(gone)?;
-        let mut pause = LOOK_AGAIN;
+        let mut looks = retry::Patience::for_ever(Pauses::OF_QUESTIONS);
         loop {
             let proven = self.tried(|| async { Ok(prove(&turn.mark, &*self.parts.source).await?) }).await?;
             match proven {
@@ -75,26 +76,20 @@ impl Job<'_> {
                 }
                 Err(missing) => self.waits(Awaited::new(Kind::SourceCommit, missing.to_string())),
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE / 4);
+            looks.again().await;
         }
     }
 
     /// Repeats something whose errors may pass, within the stated bound.
-    pub async fn tried<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, ProtocolError>
+    pub async fn tried<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, ProtocolError>
     where
         F: Future<Output = Result<T, ProtocolError>>,
     {
-        let mut patience = Patience::new(self);
-        loop {
-            match attempt().await {
-                Ok(done) => {
-                    patience.is_over();
-                    return Ok(done);
-                }
-                Err(error) => patience.after(error).await?,
-            }
-        }
+        let shows = |awaited| match awaited {
+            Some(awaited) => self.waits(awaited),
+            None => self.goes_on(),
+        };
+        patience::tried(patience::with_one(self.parts), attempt, shows).await
     }
 
     /// Rows that are read at once: as a chunk has them, fewer where they are long.
@@ -161,13 +156,12 @@ impl Job<'_> {
 /// How long passing errors of one thing are taken, with the job saying what it waits for.
 pub struct Patience<'a> {
     job: &'a Job<'a>,
-    patience: patience::Patience,
-    waited: bool,
+    patience: retry::Patience,
 }
 
 impl<'a> Patience<'a> {
     pub fn new(job: &'a Job<'a>) -> Patience<'a> {
-        Patience { job, patience: patience::Patience::new(job.parts), waited: false }
+        Patience { job, patience: patience::with_one(job.parts) }
     }
 
     /// Waits a moment after an error.
@@ -175,17 +169,9 @@ impl<'a> Patience<'a> {
     /// # Errors
     /// It does not pass, or they go on for too long.
     pub async fn after(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
-        let (error, pause) = self.patience.pause_after(error)?;
-        self.waited = true;
+        let (error, pause) = patience::pause_after(&mut self.patience, error)?;
         self.job.waits(trouble(&error));
         sleep(pause).await;
         Ok(())
-    }
-
-    /// It has worked.
-    pub fn is_over(&self) {
-        if self.waited {
-            self.job.goes_on();
-        }
     }
 }

@@ -11,7 +11,6 @@ use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::counts::walk;
 use crate::pipeline::jobs::requests;
 use crate::pipeline::jobs::{self, Touch, Touched, What};
-use crate::pipeline::parts::patience::LOOK_AGAIN;
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
 use crate::sink::cells::CellRange;
@@ -21,7 +20,6 @@ use crate::status::{Awaited, Kind};
 use crate::store::records::CountsState;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use tokio::time::sleep;
 
 /// Cells of one page when they are counted.
 const PAGE: usize = 20_000;
@@ -37,12 +35,14 @@ struct Wrong {
 pub async fn look(job: &Job<'_>, copy: &Copy) -> Result<(), ProtocolError> {
     let counts = &job.shared.counts;
     let state = || counts.state(copy.target.id);
-    while state() == CountsState::Counting && job.shared.counting && !job.parts.plan.is_parked(copy.target.id)
-    {
+    let targets = job.parts.plan.written_to();
+    let is_counting =
+        || state() == CountsState::Counting && job.shared.counting && !targets.is_parked(copy.target.id);
+    if is_counting() {
         job.waits(Awaited::new(Kind::Counts, ""));
-        sleep(LOOK_AGAIN).await;
+        targets.until(async || !is_counting()).await;
+        job.goes_on();
     }
-    job.goes_on();
     if !copy.target.counted || state() != CountsState::Counted {
         return Ok(());
     }

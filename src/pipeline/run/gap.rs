@@ -10,6 +10,7 @@ use crate::pipeline::jobs::{Ask, Recopies};
 use crate::pipeline::life::{self, definitions, gaps};
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
+use crate::pipeline::progress::Waiter;
 use crate::pipeline::run::opening;
 use crate::pipeline::tail::identity::{self, Seen};
 use crate::protocol::plan::Cohort;
@@ -29,7 +30,7 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
         tracing::info!("there is no gap to accept: nothing was tailed with this state yet");
         return Ok(());
     };
-    let Some(reason) = retried(parts, || lost(parts, &found)).await? else {
+    let Some(reason) = retried(parts, Waiter::Start, || lost(parts, &found)).await? else {
         tracing::info!("there is no gap to accept: MySQL can continue from the checkpoint");
         return Ok(());
     };
@@ -39,8 +40,8 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
             advice: "start the pilot again with a new state_dir and empty HBase tables".into(),
         });
     }
-    retried(parts, || opening::refuse_prepared_xa(parts)).await?;
-    let (to, witness) = retried(parts, || async move {
+    retried(parts, Waiter::Start, || opening::refuse_prepared_xa(parts)).await?;
+    let (to, witness) = retried(parts, Waiter::Start, || async move {
         let to = parts.source.start().await?;
         let witness = identity::witness(parts, &to.reached).await?;
         Ok((to, witness))

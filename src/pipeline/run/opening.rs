@@ -10,10 +10,10 @@ use crate::pipeline::progress::{Phase, Place, Waiter};
 use crate::pipeline::run::options::RunOptions;
 use crate::pipeline::tail::identity;
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
+use crate::retry::{Patience, Pauses};
 use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
 use std::time::Duration;
-use tokio::time::sleep;
 
 /// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
 const LEAD_WARNED: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const LEAD_WARNED: Duration = Duration::from_secs(1);
 pub async fn open(parts: &Parts, options: &RunOptions) -> Result<Recovered, ProtocolError> {
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let journal = &journal;
-    let recovered = retried(parts, || async move {
+    let recovered = retried(parts, Waiter::Start, || async move {
         match journal.recover().await? {
             None => open_first(parts, journal, options).await,
             Some(found) => open_again(parts, journal, options, found).await,
@@ -58,6 +58,7 @@ async fn open_first(
 
 /// A position from which every table is known.
 async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
+    let mut statements = Patience::for_ever(Pauses::OF_OTHERS);
     loop {
         let position = parts.source.start().await?;
         let Some((table, found)) = definitions::begin(parts, &position.reached).await? else {
@@ -69,7 +70,7 @@ async fn first_position(parts: &Parts) -> Result<Position, ProtocolError> {
         };
         let what = format!("a position from which the definition of {table} is known: {found}");
         parts.progress.wait_for(Waiter::Start, Awaited::new(Kind::Definition, what));
-        sleep(definitions::PROVE_AGAIN).await;
+        statements.again().await;
     }
 }
 
@@ -174,7 +175,8 @@ fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), Pro
 }
 
 async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
-    let server_uuid = retried(parts, || async move { Ok(parts.source.server_uuid().await?) }).await?;
+    let server_uuid =
+        retried(parts, Waiter::Start, || async move { Ok(parts.source.server_uuid().await?) }).await?;
     let place = Place::of(&recovered.checkpoint.position);
     let mut positions = parts.progress.positions();
     positions.server_uuid = server_uuid;

@@ -9,7 +9,7 @@ use crate::pipeline::counts::{Counts, counting};
 use crate::pipeline::jobs::Recopies;
 use crate::pipeline::jobs::requests::Requests;
 use crate::pipeline::life::{self, definitions};
-use crate::pipeline::parts::patience::{LOOK_AGAIN, retried};
+use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Phase, Waiter};
 use crate::pipeline::recopy;
@@ -19,7 +19,7 @@ use crate::pipeline::tail::seal::seal;
 use crate::pipeline::tail::watch::{self, Watched};
 use crate::pipeline::tail::{journaling, read};
 use crate::protocol::{Journal, ProtocolError, Recovered};
-use crate::source::StreamEvent;
+use crate::retry::{Patience, Pauses};
 use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
 use crate::store::records::CountsState;
@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Events read and not yet taken in, of up to some hundred changes each.
@@ -103,14 +102,15 @@ async fn prepare(
     if options.tail && !recopies.is_alone() {
         gap::ask_again(parts, recopies).await?;
     }
-    retried(parts, || tables::compare(parts)).await?;
+    retried(parts, Waiter::Start, || tables::compare(parts)).await?;
     if options.tail
         && let Some(checkpoint) = journal.checkpoint().await?
     {
-        retried(parts, || definitions::begin_missing(parts, &checkpoint.position.reached)).await?;
+        retried(parts, Waiter::Start, || definitions::begin_missing(parts, &checkpoint.position.reached))
+            .await?;
     }
     let copies = load_copies(parts).await?;
-    retried(parts, || begin::examine(parts, &copies, continued)).await?;
+    retried(parts, Waiter::Start, || begin::examine(parts, &copies, continued)).await?;
     let recovered = opening::open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
     begin::begin(parts, &copies, options).await?;
@@ -289,15 +289,17 @@ impl Tasks {
 /// not taken for one that is caught up with, however far the checkpoint is. The reader finds it out, and ends the run.
 async fn whole_position(parts: &Parts) -> Result<Reached, ProtocolError> {
     let sealed = parts.progress.positions().sealed.reached.clone();
+    let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
     loop {
-        let executed = retried(parts, || async move { Ok(parts.source.executed().await?) }).await?;
+        let executed =
+            retried(parts, Waiter::End, || async move { Ok(parts.source.executed().await?) }).await?;
         if executed.contains_set(&sealed) {
             parts.progress.go_on(Waiter::End);
             return Ok(executed);
         }
         let missing = sealed.minus(&executed).to_string();
         parts.progress.wait_for(Waiter::End, Awaited::new(Kind::SourceCommit, missing));
-        sleep(LOOK_AGAIN).await;
+        looks.again().await;
     }
 }
 
@@ -313,9 +315,8 @@ async fn until_done(
     recopies.needed_are_over().await;
     if options.backfill {
         for copy in copies {
-            while !copy.complete().await && !parts.plan.is_parked(copy.target.id) {
-                sleep(LOOK_AGAIN).await;
-            }
+            let is_done = async || copy.complete().await || parts.plan.is_parked(copy.target.id);
+            parts.plan.written_to().until(is_done).await;
         }
         if !options.tail {
             return life::parked(parts).map_or(Ok(Finished::Copied), Err);
@@ -339,14 +340,12 @@ async fn until_done(
         if options.until_caught_up {
             parts.progress.wait_for(Waiter::End, Awaited::new(Kind::Counts, ""));
         }
-        while !counts.all_counted(&parts.plan) {
-            sleep(LOOK_AGAIN).await;
-        }
+        parts.plan.written_to().until(async || counts.all_counted(&parts.plan)).await;
     }
     parts.progress.go_on(Waiter::End);
     if options.tail {
         // the numbers may be those of a binlog that was begun again
-        retried(parts, || watched.look(parts)).await?;
+        retried(parts, Waiter::End, || watched.look(parts)).await?;
     }
     let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {

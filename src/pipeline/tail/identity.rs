@@ -12,17 +12,14 @@ use crate::model::{Reached, TransactionId, Witness};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::Waiter;
 use crate::protocol::{ProtocolError, Recovered};
+use crate::retry::{Patience, Pauses};
 use crate::source::{BinlogPlace, Source, SourceError};
 use crate::status::{Awaited, Kind};
 use crate::store::records::{self, SourceLostRecord};
 use crate::store::{Commit, Space, Store, StoreError};
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 const KEY: &[u8] = b"source_lost";
-
-/// Pause between two looks at the executed set while the source is behind the journal.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A transaction by which the source is known again, and the end of what was read before it: there it is found at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +200,7 @@ async fn wait_until_contained(
     sightings: &[Sighting],
 ) -> Result<(), SourceError> {
     let (begin, mut judged) = (Instant::now(), false);
+    let mut looks = Patience::with_one(parts.settings.source_wait, Pauses::OF_QUESTIONS);
     loop {
         let executed = parts.source.executed().await?;
         if executed.contains_set(wanted) {
@@ -212,7 +210,12 @@ async fn wait_until_contained(
             refuse_gone(parts, &executed, sightings).await?;
         }
         let missing = wanted.minus(&executed);
-        if begin.elapsed() >= parts.settings.source_wait {
+        parts.progress.wait_since(
+            Waiter::Source,
+            begin,
+            Awaited::new(Kind::SourceCommit, missing.to_string()),
+        );
+        if !looks.again().await {
             return Err(SourceError::PositionLost {
                 reason: format!(
                     "MySQL has not committed {missing}, which tailfill has read from it; tailfill waited {} s",
@@ -221,11 +224,5 @@ async fn wait_until_contained(
                 advice: advice::transactions_lost(),
             });
         }
-        parts.progress.wait_since(
-            Waiter::Source,
-            begin,
-            Awaited::new(Kind::SourceCommit, missing.to_string()),
-        );
-        sleep(LOOK_AGAIN).await;
     }
 }

@@ -1,26 +1,23 @@
 //! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
 //! stream on; reconnects after passing errors, within a bound.
 
-use crate::error::Disposition;
 use crate::model::{Histories, Position, Reached, TransactionId, Witness};
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::definitions::Pause;
+use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
 use crate::pipeline::tail::identity::{self, Sighting};
 use crate::pipeline::tail::watch::Watched;
 use crate::protocol::{ProtocolError, Recovered};
+use crate::retry::{Patience, Pauses};
 use crate::source::{BinlogPlace, SourceError, StreamEvent};
 use crate::status::{Awaited, Kind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-
-/// Pause between two attempts to connect; doubled up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Streams everything after the checkpoint into `events` until `stop`. The source must contain what was journaled at
 /// the first connect; later ones use the sealed position. At each it must be the source that was read.
@@ -45,15 +42,14 @@ pub async fn read(
         begun: None,
         open: None,
         events,
-        trouble_since: None,
+        patience: Patience::with_a_task(parts.settings.retry_for, Pauses::OF_A_CONNECTION),
     };
     let mut pauses = parts.definitions.pauses().await;
     let mut must_contain = from.sealed;
-    let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
-            outcome = reader.connect_and_pass_on(&must_contain, &mut pause, &mut pauses) => outcome,
+            outcome = reader.connect_and_pass_on(&must_contain, &mut pauses) => outcome,
         };
         let error = match outcome {
             Ok(None) => return Ok(()), // nobody listens any more
@@ -63,15 +59,13 @@ pub async fn read(
                     () = reader.stand_still(asked) => continue,
                 }
             }
-            Err(error) if error.disposition() == Disposition::Retry => error,
-            Err(error) => return Err(error),
+            Err(error) => error,
         };
-        reader.give_up_after_bound(error)?;
+        let pause = reader.pause_after(error)?;
         tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
             () = sleep(pause) => {}
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
         must_contain = parts.progress.positions().sealed.reached.clone();
     }
 }
@@ -91,7 +85,7 @@ struct Reader<'a> {
     /// The transaction that is read in part.
     open: Option<TransactionId>,
     events: mpsc::Sender<StreamEvent>,
-    trouble_since: Option<Instant>,
+    patience: Patience,
 }
 
 impl Reader<'_> {
@@ -109,7 +103,6 @@ impl Reader<'_> {
     async fn connect_and_pass_on(
         &mut self,
         must_contain: &Reached,
-        pause: &mut Duration,
         pauses: &mut mpsc::Receiver<Pause>,
     ) -> Result<Option<Pause>, ProtocolError> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
@@ -130,7 +123,7 @@ impl Reader<'_> {
                 Some(asked) = pauses.recv() => return Ok(Some(asked)),
                 event = stream.next() => event?,
             };
-            (self.trouble_since, *pause) = (None, FIRST_PAUSE);
+            self.patience.worked();
             if std::mem::take(&mut waits) {
                 self.parts.progress.go_on(Waiter::Source);
             }
@@ -207,15 +200,14 @@ impl Reader<'_> {
         positions.received.at = place.clone();
     }
 
-    fn give_up_after_bound(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
-        let since = *self.trouble_since.get_or_insert_with(Instant::now);
+    /// How long to wait before the next connect.
+    fn pause_after(&mut self, error: ProtocolError) -> Result<Duration, ProtocolError> {
+        let (error, pause) = patience::pause_after(&mut self.patience, error)?;
         self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
-        self.parts.progress.wait_since(Waiter::Source, since, trouble(&error));
-        if since.elapsed() >= self.parts.settings.retry_for {
-            let cause = Box::new(error);
-            return Err(ProtocolError::GaveUp { seconds: since.elapsed().as_secs(), cause });
+        if let Some(since) = self.patience.since() {
+            self.parts.progress.wait_since(Waiter::Source, since, trouble(&error));
         }
         tracing::warn!(%error, "the tail opens its binlog connection again");
-        Ok(())
+        Ok(pause)
     }
 }

@@ -2,10 +2,9 @@
 
 use crate::error::Disposition;
 use crate::lock::Held;
-use crate::protocol::write::{FIRST_PAUSE, LONGEST_PAUSE};
+use crate::retry::{Patience, Pauses};
 use crate::sink::SinkError;
-use std::time::Duration;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
 /// Why work is not finished.
 pub enum Stop {
@@ -17,13 +16,13 @@ pub enum Stop {
 
 /// Pauses that grow, and the last passing error.
 pub struct Retry {
-    pause: Duration,
+    patience: Patience,
     pub trouble: Option<SinkError>,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { pause: FIRST_PAUSE, trouble: None }
+        Retry { patience: Patience::for_ever(Pauses::UNDER_A_LEASE), trouble: None }
     }
 }
 
@@ -58,8 +57,7 @@ impl Retry {
         }
         tracing::debug!(%error, "the run reads a counted row again");
         self.trouble = Some(error);
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.patience.again().await;
         Ok(())
     }
 }

@@ -10,17 +10,15 @@ use super::event::kind::*;
 use super::scan;
 use super::statement::{Dialect, Statement};
 use crate::model::{Reached, TransactionId};
+use crate::retry::{Patience, Pauses};
 use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
-use std::time::Duration;
-
-/// Pause between two looks at the executed set.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Waits until the engine has committed all of `wanted`.
 pub(super) async fn await_committed(session: &Session, wanted: &Reached) -> Result<(), SourceError> {
+    let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
     while !session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?.contains_set(wanted) {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        looks.again().await;
     }
     Ok(())
 }

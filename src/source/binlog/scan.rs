@@ -7,6 +7,7 @@ use super::event::{kind::*, widen};
 use super::guard::guarded;
 use crate::model::gtid::{Gtid, GtidSet, Interval, Origin};
 use crate::model::{Position, Reached, TransactionId};
+use crate::retry::{Patience, Pauses};
 use crate::source::session::Session;
 use crate::source::{BinlogPlace, SourceError};
 use mysql_common::binlog::events::{Event, GtidEvent, PreviousGtidsEvent};
@@ -24,7 +25,7 @@ const HOLES_TIMEOUT: Duration = Duration::from_secs(120);
 /// `binlog_order_commits` that may be out of order; so a hole may be a transaction whose rows a
 /// SELECT does not see yet. It is in the binlog then, which tells it from a hole that stays.
 pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
-    let deadline = tokio::time::Instant::now() + HOLES_TIMEOUT;
+    let mut looks = Patience::with_one(HOLES_TIMEOUT, Pauses::OF_QUESTIONS);
     loop {
         let end = session.binlog_end().await?;
         let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
@@ -32,7 +33,7 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
         if holes.is_empty() || !in_flight(session, &executed, &holes).await? {
             return Ok(session.position(executed, end.file.to_string(), end.offset));
         }
-        if tokio::time::Instant::now() >= deadline {
+        if !looks.again().await {
             return Err(SourceError::Unavailable {
                 address: session.options.address(),
                 reason:
@@ -41,7 +42,6 @@ pub(crate) async fn start(session: &Session) -> Result<Position, SourceError> {
                         .into(),
             });
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

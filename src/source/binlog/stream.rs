@@ -11,11 +11,11 @@ use crate::advice;
 use crate::failpoints::Failpoints;
 use crate::model::history::Meaning;
 use crate::model::{Histories, Parking, Position, Reached};
+use crate::retry::{Patience, Pauses};
 use crate::source::session::Session;
 use crate::source::{ChangeStream, SourceError, StreamEvent};
 use async_trait::async_trait;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A [`ChangeStream`] over one MySQL connection.
 pub(crate) struct MysqlStream {
@@ -170,19 +170,18 @@ fn waits_for(unknown: &Unknown) -> String {
 /// Waits until the server has committed `wanted` in its engine: a transaction that we read may be
 /// in the binlog only (semi-sync AFTER_SYNC), and a dump that is ahead is refused.
 async fn await_executed(session: &Session, wanted: &Reached) -> Result<(), SourceError> {
-    let deadline = tokio::time::Instant::now() + session.options.catch_up_timeout;
+    let mut looks = Patience::with_one(session.options.catch_up_timeout, Pauses::OF_QUESTIONS);
     loop {
         let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
         if executed.contains_set(wanted) {
             return Ok(());
         }
-        if tokio::time::Instant::now() >= deadline {
+        if !looks.again().await {
             let lost = wanted.minus(&executed);
             return Err(SourceError::PositionLost {
                 reason: format!("MySQL lost transactions that tailfill has read ({lost})"),
                 advice: advice::transactions_lost(),
             });
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -67,8 +67,13 @@ impl Books {
         if !self.is_of_batch(cell.tick) || cell.tick.0 <= self.epoch.above {
             return;
         }
-        let version = std::str::from_utf8(&cell.value[1..]).ok().and_then(|text| text.parse().ok());
-        let version: u64 = version.expect("a letter and a number");
+        // a letter and a number, unless the row was misread
+        let text = cell.value.get(1..).and_then(|text| std::str::from_utf8(text).ok());
+        let Some(version) = text.and_then(|text| text.parse::<u64>().ok()) else {
+            let (item, _) = item_at(&self.mapping, target, address);
+            self.violation(format!("a reader of {item} ({target:?}) sees no version at {}", cell.tick));
+            return;
+        };
         if let Some(seen) = self.seen.insert(key, Seen { epoch, version, gone: false })
             && seen.epoch == epoch
             && (version < seen.version || (version == seen.version && seen.gone))
