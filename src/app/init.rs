@@ -2,6 +2,7 @@
 
 use super::check::{self, Known, RunId};
 use super::options::InitOptions;
+use super::starting::Starting;
 use super::{connect, state, status};
 use crate::advice;
 use crate::config::Config;
@@ -33,9 +34,13 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
     let targets: Vec<&Target> = resolved.mappings.iter().flat_map(|mapping| &mapping.targets).collect();
     let (adopt, store) = (options.adopt, store.as_ref());
     let init = Init { config, hbase: &hbase, run_id, known: &known, adopt, store };
+    let starting = Starting::init(config);
     let mut refused = Vec::new();
     for table in by_table(&targets) {
-        let (line, reasons) = init.table(&table).await?.said(&table[0].table);
+        let name = &table[0].table;
+        // each part of it may be repeated, as the whole command may
+        let outcome = starting.step(&format!("HBase, table {name}"), || init.table(&table)).await?;
+        let (line, reasons) = outcome.said(name);
         check::print(&line)?;
         check::print(&init.parked_since(&resolved.mappings, &table).await?)?;
         refused.extend(reasons);

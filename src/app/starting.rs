@@ -1,8 +1,12 @@
-//! The start of a run: what it waits for is known to `tailfill status` from the first moment, and said on standard error
-//! when it takes longer than a second.
+//! The start of a run, and `init`: what they wait for is said on standard error when it takes longer than a second. Of a run
+//! `tailfill status` knows it from the first moment.
 
 use crate::clock::{Clock, SteadyClock};
+use crate::config::Config;
+use crate::error::Disposition;
 use crate::failure::Failure;
+use crate::retry::{Patience, Pauses};
+use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::status::{Awaited, Kind, Phase, Status, Wait, Who};
 use std::sync::{Mutex, MutexGuard};
@@ -14,35 +18,52 @@ const SAY_AFTER: Duration = Duration::from_secs(1);
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a start is at.
-#[derive(Debug, Default)]
-pub struct Starting(Mutex<Option<(Awaited, u64)>>);
+#[derive(Debug)]
+pub struct Starting {
+    /// Who starts.
+    who: &'static str,
+    /// How long it waits for HBase where that does not answer.
+    hbase_for: Duration,
+    awaited: Mutex<Option<(Awaited, u64)>>,
+}
+
+impl Default for Starting {
+    fn default() -> Starting {
+        Starting { who: "the start", hbase_for: Duration::ZERO, awaited: Mutex::default() }
+    }
+}
 
 impl Starting {
-    /// Does one thing of a start; again as long as it fails because a table is locked.
+    /// `init`, which waits for HBase as long as a run does.
+    pub fn init(config: &Config) -> Starting {
+        Starting { who: "init", hbase_for: config.run.retry_for, ..Starting::default() }
+    }
+
+    /// Does one thing of a start; again as long as it fails for something that it waits for.
     pub async fn step<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let begin = Instant::now();
-        let mut say_from = begin;
+        let (mut say_from, mut hbase) = (begin, Patience::with_one(self.hbase_for, Pauses::OF_A_CONNECTION));
         loop {
-            match self.once(what, begin, attempt()).await {
-                Err(failure) if is_locked(&failure) => {
-                    let reason = format!("{what}: {}", failure.error);
-                    if Instant::now() >= say_from {
-                        let help = failure.help.unwrap_or_default();
-                        let seconds = begin.elapsed().as_secs();
-                        tracing::warn!(seconds, "the start waits for {reason}; {help}");
-                        say_from = Instant::now() + SAY_AGAIN;
-                    }
-                    self.show(Awaited::new(Kind::TableLock, reason));
-                    sleep(SAY_AFTER).await;
-                }
-                ended => {
-                    *self.awaited() = None;
-                    return ended;
-                }
+            let ended = self.once(what, begin, attempt()).await;
+            let Some((failure, kind, pause)) = ended.as_ref().err().and_then(|failure| {
+                let (kind, pause) = passes(failure, &mut hbase)?;
+                Some((failure, kind, pause))
+            }) else {
+                *self.awaited() = None;
+                return ended;
+            };
+            let reason = format!("{what}: {}", failure.error);
+            if Instant::now() >= say_from {
+                let (who, seconds) = (self.who, begin.elapsed().as_secs());
+                let help = failure.help.as_deref().unwrap_or_default();
+                tracing::warn!(seconds, "{who} waits for {reason}; {help}");
+                say_from = Instant::now() + SAY_AGAIN;
             }
+            self.show(Awaited::new(kind, reason));
+            sleep(pause).await;
         }
     }
 
@@ -56,7 +77,7 @@ impl Starting {
             if let Ok(done) = timeout(pause, work.as_mut()).await {
                 return done;
             }
-            tracing::info!(seconds = begin.elapsed().as_secs(), "the start waits for {what}");
+            tracing::info!(seconds = begin.elapsed().as_secs(), "{} waits for {what}", self.who);
             pause = SAY_AGAIN;
         }
     }
@@ -85,7 +106,7 @@ impl Starting {
     }
 
     fn awaited(&self) -> MutexGuard<'_, Option<(Awaited, u64)>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.awaited.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -93,8 +114,13 @@ fn now_ms() -> u64 {
     SteadyClock::start().now_ms()
 }
 
-fn is_locked(failure: &Failure) -> bool {
-    failure.error.downcast_ref().is_some_and(SourceError::is_lock_wait)
+/// What a failure waits for, and how long until the next attempt; `None`: it ends the start.
+fn passes(failure: &Failure, hbase: &mut Patience) -> Option<(Kind, Duration)> {
+    if failure.error.downcast_ref().is_some_and(SourceError::is_lock_wait) {
+        return Some((Kind::TableLock, SAY_AFTER));
+    }
+    let Some(SinkError::Unavailable { .. }) = failure.error.downcast_ref() else { return None };
+    Some((Kind::Hbase, hbase.after(Disposition::Retry).ok()?))
 }
 
 #[cfg(test)]
@@ -128,5 +154,21 @@ mod tests {
         assert_eq!((attempts.load(Relaxed), starting.status().waits), (3, Vec::<String>::new()));
         let refused = || async { Err::<(), _>(Failure::new(Exit::Failed, "away")) };
         assert_eq!(starting.step("the source", refused).await.expect_err("as it is").exit, Exit::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn init_waits_for_hbase_for_its_time_and_a_start_does_not() {
+        let begin = Instant::now();
+        let away = || async { Err::<(), _>(unavailable()) };
+        let starting = Starting::default();
+        assert!(starting.step("HBase", away).await.is_err());
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        let init = Starting { who: "init", hbase_for: Duration::from_secs(20), ..Starting::default() };
+        assert!(init.step("HBase", away).await.is_err());
+        assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
+    }
+
+    fn unavailable() -> Failure {
+        SinkError::Unavailable { gateway: "a:1".into(), reason: "no answer".into() }.into()
     }
 }

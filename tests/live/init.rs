@@ -1,5 +1,6 @@
 //! `tailfill init` on real servers: what it makes, what it refuses, and that it can be repeated.
 
+use crate::support::proxy::{Bite, Proxy};
 use crate::support::setup::{Setup, closed_port, port};
 use crate::support::{shell, thrift};
 use bytes::Bytes;
@@ -264,6 +265,22 @@ async fn a_server_that_is_away_is_told_and_nothing_is_made() {
         setup.tailfill_with(&config, &["init"]).await.code(1).says(&[&away]);
     }
     assert_eq!(run_attribute(&setup).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_does_not_answer_is_asked_again_and_init_says_so() {
+    let mut setup = Setup::create("init_late").await;
+    setup.tailfill(&["init"]).await.code(0);
+    let port = port("TAILFILL_THRIFT2_PORT");
+    let proxy = Proxy::meeting(port, "getTableDescriptor").await;
+    setup.with(&format!("127.0.0.1:{port}"), &proxy.address());
+    proxy.bite(Bite::Lost);
+    let init = setup.tailfill(&["init"]).await.code(0);
+    assert_eq!(init.out, format!("{}: already there, and as it must be\n", setup.table));
+    assert_eq!(proxy.hits(), 1, "one reply was lost");
+    let said = format!("init waits for HBase, table {}: ", setup.table);
+    assert!(init.err.contains(&said), "{}", init.err);
+    setup.close(&[]).await;
 }
 
 /// Takes the id of a table out of what is known of it.
