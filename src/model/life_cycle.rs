@@ -14,9 +14,6 @@ use std::fmt;
 /// | `Backfilling` | the backfill | chunks are being copied |
 /// | `CaughtUp` | the backfill | every chunk is copied and the tail has passed the position of that moment |
 /// | `Verified` | `verify` | a full comparison found no difference since |
-/// | `Switching`, `Switched` | `switch` | some, all reads go to HBase |
-/// | `Finished` | `finish` | the application writes to HBase; `run` refuses |
-/// | `Paused` | a person | nothing is written; holds the state to go back to |
 /// | `Parked` | the tail | changes were missed from here on; a re-copy is needed |
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,12 +24,6 @@ pub enum LifeCycle {
     Backfilling,
     CaughtUp,
     Verified,
-    Switching,
-    Switched,
-    Finished,
-    Paused {
-        from: Box<LifeCycle>,
-    },
     Parked {
         reason: String,
     },
@@ -46,12 +37,6 @@ pub enum LifeEvent {
     CaughtUp,
     VerifiedEqual,
     DifferencesFound,
-    SwitchStarted,
-    SwitchCompleted,
-    RolledBack,
-    Finished,
-    Paused,
-    Resumed,
     Parked { reason: String },
     Unparked,
 }
@@ -70,28 +55,17 @@ pub fn step(state: &LifeCycle, event: LifeEvent) -> Result<LifeCycle, Illegal> {
     use LifeCycle as S;
     use LifeEvent as E;
     let next = match (state, &event) {
-        (S::Finished, _) => None,
         (S::Parked { .. }, E::Unparked) => Some(S::Tailing),
         (S::Parked { .. }, _) => None,
-        (S::Paused { from }, E::Resumed) => Some((**from).clone()),
         (_, E::Parked { reason }) => Some(S::Parked { reason: reason.clone() }),
-        (S::Paused { .. }, E::Paused) => Some(state.clone()),
-        (S::Paused { .. }, _) => None,
-        (_, E::Paused) => Some(S::Paused { from: Box::new(state.clone()) }),
         (S::New, E::TailStarted) => Some(S::Tailing),
         (_, E::TailStarted) => Some(state.clone()),
         (S::New | S::Tailing | S::Backfilling, E::BackfillStarted) => Some(S::Backfilling),
         (_, E::BackfillStarted) => Some(state.clone()),
         (S::Backfilling, E::CaughtUp) => Some(S::CaughtUp),
-        (S::CaughtUp | S::Verified | S::Switching | S::Switched, E::CaughtUp) => Some(state.clone()),
+        (S::CaughtUp | S::Verified, E::CaughtUp) => Some(state.clone()),
         (S::CaughtUp | S::Verified, E::VerifiedEqual) => Some(S::Verified),
-        (S::Switching | S::Switched, E::VerifiedEqual) => Some(state.clone()),
         (S::CaughtUp | S::Verified, E::DifferencesFound) => Some(S::CaughtUp),
-        (S::Switching | S::Switched, E::DifferencesFound) => Some(state.clone()),
-        (S::Verified | S::Switching, E::SwitchStarted) => Some(S::Switching),
-        (S::Switching | S::Switched, E::SwitchCompleted) => Some(S::Switched),
-        (S::Switching | S::Switched, E::RolledBack) => Some(S::CaughtUp),
-        (S::Switched, E::Finished) => Some(S::Finished),
         _ => None,
     };
     next.ok_or_else(|| Illegal { state: state.clone(), event })
@@ -105,10 +79,6 @@ impl fmt::Display for LifeCycle {
             LifeCycle::Backfilling => f.write_str("backfilling"),
             LifeCycle::CaughtUp => f.write_str("caught_up"),
             LifeCycle::Verified => f.write_str("verified"),
-            LifeCycle::Switching => f.write_str("switching"),
-            LifeCycle::Switched => f.write_str("switched"),
-            LifeCycle::Finished => f.write_str("finished"),
-            LifeCycle::Paused { from } => write!(f, "paused (was {from})"),
             LifeCycle::Parked { reason } => write!(f, "parked ({reason})"),
         }
     }
@@ -120,9 +90,7 @@ mod tests {
 
     fn states() -> Vec<LifeCycle> {
         use LifeCycle::*;
-        let paused = Paused { from: Box::new(Backfilling) };
-        let parked = Parked { reason: "x".into() };
-        vec![New, Tailing, Backfilling, CaughtUp, Verified, Switching, Switched, Finished, paused, parked]
+        vec![New, Tailing, Backfilling, CaughtUp, Verified, Parked { reason: "x".into() }]
     }
 
     fn events() -> Vec<LifeEvent> {
@@ -133,29 +101,19 @@ mod tests {
             CaughtUp,
             VerifiedEqual,
             DifferencesFound,
-            SwitchStarted,
-            SwitchCompleted,
-            RolledBack,
-            Finished,
-            Paused,
-            Resumed,
             Parked { reason: "x".into() },
             Unparked,
         ]
     }
 
     /// One row per state, one column per event, in the order of `states` and `events`; `-` is illegal.
-    const TABLE: [&str; 10] = [
-        "tailing backfilling - - - - - - - paused - parked -",
-        "tailing backfilling - - - - - - - paused - parked -",
-        "backfilling backfilling caught_up - - - - - - paused - parked -",
-        "caught_up caught_up caught_up verified caught_up - - - - paused - parked -",
-        "verified verified verified verified caught_up switching - - - paused - parked -",
-        "switching switching switching switching switching switching switched caught_up - paused - parked -",
-        "switched switched switched switched switched - switched caught_up finished paused - parked -",
-        "- - - - - - - - - - - - -",
-        "- - - - - - - - - paused backfilling parked -",
-        "- - - - - - - - - - - - tailing",
+    const TABLE: [&str; 6] = [
+        "tailing backfilling - - - parked -",
+        "tailing backfilling - - - parked -",
+        "backfilling backfilling caught_up - - parked -",
+        "caught_up caught_up caught_up verified caught_up parked -",
+        "verified verified verified verified caught_up parked -",
+        "- - - - - - tailing",
     ];
 
     #[test]

@@ -117,7 +117,7 @@ pub fn after(key: &CopyKey, record: LifeRecord, event: LifeEvent) -> Result<Life
 }
 
 /// Parks a copy whose table is none that it filled, whatever lists it is of: with a record, what it says of chunks and
-/// changes is not there; without one, rows of others may be. A copy that is parked, or finished, stays as it is.
+/// changes is not there; without one, rows of others may be. A copy that is parked stays as it is.
 pub async fn void(
     store: &dyn Store,
     copy: &CopyKey,
@@ -133,7 +133,7 @@ pub async fn void(
         }
         known = true;
         let record: LifeRecord = records::decode(&value)?;
-        if !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. } | LifeCycle::Finished) {
+        if !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. }) {
             let next = after(&other, record, LifeEvent::Parked { reason: reason.clone() })?;
             put.push((Space::LifeCycle, key, records::encode(&next)?));
         }

@@ -100,7 +100,7 @@ async fn park_those_left_out(parts: &Parts, copies: &[Arc<Copy>]) -> Result<(), 
         let record: LifeRecord = records::decode(&value)?;
         let Some(key) = CopyKey::of_prefix(&key) else { continue };
         let is_other = key.source == parts.source_name && key.cohort == cohort && !ours.contains(&key);
-        let misses = !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. } | LifeCycle::Finished);
+        let misses = !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. });
         if is_other && misses {
             let reason =
                 "an earlier run did not have it in its configuration, so it misses changes".to_owned();

@@ -80,9 +80,6 @@ async fn go_over(
         let Some(copy) = CopyKey::of_prefix(&key).filter(|copy| copy.source == parts.source_name) else {
             continue;
         };
-        if record.state == LifeCycle::Finished {
-            continue;
-        }
         mappings.insert(copy.mapping.clone());
         if !matches!(record.state, LifeCycle::Parked { .. }) {
             let next = life::after(&copy, record, parked.clone())?;
