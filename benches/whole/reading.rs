@@ -105,7 +105,7 @@ async fn round(ground: &Arc<Ground>, backlog: &Backlog, kind: Kind) -> anyhow::R
         processes::forget_memory_high()?;
         let mut sum = Span { rows: 0, seconds: 0.0, cpu: processes::Cpu::default() };
         while sum.seconds < ground.scale.repeat.as_secs_f64() {
-            let pass = pass(&ground, &source, &mapping, &from, rows, kind).await?;
+            let pass = pass(&ground, &source, &mapping, (&from, rows), kind).await?;
             sum.rows += pass.rows;
             sum.seconds += pass.seconds;
             sum.cpu = sum.cpu.plus(&pass.cpu);
@@ -121,8 +121,7 @@ async fn pass(
     ground: &Ground,
     source: &Arc<MysqlSource>,
     mapping: &Mapping,
-    from: &Position,
-    rows: u64,
+    (from, rows): (&Position, u64),
     kind: Kind,
 ) -> anyhow::Result<Span> {
     match kind {

@@ -12,7 +12,7 @@ mod metrics;
 mod server;
 
 pub use client::{Client, ClientError};
-pub use server::AdminServer;
+pub use server::{AdminServer, Taken};
 
 use std::path::PathBuf;
 

@@ -37,6 +37,14 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running admin server. Dropping it removes its files and ends it abruptly; [`AdminServer::stop`]
 /// lets answers finish.
+/// What a run takes over HTTP.
+pub struct Taken {
+    /// `POST /stop` cancels it.
+    pub drain: CancellationToken,
+    pub recopies: Recopies,
+    pub holds: Holds,
+}
+
 #[derive(Debug)]
 pub struct AdminServer {
     address: SocketAddr,
@@ -47,7 +55,7 @@ pub struct AdminServer {
 
 impl AdminServer {
     /// Listens on `listen` (port 0: any), and writes the address and a fresh token into `state_dir`,
-    /// which must be there and be locked by this process. `POST /stop` cancels `drain`.
+    /// which must be there and be locked by this process.
     ///
     /// # Errors
     /// The port is taken, or `state_dir` is not writable.
@@ -55,9 +63,7 @@ impl AdminServer {
         listen: SocketAddr,
         state_dir: &Path,
         status: StatusSource,
-        drain: CancellationToken,
-        recopies: Recopies,
-        holds: Holds,
+        taken: Taken,
     ) -> Result<AdminServer, AdminError> {
         let fail = |reason| AdminError::Listen { address: listen, reason };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
@@ -66,7 +72,7 @@ impl AdminServer {
         let files = Files::write(state_dir, address, token.text())?;
         let stopping = CancellationToken::new();
         let stopped = stopping.clone().cancelled_owned();
-        let routes = routes(status, token, drain, recopies, holds);
+        let routes = routes(status, token, taken);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the admin server ended");
@@ -95,13 +101,7 @@ impl Drop for AdminServer {
     }
 }
 
-fn routes(
-    status: StatusSource,
-    token: Token,
-    drain: CancellationToken,
-    recopies: Recopies,
-    holds: Holds,
-) -> Router {
+fn routes(status: StatusSource, token: Token, Taken { drain, recopies, holds }: Taken) -> Router {
     let recopying = Router::new()
         .route("/recopy", post(recopy))
         .route("/recopy/{job}", get(show_recopy))
@@ -205,16 +205,8 @@ mod tests {
         let (drain, recopies) = (CancellationToken::new(), Recopies::taken(Arc::new(Nothing)));
         let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = AdminServer::start(
-            listen,
-            state_dir.path(),
-            status,
-            drain.clone(),
-            recopies.clone(),
-            Holds::default(),
-        )
-        .await
-        .expect("a server");
+        let taken = Taken { drain: drain.clone(), recopies: recopies.clone(), holds: Holds::default() };
+        let server = AdminServer::start(listen, state_dir.path(), status, taken).await.expect("a server");
         let base = format!("http://{}", server.address());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Running { server, drain, recopies, state_dir, base, http }
@@ -335,15 +327,9 @@ mod tests {
         let run = start().await;
         let state_dir = tempfile::tempdir().expect("a folder");
         let status: StatusSource = Arc::new(Status::default);
-        let second = AdminServer::start(
-            run.server.address(),
-            state_dir.path(),
-            status,
-            CancellationToken::new(),
-            Recopies::none(),
-            Holds::default(),
-        )
-        .await;
+        let (drain, recopies, holds) = (CancellationToken::new(), Recopies::none(), Holds::default());
+        let taken = Taken { drain, recopies, holds };
+        let second = AdminServer::start(run.server.address(), state_dir.path(), status, taken).await;
         assert!(second.expect_err("a taken port").advice().contains("admin.listen"));
     }
 }

@@ -31,7 +31,8 @@ pub async fn resolve(
     let histories = records::histories(store, SOURCE).await?;
     let (mut schemas, mut by_history) = (BTreeMap::new(), BTreeSet::new());
     for table in config.tables() {
-        let Found { now, known } = find(&source, config, begun, &histories, &table, recopies).await?;
+        let mapped = Mapped::of(config, begun, &table, recopies);
+        let Found { now, known } = find(&source, &mapped, &histories).await?;
         let schema = match known {
             Some(known) => {
                 by_history.insert(known.schema.name.clone());
@@ -55,24 +56,21 @@ pub struct Found<'a> {
 /// Looks at one table. An error of the inner result is about the table.
 pub async fn find<'a>(
     source: &MysqlSource,
-    config: &Config,
-    begun: &Begun,
+    mapped: &Mapped<'_>,
     histories: &'a Histories,
-    table: &TableName,
-    recopies: &Recopies,
 ) -> Result<Found<'a>, SourceError> {
+    let table = mapped.table;
     let now = match source.definition(table).await {
         Err(error @ SourceError::Schema { .. }) => Err(error),
         read => Ok(read?),
     };
     let history = histories.iter().find(|(name, _)| source.is_same_table(name, table));
-    let mapped = Mapped::of(config, begun, table, recopies);
     let known = history.and_then(|(_, history)| mapped.instead(now.as_ref().ok(), history));
     Ok(Found { now, known })
 }
 
 /// What is configured of one table.
-struct Mapped<'a> {
+pub struct Mapped<'a> {
     config: Config,
     begun: &'a Begun,
     table: &'a TableName,
@@ -81,7 +79,12 @@ struct Mapped<'a> {
 }
 
 impl Mapped<'_> {
-    fn of<'a>(config: &Config, begun: &'a Begun, table: &'a TableName, recopies: &Recopies) -> Mapped<'a> {
+    pub fn of<'a>(
+        config: &Config,
+        begun: &'a Begun,
+        table: &'a TableName,
+        recopies: &Recopies,
+    ) -> Mapped<'a> {
         let ours = config.mappings.iter().filter(|mapping| mapping.table == *table);
         let config = Config { mappings: ours.cloned().collect(), ..config.clone() };
         let is_asked = config.mappings.iter().any(|mapping| recopies.unparks(&mapping.name));

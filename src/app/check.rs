@@ -37,7 +37,7 @@ use crate::sink::Sink;
 use crate::source::{MysqlSource, SourceError};
 use crate::store::Store;
 use finding::{Finding, Group, Level, Rule};
-use hbase::Stage;
+use hbase::{Expected, Stage};
 use mysql::Depth;
 use report::Report;
 use scope::Scope;
@@ -62,15 +62,20 @@ pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failu
     Ok(report.exit())
 }
 
+/// The servers of a run that begins.
+pub struct Servers<'a> {
+    pub mysql: &'a Resolved,
+    pub hbase: &'a dyn Sink,
+    pub memcached: Option<&'a MemcacheLeases>,
+}
+
 /// Refuses a run that could lose data.
 ///
 /// # Errors
 /// Exit 3 with every refusal in its details; 1 when nothing but a server that is away refuses.
 pub async fn gate(
     config: &Config,
-    resolved: &Resolved,
-    sink: &dyn Sink,
-    server: Option<&MemcacheLeases>,
+    servers: Servers<'_>,
     (store, recopies): (&dyn Store, &Recopies),
     accept_unanswered: bool,
 ) -> Result<(), Failure> {
@@ -78,14 +83,15 @@ pub async fn gate(
     run_id(store).await?;
     let known = Known::of(store).await?;
     let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
+    let resolved = servers.mysql;
     let followed = followed(resolved, &known, recopies);
     let mut targets = hbase::targets(config);
     targets.retain(|target| !known.is_parked(target));
-    let purge = config.hbase.purge_deletes;
+    let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Run };
     let (source, memcached, hbase) = tokio::join!(
         look_at_server(config, &resolved.source, &followed, scope, &clock),
-        memcached::look(config, server),
-        hbase::look(sink, &targets, purge, &known, Stage::Run, &clock),
+        memcached::look(config, servers.memcached),
+        hbase::look(servers.hbase, &targets, expected, &known, &clock),
     );
     let copies = refusals_of_copies(config, resolved, &known);
     Report::new(source.into_iter().chain(copies).chain(memcached).chain(hbase).collect()).pass("run")
@@ -144,7 +150,8 @@ pub async fn against_table(
 ) -> Result<Objections, Failure> {
     let run = run_id.map_or(RunId::InUse, |id| RunId::Known(id.to_owned()));
     let state = sink.describe(target.id).await?;
-    let mut findings = hbase::table(target, &state, config.hbase.purge_deletes, &run, Stage::Run);
+    let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Run };
+    let mut findings = hbase::table(target, &state, expected, &run);
     let answers = hbase::look_for_answers(sink, target).await;
     let disabled = answers.is_some();
     findings.extend(answers);
@@ -166,8 +173,8 @@ async fn look_at_hbase(config: &Config, known: &Known, clock: &SteadyClock) -> V
     let targets = hbase::targets(config);
     let (sink, mut findings) = hbase::gateways(config, &targets).await;
     if let Some(sink) = sink {
-        let purge = config.hbase.purge_deletes;
-        findings.extend(hbase::look(&*sink, &targets, purge, known, Stage::Check, clock).await);
+        let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Check };
+        findings.extend(hbase::look(&*sink, &targets, expected, known, clock).await);
     }
     findings
 }

@@ -147,8 +147,8 @@ async fn compose(
             let (to, lock, state) = (&*sink, server.as_deref(), &*store);
             loop {
                 let gate = || async {
-                    let looked =
-                        super::check::gate(config, &resolved, to, lock, (state, recopies), accept).await;
+                    let servers = super::check::Servers { mysql: &resolved, hbase: to, memcached: lock };
+                    let looked = super::check::gate(config, servers, (state, recopies), accept).await;
                     match looked {
                         Err(failure) if failure.exit == Exit::Failed => {
                             readable(&resolved).await.and(Err(failure))

@@ -3,7 +3,7 @@
 use super::lost_leases::LostLeases;
 use super::starting::Starting;
 use super::state::{SOURCE, stored_cohort};
-use crate::admin::{AdminServer, Client, ClientError};
+use crate::admin::{AdminServer, Client, ClientError, Taken};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
@@ -90,9 +90,8 @@ pub async fn serve(
         let now = answering.read().unwrap_or_else(|p| p.into_inner()).clone();
         now()
     });
-    let (listen, jobs) = (config.admin.listen, recopies.clone());
-    let server =
-        AdminServer::start(listen, &config.state_dir, answer, stop.clone(), jobs, holds.clone()).await?;
+    let taken = Taken { drain: stop.clone(), recopies: recopies.clone(), holds: holds.clone() };
+    let server = AdminServer::start(config.admin.listen, &config.state_dir, answer, taken).await?;
     Ok(Serving { server, looking: Vec::new(), source, begin: Instant::now() })
 }
 

@@ -89,9 +89,9 @@ impl Coalescer {
             let before = self.in_cohort(plan, mapping, change.before).unwrap_or(None);
             let lists = self.in_cohort(plan, mapping, change.after).map(|after| (before, after));
             for target in mapping.targets.iter().filter(|target| !plan.is_parked(target.id)) {
-                let added = lists.clone().and_then(|(before, after)| {
-                    self.add_to_target(mapping, target, before, after, change.before.is_none())
-                });
+                let added = lists
+                    .clone()
+                    .and_then(|images| self.add_to_target(mapping, target, images, change.before.is_none()));
                 if let Err(error) = added {
                     let row = change.after.or(change.before).unwrap_or(&[]);
                     refused.push((target.id, limits::named(mapping, row, error)));
@@ -126,8 +126,7 @@ impl Coalescer {
         &mut self,
         mapping: &Mapping,
         target: &Target,
-        before: Option<InList<'_>>,
-        after: Option<InList<'_>>,
+        (before, after): (Option<InList<'_>>, Option<InList<'_>>),
         is_insert: bool,
     ) -> Result<(), SinkError> {
         let after = match after {

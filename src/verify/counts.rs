@@ -16,7 +16,7 @@
 
 use super::digest::Suspects;
 use super::read::{SinkReader, SourceReader};
-use super::report::TargetReport;
+use super::report::{Miscounted, TargetReport};
 use super::scan::buckets;
 use super::tail::Watch;
 use super::tally::{CountsSeen, Judged, Passed, RowTally, TallyWalk, judge};
@@ -179,7 +179,7 @@ impl CountConfirmer<'_> {
             if stood.count != Some(expected) && !(stood.count.is_none() && may_be_absent) {
                 let segment = wide::split_row_key(self.mapping, self.target, &row).and_then(|p| p.segment);
                 let list = list.map(|key| (key, segment));
-                report.miscounted(self.mapping, &row, list, stood.count, expected);
+                report.miscounted(self.mapping, Miscounted { row: &row, list, found: stood.count, expected });
             }
         }
     }

@@ -310,7 +310,7 @@ impl World {
         let write = layout::item_write(&self.mapping, target, row).unwrap();
         match target.counted && self.state().counting {
             true => self.counted(target, write.address.row, write.puts, vec![]),
-            false => self.write(target, write.address.row, write.puts, write.nulls, false),
+            false => self.write(target, write.address.row, write.puts, write.nulls),
         }
     }
 
@@ -357,15 +357,12 @@ impl World {
     }
 
     /// Writes to one row of HBase, at a new tick.
-    pub fn write(
-        &self,
-        target: &Target,
-        row: Bytes,
-        puts: Vec<(Bytes, Bytes)>,
-        nulls: Vec<Bytes>,
-        delete_family: bool,
-    ) {
-        let write = RowWrite { row, tick: self.next_tick(), delete_family, puts, delete_columns: nulls };
+    pub fn write(&self, target: &Target, row: Bytes, puts: Vec<(Bytes, Bytes)>, nulls: Vec<Bytes>) {
+        let (tick, delete_family) = (self.next_tick(), false);
+        self.send(target, RowWrite { row, tick, delete_family, puts, delete_columns: nulls });
+    }
+
+    fn send(&self, target: &Target, write: RowWrite) {
         self.sink.write(target.id, &PackedRows::of(&[write]).writes()).now_or_never().unwrap().unwrap();
     }
 
@@ -375,8 +372,9 @@ impl World {
     }
 
     fn remove(&self, target: &Target, Address { row, cell }: &Address) {
-        let delete_family = cell.is_none();
-        self.write(target, row.clone(), vec![], cell.iter().cloned().collect(), delete_family);
+        let (row, tick, delete_family) = (row.clone(), self.next_tick(), cell.is_none());
+        let delete_columns = cell.iter().cloned().collect();
+        self.send(target, RowWrite { row, tick, delete_family, puts: vec![], delete_columns });
     }
 }
 

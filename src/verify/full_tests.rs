@@ -69,13 +69,13 @@ fn each_kind_of_difference_is_found_and_described() {
     let note = || vec![Bytes::from("note")];
     world.lose(&ordered, &edge(0, 1, 1, None));
     world.lose(&has, &edge(0, 3, 3, None)); // a placeholder
-    world.write(&ordered, address(&edge(1, 1, 1, None)), puts("note", "other"), vec![], false);
-    world.write(&ordered, address(&edge(1, 3, 3, None)), puts("note", "unexpected"), vec![], false);
-    world.write(&ordered, address(&edge(1, 4, 4, None)), vec![], note(), false);
-    world.write(&ordered, address(&edge(1, 5, 5, None)), puts("stranger", ""), vec![], false);
-    world.write(&ordered, address(&edge(2, 99, 5, None)), puts("note", "x"), vec![], false);
-    world.write(&ordered, address(&edge(2, 2, 77, None)), puts("note", "x"), vec![], false);
-    world.write(&ordered, Bytes::from_static(&[9, 9]), puts("note", "x"), vec![], false);
+    world.write(&ordered, address(&edge(1, 1, 1, None)), puts("note", "other"), vec![]);
+    world.write(&ordered, address(&edge(1, 3, 3, None)), puts("note", "unexpected"), vec![]);
+    world.write(&ordered, address(&edge(1, 4, 4, None)), vec![], note());
+    world.write(&ordered, address(&edge(1, 5, 5, None)), puts("stranger", ""), vec![]);
+    world.write(&ordered, address(&edge(2, 99, 5, None)), puts("note", "x"), vec![]);
+    world.write(&ordered, address(&edge(2, 2, 77, None)), puts("note", "x"), vec![]);
+    world.write(&ordered, Bytes::from_static(&[9, 9]), puts("note", "x"), vec![]);
     let report = verify(&world, true);
     let expected = [
         "followers missing followee_id=0 follower_id=1: ",
@@ -278,7 +278,7 @@ fn corrupt(world: &World, (followee, follower): (u64, u64), target: usize, corru
     let row = edge(followee, follower, second, Some("note"));
     let address = |row: &Row| layout::address(&world.mapping, target, row).unwrap().row;
     let put = |row: Bytes, name: &'static str| {
-        world.write(target, row, vec![(name.into(), "corrupt".into())], vec![], false);
+        world.write(target, row, vec![(name.into(), "corrupt".into())], vec![]);
     };
     let line = |kind: &str, follower: u64, what: &str| {
         format!("{} {kind} followee_id={followee} follower_id={follower}: {what}", target.table)
@@ -291,7 +291,7 @@ fn corrupt(world: &World, (followee, follower): (u64, u64), target: usize, corru
         }
         Corruption::LoseCell if has_note => {
             // A row of the second target has no other cell, so it is gone with it.
-            world.write(target, address(&row), vec![], vec!["note".into()], false);
+            world.write(target, address(&row), vec![], vec!["note".into()]);
             let (kind, what) =
                 if target.ordered { ("different", "note (only in MySQL)") } else { ("missing", "") };
             line(kind, follower, what)

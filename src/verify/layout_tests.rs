@@ -64,14 +64,14 @@ fn address(world: &World, target: &Target, row: &Row) -> Address {
 /// Puts a value in the place of an item.
 fn put(world: &World, target: &Target, row: &Row, value: &'static [u8]) {
     let Address { row, cell } = address(world, target, row);
-    world.write(target, row, vec![(cell.unwrap_or_default(), value.into())], vec![], false);
+    world.write(target, row, vec![(cell.unwrap_or_default(), value.into())], vec![]);
 }
 
 /// Puts the cells of `as_of` in the place of `row`.
 fn put_other(world: &World, target: &Target, row: &Row, as_of: &Row) {
     let Address { row, cell } = address(world, target, row);
     let value = layout::item_write(&world.mapping, target, as_of).unwrap().puts.remove(0).1;
-    world.write(target, row, vec![(cell.unwrap_or_default(), value)], vec![], false);
+    world.write(target, row, vec![(cell.unwrap_or_default(), value)], vec![]);
 }
 
 #[test]
@@ -101,10 +101,10 @@ fn each_kind_of_difference_is_found_in_every_layout_and_columns_are_named() {
     put(&world, &targets[PACKED], &item(1, 5), b"{");
     put(&world, &targets[ALONE], &item(1, 7), b"other");
     let beside = address(&world, &targets[ALONE], &item(1, 8)).row;
-    world.write(&targets[ALONE], beside, vec![("odd".into(), "".into())], vec![], false);
+    world.write(&targets[ALONE], beside, vec![("odd".into(), "".into())], vec![]);
     let row = address(&world, &targets[WIDE], &item(2, 2)).row;
-    world.write(&targets[WIDE], row.clone(), vec![("odd".into(), "".into())], vec![], false);
-    world.write(&targets[WHOLE], Bytes::from_static(&[9, 9]), vec![("x".into(), "".into())], vec![], false);
+    world.write(&targets[WIDE], row.clone(), vec![("odd".into(), "".into())], vec![]);
+    world.write(&targets[WHOLE], Bytes::from_static(&[9, 9]), vec![("x".into(), "".into())], vec![]);
     let report = verify_counted(&world, true, &[WIDE, WHOLE]);
     let mut expected: BTreeSet<String> = targets
         .iter()
@@ -147,7 +147,7 @@ fn an_item_that_stayed_in_its_old_segment_is_extra_and_one_in_the_wrong_row_too(
     // a cell of the segment 3, in the row of the segment 1
     let Address { cell, .. } = address(&world, &target, &item(0, 17));
     let row = address(&world, &target, &item(0, 7)).row;
-    world.write(&target, row, vec![(cell.unwrap(), "x".into())], vec![], false);
+    world.write(&target, row, vec![(cell.unwrap(), "x".into())], vec![]);
     let report = verify_counted(&world, true, &[WIDE]);
     let expected = [
         "wide extra followee_id=1 follower_id=3: MySQL has it with another created_at",

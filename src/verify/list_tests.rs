@@ -293,9 +293,9 @@ fn items_are_shown_side_by_side_with_what_differs() {
     };
     world.lose(&target, &edge(7, 5, 30, None));
     let note = |text: &'static str| vec![(Bytes::from("note"), Bytes::from(text))];
-    world.write(&target, address(4, 30), note("c\\d"), vec![], false);
+    world.write(&target, address(4, 30), note("c\\d"), vec![]);
     let created_at = (Bytes::from("created_at"), Bytes::from("1970-01-01 00:00:25"));
-    world.write(&target, address(9, 25), vec![created_at], vec![], false);
+    world.write(&target, address(9, 25), vec![created_at], vec![]);
     let answers = asked(&world, &Question::Latest(3), Side::Both);
     assert!(!answers.equal());
     let text = answers_text(&world.mapping, &answers, Side::Both);
@@ -364,12 +364,12 @@ fn packed_columns_are_shown_like_cells_and_those_that_differ_are_marked() {
     fill(&world);
     let target = &world.mapping.targets[0];
     let other = layout::item_write(&world.mapping, target, &edge(7, 4, 30, Some("c\\d"))).unwrap();
-    world.write(target, other.address.row.clone(), other.puts, vec![], false);
+    world.write(target, other.address.row.clone(), other.puts, vec![]);
     let lost = layout::address(&world.mapping, target, &edge(7, 5, 30, None)).unwrap();
-    world.write(target, lost.row, vec![], lost.cell.into_iter().collect(), false);
+    world.write(target, lost.row, vec![], lost.cell.into_iter().collect());
     let unreadable = layout::address(&world.mapping, target, &edge(7, 2, 20, None)).unwrap();
     let puts = vec![(unreadable.cell.unwrap(), Bytes::from_static(b"\x01"))];
-    world.write(target, unreadable.row, puts, vec![], false);
+    world.write(target, unreadable.row, puts, vec![]);
     let answers = asked(&world, &Question::Latest(4), Side::Both);
     assert_eq!(
         answers_text(&world.mapping, &answers, Side::Both),

@@ -257,16 +257,9 @@ impl TargetReport {
         self.example(kind, item, what);
     }
 
-    /// Counts a row whose count is wrong: `found` of `expected` items. `list`: its key, and the segment; `None` for a
-    /// row key that is none of the mapping.
-    pub(super) fn miscounted(
-        &mut self,
-        mapping: &Mapping,
-        row: &Bytes,
-        list: Option<(Vec<Value>, Option<i64>)>,
-        found: Option<u64>,
-        expected: u64,
-    ) {
+    /// Counts a row whose count is wrong.
+    pub(super) fn miscounted(&mut self, mapping: &Mapping, wrong: Miscounted<'_>) {
+        let Miscounted { row, list, found, expected } = wrong;
         self.miscounted += 1;
         if let Some((key, _)) = &list {
             self.lists.add(mapping, key);
@@ -290,6 +283,15 @@ impl TargetReport {
             self.examples.push(Example { kind, item: item(), what });
         }
     }
+}
+
+/// A row whose count is wrong: `found` of `expected` items.
+pub(super) struct Miscounted<'a> {
+    pub row: &'a Bytes,
+    /// Its list's key, and the segment; `None` for a row key that is none of the mapping.
+    pub list: Option<(Vec<Value>, Option<i64>)>,
+    pub found: Option<u64>,
+    pub expected: u64,
 }
 
 /// An address that is none of the mapping.

@@ -39,7 +39,7 @@ fn with_every_kind() -> Mapping {
     mapping
 }
 
-fn row(n: i64, u: u64, d: f64, text: String, bytes: Vec<u8>, nulls: u16) -> Vec<Value> {
+fn row((n, u, d): (i64, u64, f64), text: String, bytes: Vec<u8>, nulls: u16) -> Vec<Value> {
     let when = DateTime::from_micros_since_epoch(n.rem_euclid(4_000_000_000_000_000) / 1_000 * 1_000);
     let time = Time { negative: n < 0, hours: 838, minutes: 59, seconds: 1, micros: 0 };
     let mut row = vec![Value::UInt(7), Value::UInt(42), Value::DateTime(when), Value::Null];
@@ -78,7 +78,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..300), nulls: u16,
     ) {
         let d = if (d as f32).is_finite() { d } else { 1.5 };
-        let (mapping, row) = (with_every_kind(), row(n, u, d, text, bytes, nulls));
+        let (mapping, row) = (with_every_kind(), row((n, u, d), text, bytes, nulls));
         let cells = through(&mapping, CellForm::Columns, Layout::Tall, &row);
         for layout in [Layout::Tall, Layout::Wide] {
             prop_assert_eq!(&through(&mapping, CellForm::Msgpack, layout, &row), &cells);

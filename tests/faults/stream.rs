@@ -15,7 +15,6 @@ use tailfill::sink::RowWrite;
 use tailfill::source::{BinlogPlace, SourceError, StreamEvent};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// What each batch wrote, in the order of batches; without the ticks, which follow the clock.
 fn batches(sent: &[Sent]) -> Vec<Vec<RowWrite>> {
@@ -118,7 +117,7 @@ async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> Strin
     let requests = Requests { marks, turns, recounts };
     let (out, _sealed) = mpsc::channel(8);
     let recovered = bench.recovered().await;
-    let ended = seal::seal(&parts, recovered, events, requests, out, CancellationToken::new()).await;
+    let ended = seal::seal(&parts, recovered, events, requests, out).await;
     ended.expect_err("it never began").to_string()
 }
 

@@ -130,7 +130,7 @@ impl Side {
             let mut row = [vec![salt(&list, target.salt)], list].concat();
             if !target.wide {
                 row.extend(behind);
-                self.add_tall(&mut expected, row, item, mapping, target)?;
+                self.add_tall(&mut expected, row, item, (mapping, target))?;
                 continue;
             }
             if let (Some((_, width)), Some((column, descending))) = (&target.segment, &mapping.order) {
@@ -153,8 +153,7 @@ impl Side {
         expected: &mut Expected,
         row: Vec<u8>,
         item: &Item,
-        mapping: &Mapping,
-        target: &Target,
+        (mapping, target): (&Mapping, &Target),
     ) -> Result<(), String> {
         *expected.rows.entry(row.clone()).or_default() += 1;
         if expected.rows[&row] > 1 {

@@ -26,7 +26,7 @@ pub async fn play(port: u16, seed: u64, repertoire: &Repertoire, tally: &mut Tal
     let dice = StdRng::seed_from_u64(seed);
     let database = format!("hunt_{:08x}", rand::random::<u32>());
     let dir = tempfile::Builder::new().prefix("tailfill-hunt-").tempdir().expect("a temporary folder");
-    let mut world = World::new(port, database, dir.path(), repertoire, tally, dice).await;
+    let mut world = World::new((port, database), dir.path(), repertoire, tally, dice).await;
     let ended = live(&mut world).await;
     world.tally.add(&format!("end: {ended}"));
     let config = std::fs::read_to_string(&world.config).unwrap_or_default();

@@ -44,8 +44,7 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     pub async fn new(
-        port: u16,
-        database: String,
+        (port, database): (u16, String),
         dir: &Path,
         repertoire: &'a Repertoire,
         tally: &'a mut Tally,

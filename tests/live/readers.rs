@@ -138,7 +138,7 @@ impl World {
     }
 
     /// Asks and compares; says what was read for it.
-    async fn check(&mut self, reader: Reader, way: &Way, list: u64, question: &str, limit: u64) -> Stats {
+    async fn check(&mut self, reader: Reader, way: &Way, list: u64, (question, limit): (&str, u64)) -> Stats {
         let said = self.read(reader, way, list, &[question, &limit.to_string()]).await.code(0);
         let found: Vec<Json> =
             said.out.lines().map(|line| serde_json::from_str(line).expect("lines of JSON")).collect();
@@ -248,8 +248,8 @@ async fn readers_in_python_and_java_see_the_lists_as_mysql_has_them() {
     world.catch_up().await;
     for reader in Reader::ALL {
         for way in [TALL, WIDE, SEGMENTS, ALONE] {
-            let latest = world.check(reader, &way, 7, "latest", 5_000).await;
-            let first = world.check(reader, &way, 7, "first", 100).await;
+            let latest = world.check(reader, &way, 7, ("latest", 5_000)).await;
+            let first = world.check(reader, &way, 7, ("first", 100)).await;
             match way.name {
                 "t" => {
                     latest.at_most(9, 10_000);
@@ -271,13 +271,13 @@ async fn readers_in_python_and_java_see_the_lists_as_mysql_has_them() {
     // neighbours, the ends of the table, a list that is not there; as many as there are and more
     for way in [TALL, WIDE, SEGMENTS, ALONE] {
         for (list, limit) in [(6, 1), (6, 60), (8, 100), (9, 5), (255, 7)] {
-            world.check(Reader::Python, &way, list, "latest", limit).await;
-            world.check(Reader::Python, &way, list, "first", limit).await;
+            world.check(Reader::Python, &way, list, ("latest", limit)).await;
+            world.check(Reader::Python, &way, list, ("first", limit)).await;
         }
     }
     for question in ["latest", "first"] {
-        world.check(Reader::Java, &WIDE, 6, question, 70).await;
-        world.check(Reader::Java, &SEGMENTS, 9, question, 70).await;
+        world.check(Reader::Java, &WIDE, 6, (question, 70)).await;
+        world.check(Reader::Java, &SEGMENTS, 9, (question, 70)).await;
     }
     let size = world.size(7).await;
     for reader in Reader::ALL {

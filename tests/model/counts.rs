@@ -298,7 +298,7 @@ impl Setting {
                 ));
             }
             At::HasRead(seen, whole, counting) => {
-                match self.decide(world, writer, number, seen, *whole, *counting) {
+                match self.decide(world, (writer, number), seen, (*whole, *counting)) {
                     done @ (Step::Done | Step::Foreign) => {
                         // in one process a row's works go in the order of their ticks, which this model leaves open
                         // where the tail does not know of the pass
@@ -379,11 +379,9 @@ impl Setting {
     fn decide(
         &self,
         world: &World,
-        writer: usize,
-        number: u8,
+        (writer, number): (usize, u8),
         seen: &Row,
-        whole: Option<u8>,
-        counting: bool,
+        (whole, counting): (Option<u8>, bool),
     ) -> Step {
         let mode = if counting { CountMode::Counting } else { CountMode::NotYet };
         step(&seen.found(), &self.work(world, writer, number), mode, whole.map(u64::from))
@@ -395,7 +393,7 @@ impl Setting {
         let request = after.under_way.remove(at);
         let Request { of, work, seen, whole, counting, half } = &request;
         let what = format!("What {} sent for {}", NAMES[*of].to_lowercase(), self.say_work(*of, *work));
-        let Step::Write(write) = self.decide(world, *of, *work, seen, *whole, *counting) else {
+        let Step::Write(write) = self.decide(world, (*of, *work), seen, (*whole, *counting)) else {
             unreachable!("only writes are sent")
         };
         if self.is_off(Mechanism::CellsWithCount) && !half {

@@ -184,7 +184,7 @@ impl Books {
         }
         if let JournalRecord::Batch { from, to, transactions, .. } = &entry {
             let in_order = self.database.state().server() == 0;
-            if let Some(problem) = self.epoch.take_in(tick, from, to, transactions, in_order) {
+            if let Some(problem) = self.epoch.take_in(tick, (from, to), transactions, in_order) {
                 self.violation(format!("I2: batch {tick} {problem}"));
             }
         }

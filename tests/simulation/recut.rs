@@ -21,7 +21,6 @@ use tailfill::source::{BinlogPlace, StreamEvent};
 use tailfill::store::records::CheckpointRecord;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 /// Lives of the sealer in one case.
 const LIVES: usize = 5;
@@ -77,7 +76,7 @@ async fn cut(world: &Arc<World>, parts: &Parts, recovered: Recovered) -> Vec<Sea
     let (out, mut sealed) = mpsc::channel(4);
     let passed = recovered.checkpoint.position.reached.clone();
     let feeding = feed(world.clone(), passed, events_in);
-    let sealing = seal(parts, recovered, events, requests, out, CancellationToken::new());
+    let sealing = seal(parts, recovered, events, requests, out);
     let collecting = async {
         let mut all = Vec::new();
         while let Some(item) = sealed.recv().await {

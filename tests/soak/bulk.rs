@@ -23,8 +23,7 @@ pub async fn change_whole_lists(
     (port, database): (u16, String),
     shape: &'static Shape,
     sizes: Vec<u64>,
-    seed: u64,
-    round: u64,
+    (seed, round): (u64, u64),
     stop: CancellationToken,
 ) -> Bulk {
     let mut dice = dice(seed, round, "bulk");

@@ -161,10 +161,16 @@ pub async fn run(
 
     let port = servers.mysql.port;
     let (database, sizes) = (scenario.database.clone(), scenario.sizes.clone());
-    let application = Application::start(port, &database, &[shape], &sizes, 1, dice.random()).await.patient();
+    let application =
+        Application::start((port, &database), &[shape], &sizes, 1, dice.random()).await.patient();
     let (faults, writes) = (CancellationToken::new(), CancellationToken::new());
-    let whole_lists =
-        tokio::spawn(bulk::change_whole_lists((port, database), shape, sizes, seed, number, writes.clone()));
+    let whole_lists = tokio::spawn(bulk::change_whole_lists(
+        (port, database),
+        shape,
+        sizes,
+        (seed, number),
+        writes.clone(),
+    ));
     let places = Places::default();
     let noting = tokio::spawn(places.clone().note(port, writes.clone()));
     let tables = (0..scenario.targets()).map(|target| scenario.table(target)).collect();
@@ -176,7 +182,7 @@ pub async fn run(
         tokio::spawn(servers::disturb_gateway(servers.gateway, tally.clone(), seed, number, stop()));
     let user = servers.user.clone();
     let mysql =
-        tokio::spawn(servers::disturb_mysql(servers.mysql, user, tally.clone(), seed, number, stop()));
+        tokio::spawn(servers::disturb_mysql(servers.mysql, user, tally.clone(), (seed, number), stop()));
     let regions = tokio::spawn(servers::disturb_regions(tables, tally.clone(), seed, number, stop()));
 
     let faults_end = Instant::now() + length;

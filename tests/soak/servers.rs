@@ -80,8 +80,7 @@ pub async fn disturb_mysql(
     mut own: Own,
     user: String,
     tally: Tally,
-    seed: u64,
-    round: u64,
+    (seed, round): (u64, u64),
     stop: CancellationToken,
 ) -> Own {
     let mut dice = dice(seed, round, "mysql");

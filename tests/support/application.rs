@@ -30,8 +30,7 @@ struct Shared {
 impl Application {
     /// Starts changing the tables, each on `connections` connections, with a pause between transactions.
     pub async fn start(
-        port: u16,
-        database: &str,
+        (port, database): (u16, &str),
         shapes: &[&'static Shape],
         sizes: &[u64],
         connections: u64,

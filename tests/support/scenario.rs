@@ -183,7 +183,7 @@ impl Scenario {
     /// Starts an application that changes the tables, with so many connections for each.
     pub async fn application(&self, connections: u64) -> Application {
         let (port, seed) = (self.settings.mysql_port, rand::random());
-        Application::start(port, &self.database, &self.tables(), &self.sizes, connections, seed).await
+        Application::start((port, &self.database), &self.tables(), &self.sizes, connections, seed).await
     }
 
     pub fn dir(&self) -> &Path {

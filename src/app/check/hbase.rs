@@ -29,6 +29,13 @@ pub enum Stage {
     Run,
 }
 
+/// What tables are held against: the purge delay that is configured, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    pub purge: Duration,
+    pub stage: Stage,
+}
+
 fn rule(name: impl Into<String>, expected: impl Into<String>) -> Rule {
     Rule::new(Group::Hbase, name, expected)
 }
@@ -95,9 +102,8 @@ fn gateway_failed(rule: Rule, error: SinkError, spare: bool) -> Finding {
 pub async fn look(
     sink: &dyn Sink,
     targets: &[Target],
-    purge: Duration,
+    expected: Expected,
     known: &Known,
-    stage: Stage,
     clock: &SteadyClock,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -110,7 +116,7 @@ pub async fn look(
                 continue;
             }
         };
-        findings.extend(table(target, &state, purge, &known.run, stage));
+        findings.extend(table(target, &state, expected, &known.run));
         if let (true, Some(finding)) = (state.has_families_of(target), look_for_answers(sink, target).await) {
             findings.push(finding);
         } else if state.has_families_of(target) {
@@ -122,18 +128,13 @@ pub async fn look(
             }
         }
     }
-    findings.extend(clock_finding.or_else(|| (stage == Stage::Check).then(clocks::no_table)));
+    findings.extend(clock_finding.or_else(|| (expected.stage == Stage::Check).then(clocks::no_table)));
     findings
 }
 
 /// A table and the family of one target.
-pub fn table(
-    target: &Target,
-    state: &TableState,
-    purge: Duration,
-    run: &RunId,
-    stage: Stage,
-) -> Vec<Finding> {
+pub fn table(target: &Target, state: &TableState, expected: Expected, run: &RunId) -> Vec<Finding> {
+    let Expected { purge, stage } = expected;
     let exists = rule(format!("{} table", target.table), "is there");
     let TableState::Present { family, attributes, families } = state else {
         return vec![match stage {

@@ -49,7 +49,7 @@ fn ours() -> RunId {
 }
 
 fn judged(state: &TableState, run: &RunId) -> Vec<Finding> {
-    table(&target(), state, PURGE, run, Stage::Run)
+    table(&target(), state, Expected { purge: PURGE, stage: Stage::Run }, run)
 }
 
 fn level(findings: &[Finding], name: &str) -> Level {
@@ -68,7 +68,8 @@ fn our_own_table_is_fine() {
 
 #[test]
 fn a_missing_table_is_to_do_for_a_check_and_refused_for_a_run() {
-    let judge = |stage| table(&target(), &TableState::Missing, PURGE, &ours(), stage)[0].level;
+    let judge =
+        |stage| table(&target(), &TableState::Missing, Expected { purge: PURGE, stage }, &ours())[0].level;
     assert_eq!((judge(Stage::Check), judge(Stage::Run)), (Level::Note, Level::Refusal));
 }
 

@@ -21,7 +21,8 @@ pub async fn split(
 ) -> Result<(Config, Config), SourceError> {
     let (mut will_be_parked, none) = (Vec::new(), Recopies::none());
     for table in config.tables() {
-        let found = by_history::find(source, config, &known.begun, &known.histories, &table, &none).await?;
+        let mapped = by_history::Mapped::of(config, &known.begun, &table, &none);
+        let found = by_history::find(source, &mapped, &known.histories).await?;
         if found.known.is_some() {
             will_be_parked.push(table);
         }

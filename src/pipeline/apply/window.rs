@@ -189,7 +189,7 @@ pub async fn write_window(
         }
     }
     if let Some(held) = grant.held {
-        write_granted(parts, counts, &held, granted, at_once, &mut done).await;
+        write_granted(parts, counts, (&held, granted), at_once, &mut done).await;
         held.release().await;
     }
     done
@@ -199,8 +199,7 @@ pub async fn write_window(
 async fn write_granted(
     parts: &Parts,
     counts: &Counts,
-    held: &Held,
-    granted: Vec<ListWindow>,
+    (held, granted): (&Held, Vec<ListWindow>),
     at_once: usize,
     done: &mut WindowDone,
 ) {

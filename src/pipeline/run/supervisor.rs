@@ -1,7 +1,7 @@
 //! The supervisor: opens the tail, owns the tasks of a run, and ends them.
 
 use crate::model::Reached;
-use crate::pipeline::apply::writer;
+use crate::pipeline::apply::writer::Writer;
 use crate::pipeline::backfill::marks::{self, NewestMark};
 use crate::pipeline::backfill::worker;
 use crate::pipeline::copies::copy::{Copy, load_copies};
@@ -117,23 +117,6 @@ async fn prepare(
     Ok((recovered, copies, counts))
 }
 
-/// The reader's task; without a tail it only keeps the sealer waiting, which takes the marks.
-async fn read_events(
-    parts: Parts,
-    tail: bool,
-    watched: Arc<Watched>,
-    from: Recovered,
-    events: mpsc::Sender<StreamEvent>,
-    stop: CancellationToken,
-) -> Result<(), ProtocolError> {
-    if tail {
-        return read::read(&parts, &watched, from, events, stop).await;
-    }
-    stop.cancelled().await;
-    drop(events);
-    Ok(())
-}
-
 /// The tasks of a run.
 struct Tasks {
     set: JoinSet<Result<Ended, ProtocolError>>,
@@ -146,6 +129,14 @@ struct Beginning {
     recovered: Recovered,
     copies: Vec<Arc<Copy>>,
     counts: Arc<Counts>,
+    recopies: Recopies,
+}
+
+/// What has to be done, or over, before a run with an end has reached it.
+struct Purpose {
+    copies: Vec<Arc<Copy>>,
+    counts: Arc<Counts>,
+    watched: Arc<Watched>,
     recopies: Recopies,
 }
 
@@ -175,15 +166,29 @@ impl Tasks {
         let requests = Requests { marks, turns, recounts };
         let newest = NewestMark::default();
         let watched = Arc::new(Watched::new(&recovered));
-        let (own, shared, start) = (parts.clone(), watched.clone(), recovered.clone());
-        self.task(read_events(own, options.tail, shared, start, events_in, intake.clone()));
+        let (own, shared, start, stopped) =
+            (parts.clone(), watched.clone(), recovered.clone(), intake.clone());
+        let tails = options.tail;
+        self.task(async move {
+            if tails {
+                return read::read(&own, &shared, start, events_in, stopped).await;
+            }
+            // without a tail it only keeps the sealer waiting, which takes the marks
+            stopped.cancelled().await;
+            drop(events_in);
+            Ok(())
+        });
         let (own, start, stopped) = (parts.clone(), recovered.clone(), intake.clone());
-        self.task(async move { seal(&own, start, events, requests, sealed_in, stopped).await });
+        self.task(async move {
+            tokio::select! { biased;
+                () = stopped.cancelled() => Ok(()),
+                ended = seal(&own, start, events, requests, sealed_in) => ended,
+            }
+        });
         let own = parts.clone();
         self.task(async move { journaling::journal(&own, sealed, ready_in).await });
-        let (own, shared, stopped) = (parts.clone(), counts.clone(), intake.clone());
-        let looks = watched.clone();
-        self.task(async move { writer::write(&own, shared, looks, &recovered, ready, stopped).await });
+        let writer = Writer::new(parts.clone(), counts.clone(), watched.clone(), &recovered);
+        self.task(writer.write(ready, intake.clone()));
         let (own, stopped, published) = (parts.clone(), intake.clone(), newest.clone());
         self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         let (own, stopped) = (parts.clone(), intake.clone());
@@ -217,27 +222,19 @@ impl Tasks {
             let copies = copies.iter().filter(|copy| options.backfill || begun(copy)).cloned().collect();
             self.task(async move { counting::count(&own, copies, shared, recount_requests, stopped).await });
         }
-        self.watch_for_end(parts, options, &copies, (counts, watched), recopies);
+        self.watch_for_end(parts, options, Purpose { copies, counts, watched, recopies });
     }
 
     fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
         self.set.spawn(async move { work.await.map(|()| Ended::Task) });
     }
 
-    fn watch_for_end(
-        &mut self,
-        parts: &Parts,
-        options: &RunOptions,
-        copies: &[Arc<Copy>],
-        (counts, watched): (Arc<Counts>, Arc<Watched>),
-        recopies: Recopies,
-    ) {
-        let (parts, options, copies) = (parts.clone(), options.clone(), copies.to_vec());
-        let stop = self.stop.clone();
+    fn watch_for_end(&mut self, parts: &Parts, options: &RunOptions, purpose: Purpose) {
+        let (parts, options, stop) = (parts.clone(), options.clone(), self.stop.clone());
         self.set.spawn(async move {
             tokio::select! { biased;
                 () = stop.cancelled() => Ok(Ended::Task),
-                finished = until_done(&parts, &options, &copies, (&counts, &watched), &recopies) => finished.map(Ended::Run),
+                finished = until_done(&parts, &options, &purpose) => finished.map(Ended::Run),
             }
         });
     }
@@ -308,9 +305,7 @@ async fn whole_position(parts: &Parts) -> Result<Reached, ProtocolError> {
 async fn until_done(
     parts: &Parts,
     options: &RunOptions,
-    copies: &[Arc<Copy>],
-    (counts, watched): (&Counts, &Watched),
-    recopies: &Recopies,
+    Purpose { copies, counts, watched, recopies }: &Purpose,
 ) -> Result<Finished, ProtocolError> {
     recopies.needed_are_over().await;
     if options.backfill {

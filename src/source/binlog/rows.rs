@@ -13,29 +13,17 @@ use std::sync::Arc;
 /// The row images of one rows event.
 #[derive(Clone)]
 pub struct RowsBlock {
-    event: Event,
-    /// Where they begin in the event's data.
-    at: usize,
-    kind: RowsKind,
-    plan: Arc<TablePlan>,
+    pub(super) event: Event,
+    /// Where they begin in the event's data; beyond its end there are none.
+    pub(super) at: usize,
+    pub(super) kind: RowsKind,
+    pub(super) plan: Arc<TablePlan>,
     /// `schema.table`, for messages.
-    table: Arc<str>,
-    place: BinlogPlace,
+    pub(super) table: Arc<str>,
+    pub(super) place: BinlogPlace,
 }
 
 impl RowsBlock {
-    /// `at`: where the images begin in the event's data; beyond its end there are none.
-    pub(super) fn new(
-        event: Event,
-        at: usize,
-        kind: RowsKind,
-        plan: Arc<TablePlan>,
-        table: Arc<str>,
-        place: BinlogPlace,
-    ) -> RowsBlock {
-        RowsBlock { event, at, kind, plan, table, place }
-    }
-
     /// Reads the changes, in binlog order.
     pub fn reader(&self) -> RowsReader<'_> {
         let images = self.event.data().get(self.at..).unwrap_or_default();

@@ -524,7 +524,7 @@ impl Transactions {
         if head.rows_at >= event.data().len() {
             return Ok(Next::Nothing);
         }
-        let block = RowsBlock::new(event, head.rows_at, kind, plan, table, self.place.clone());
+        let block = RowsBlock { event, at: head.rows_at, kind, plan, table, place: self.place.clone() };
         Ok(Next::Report(StreamEvent::Changes(Changes::Rows(block))))
     }
 }

@@ -46,7 +46,7 @@ impl Tailing {
             }
             Step::ChunkSend(place) => {
                 let At::Read(Some(mark), saw) = before.chunks[place].at else { unreachable!("it has read") };
-                self.say_chunk_sent("The copy", before, place, mark, saw)
+                self.say_chunk_sent("The copy", before, place, (mark, saw))
             }
             Step::ChunkTimeOut(_) => {
                 "No answer comes in time: the copy will try again, and what it sent may still land.".to_owned()
@@ -58,7 +58,7 @@ impl Tailing {
             }
             Step::ZombieSend => {
                 let Some(Zombie::Copies(chunk, mark, Some(saw))) = before.zombie else { unreachable!("it has read") };
-                self.say_chunk_sent("The process that was thought dead", before, chunk, mark, saw)
+                self.say_chunk_sent("The process that was thought dead", before, chunk, (mark, saw))
             }
             Step::ZombieSeals(count) => self.say_zombie_seals(before, count),
             Step::ZombieIsRefused => {
@@ -156,7 +156,7 @@ impl Tailing {
         }
     }
 
-    fn say_chunk_sent(&self, who: &str, before: &State, chunk: usize, mark: u8, saw: Set) -> String {
+    fn say_chunk_sent(&self, who: &str, before: &State, chunk: usize, (mark, saw): (u8, Set)) -> String {
         let content = self.chunk_content(self.setting.chunks[chunk], saw);
         let lists = self.production.lists_of(content);
         if lists == 0 {

@@ -35,8 +35,7 @@ impl Epoch {
     pub fn take_in(
         &mut self,
         tick: Tick,
-        from: &Point,
-        to: &Point,
+        (from, to): (&Point, &Point),
         gtids: &Reached,
         in_order: bool,
     ) -> Option<String> {

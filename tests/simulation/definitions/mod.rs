@@ -60,7 +60,7 @@ mod tests {
             let mut writer = Writer::at(4);
             writer.gtid(Uuid::from_u128(1), number, 5);
             writer.query("social", "BEGIN");
-            writer.table_map(9, "social", "follows", &layout.wire(), dice.chance(500));
+            writer.table_map(9, &layout.wire(), dice.chance(500));
             let (before, after) = (row(number), row(number + 1));
             let images = [layout.image(&before), layout.image(&after)];
             writer.rows(wire::UPDATE_ROWS, 9, &layout.wire(), &images);

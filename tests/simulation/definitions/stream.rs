@@ -160,7 +160,7 @@ fn encode(writer: &mut Writer, layout: &Layout, written: &[RowChange], world: &W
         for piece in of_one_kind.chunks(world.dice.between(1, ROWS_AT_ONCE) as usize) {
             let rows = piece.iter().flat_map(|change| [&change.before, &change.after]).flatten();
             let images: Vec<_> = rows.map(|row| layout.image(row)).collect();
-            writer.table_map(layout.id(), "social", "follows", &columns, full);
+            writer.table_map(layout.id(), &columns, full);
             writer.rows(kind(&piece[0]), layout.id(), &columns, &images);
         }
     }

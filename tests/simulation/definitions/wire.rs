@@ -68,7 +68,8 @@ impl Writer {
         self.write(XID, &77_u64.to_le_bytes());
     }
 
-    pub fn table_map(&mut self, id: u64, schema: &str, table: &str, columns: &[WireColumn], full: bool) {
+    pub fn table_map(&mut self, id: u64, columns: &[WireColumn], full: bool) {
+        let (schema, table) = ("social", "follows");
         let mut data = id.to_le_bytes()[..6].to_vec();
         data.extend([1, 0, schema.len() as u8]);
         data.extend(schema.as_bytes());

@@ -48,29 +48,7 @@ const ENOUGH_ROWS: usize = 4_096;
 /// Batches taken from the queue before windows are formed again.
 const TAKE_TOGETHER: usize = 64;
 
-/// Writes until the journaling task is gone and all is written, or `stop` and the drain time are over.
-pub async fn write(
-    parts: &Parts,
-    counts: Arc<Counts>,
-    watched: Arc<Watched>,
-    recovered: &Recovered,
-    ready: mpsc::Receiver<Ready>,
-    stop: CancellationToken,
-) -> Result<(), ProtocolError> {
-    let mut writer = Writer::new(parts.clone(), counts, watched, recovered);
-    let outcome = writer.run(ready, stop).await;
-    writer.windows.shutdown().await;
-    match outcome {
-        Ok(()) => writer.checkpoint().await,
-        // what is written stays written: keep it, but report the first error
-        Err(error) => {
-            let _ = writer.checkpoint().await;
-            Err(error)
-        }
-    }
-}
-
-struct Writer {
+pub struct Writer {
     parts: Parts,
     counts: Arc<Counts>,
     journal: Journal,
@@ -129,7 +107,7 @@ struct RecountState {
 }
 
 impl Writer {
-    fn new(parts: Parts, counts: Arc<Counts>, watched: Arc<Watched>, recovered: &Recovered) -> Writer {
+    pub fn new(parts: Parts, counts: Arc<Counts>, watched: Arc<Watched>, recovered: &Recovered) -> Writer {
         Writer {
             journal: Journal::new(parts.store.clone(), parts.source_name.clone()),
             pace: WindowPace::at_most(parts.settings.window_rows, parts.settings.writes_at_once),
@@ -151,6 +129,19 @@ impl Writer {
             checkpoint_is_stale: false,
             trouble_since: None,
         }
+    }
+
+    /// Writes until the journaling task is gone and all is written, or `stop` and the drain time are over.
+    pub async fn write(
+        mut self,
+        ready: mpsc::Receiver<Ready>,
+        stop: CancellationToken,
+    ) -> Result<(), ProtocolError> {
+        let outcome = self.run(ready, stop).await;
+        self.windows.shutdown().await;
+        // what is written stays written: keep it, but report the first error
+        let kept = self.checkpoint().await;
+        outcome.and(kept)
     }
 
     async fn run(

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 /// Bytes of encoded rows at which a batch is sealed, whatever `batch_rows` says.
 const BATCH_BYTES: usize = 4 << 20;
@@ -59,20 +58,15 @@ impl Kinds {
     }
 }
 
-/// Cuts batches until `stop`, or until the events end.
+/// Cuts batches until the events end, or it is dropped: what is not sealed was not journaled, and is read again.
 pub async fn seal(
     parts: &Parts,
     recovered: Recovered,
     events: mpsc::Receiver<StreamEvent>,
     requests: Requests,
     out: mpsc::Sender<Sealed>,
-    stop: CancellationToken,
 ) -> Result<(), ProtocolError> {
-    let run = Sealer::new(parts, recovered, out).run(events, requests);
-    tokio::select! { biased;
-        () = stop.cancelled() => Ok(()), // what is not sealed was not journaled, and is read again
-        ended = run => ended,
-    }
+    Sealer::new(parts, recovered, out).run(events, requests).await
 }
 
 struct Sealer<'a> {
