@@ -86,17 +86,6 @@ impl Held {
         let lists = std::mem::take(&mut self.lists);
         self.inner.release(&lists, self.token.take()).await;
     }
-
-    /// Gives some of the lists back; those that are not held are ignored.
-    pub async fn release_lists(&mut self, some: &[ListId]) {
-        let some = Lists::from(some.to_vec());
-        let (given, kept) = self.lists.iter().partition(|list| some.contains(list));
-        self.lists = Lists(kept);
-        let given: Vec<ListId> = given;
-        if !given.is_empty() {
-            self.inner.release(&given, self.token.clone()).await;
-        }
-    }
 }
 
 impl Drop for Held {

@@ -104,11 +104,6 @@ impl Leases {
         self.inner.locks.claim()
     }
 
-    /// Leaves all queues; a claimant that gives up must call it (or use a [`Claim`]).
-    pub fn withdraw(&self, ticket: Ticket) {
-        self.inner.locks.withdraw_everywhere(ticket);
-    }
-
     /// See [`FairLocks::subscribe`].
     pub fn subscribe(&self) -> Listener {
         self.inner.locks.subscribe()

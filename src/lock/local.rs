@@ -33,7 +33,7 @@ pub struct Ticket(pub u64);
 /// held is written and released), so they release, and T's next try is granted. Then the next lowest
 /// ticket is the lowest, and so on; tickets rise, so at most those claims that drew a lower ticket
 /// go before a given one. Two duties follow for callers: to release what is held without waiting
-/// for other lists, and to ask again or [`FairLocks::withdraw`], because a queued ticket reserves its
+/// for other lists, and to ask again or [`FairLocks::withdraw_everywhere`], because a queued ticket reserves its
 /// place. [`Claim`] withdraws when it is dropped.
 ///
 /// A simulation replays exactly: the map of lists is only looked up in, never walked, and the rest is
@@ -134,12 +134,7 @@ impl FairLocks {
         self.with(|state| state.try_lock_all(ticket, lists))
     }
 
-    /// Gives a list back. A list that is not held is left alone.
-    pub fn unlock(&self, list: ListId) {
-        self.unlock_all(&[list]);
-    }
-
-    /// Gives lists back, with one notification.
+    /// Gives lists back, with one notification. A list that is not held is left alone.
     pub fn unlock_all(&self, lists: &[ListId]) {
         if !lists.is_empty() {
             let someone_waits = self.with(|state| state.unlock_all(lists));
@@ -157,12 +152,6 @@ impl FairLocks {
             }
         });
         self.notify_if(!claims.is_empty());
-    }
-
-    /// Takes the ticket out of the queues of these lists. What it holds stays held.
-    pub fn withdraw(&self, ticket: Ticket, lists: &[ListId]) {
-        let someone_waits = self.with(|state| state.dequeue_all(ticket, lists));
-        self.notify_if(someone_waits);
     }
 
     /// Takes the ticket out of all queues. What it holds stays held.
@@ -322,7 +311,7 @@ mod tests {
         assert!(locks.try_lock(first, list(1)));
         assert!(!locks.try_lock(second, list(1)));
         assert!(!locks.try_lock(first, list(1)), "not re-entrant");
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         assert!(locks.try_lock(second, list(1)));
     }
 
@@ -332,10 +321,10 @@ mod tests {
         let (holder, backfill, tail) = (locks.ticket(), locks.ticket(), locks.ticket());
         assert!(locks.try_lock(holder, list(1)));
         assert!(!locks.try_lock(backfill, list(1)));
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         assert!(!locks.try_lock(tail, list(1)), "the backfill was first");
         assert!(locks.try_lock(backfill, list(1)));
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         assert!(locks.try_lock(tail, list(1)));
     }
 
@@ -346,7 +335,7 @@ mod tests {
         assert!(locks.try_lock(holder, list(1)));
         assert!(!locks.try_lock(late, list(1)));
         assert!(!locks.try_lock(early, list(1)));
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         assert!(!locks.try_lock(late, list(1)));
         assert!(locks.try_lock(early, list(1)));
     }
@@ -359,7 +348,7 @@ mod tests {
         assert!(!locks.try_lock_all(chunk, &[list(1), list(2), list(2)]));
         assert_eq!(locks.counts(), LocalCounts { held: 1, queued: 2, waits_total: 2 });
         assert!(!locks.try_lock(tail, list(2)), "free, but the chunk waits for it");
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         assert!(locks.try_lock_all(chunk, &[list(1), list(2), list(2)]));
         assert_eq!(locks.counts().held, 2);
     }
@@ -383,7 +372,7 @@ mod tests {
         let (a, b) = (locks.ticket(), locks.ticket());
         assert!(locks.try_lock_all(a, &[list(1), list(2)]));
         assert!(!locks.try_lock(b, list(1)));
-        locks.withdraw(b, &[list(1)]);
+        locks.withdraw_everywhere(b);
         locks.unlock_all(&[list(1), list(2), list(3)]);
         let state = locks.state();
         assert!(state.lists.is_empty() && state.places.is_empty());
@@ -397,7 +386,7 @@ mod tests {
         assert!(locks.try_lock(a, list(1)));
         let mut changes = locks.subscribe();
         assert!(!locks.try_lock(b, list(1)));
-        locks.unlock(list(1));
+        locks.unlock_all(&[list(1)]);
         changes.changed().await;
         assert!(locks.try_lock(b, list(1)));
     }

@@ -121,6 +121,3 @@ pub enum ValueEncoding {
     Utf8,
     Bytes,
 }
-
-/// The values of one primary key, in key order: the bound of a chunk.
-pub type KeyTuple = Vec<Value>;

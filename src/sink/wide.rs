@@ -6,7 +6,7 @@
 //!
 //! So the cells of a list, taken row by row and in a row by qualifier, are in the list's order.
 
-use super::encode::{self, Direction};
+use super::encode;
 use super::parts::{self, ItemParts, ListParts};
 use super::{SinkError, rows::push_qualifier};
 use crate::model::{ColumnValue, Mapping, Target, Value};
@@ -116,11 +116,6 @@ pub fn split_row_key<'a>(mapping: &Mapping, target: &Target, row: &'a [u8]) -> O
 /// Takes a qualifier apart.
 pub fn split_qualifier(mapping: &Mapping, target: &Target, qualifier: &[u8]) -> Option<ItemParts> {
     parts::split_item(mapping, target, qualifier)
-}
-
-/// Which direction the rows of a list have, for readers: `None` without an order.
-pub fn order_direction(mapping: &Mapping, target: &Target) -> Option<Direction> {
-    parts::order_of(mapping, target).map(parts::direction)
 }
 
 #[cfg(test)]

@@ -189,11 +189,6 @@ impl Transactions {
         &self.place
     }
 
-    /// Whether the events now come out of a compressed payload.
-    pub fn in_payload(&self) -> bool {
-        self.payload_left > 0
-    }
-
     /// Applies one event.
     pub fn apply(&mut self, event: Event) -> Result<Next, Fault> {
         let kind = event.header().event_type_raw();

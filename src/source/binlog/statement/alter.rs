@@ -19,17 +19,6 @@ pub enum ColumnClause {
     Cascades,
 }
 
-impl ColumnClause {
-    /// Whether a column may stand at another place afterwards, or under another name.
-    pub fn rearranges(&self) -> bool {
-        match self {
-            ColumnClause::AddOrDrop(_) | ColumnClause::Rename { .. } => true,
-            ColumnClause::Modify { moved, .. } => *moved,
-            ColumnClause::Convert | ColumnClause::Cascades => false,
-        }
-    }
-}
-
 /// What one clause does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clause {
