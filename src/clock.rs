@@ -21,6 +21,7 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
+    /// Reads the system's clock, for the only time.
     pub fn start() -> SteadyClock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         SteadyClock { wall_at_start: wall, start: Instant::now() }
@@ -39,7 +40,7 @@ impl Clock for SteadyClock {
 
 /// Another clock, read between two readings of ours; microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     pub before: u64,
     pub theirs: u64,
     pub after: u64,
@@ -64,6 +65,7 @@ fn signed(micros: u64) -> i64 {
 
 /// Where random numbers come from (lease tokens, back-off).
 pub trait Entropy: Send + Sync {
+    /// Uniform over all 64 bits; each call gives the next number of the sequence.
     fn next_u64(&self) -> u64;
 }
 
@@ -82,6 +84,7 @@ impl Entropy for SystemEntropy {
 pub struct SeededEntropy(Mutex<u64>);
 
 impl SeededEntropy {
+    /// Equal seeds give equal sequences.
     pub fn new(seed: u64) -> SeededEntropy {
         SeededEntropy(Mutex::new(seed))
     }

@@ -24,6 +24,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
+    /// The command did all that it was asked for.
     Done = 0,
     /// A server away, a password refused, a mapping parked.
     Failed = 1,

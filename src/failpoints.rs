@@ -8,7 +8,7 @@
 mod kill;
 
 #[cfg(feature = "failpoints")]
-pub use kill::is_armed;
+pub(crate) use kill::is_armed;
 pub use kill::{KillPoint, kill_at};
 
 macro_rules! switches {
@@ -54,6 +54,7 @@ pub struct Failpoints {
 }
 
 impl Failpoints {
+    /// Turns off what `switches` names; all else does its work.
     #[cfg(feature = "failpoints")]
     pub fn new(switches: Switches) -> Failpoints {
         Failpoints { switches }

@@ -4,24 +4,24 @@
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
 
 pub mod admin;
-pub mod advice;
+mod advice;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod failpoints;
-pub mod failure;
-pub mod invariants;
-pub mod isolation;
+mod failure;
+mod invariants;
+mod isolation;
 pub mod lock;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
 pub mod retry;
-pub mod signal;
+mod signal;
 pub mod sink;
 pub mod source;
-pub mod status;
+mod status;
 pub mod store;
-pub mod verify;
+mod verify;

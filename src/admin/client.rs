@@ -110,6 +110,7 @@ impl Client {
     }
 
     /// Asks the run to drain and end; does not wait for it.
+    #[cfg(test)]
     pub async fn stop(&self) -> Result<(), ClientError> {
         let token = self.token()?;
         self.ask(Method::POST, "stop", Some(&token), |request| request).await.map(drop)

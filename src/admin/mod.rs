@@ -6,13 +6,13 @@
 //! Refuses to know: where a status comes from, and what stopping means.
 
 mod auth;
-pub mod client;
+mod client;
 mod files;
 mod metrics;
 mod server;
 
-pub use client::{Client, ClientError};
-pub use server::{AdminServer, Taken};
+pub(crate) use client::{Client, ClientError};
+pub(crate) use server::{AdminServer, Taken};
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub const TOKEN_FILE: &str = "admin.token";
 
 /// Why the admin server cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum AdminError {
+pub(crate) enum AdminError {
     #[error("the admin server cannot listen on {address}")]
     Listen {
         address: std::net::SocketAddr,

@@ -47,6 +47,7 @@ pub struct Taken {
 
 #[derive(Debug)]
 pub struct AdminServer {
+    #[cfg(test)]
     address: SocketAddr,
     stopping: CancellationToken,
     task: JoinHandle<()>,
@@ -79,10 +80,17 @@ impl AdminServer {
             }
         });
         tracing::info!(%address, "the admin server listens");
-        Ok(AdminServer { address, stopping, task, _files: files })
+        Ok(AdminServer {
+            #[cfg(test)]
+            address,
+            stopping,
+            task,
+            _files: files,
+        })
     }
 
     /// The bound address.
+    #[cfg(test)]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -10,7 +10,7 @@ mod get;
 mod init;
 mod lost_leases;
 mod options;
-pub mod output;
+pub(crate) mod output;
 mod recopy;
 mod run;
 mod starting;
@@ -19,18 +19,18 @@ mod status;
 mod touched;
 mod verify;
 
-pub use check::check;
-pub use display::above_bars;
-pub use get::get;
-pub use init::init;
-pub use options::{
+pub(crate) use check::check;
+pub(crate) use display::above_bars;
+pub(crate) use get::get;
+pub(crate) use init::init;
+pub(crate) use options::{
     CheckOptions, GetOptions, InitOptions, ListSelection, Parts, RecopyOptions, RunOptions, StartAt,
     VerifyOptions,
 };
-pub use recopy::recopy;
-pub use run::run;
-pub use status::status;
-pub use verify::verify;
+pub(crate) use recopy::recopy;
+pub(crate) use run::run;
+pub(crate) use status::status;
+pub(crate) use verify::verify;
 
 use crate::config::Config;
 use crate::failure::Failure;

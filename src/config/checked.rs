@@ -13,12 +13,19 @@ use std::time::Duration;
 pub struct Config {
     /// The folder of journal, checkpoint and admin token.
     pub state_dir: PathBuf,
+    /// The MySQL server that is copied from and tailed.
     pub source: Source,
+    /// How the run keeps other writers off a list while it writes there.
     pub lease: Lease,
+    /// The gateways that every write and read goes through.
     pub hbase: Hbase,
+    /// How long failing calls are repeated.
     pub run: Run,
+    /// Where the HTTP server listens.
     pub admin: Admin,
+    /// The sizes of batches and queues; they bound what the tail keeps in memory.
     pub tail: Tail,
+    /// How many rows are copied side by side.
     pub backfill: Backfill,
     /// At least one, names unique, in the order of the file.
     pub mappings: Vec<Mapping>,

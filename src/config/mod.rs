@@ -5,38 +5,47 @@
 //! the rule; a secret is never printed, not even in a fault.
 //! Refuses to know: how a server is reached, and what is done with a setting.
 
-pub mod checked;
-pub mod fault;
+pub(crate) mod checked;
+pub(crate) mod fault;
 mod password;
 mod raw;
 mod read;
 mod resolve;
 mod rules;
-pub mod secret;
+mod secret;
 mod source_url;
 #[cfg(test)]
 mod tests;
-pub mod units;
+pub(crate) mod units;
 
 pub use checked::Config;
-pub use fault::{Fault, Faults};
-pub use password::Environment;
-pub use resolve::Begun;
-pub use secret::Secret;
+pub(crate) use fault::{Fault, Faults};
+pub(crate) use password::Environment;
+pub(crate) use resolve::Begun;
+pub(crate) use secret::Secret;
 
 use std::path::{Path, PathBuf};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// There is no such file, or it is not UTF-8.
     #[error("the configuration {} cannot be read", path.display())]
     Unreadable {
+        /// As the command line named it.
         path: PathBuf,
+        /// The operating system's word.
         #[source]
         reason: std::io::Error,
     },
+    /// The file breaks rules. All its faults are here, not the first one alone.
     #[error("the configuration {} has {}", path.display(), faults.headline())]
-    Faulty { path: PathBuf, faults: Faults },
+    Faulty {
+        /// As the command line named it.
+        path: PathBuf,
+        /// At least one, in the order of the file's lines.
+        faults: Faults,
+    },
 }
 
 /// Reads and checks the configuration at `path`, and the password it names.

@@ -13,6 +13,7 @@ macro_rules! points {
         }
 
         impl KillPoint {
+            /// In the order of their declaration; tests kill a run at each.
             pub const ALL: &[KillPoint] = &[$(KillPoint::$point),+];
 
             /// As `TAILFILL_KILL_AT` takes it.

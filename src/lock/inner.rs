@@ -27,6 +27,7 @@ pub struct LeaseOptions {
     /// How long before that its holder stops writing. Memcache's clock has steps of one second and
     /// an item may go up to a second early, hence two seconds.
     pub margin: Duration,
+    /// What `acquire` does while the server does not answer.
     pub on_loss: OnLoss,
     /// How long one answer of the server is waited for.
     pub reply_timeout: Duration,

@@ -10,11 +10,14 @@ const PREFIX: &str = "tf1:";
 /// A list of a mapping, by the first 16 bytes of the SHA-256 of its encoded list key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListId {
+    /// [`MappingId`](crate::model::MappingId) of the run.
     pub mapping: u16,
+    /// The first 16 bytes of the SHA-256 of the encoded list key.
     pub hash: [u8; 16],
 }
 
 impl ListId {
+    /// `list_key`: as the sink encodes it at the start of a row key, without the salt.
     pub fn new(mapping: u16, list_key: &[u8]) -> ListId {
         let digest = Sha256::digest(list_key);
         let mut hash = [0; 16];
@@ -42,6 +45,7 @@ impl fmt::Debug for ListId {
 pub struct LeaseKey(pub String);
 
 impl LeaseKey {
+    /// The same bytes as [`KeyNames`] gives; other programs that take part in leases build them like this.
     pub fn new(mapping_name: &str, list: ListId) -> LeaseKey {
         LeaseKey(format!("{PREFIX}{mapping_name}:{}", hex::encode(list.hash)))
     }
@@ -75,16 +79,8 @@ pub struct LeaseKeys<'a> {
 }
 
 impl<'a> LeaseKeys<'a> {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lists.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.lists.is_empty()
-    }
-
-    pub fn lists(&self) -> &'a [ListId] {
-        self.lists
     }
 
     /// Writes the key in this place behind what `out` holds.
@@ -96,6 +92,7 @@ impl<'a> LeaseKeys<'a> {
         out.extend_from_slice(&digits);
     }
 
+    /// Allocates each key; the client of Memcache writes with [`LeaseKeys::put`] instead.
     pub fn iter(self) -> impl Iterator<Item = LeaseKey> + 'a {
         self.lists.iter().map(move |list| {
             let prefix = &self.names.prefixes[usize::from(list.mapping)];

@@ -130,6 +130,7 @@ impl Leases {
         self.outage().filter(|_| self.inner.options.on_loss == OnLoss::Wait).map(|outage| outage.reason)
     }
 
+    /// Totals since the start, and what is held now; the sum of all clones.
     pub fn counts(&self) -> LeaseCounts {
         let totals = &self.inner.totals;
         LeaseCounts {

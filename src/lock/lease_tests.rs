@@ -1,5 +1,7 @@
 //! Leases against the double, in paused time.
 
+use super::lease::LeaseCounts;
+use super::local::LocalCounts;
 use super::memory::Answers;
 use super::*;
 use crate::clock::SeededEntropy;

@@ -108,11 +108,12 @@ impl FairLocks {
     /// Takes the list if it is free and no earlier ticket waits for it; otherwise queues the ticket
     /// on it, so that later tickets cannot overtake. Not re-entrant: a list that the ticket holds
     /// already is refused, and nothing is queued.
+    #[cfg(test)]
     pub fn try_lock(&self, ticket: Ticket, list: ListId) -> bool {
         self.with(|state| state.try_lock_all(ticket, &[list]))
     }
 
-    /// [`FairLocks::try_lock`] for each, in order, under one lock: those that were taken, and the lists that
+    /// `try_lock` for each, in order, under one lock: those that were taken, and the lists that
     /// were not.
     pub(super) fn try_lock_each(&self, wanted: &[(ListId, Ticket)]) -> (Vec<(ListId, Ticket)>, Vec<ListId>) {
         let (mut taken, mut busy) = (Vec::with_capacity(wanted.len()), Vec::new());

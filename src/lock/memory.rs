@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 /// How the server answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answers {
+    /// Does the work and answers.
     #[default]
     Yes,
     /// Fails at once and does nothing: nobody listens.
@@ -45,10 +46,12 @@ struct Lease {
 }
 
 impl MemoryLeases {
+    /// No leases; the server answers.
     pub fn new() -> MemoryLeases {
         MemoryLeases::default()
     }
 
+    /// Holds for all calls that have not done their work yet.
     pub fn set_answers(&self, answers: Answers) {
         self.state().answers = answers;
     }
@@ -91,6 +94,7 @@ impl MemoryLeases {
         state.leases.len()
     }
 
+    /// Whether no lease stands now.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -8,30 +8,28 @@
 use async_trait::async_trait;
 use std::time::Duration;
 
-pub mod held;
+mod held;
 mod inner;
-pub mod key;
+mod key;
 mod late;
-pub mod lease;
+mod lease;
 #[cfg(test)]
 mod lease_tests;
-pub mod local;
+mod local;
 #[cfg(test)]
 mod local_properties;
-pub mod memcache;
+pub(crate) mod memcache;
 pub mod memory;
-pub mod probe;
+pub(crate) mod probe;
 mod reach;
 
-pub use held::{Held, Lists};
+pub(crate) use held::{Held, Lists};
 pub use inner::{LeaseOptions, OnLoss};
 pub use key::{KeyNames, LeaseKey, LeaseKeys, ListId};
-pub use lease::{Busy, Grant, LeaseCounts, Leases};
-pub use local::{Claim, FairLocks, LocalCounts, Ticket};
+pub use lease::{Busy, Leases};
+pub(crate) use local::{Claim, Ticket};
 pub use memcache::MemcacheLeases;
 pub use memory::MemoryLeases;
-pub use probe::ServerFacts;
-pub use reach::Outage;
 
 /// The unique text that names one holding of leases; a release compares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +40,7 @@ pub struct Token(pub String);
 /// state's lock; so their leases need not expire first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predecessor {
+    /// The same for all processes of a state; no other state has it.
     pub owner: String,
     /// The boot of this process, whose own tokens are not a predecessor's.
     pub boot: String,
@@ -59,7 +58,9 @@ impl Predecessor {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("memcached {server}: {reason}")]
 pub struct LockError {
+    /// `host:port` of the Memcache that was asked.
     pub server: String,
+    /// In the words of the operating system or of Memcache.
     pub reason: String,
 }
 

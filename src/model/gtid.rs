@@ -13,7 +13,9 @@ use uuid::Uuid;
 /// Who numbered a transaction: a server's UUID and, for a tagged GTID, the tag (else empty).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
+    /// Of the server that committed the transaction first.
     pub uuid: Uuid,
+    /// At most 32 characters, in lower case; empty: untagged (before MySQL 8.3 all are).
     pub tag: String,
 }
 
@@ -30,11 +32,14 @@ impl fmt::Display for Origin {
 /// One transaction's identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gtid {
+    /// Numbers are counted for each origin alone.
     pub origin: Origin,
+    /// From 1.
     pub number: u64,
 }
 
 impl Gtid {
+    /// The transaction `number` of the server `uuid`.
     pub fn untagged(uuid: Uuid, number: u64) -> Gtid {
         Gtid { origin: Origin { uuid, tag: String::new() }, number }
     }
@@ -49,7 +54,9 @@ impl fmt::Display for Gtid {
 /// A closed range of transaction numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
+    /// Inside the interval.
     pub first: u64,
+    /// Inside the interval; at least `first`.
     pub last: u64,
 }
 
@@ -63,11 +70,14 @@ pub struct GtidSet {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a GTID set: {text:?} ({reason})")]
 pub struct GtidParseError {
+    /// The part that is none.
     pub text: String,
+    /// The rule that it breaks.
     pub reason: &'static str,
 }
 
 impl GtidSet {
+    /// Whether it holds no transaction.
     pub fn is_empty(&self) -> bool {
         self.origins.is_empty()
     }
@@ -102,6 +112,7 @@ impl GtidSet {
         }
     }
 
+    /// Whether the transaction is one of the set.
     pub fn contains(&self, gtid: &Gtid) -> bool {
         self.origins
             .get(&gtid.origin)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// A table's definition as far as the bytes of its rows depend on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
+    /// Columns, keys and types, as they are at the position.
     pub schema: TableSchema,
     /// The expressions of stored generated columns, by column name.
     #[serde(default)]
@@ -25,6 +26,7 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Without generated columns or foreign keys, and with the columns in their places.
     pub fn of(schema: TableSchema) -> Definition {
         Definition { schema, generated: BTreeMap::new(), unlogged: BTreeSet::new(), named_only: false }
     }
@@ -35,6 +37,7 @@ impl Definition {
 pub struct Parking {
     /// The statement's kind, or what was not understood. Never values.
     pub what: String,
+    /// Shown to a person. Never values.
     pub reason: String,
     /// The transaction it stands in, if it is one's.
     pub transaction: Option<TransactionId>,
@@ -57,6 +60,7 @@ impl fmt::Display for Parking {
 pub struct Entry {
     /// It holds once the stream has read all of these.
     pub since: Reached,
+    /// Until the next entry holds.
     pub meaning: Meaning,
 }
 
@@ -64,12 +68,14 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
+    /// They are read by this definition.
     Defined(Arc<Definition>),
     /// They are left out.
     Parked(Parking),
 }
 
 impl Entry {
+    /// Rows behind `since` are read by `definition`.
     pub fn defined(since: Reached, definition: Arc<Definition>) -> Entry {
         Entry { since, meaning: Meaning::Defined(definition) }
     }
@@ -80,6 +86,7 @@ impl Entry {
         Entry { since, meaning: Meaning::Parked(parking) }
     }
 
+    /// Whether rows are left out from here on.
     pub fn is_parking(&self) -> bool {
         matches!(self.meaning, Meaning::Parked(_))
     }
@@ -88,6 +95,7 @@ impl Entry {
 /// The entries of one table, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
+    /// In the order of the stream.
     pub entries: Vec<Entry>,
 }
 

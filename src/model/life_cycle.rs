@@ -18,13 +18,20 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifeCycle {
+    /// Set by the first start: nothing was written.
     #[default]
     New,
+    /// Set by the tail: changes since the start position are being written.
     Tailing,
+    /// Set by the backfill: chunks are being copied.
     Backfilling,
+    /// Set by the backfill: every chunk is copied, and the tail has passed the position of that moment.
     CaughtUp,
+    /// Set by `verify`: a full comparison found no difference since.
     Verified,
+    /// Set by the tail: changes were missed from here on; a re-copy is needed.
     Parked {
+        /// Shown to a person; names the statement or the definition, no row values.
         reason: String,
     },
 }

@@ -20,13 +20,21 @@ pub struct TargetId(pub u16);
 /// All column numbers are indexes into `schema.columns`, and so into a [`Row`](super::Row).
 #[derive(Clone, Debug)]
 pub struct Mapping {
+    /// Equals its place in the run's list of mappings.
     pub id: MappingId,
+    /// 1 to 64 of `a-z A-Z 0-9 _ -`: part of Memcache keys and of records.
     pub name: String,
+    /// Where its rows come from.
     pub table: TableId,
+    /// The table as the mapping was resolved against it.
     pub schema: Arc<TableSchema>,
+    /// The list key: at least one column, in the order of the row key.
     pub key: Vec<usize>,
+    /// The item key: at least one column, none of the list key's.
     pub item: Vec<usize>,
+    /// What items of a list are sorted by; `None`: by the item key.
     pub order: Option<OrderKey>,
+    /// At least one; each gets every change.
     pub targets: Vec<Target>,
 }
 
@@ -65,20 +73,26 @@ impl Mapping {
 /// The order column of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
+    /// Not a column of the list key.
     pub column: usize,
+    /// Largest first: all bits of the order part of an address are then inverted.
     pub descending: bool,
 }
 
 /// One `[[mapping.target]]`: an HBase table, a family, and a layout.
 #[derive(Clone, Debug)]
 pub struct Target {
+    /// Equals its place among the targets of all mappings.
     pub id: TargetId,
     /// HBase table name, `namespace:table` or `table`.
     pub table: String,
+    /// The column family of the items' cells.
     pub family: String,
+    /// One HBase row per item, or one per list.
     pub layout: Layout,
     /// Column indexes that become cells, or parts of one cell, in configured order.
     pub columns: Vec<usize>,
+    /// What one cell holds.
     pub form: CellForm,
     /// How the value of a single column is written: with [`CellForm::Columns`] and [`CellForm::Alone`].
     pub values: ValueEncoding,
@@ -118,6 +132,8 @@ pub enum CellForm {
 /// How a cell's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ValueEncoding {
+    /// The text that MySQL prints for the value.
     Utf8,
+    /// The binary form of docs/formats.md; a zero or partial date has none, and is refused.
     Bytes,
 }

@@ -3,28 +3,31 @@
 //! Promises: no I/O, no clock, no async; everything here can be built in a test in one line.
 //! Refuses to know: how any of it is read, written or stored.
 
-pub mod change;
+mod change;
 mod date_text;
 pub mod gtid;
 pub mod history;
-pub mod life_cycle;
-pub mod mapping;
+pub(crate) mod life_cycle;
+mod mapping;
 pub mod position;
-pub mod query;
+mod query;
 pub mod reached;
-pub mod table;
-pub mod target_definition;
-pub mod tick;
+pub(crate) mod table;
+pub(crate) mod target_definition;
+mod tick;
 pub mod value;
 
 pub use change::{Row, RowChange, RowChangeRef};
 pub use history::{Definition, Histories, History, Parking};
-pub use life_cycle::{LifeCycle, LifeEvent};
+pub use life_cycle::LifeCycle;
+pub(crate) use life_cycle::LifeEvent;
 pub use mapping::{CellForm, Layout, Mapping, MappingId, OrderKey, TableId, Target, TargetId, ValueEncoding};
-pub use position::{Point, Position, Witness};
+pub(crate) use position::Witness;
+pub use position::{Point, Position};
 pub use query::{Cursor, ListPart, QueryKind};
 pub use reached::{Reached, TransactionId};
 pub use table::{Column, ColumnType, TableName, TableSchema};
-pub use target_definition::{Changes, TargetDefinition};
+pub(crate) use target_definition::TargetDefinition;
 pub use tick::Tick;
-pub use value::{ColumnValue, DateTime, Time, Value};
+pub(crate) use value::ColumnValue;
+pub use value::{DateTime, Time, Value};

@@ -10,9 +10,13 @@ use std::fmt;
 /// where that stood on `server_uuid` and serve people and the byte lag only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
+    /// The server whose binlog has `file`.
     pub server_uuid: String,
+    /// Every transaction before the position, and no other.
     pub reached: Reached,
+    /// Without a folder (`binlog.000042`).
     pub file: String,
+    /// Bytes from the beginning of the file.
     pub offset: u64,
 }
 
@@ -20,6 +24,7 @@ pub struct Position {
 /// server never starts its numbering again; the two together name it for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
+    /// As the source has it.
     pub transaction: TransactionId,
     /// Microseconds since 1970 (`original_commit_timestamp`, which is the same on every server); never 0.
     pub original_micros: u64,
@@ -41,6 +46,7 @@ impl fmt::Display for Position {
 /// A row of a transaction: the boundary of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
+    /// The one that the row is in.
     pub transaction: TransactionId,
     /// The row's number in its transaction, from 0, counting rows of mapped tables only.
     pub row: u64,

@@ -38,12 +38,14 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// Whether both definitions make the same rows.
     pub fn is_empty(&self) -> bool {
         self.address.is_empty() && self.content.is_empty()
     }
 }
 
 impl TargetDefinition {
+    /// What `mapping` and `target` make rows by now.
     pub fn of(mapping: &Mapping, target: &Target) -> TargetDefinition {
         let named = |indexes: &[usize]| -> Vec<Named> {
             indexes.iter().filter_map(|index| mapping.schema.columns.get(*index)).map(named).collect()

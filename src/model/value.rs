@@ -23,18 +23,28 @@ pub type Value = ColumnValue<'static>;
 /// | TIME | `Time` |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ColumnValue<'a> {
+    /// NULL, and a column that no mapping uses.
     Null,
+    /// Of 1 to 8 bytes in MySQL, widened with its sign.
     Int(i64),
+    /// Of 1 to 8 bytes in MySQL, widened.
     UInt(u64),
+    /// Not widened, so that it prints as MySQL prints it.
     Float(f32),
+    /// As stored.
     Double(f64),
+    /// Converted from the column's character set.
     Text(Cow<'a, str>),
+    /// As stored.
     Bytes(Cow<'a, [u8]>),
+    /// Its time is zero for a DATE.
     DateTime(DateTime),
+    /// Up to 838 hours, either sign.
     Time(Time),
 }
 
 impl ColumnValue<'_> {
+    /// Whether there is no value; a list key with one has no list.
     pub fn is_null(&self) -> bool {
         matches!(self, ColumnValue::Null)
     }
@@ -59,12 +69,19 @@ impl ColumnValue<'_> {
 /// dates (`0000-00-00`, `2024-00-00`) exist there. A TIMESTAMP is in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DateTime {
+    /// 0..=9999.
     pub year: u16,
+    /// 0..=12; 0 in a zero or partial date.
     pub month: u8,
+    /// 0..=31; 0 in a zero or partial date.
     pub day: u8,
+    /// 0..=23.
     pub hour: u8,
+    /// 0..=59.
     pub minute: u8,
+    /// 0..=59.
     pub second: u8,
+    /// 0..=999,999.
     pub micros: u32,
 }
 
@@ -103,10 +120,15 @@ impl DateTime {
 /// A TIME: sign, hours (0..=838), minutes, seconds, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Time {
+    /// Of the whole duration.
     pub negative: bool,
+    /// 0..=838.
     pub hours: u16,
+    /// 0..=59.
     pub minutes: u8,
+    /// 0..=59.
     pub seconds: u8,
+    /// 0..=999,999.
     pub micros: u32,
 }
 

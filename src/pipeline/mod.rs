@@ -15,7 +15,7 @@
 mod apply;
 mod backfill;
 pub mod copies;
-pub mod counts;
+pub(crate) mod counts;
 pub mod jobs;
 pub mod life;
 mod parts;

@@ -61,6 +61,7 @@ pub(super) enum Last {
 }
 
 impl Coalescer {
+    /// Takes nothing in yet. `failpoints`: tests can turn the coalescing off.
     pub fn new(failpoints: Failpoints) -> Coalescer {
         Coalescer { failpoints, ..Coalescer::default() }
     }
@@ -75,7 +76,7 @@ impl Coalescer {
         self.buffer.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.changes == 0
     }
 
@@ -326,12 +327,8 @@ impl<'a> SnapshotRows<'a> {
         Ok(())
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// The lists of the rows.

@@ -27,14 +27,22 @@ pub enum CountMode {
 /// What is done to a row at one tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowWork {
+    /// Done already where `c:t` is not below it.
     pub tick: Tick,
+    /// Decided before the row is read.
     pub what: What,
 }
 
+/// What a tick asks of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// A batch's last operation on each item that it mentions; no item is in both.
-    Batch { puts: Vec<(Bytes, Bytes)>, delete_columns: Vec<Bytes> },
+    Batch {
+        /// Qualifier and value of each item that is there afterwards.
+        puts: Vec<(Bytes, Bytes)>,
+        /// Qualifiers of the items that are not there afterwards.
+        delete_columns: Vec<Bytes>,
+    },
     /// Sets the count of a row that has none.
     Count,
     /// Takes the count of a row away.
@@ -129,14 +137,18 @@ pub fn after(mut found: CountedRow, write: &CountedWrite) -> CountedRow {
 /// What a walk over a target's rows asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recounting {
+    /// Rows without a count get one.
     Count,
+    /// Rows with a count lose it.
     Forget,
 }
 
 /// Rows of a counted target whose counts are to be set or taken away, at a mark of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recount {
+    /// A counted one.
     pub target: TargetId,
+    /// The same for all of its rows.
     pub what: Recounting,
     /// Each with its list, by list.
     pub rows: Vec<(ListId, Bytes)>,
@@ -146,10 +158,15 @@ pub struct Recount {
 /// before every one above.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListRecount {
+    /// Its lease covers all the rows.
     pub list: ListId,
+    /// A counted one.
     pub target: TargetId,
+    /// That of the mark at which it is done.
     pub tick: Tick,
+    /// The same for all of its rows.
     pub what: Recounting,
+    /// Row keys, all of the list.
     pub rows: Vec<Bytes>,
 }
 
@@ -170,7 +187,7 @@ impl Recount {
 }
 
 impl ListRecount {
-    pub fn work(&self) -> RowWork {
+    pub(crate) fn work(&self) -> RowWork {
         let what = match self.what {
             Recounting::Count => What::Count,
             Recounting::Forget => What::Forget,

@@ -33,7 +33,9 @@ const ROWS_AT_ONCE: usize = 32;
 /// What is done to a list, in tick order.
 #[derive(Clone, Copy, Debug)]
 pub enum Order<'a> {
+    /// The list's part of a batch.
     Batch(&'a Journaled<ListWrites>),
+    /// Counts of the list's rows.
     Recount(&'a Journaled<ListRecount>),
 }
 

@@ -20,6 +20,7 @@ pub type Entry = JournalRecord;
 /// A tick on its way into the journal.
 #[derive(Clone, Debug)]
 pub struct Pending {
+    /// Above every tick before it, unless the batch is replayed.
     pub tick: Tick,
     /// `None`: a replayed batch, whose entry is in the journal already.
     pub entry: Option<Entry>,
@@ -64,6 +65,7 @@ impl Receipt {
 /// What a start finds.
 #[derive(Clone, Debug)]
 pub struct Recovered {
+    /// What the run starts behind.
     pub checkpoint: CheckpointRecord,
     /// The journaled batches above the checkpoint, in tick order: they are cut again.
     pub replay: Vec<Replay>,
@@ -85,8 +87,11 @@ impl Recovered {
 /// A batch to cut again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
+    /// It is sent with this tick again.
     pub tick: Tick,
+    /// Its first row.
     pub from: Point,
+    /// Its last row.
     pub to: Point,
     /// Every transaction that has a row in it.
     pub transactions: Reached,
@@ -109,11 +114,12 @@ const FINGERPRINT: &[u8] = b"fingerprint";
 const COHORT: &[u8] = b"cohort";
 
 impl Journal {
+    /// Touches nothing; [`Journal::recover`] reads. `source`: the source's name in the store.
     pub fn new(store: Arc<dyn Store>, source: impl Into<String>) -> Journal {
         Journal { store, source: source.into() }
     }
 
-    pub fn store(&self) -> Arc<dyn Store> {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 

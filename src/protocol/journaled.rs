@@ -10,6 +10,7 @@ impl<T> Journaled<T> {
         Journaled(content)
     }
 
+    /// To read; what was proven about it stays with the whole.
     pub fn get(&self) -> &T {
         &self.0
     }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 /// layout a row is one item's cell, and rows with one key follow each other.
 #[derive(Clone, Debug)]
 pub struct ListWrites {
+    /// Every row is of this list, and needs its lease.
     pub list: ListId,
+    /// Every row goes there.
     pub target: TargetId,
     pub(super) block: Arc<RowBlock>,
     pub(super) places: Range<usize>,
@@ -22,14 +24,16 @@ impl ListWrites {
         self.places.len()
     }
 
+    /// Never so in a batch that a [`Coalescer`](super::Coalescer) gave.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    pub fn tick(&self) -> Tick {
+    pub(crate) fn tick(&self) -> Tick {
         self.block.tick()
     }
 
+    /// In the order of row keys; lent from the block that the whole batch shares.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
         self.block.writes(self.places.clone())
     }

@@ -12,6 +12,7 @@ use crate::source::{Source, SourceError};
 /// A mark on its way to being safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnprovenMark {
+    /// What chunks write with, once the mark is safe.
     pub tick: Tick,
     /// Everything sealed below it, a transaction as soon as its first part is sealed.
     pub proof: Reached,

@@ -23,6 +23,7 @@ pub struct Plan {
 /// Which lists take part.
 #[derive(Clone, Debug, Default)]
 pub enum Cohort {
+    /// Every list of every mapping.
     #[default]
     All,
     /// The lists with these keys: encoded list key to its values, in encoded order.
@@ -45,7 +46,7 @@ impl Cohort {
         }
     }
 
-    pub fn has(&self, list_key: &[u8]) -> bool {
+    pub(crate) fn has(&self, list_key: &[u8]) -> bool {
         match self {
             Cohort::All => true,
             Cohort::Only(keys) => keys.contains_key(list_key),
@@ -63,6 +64,7 @@ impl Cohort {
 }
 
 impl Plan {
+    /// Nothing is parked yet. Ids of `mappings` and of their targets are their places.
     pub fn new(mappings: Vec<Mapping>, cohort: Cohort) -> Plan {
         let tables = mappings.iter().map(|mapping| usize::from(mapping.table.0) + 1).max().unwrap_or(0);
         let mut by_table = vec![Vec::new(); tables];
@@ -74,11 +76,12 @@ impl Plan {
         Plan { mappings, by_table, cohort, written_to, parking: Arc::default() }
     }
 
+    /// By [`MappingId`](crate::model::MappingId).
     pub fn mappings(&self) -> &[Mapping] {
         &self.mappings
     }
 
-    pub fn cohort(&self) -> &Cohort {
+    pub(crate) fn cohort(&self) -> &Cohort {
         &self.cohort
     }
 
@@ -104,12 +107,12 @@ impl Plan {
         self.mappings.iter().flat_map(|mapping| mapping.targets.iter().map(move |target| (mapping, target)))
     }
 
-    pub fn target(&self, id: TargetId) -> Option<(&Mapping, &Target)> {
+    pub(crate) fn target(&self, id: TargetId) -> Option<(&Mapping, &Target)> {
         self.targets().find(|(_, target)| target.id == id)
     }
 
     /// What the content of a batch depends on besides the binlog: a replay may keep its ticks (I2) where
-    /// [`Fingerprint::cuts_like`] says so.
+    /// `Fingerprint::cuts_like` says so.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.mappings, &self.cohort.name())
     }

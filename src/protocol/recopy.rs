@@ -83,15 +83,6 @@ impl<'a> Repairs<'a> {
         Repairs { target, mark, buffer: Vec::new(), entries: Vec::new() }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Bytes of keys and cells.
-    pub fn bytes(&self) -> usize {
-        self.buffer.len()
-    }
-
     /// Takes in what becomes of an address of `list`. `expected` as for [`mend`].
     pub fn add(&mut self, list: ListId, address: &Address, expected: Option<&ItemWrite>, act: &Act) {
         let (at, name) = (self.buffer.len(), address.cell.as_ref());

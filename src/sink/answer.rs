@@ -154,14 +154,6 @@ fn unit(target: &Target) -> Unit {
 }
 
 impl Answer {
-    /// What is read; `None` when it does not answer.
-    pub fn reads(&self) -> Option<Reads> {
-        match self {
-            Answer::Bounded(reads) | Answer::Scan { reads, .. } => Some(*reads),
-            Answer::Not { .. } => None,
-        }
-    }
-
     /// Less is better.
     fn rank(&self, size: Option<ListSize>) -> (u8, u64) {
         let most = |reads: &Reads| reads.number(size).unwrap_or(u64::MAX);

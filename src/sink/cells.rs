@@ -59,13 +59,16 @@ pub fn next_row(row: &[u8]) -> Bytes {
 /// Some cells of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellNames {
+    /// The row key.
     pub row: Bytes,
+    /// Of the target's family, in any order.
     pub qualifiers: Vec<Bytes>,
 }
 
 /// What a counted row says of itself, and which of the cells that were asked for it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CountedRow {
+    /// The row key.
     pub row: Bytes,
     /// `c:t`.
     pub tick: Option<Tick>,
@@ -79,22 +82,28 @@ pub struct CountedRow {
 /// stamped with `tick`, which `c:t` then holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedWrite {
+    /// The row key.
     pub row: Bytes,
     /// `None`: `c:t` is absent.
     pub expected: Option<Tick>,
+    /// The timestamp of every cell and marker of the write, and the new `c:t`.
     pub tick: Tick,
     /// Cells of the target's family: qualifier, value.
     pub puts: Vec<(Bytes, Bytes)>,
     /// Qualifiers of the target's family that get a DeleteColumns marker.
     pub delete_columns: Vec<Bytes>,
+    /// What becomes of `c:n`.
     pub count: CountChange,
 }
 
 /// What becomes of `c:n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountChange {
+    /// `c:n` stays as it is, present or absent.
     Keep,
+    /// `c:n` becomes this number of items.
     Set(u64),
+    /// `c:n` is deleted: from here on the row is not counted.
     Remove,
 }
 

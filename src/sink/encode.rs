@@ -14,6 +14,7 @@ pub(super) type Reason = &'static str;
 /// Ascending or descending order of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// Smaller values are smaller bytes.
     Ascending,
     /// Every byte of the ascending part complemented.
     Descending,

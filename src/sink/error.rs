@@ -8,29 +8,66 @@ use crate::error::{Disposition, Exit};
 pub enum SinkError {
     /// The gateway or a region is away; part of the rows may have been written, or may still be.
     #[error("hbase gateway {gateway}: {reason}")]
-    Unavailable { gateway: String, reason: String },
+    Unavailable {
+        /// `host:port`.
+        gateway: String,
+        /// In the words of the system, the gateway or HBase.
+        reason: String,
+    },
     /// The table or family is not there.
     #[error("hbase table {table}, family {family}: {reason}")]
-    Missing { table: String, family: String, reason: String },
+    Missing {
+        /// As the configuration spells it.
+        table: String,
+        /// Of the target, or `c` where a counted target lacks it.
+        family: String,
+        /// Whether table, family or namespace is missing.
+        reason: String,
+    },
     /// The table is there and does not answer until it is enabled.
     #[error("hbase table {table} is disabled")]
-    Disabled { table: String },
+    Disabled {
+        /// As the configuration spells it.
+        table: String,
+    },
     /// The other side does not speak the configured protocol.
     #[error("hbase gateway {gateway}: {reason}")]
-    WrongProtocol { gateway: String, reason: String },
+    WrongProtocol {
+        /// `host:port`.
+        gateway: String,
+        /// What answered instead, as far as its bytes tell.
+        reason: String,
+    },
     /// The gateway refused for a reason that repeating will not mend.
     #[error("hbase gateway {gateway} refused {what}: {reason}")]
-    Refused { gateway: String, what: String, reason: String },
+    Refused {
+        /// `host:port`.
+        gateway: String,
+        /// The call that was made.
+        what: String,
+        /// In the gateway's words, shortened.
+        reason: String,
+    },
     /// A row cannot be expressed in the layout (a zero date in a key, a NULL in a key).
     #[error("{mapping}: {reason}")]
-    Unencodable { mapping: String, reason: String },
+    Unencodable {
+        /// Its name.
+        mapping: String,
+        /// Which column of which table, and the rule; never the value.
+        reason: String,
+    },
     /// A row's `c:t` is above every tick that was handed out: somebody else wrote it.
     #[error("hbase table {table}: family c holds {tick} in c:t of a row, above every tick of this run")]
-    ForeignTick { table: String, tick: u64 },
+    ForeignTick {
+        /// As the configuration spells it.
+        table: String,
+        /// Milliseconds since 1970, or whatever the other program wrote.
+        tick: u64,
+    },
 }
 
 impl SinkError {
-    pub fn disposition(&self) -> Disposition {
+    pub(crate) fn disposition(&self) -> Disposition {
         match self {
             SinkError::Unavailable { .. } | SinkError::Disabled { .. } => Disposition::Retry,
             SinkError::Refused { .. } | SinkError::Unencodable { .. } => Disposition::Halt(Exit::Failed),
@@ -51,7 +88,7 @@ impl SinkError {
         )
     }
 
-    pub fn advice(&self) -> Option<&'static str> {
+    pub(crate) fn advice(&self) -> Option<&'static str> {
         match self {
             SinkError::Unavailable { .. } => Some("check that the Thrift gateway is up, and hbase.gateways"),
             SinkError::Missing { reason, .. } if reason.contains("namespace") => {

@@ -1,6 +1,6 @@
 //! From a row to what is written: list keys, addresses and cells, by the target's layout.
 
-pub use super::parts::list_prefix;
+pub(crate) use super::parts::list_prefix;
 use super::rows::{push_cell, push_null, push_value};
 use super::{RowWrite, SinkError, encode, limits, packed, parts, rows, tall, wide};
 use crate::model::{CellForm, ColumnValue, Layout, Mapping, Target, Tick, Value};
@@ -9,6 +9,7 @@ use bytes::Bytes;
 /// Where an item lies: in a row of its own, or in one cell of a row that it shares.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
+    /// The row key, its salt included.
     pub row: Bytes,
     /// The qualifier of its only cell in the wide layout; `None` in the tall one.
     pub cell: Option<Bytes>,
@@ -18,7 +19,9 @@ pub struct Address {
 /// that has no cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemWrite {
+    /// Of the item's row after the change.
     pub address: Address,
+    /// Qualifier and value.
     pub puts: Vec<(Bytes, Bytes)>,
     /// Qualifiers of the columns that are NULL, where each column has a cell.
     pub nulls: Vec<Bytes>,
@@ -77,8 +80,11 @@ pub fn address_of(
 pub struct AddressParts {
     /// The encoded list key.
     pub list_key: Bytes,
+    /// Values of the key columns, in key order.
     pub key: Vec<Value>,
+    /// `None` in a target that is not ordered.
     pub order: Option<Value>,
+    /// Values of the item columns, in their order.
     pub item: Vec<Value>,
 }
 
@@ -113,7 +119,7 @@ pub fn push_row_key(
     }
 }
 
-/// Appends the packed cells of an item to `out` ([`push_cell`]): with its values.
+/// Appends the packed cells of an item to `out` (`push_cell`): with its values.
 ///
 /// Returns how many of their bytes belong to the item's address: none, or in the wide layout those of the qualifier.
 pub fn push_cells(

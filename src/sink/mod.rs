@@ -9,29 +9,29 @@ use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub mod answer;
-pub mod cells;
-pub mod compare;
-pub mod condition;
+pub(crate) mod answer;
+pub(crate) mod cells;
+pub(crate) mod compare;
+pub(crate) mod condition;
 pub mod encode;
-pub mod error;
+mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod formats_tests;
-pub mod found;
+pub(crate) mod found;
 pub mod hbase;
 pub mod layout;
-pub mod limits;
+pub(crate) mod limits;
 pub mod memory;
 pub mod null;
-pub mod number;
+pub(crate) mod number;
 mod packed;
-pub mod parts;
+pub(crate) mod parts;
 mod print;
-pub mod rows;
+pub(crate) mod rows;
 mod stored;
-pub mod tall;
+pub(crate) mod tall;
 pub mod wide;
 
 pub use cells::{CellNames, CellRange, CountChange, CountedRow, CountedWrite};
@@ -100,7 +100,9 @@ fn require_family<'a>(
 /// What is known of an HBase table's family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableState {
+    /// HBase has no table of this name.
     Missing,
+    /// The table exists; it may be disabled.
     Present {
         /// Family settings as the gateway returns them (`VERSIONS`, `hbase.hstore.time.to.purge.deletes` ...),
         /// `None` when the table lacks the family.
@@ -108,6 +110,7 @@ pub enum TableState {
         /// Table attributes. `None` where the gateway does not tell them (Thrift1); of a family it then tells
         /// `VERSIONS`, `TTL` and the like, and nothing of the purge delay or the new version behaviour.
         attributes: Option<std::collections::BTreeMap<String, String>>,
+        /// All families of the table, also those of other targets.
         families: Vec<String>,
     },
 }
@@ -123,9 +126,11 @@ impl TableState {
 /// What was read from the servers so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadCount {
+    /// Answers that came; each is one round trip.
     pub calls: u64,
     /// Rows; one that came in several pieces counts for each of them.
     pub rows: u64,
+    /// Cells of these rows.
     pub cells: u64,
 }
 
@@ -161,7 +166,7 @@ pub trait Sink: Send + Sync {
     /// Reads the keys of up to `range.limit` rows that have a cell in the target's family.
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError>;
 
-    /// Reads up to `range.limit` rows of the family of counts ([`cells::COUNTS_FAMILY`]) in the table of `target`.
+    /// Reads up to `range.limit` rows of the family of counts (`c`) in the table of `target`.
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError>;
 
     /// Reads what counted rows say of themselves and which of the named cells they have, each row in one Get, in the

@@ -98,7 +98,9 @@ impl<'a> Iterator for Cells<'a> {
 /// What is written to one HBase row at one tick, as [`RowWrite`], in the packed form.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedWrite<'a> {
+    /// The row key, its salt included.
     pub row: &'a [u8],
+    /// The timestamp of each put and marker.
     pub tick: Tick,
     /// A DeleteFamily marker at `tick`.
     pub delete_family: bool,
@@ -193,11 +195,11 @@ pub struct RowBlock {
 }
 
 impl RowBlock {
-    pub fn new(buffer: Vec<u8>, rows: Vec<Packed>, tick: Tick) -> RowBlock {
+    pub(crate) fn new(buffer: Vec<u8>, rows: Vec<Packed>, tick: Tick) -> RowBlock {
         RowBlock { buffer, rows, tick }
     }
 
-    pub fn tick(&self) -> Tick {
+    pub(crate) fn tick(&self) -> Tick {
         self.tick
     }
 
@@ -220,6 +222,7 @@ pub struct PackedRows {
 }
 
 impl PackedRows {
+    /// Copies the writes into one buffer, in their order.
     pub fn of<'a>(writes: impl IntoIterator<Item = &'a RowWrite>) -> PackedRows {
         let mut packed = PackedRows::default();
         writes.into_iter().for_each(|write| packed.push(write));

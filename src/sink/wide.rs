@@ -97,6 +97,7 @@ fn push_segment(
 /// A row key taken apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WideRow<'a> {
+    /// The list that the row belongs to.
     pub list: ListParts<'a>,
     /// In a target with segments.
     pub segment: Option<i64>,

@@ -20,6 +20,7 @@ impl From<Vec<RowChange>> for Changes {
 }
 
 impl Changes {
+    /// Gives the changes in binlog order; may be asked for again.
     pub fn reader(&self) -> ChangeReader<'_> {
         match self {
             Changes::Owned(changes) => ChangeReader::Owned(changes.iter()),

@@ -10,36 +10,102 @@ use crate::model::{Mapping, TableId, TableName, Value};
 pub enum SourceError {
     /// The server is away, or a connection broke: passing.
     #[error("mysql at {address}: {reason}")]
-    Unavailable { address: String, reason: String },
+    Unavailable {
+        /// `host:port`.
+        address: String,
+        /// In the words of the system or the server, with the server's error number.
+        reason: String,
+    },
     /// Another session keeps a table from being read: passing. `by` names it.
     #[error("mysql at {address}: table {table} is locked by another session: {by}")]
-    Locked { address: String, table: TableName, by: String },
+    Locked {
+        /// `host:port`.
+        address: String,
+        /// The one that the statement waits for.
+        table: TableName,
+        /// Session, user and statement, where the server shows them to us.
+        by: String,
+    },
     /// The user or password was refused.
     #[error("mysql at {address} refused the login of {user}: {reason}")]
-    LoginRefused { address: String, user: String, reason: String },
+    LoginRefused {
+        /// `host:port`.
+        address: String,
+        /// Of `source.url`.
+        user: String,
+        /// In the server's words.
+        reason: String,
+    },
     /// A statement failed for a reason that repeating will not mend (a missing grant, a missing table).
     #[error("mysql refused {what}: {reason}")]
-    Refused { what: String, reason: String },
+    Refused {
+        /// What was asked for (`the server's settings`).
+        what: String,
+        /// In the server's words, with its error number.
+        reason: String,
+    },
     /// The database, table or column that a mapping names is not there, or not usable.
     #[error("{table}: {reason}")]
-    Schema { table: TableName, reason: String, advice: String },
+    Schema {
+        /// As the mapping names it.
+        table: TableName,
+        /// Which column, and what about it.
+        reason: String,
+        /// What to change in the configuration or in MySQL.
+        advice: String,
+    },
     /// A row that has no value for a column. `row` names it by its key columns.
     #[error("{table}: column {column} of the row where {row} cannot be read: {reason}")]
-    Unreadable { table: String, column: String, row: String, reason: String },
+    Unreadable {
+        /// `schema.table`.
+        table: String,
+        /// The first one that has no value.
+        column: String,
+        /// A condition over key columns that finds the row in MySQL.
+        row: String,
+        /// Never holds the cell.
+        reason: String,
+    },
     /// In one read view, a scan shows a row that a look-up by its key does not find.
     #[error(
         "{table}: a scan shows a row where {row}, and a look-up by that key in the same read view finds none"
     )]
-    Contradiction { table: TableName, row: String },
+    Contradiction {
+        /// Its index and its rows disagree.
+        table: TableName,
+        /// A condition over key columns.
+        row: String,
+    },
     /// The stream cannot be continued: purged, or the source lost transactions that were read.
     #[error("MySQL cannot continue from this position: {reason}")]
-    PositionLost { reason: String, advice: String },
+    PositionLost {
+        /// What is gone, in the words of the server where it gave some.
+        reason: String,
+        /// How to go on, and what must be copied again.
+        advice: String,
+    },
     /// A row of a mapped table does not decode: nothing behind it in its table can be read.
     #[error("at {place}: a row of {name} does not decode: {reason}")]
-    Undecodable { table: TableId, name: String, place: String, reason: String },
+    Undecodable {
+        /// The one to leave out from here on.
+        table: TableId,
+        /// `schema.table`.
+        name: String,
+        /// Where its event stands in the binlog.
+        place: String,
+        /// Which column, and the row by its key columns where these do decode.
+        reason: String,
+    },
     /// The binlog holds something that is not understood, or must not be skipped (I9).
     #[error("at {position}: {reason}")]
-    NotUnderstood { position: String, reason: String, advice: String },
+    NotUnderstood {
+        /// The GTID, or the event's place in the binlog.
+        position: String,
+        /// What stands there.
+        reason: String,
+        /// What a person can do about this event.
+        advice: String,
+    },
 }
 
 impl SourceError {
@@ -51,6 +117,7 @@ impl SourceError {
         SourceError::Contradiction { table: mapping.schema.name.clone(), row }
     }
 
+    /// What a run does about it; the table is in this function alone.
     pub fn disposition(&self) -> Disposition {
         match self {
             SourceError::Unavailable { .. } | SourceError::Locked { .. } => Disposition::Retry,

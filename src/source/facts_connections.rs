@@ -16,7 +16,7 @@ pub struct Connections {
 }
 
 impl MysqlSource {
-    pub async fn connections(&self) -> Result<Connections, SourceError> {
+    pub(crate) async fn connections(&self) -> Result<Connections, SourceError> {
         let what = "the bounds on connections";
         let bounds = "SELECT @@SESSION.max_user_connections, @@GLOBAL.max_connections";
         let bounds = self.session().query(what, bounds).await?;

@@ -18,8 +18,10 @@ pub struct LargestList {
     pub segments: Vec<Option<SegmentSizes>>,
 }
 
+/// What a segment width makes of the largest list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentSizes {
+    /// Segments with items, each one HBase row.
     pub count: u64,
     /// Items of the largest one.
     pub largest: u64,

@@ -34,7 +34,7 @@ impl LogFilters {
 }
 
 impl MysqlSource {
-    pub async fn logging(&self) -> Result<Logging, SourceError> {
+    pub(crate) async fn logging(&self) -> Result<Logging, SourceError> {
         let rows = self.session().query("the server's settings", VARIABLES).await?;
         let mut values: HashMap<String, String> =
             rows.iter().map(|row| (text_at(row, 0).to_ascii_lowercase(), text_at(row, 1))).collect();

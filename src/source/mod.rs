@@ -1,6 +1,6 @@
 //! The source: what MySQL has committed, what it changes, and what a SELECT sees.
 //!
-//! Promises: the same [`Value`](crate::model::Value)s for the same stored row whether it came by
+//! Promises: the same [`Value`]s for the same stored row whether it came by
 //! the binlog or by a SELECT; nothing unknown is skipped (I9): an event, a row or a schema that
 //! is not understood is an error with its position.
 //! Refuses to know: ticks, HBase, leases, what is done with a change.
@@ -14,39 +14,40 @@ use std::sync::Arc;
 
 pub mod binlog;
 mod changes;
-pub mod claim;
+pub(crate) mod claim;
 mod connection;
-pub mod error;
-pub mod facts_connections;
+mod error;
+pub(crate) mod facts_connections;
 pub mod facts_list;
-pub mod facts_logging;
-pub mod facts_table;
-pub mod json;
-pub mod json_diff;
+pub(crate) mod facts_logging;
+pub(crate) mod facts_table;
+mod json;
+mod json_diff;
 mod locked;
-pub mod mysql;
+pub(crate) mod mysql;
 mod named;
 pub mod names;
-pub mod options;
-pub mod place;
+pub(crate) mod options;
+mod place;
 pub mod preflight;
 mod privileges;
 mod registry;
-pub mod schema;
+mod schema;
 mod session;
 mod session_settings;
 pub mod snapshot;
 pub mod text;
 
-pub use changes::{ChangeReader, Changes};
+pub use changes::Changes;
 pub use error::SourceError;
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
 pub use place::BinlogPlace;
-pub use preflight::Facts;
-pub use registry::{InUse, Registry};
+pub(crate) use preflight::Facts;
+pub(crate) use registry::InUse;
+pub use registry::Registry;
 
-/// One source server. [`mysql`] is the real one; the simulation has its own.
+/// One source server. `mysql` is the real one; the simulation has its own.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// `@@server_uuid`.
@@ -146,7 +147,12 @@ pub enum Proof {
     /// No statement after the position can have changed the table.
     Holds(Arc<Definition>),
     /// This one may have, so nobody knows which of two definitions was read. `None`: the table is not there.
-    Changed { by: Parking, read: Option<Arc<Definition>> },
+    Changed {
+        /// The first statement that may have changed the table.
+        by: Parking,
+        /// The definition that was read behind it.
+        read: Option<Arc<Definition>>,
+    },
 }
 
 impl Proof {
@@ -172,7 +178,9 @@ pub trait ChangeStream: Send {
 /// changes of registered tables is `Begin`, `End`.
 #[derive(Clone, Debug)]
 pub enum StreamEvent {
+    /// A transaction that is not in the start position. Its changes follow.
     Begin {
+        /// Never one that came before in this stream.
         transaction: TransactionId,
         /// When the source committed it, microseconds since 1970 (`immediate_commit_timestamp`);
         /// for lag only. 0 when unknown.
@@ -184,27 +192,37 @@ pub enum StreamEvent {
     /// Changes in binlog order; at most a few hundred rows or megabytes at once, so that a huge transaction
     /// streams.
     Changes(Changes),
+    /// The transaction is complete: a position behind it is one to start from.
     End {
+        /// That of its `Begin`.
         transaction: TransactionId,
+        /// Where the next event begins.
         place: BinlogPlace,
     },
     /// The server is alive and the stream has read up to here.
     Heartbeat {
+        /// The end of what was read.
         place: BinlogPlace,
     },
     /// Rows of this table cannot be read from here on, and are left out.
     Parked {
+        /// Of the registry.
         table: TableId,
+        /// Why, and by which statement.
         parking: Box<Parking>,
     },
     /// Rows of this table are read by this definition from here on.
     Defined {
+        /// Of the registry.
         table: TableId,
+        /// It holds once the stream has read all of these.
         since: Reached,
+        /// What the next rows of the table are read by.
         definition: Arc<Definition>,
     },
     /// Nothing comes until this is over.
     Waits {
+        /// Shown in the status as the reason of the wait.
         what: String,
     },
 }
@@ -218,10 +236,20 @@ pub enum Wanted<'a> {
     /// lists whose keys only the collation calls equal. For primary keys that begin with the list key
     /// ([`Mapping::list_key_leads`]): of others the whole range is read. One read view for every
     /// [`LISTS_A_SELECT`] lists.
-    OfLists { range: &'a KeyRange, lists: &'a [&'a [Value]] },
+    OfLists {
+        /// Of primary keys.
+        range: &'a KeyRange,
+        /// Each one the values of the key columns, in key order.
+        lists: &'a [&'a [Value]],
+    },
     /// Those that one list has in a range, possibly with rows of lists whose keys only the collation calls equal. Through
     /// whatever index finds the list.
-    List { key: &'a [Value], range: &'a KeyRange },
+    List {
+        /// Values of the key columns, in key order.
+        key: &'a [Value],
+        /// Of primary keys.
+        range: &'a KeyRange,
+    },
 }
 
 /// Takes rows that are lent to it.
@@ -338,7 +366,9 @@ pub trait Snapshot: Send {
 /// last chunk of a table are unbounded (I8).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyRange {
+    /// Outside the range; `None`: from the table's beginning.
     pub after: Option<Vec<Value>>,
+    /// Inside the range; `None`: to the table's end.
     pub up_to: Option<Vec<Value>>,
 }
 

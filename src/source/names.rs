@@ -16,7 +16,7 @@ impl NameCase {
         if lower_case_table_names == "0" { NameCase::Exact } else { NameCase::Ignored }
     }
 
-    pub fn same(self, one: &str, other: &str) -> bool {
+    pub(crate) fn same(self, one: &str, other: &str) -> bool {
         one == other || self == NameCase::Ignored && folded(one).eq(folded(other))
     }
 }

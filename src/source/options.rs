@@ -7,14 +7,19 @@ use std::time::Duration;
 /// Where the source is, who we are there, and how long we wait for it.
 #[derive(Clone)]
 pub struct MysqlOptions {
+    /// A name, or an IP address without brackets.
     pub host: String,
+    /// Of MySQL's own protocol (not of the X protocol).
     pub port: u16,
+    /// Needs the grants that `check` lists.
     pub user: String,
+    /// `None`: the account has none.
     pub password: Option<String>,
     /// The default database. Its absence at the server is reported by [`connect`](super::mysql::MysqlSource::connect).
     pub database: Option<String>,
     /// The id under which we register as a replica; unique among the source's replicas.
     pub server_id: u32,
+    /// The same for the stream and for SELECTs.
     pub tls: TlsMode,
     /// Bound on one connection attempt, TLS and login included.
     pub connect_timeout: Duration,
@@ -66,6 +71,7 @@ impl fmt::Debug for MysqlOptions {
 /// MySQL's own `--ssl-mode`, with the files that a mode needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TlsMode {
+    /// No connection is encrypted.
     Disabled,
     /// Encrypted when the server can, without checking who it is.
     #[default]
@@ -81,8 +87,10 @@ pub enum TlsMode {
 /// PEM files. Without `ca` the certificate authorities of the Mozilla list are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// Certificates that are trusted instead of the Mozilla list.
     pub ca: Option<PathBuf>,
     /// Our own certificate and its key; both or neither.
     pub cert: Option<PathBuf>,
+    /// The private key of `cert`.
     pub key: Option<PathBuf>,
 }

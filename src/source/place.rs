@@ -5,7 +5,9 @@ use std::sync::Arc;
 /// A place in the files of one server's binlog, for people and for the byte lag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BinlogPlace {
+    /// Without a folder (`binlog.000042`).
     pub file: Arc<str>,
+    /// Bytes from the beginning of the file.
     pub offset: u64,
 }
 

@@ -17,23 +17,31 @@ const PROOF_TIMEOUT: Duration = Duration::from_secs(300);
 /// Settings of a server, as it spells them; empty where a version has no such variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// `VERSION()` (`8.4.2-debug`).
     pub version: String,
+    /// What the GTIDs of this server begin with.
     pub server_uuid: String,
+    /// No other replica, nor the tail, may have it.
     pub server_id: u64,
     /// `ON` or `OFF`.
     pub log_bin: String,
     /// ROW, STATEMENT or MIXED: the global value; sessions may have their own.
     pub binlog_format: String,
+    /// FULL, MINIMAL or NOBLOB.
     pub binlog_row_image: String,
     /// Empty, or `PARTIAL_JSON`.
     pub binlog_row_value_options: String,
     /// `MINIMAL` or `FULL` (column names in the binlog).
     pub binlog_row_metadata: String,
+    /// NONE or CRC32.
     pub binlog_checksum: String,
+    /// OFF, OFF_PERMISSIVE, ON_PERMISSIVE or ON.
     pub gtid_mode: String,
+    /// OFF, ON or WARN.
     pub enforce_gtid_consistency: String,
     /// 0: kept for ever.
     pub binlog_expire_logs_seconds: u64,
+    /// `ON`: transactions become visible in the order of the binlog.
     pub binlog_order_commits: String,
     /// `ON`: cascades of foreign keys are done inside InnoDB and are not in the binlog. Empty below
     /// 9.6, where that is always so.
@@ -45,13 +53,16 @@ pub struct Facts {
 pub struct ClockReading {
     /// `NOW(6)` in microseconds since 1970.
     pub micros: u64,
+    /// `micros` may be wrong by half of it.
     pub round_trip: Duration,
 }
 
 /// A privilege that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingGrant {
+    /// As GRANT spells it.
     pub privilege: &'static str,
+    /// What fails without it.
     pub needed_for: &'static str,
     /// The statement that grants it.
     pub statement: String,
@@ -60,17 +71,24 @@ pub struct MissingGrant {
 /// Another replica of the server, from SHOW REPLICAS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
+    /// The tail's must differ from it.
     pub server_id: u64,
+    /// As it was registered (`report_host`); often empty.
     pub host: String,
+    /// `@@server_uuid` of the replica.
     pub uuid: String,
 }
 
 /// A foreign key that changes rows of its child table by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cascade {
+    /// The name of the foreign key.
     pub constraint: String,
+    /// Deletes or updates there change the child's rows.
     pub parent: TableName,
+    /// As `information_schema.referential_constraints` spells it (`CASCADE`, `SET NULL`).
     pub on_delete: String,
+    /// As `on_delete`.
     pub on_update: String,
 }
 
@@ -81,6 +99,7 @@ pub enum Uniqueness {
     ByIndex,
     /// No two rows have equal values now; nothing keeps it so.
     AtPresent,
+    /// Two rows have equal values now.
     Duplicates,
     /// The table is too large to look through in the time given.
     Unproven,

@@ -81,7 +81,7 @@ impl Registry {
         Ok(Registry { tables: registered, case })
     }
 
-    pub fn tables(&self) -> &[Registered] {
+    pub(crate) fn tables(&self) -> &[Registered] {
         &self.tables
     }
 
@@ -92,7 +92,7 @@ impl Registry {
         }
     }
 
-    pub fn get(&self, id: TableId) -> Option<&Registered> {
+    pub(crate) fn get(&self, id: TableId) -> Option<&Registered> {
         self.tables.get(usize::from(id.0))
     }
 

@@ -4,9 +4,9 @@
 //! `character_set_results = NULL`), so the same cell gives the same text by construction.
 //!
 //! The server that is migrated says what bytes mean. What is computed here (UTF-8, ASCII, UTF-16, UTF-32) is the same
-//! on every server; every other set is a [`CodeTable`] that [`ask`] reads from the server.
+//! on every server; every other set is a [`CodeTable`] that `ask` reads from the server.
 
-pub mod ask;
+pub(crate) mod ask;
 mod table;
 
 pub use table::CodeTable;
@@ -21,15 +21,21 @@ use std::sync::Arc;
 pub enum Charset {
     /// utf8mb4, utf8mb3.
     Utf8,
+    /// Bytes above 7F have no text.
     Ascii,
     /// UTF-16 without surrogates.
     Ucs2,
+    /// MySQL's utf16.
     Utf16Be,
+    /// MySQL's utf16le.
     Utf16Le,
+    /// 4 bytes a character, big-endian.
     Utf32,
     /// As the server converts it. `keys`: bytes that do not come back from their text are refused.
     Table {
+        /// Asked of the server that is migrated.
         table: Arc<CodeTable>,
+        /// The column is part of a key.
         keys: bool,
     },
 }
@@ -40,13 +46,23 @@ pub enum NotText {
     /// MySQL does not store such, except in columns that were filled through a `binary` connection or changed their
     /// set without conversion; or it stores them, and has no character for them.
     #[error("MySQL has no character for some of the {length} bytes of a {charset} text")]
-    NoCharacter { length: usize, charset: String },
+    NoCharacter {
+        /// Bytes of the whole text.
+        length: usize,
+        /// In MySQL's name.
+        charset: String,
+    },
     /// Two codes of one character would be one key in HBase, and MySQL would be asked for the other one.
     #[error(
         "a {charset} text of {length} bytes uses a second code for a character: its UTF-8 does not convert back \
          to the same bytes, as a key must"
     )]
-    SecondCode { length: usize, charset: String },
+    SecondCode {
+        /// Bytes of the whole text.
+        length: usize,
+        /// In MySQL's name.
+        charset: String,
+    },
 }
 
 impl Charset {
@@ -151,6 +167,7 @@ impl Charsets {
         })
     }
 
+    /// Replaces an earlier table of the same set.
     pub fn add(&mut self, table: CodeTable) {
         self.tables.insert(table.name().to_owned(), Arc::new(table));
     }

@@ -22,6 +22,7 @@ pub enum Space {
 }
 
 impl Space {
+    /// Every space, for stores that open one table for each.
     pub const ALL: [Space; 8] = [
         Space::Meta,
         Space::Journal,
@@ -56,7 +57,9 @@ pub type Put = (Space, Vec<u8>, Vec<u8>);
 pub struct Commit {
     /// What each key must hold now (`None`: nothing).
     pub expect: Vec<(Space, Vec<u8>, Option<Vec<u8>>)>,
+    /// Written after the deletes.
     pub put: Vec<(Space, Vec<u8>, Vec<u8>)>,
+    /// A key that is not there stays absent.
     pub delete: Vec<(Space, Vec<u8>)>,
     /// Deletes every key of the space in `first..=last`.
     pub delete_range: Vec<(Space, Vec<u8>, Vec<u8>)>,
@@ -67,24 +70,44 @@ pub struct Commit {
 pub enum StoreError {
     /// Another process has it open.
     #[error("the state in {place} is in use by another tailfill")]
-    Locked { place: String },
+    Locked {
+        /// The folder or file.
+        place: String,
+    },
     /// No command has created it yet.
     #[error("there is no state in {place} yet")]
-    Missing { place: String },
+    Missing {
+        /// The folder.
+        place: String,
+    },
     /// Reading or writing failed (disk full).
     #[error("the state in {place}: {reason}")]
-    Io { place: String, reason: String },
+    Io {
+        /// The folder or file.
+        place: String,
+        /// In the words of the operating system or of redb.
+        reason: String,
+    },
     /// The file is not what was written (its end is missing, bytes changed).
     #[error("the state in {place} is damaged: {reason}")]
-    Damaged { place: String, reason: String },
+    Damaged {
+        /// The folder or file.
+        place: String,
+        /// In redb's words.
+        reason: String,
+    },
     /// A record is not what this version writes.
     #[error("a record of the state is damaged or from another version: {reason}")]
-    Record { reason: String },
+    Record {
+        /// What about its bytes or its version.
+        reason: String,
+    },
 }
 
 /// Whether a commit was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// All of it is durable.
     Committed,
     /// An expectation did not hold; nothing was changed.
     Refused,

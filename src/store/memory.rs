@@ -51,6 +51,7 @@ struct Shared {
 }
 
 impl MemoryStore {
+    /// Empty, as a state folder is before the first start.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
     }

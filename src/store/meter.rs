@@ -7,12 +7,14 @@ use tokio::time::Instant;
 /// Commits made since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommitCounts {
+    /// A commit that was refused is not counted.
     pub commits_total: u64,
     /// Nanoseconds from asking for a commit to its being durable, the wait for its turn included; summed
     /// over callers side by side.
     pub commit_nanos_total: u64,
     /// Of them, those that put entries into the journal.
     pub journal_commits_total: u64,
+    /// The same time of these alone, in nanoseconds.
     pub journal_commit_nanos_total: u64,
 }
 

@@ -18,6 +18,7 @@ pub use meter::CommitCounts;
 /// A durable map with compare-and-set.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// The bytes of one record, as of the newest commit; `None`: there is none.
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Every record of a space whose key begins with `prefix`, in key order.

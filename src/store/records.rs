@@ -22,20 +22,27 @@ pub use codec::{VERSION, Versioned, decode, encode, histories, read};
 pub enum JournalRecord {
     /// A batch: the rows `from..=to` in binlog order, and every transaction that has a row in it.
     Batch {
+        /// The first row of the batch.
         from: Point,
+        /// The last row of the batch, which counts as written with it.
         to: Point,
+        /// Every one with a row in the batch, also one that is in it by half.
         transactions: Reached,
         /// When the transaction of `to` was committed first; 0 when unknown, and in a record of an earlier build.
         #[serde(default)]
         original_micros: u64,
     },
     /// A mark: safe once the source has engine-committed all of `proof`. Kept by the newest only.
-    Mark { proof: Reached },
+    Mark {
+        /// What was sealed when the mark was asked for.
+        proof: Reached,
+    },
 }
 
 /// The durable point that a restart continues from (I5). Key: the source's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointRecord {
+    /// Everything before it is written to every target.
     pub position: Position,
     /// At or above every tick whose journal entry was pruned.
     pub tick_high: Tick,
@@ -64,6 +71,7 @@ pub struct ChunkRecord {
     pub after: Option<Vec<Value>>,
     /// The last primary key of this chunk; `None`: unbounded, the last chunk.
     pub up_to: Option<Vec<Value>>,
+    /// Every row of it is written; a restart does not copy it again.
     pub done: bool,
     /// Rows copied; of chunks that were copied together the last one has the sum.
     pub rows: u64,
@@ -72,7 +80,9 @@ pub struct ChunkRecord {
 /// What one copy of a mapping into a target is called in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyKey {
+    /// As [`definitions_key`] has it: what the positions of the state belong to.
     pub source: String,
+    /// The name in the configuration, not the place in it.
     pub mapping: String,
     /// `all`, or a name of the pilot lists.
     pub cohort: String,
@@ -104,6 +114,7 @@ impl CopyKey {
         parts.next().is_none().then_some(key)
     }
 
+    /// The key of one chunk's record: the prefix, and the number as 8 bytes big-endian.
     pub fn chunk(&self, number: u64) -> Vec<u8> {
         let mut key = self.prefix();
         key.extend_from_slice(&number.to_be_bytes());
@@ -132,12 +143,14 @@ pub fn journal_tick(key: &[u8]) -> Result<Tick, StoreError> {
 /// A text of the meta space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetaRecord {
+    /// The key says what it means.
     pub value: String,
 }
 
 /// Gaps that were accepted, oldest first. Key: `gaps` in the meta space.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapsRecord {
+    /// One for each acceptance; it stays when its mappings were copied again.
     pub gaps: Vec<GapRecord>,
 }
 
@@ -146,6 +159,7 @@ pub struct GapsRecord {
 pub struct GapRecord {
     /// The changes after this were missed, up to `to`.
     pub from: Position,
+    /// Where the run went on.
     pub to: Position,
     /// Why the source could not be continued from there.
     pub reason: String,
@@ -158,6 +172,7 @@ pub struct GapRecord {
 /// The life cycle of a copy. Key: [`CopyKey::prefix`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeRecord {
+    /// Each change of it is one commit.
     pub state: LifeCycle,
     /// What its rows are made by, its columns among it; `None` in a record of an earlier build.
     #[serde(default, deserialize_with = "target_definition::known")]
@@ -171,27 +186,27 @@ pub struct LifeRecord {
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountsRecord {
+    /// Each change of it is one commit.
     pub state: CountsState,
 }
 
 /// The states of counts, in their order. All are durable; nothing goes back by itself.
-///
-/// | state | set when | what is true then |
-/// |---|---|---|
-/// | `Uncounted` | no record; what is counted again | chunks may still bring items: nobody sets a count, and whoever finds one takes it away |
-/// | `Counting` | the copy is complete, no chunk can be read any more, and the tail has written past that | no chunk changes what is there; whoever writes a row leaves it counted |
-/// | `Counted` | a walk over all rows found none without a count | every row has its count |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CountsState {
+    /// No record, and what is counted again. Chunks may still bring items: nobody sets a count, and whoever
+    /// finds one takes it away.
     #[default]
     Uncounted,
+    /// The copy is complete, no chunk can be read any more, and the tail has written past that. No chunk
+    /// changes what is there; whoever writes a row leaves it counted.
     Counting,
+    /// A walk over all rows found none without a count: every row has its count.
     Counted,
 }
 
 impl CountsState {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             CountsState::Uncounted => "uncounted",
             CountsState::Counting => "counting",

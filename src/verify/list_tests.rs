@@ -1,6 +1,7 @@
 use super::fixtures::{World, edge};
+use super::list::{Answers, Work};
 use super::watched::Watched;
-use super::{Answers, Question, Side, Work, answers_json, answers_text, ask, work_text};
+use super::{Question, Side, answers_json, answers_text, ask, work_text};
 use crate::clock::SteadyClock;
 use crate::model::{
     CellForm, Cursor, DateTime, Layout, Mapping, OrderKey, Target, TargetId, Tick, Value, ValueEncoding,

@@ -45,12 +45,11 @@ mod watched;
 
 use crate::sink::{compare, found};
 
-pub use compare::{CellDifference, Difference, How, difference};
 pub use error::VerifyError;
 pub use full::full;
-pub use list::{Answers, Count, Pair, Question, SelectCount, Side, StoredItem, Work, ask};
+pub use list::{Question, Side, ask};
 pub use meter::{Meter, Stage};
-pub use report::{Example, ListsFound, Report, TargetReport};
+pub use report::{ListsFound, Report, TargetReport};
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Held, Tail, TailPositions, TailView};
 pub use verification::{Settings, Verification};

@@ -4,5 +4,5 @@
 
 mod ready;
 mod turns;
-pub mod window;
+mod window;
 pub mod writer;

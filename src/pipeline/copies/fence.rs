@@ -32,7 +32,7 @@ struct Proven {
 }
 
 impl Fence {
-    pub async fn of(store: Arc<dyn Store>, key: Vec<u8>) -> Result<Fence, StoreError> {
+    pub(crate) async fn of(store: Arc<dyn Store>, key: Vec<u8>) -> Result<Fence, StoreError> {
         let record = store.get(Space::Counts, &key).await?;
         Ok(Fence { store, key, proven: Mutex::new(Proven { at: None, record }) })
     }

@@ -4,7 +4,7 @@
 //! target by a process that has lost its state.
 //! Refuses to know: who reads the rows, and who writes them.
 
-pub mod chunks;
-pub mod copy;
+pub(crate) mod chunks;
+pub(crate) mod copy;
 pub mod fence;
-pub mod span;
+pub(crate) mod span;

@@ -19,12 +19,18 @@ pub struct Ask {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
+    /// Behind other jobs, or before its run is ready.
     #[default]
     Queued,
+    /// It reads, and may have written.
     Running,
+    /// All that it could do is done; its report says what it could not.
     Done,
+    /// It ended with an error; what it wrote until then is right and stays.
     Failed {
+        /// The error and its causes in one line.
         reason: String,
+        /// What a person can do.
         advice: Option<String>,
         /// As the exit code of the command.
         exit: u8,
@@ -32,6 +38,7 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Whether its report changes no more.
     pub fn is_over(&self) -> bool {
         matches!(self, JobState::Done | JobState::Failed { .. })
     }
@@ -40,18 +47,24 @@ impl JobState {
 /// What a job has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// As it was asked for.
     pub mapping: String,
+    /// As it was asked for; `true`: nothing is written.
     pub dry_run: bool,
+    /// Where the job stands.
     pub state: JobState,
     /// What it does now, or waits for.
     pub doing: String,
+    /// In the order of the configuration; empty until the job runs.
     pub targets: Vec<TargetReport>,
 }
 
 /// The part of one target. Numbers of items, but for counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetReport {
+    /// HBase table, as the configuration spells it.
     pub table: String,
+    /// With `table`, names the target.
     pub family: String,
     /// Items of MySQL that were looked up in HBase.
     pub from_mysql: u64,
@@ -69,7 +82,7 @@ pub struct TargetReport {
     pub recounted: u64,
     /// Whether the target was parked, and is tailed again.
     pub unparked: bool,
-    /// The first items that were touched, by their keys: [`EXAMPLES_MAX`] at most.
+    /// The first items that were touched, by their keys: 20 at most.
     pub examples: Vec<String>,
 }
 
@@ -82,6 +95,7 @@ impl TargetReport {
         self.newer + self.foreign
     }
 
+    /// Items and counts that it changed, or would change in a dry run.
     pub fn touched(&self) -> u64 {
         self.written + self.deleted + self.recounted
     }

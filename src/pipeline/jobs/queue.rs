@@ -78,7 +78,7 @@ impl Recopies {
         Recopies { inner: Arc::new(inner) }
     }
 
-    pub fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         self.inner.alone
     }
 

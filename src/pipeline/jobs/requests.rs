@@ -11,7 +11,9 @@ pub type MarkRequest = oneshot::Sender<Journaled<UnprovenMark>>;
 /// A request for counts, answered once all of it is done; the answer never comes when the run ends before.
 #[derive(Debug)]
 pub struct RecountRequest {
+    /// Which rows.
     pub recount: Recount,
+    /// Dropped without an answer when the run ends before.
     pub reply: oneshot::Sender<()>,
 }
 
@@ -24,12 +26,14 @@ pub async fn recount(requests: &mpsc::Sender<RecountRequest>, recount: Recount) 
 /// A request for a turn at some lists, without repetition; the answer never comes when the run ends before.
 #[derive(Debug)]
 pub struct TurnRequest {
+    /// Without repetition.
     pub lists: Vec<ListId>,
     /// Whether everything that was taken in is to be sealed below the mark: what stands in a batch that is not sealed
     /// yet may lack a target that joined meanwhile.
     pub cut: bool,
     /// Whether the mark is to lie between two transactions, so that each one that is sealed below it is so as a whole.
     pub whole: bool,
+    /// Answered when the turn has come.
     pub reply: oneshot::Sender<Turn>,
 }
 
@@ -37,6 +41,7 @@ pub struct TurnRequest {
 /// above it is, until this is dropped.
 #[derive(Debug)]
 pub struct Turn {
+    /// Journaled, and not yet proven: the one who reads after it proves it.
     pub mark: Journaled<UnprovenMark>,
     /// Its end is heard on the other side.
     pub under_way: oneshot::Sender<()>,
@@ -45,7 +50,10 @@ pub struct Turn {
 /// What others ask of the sealer.
 #[derive(Debug)]
 pub struct Requests {
+    /// Answered in order, each with a mark of its own.
     pub marks: mpsc::Receiver<MarkRequest>,
+    /// For re-copies and for lists that are held.
     pub turns: mpsc::Receiver<TurnRequest>,
+    /// From the walks that count, and from re-copies.
     pub recounts: mpsc::Receiver<RecountRequest>,
 }

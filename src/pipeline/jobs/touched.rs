@@ -6,14 +6,16 @@ use crate::sink::layout::Address;
 /// What was done to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Put in full.
     Written,
+    /// Covered by a marker.
     Deleted,
     /// The count of a row was taken away, to be counted again.
     Recounted,
 }
 
 impl What {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             What::Written => "written",
             What::Deleted => "deleted",
@@ -34,9 +36,11 @@ impl What {
 /// One item that is touched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Touch {
+    /// Where it lies in HBase.
     pub address: Address,
     /// Its list and item key, as [`Touched::name`] has them.
     pub name: String,
+    /// What is done to it.
     pub what: What,
     /// What it is stamped with; `None` for a count, whose mark comes later.
     pub tick: Option<Tick>,

@@ -7,12 +7,12 @@
 //! image that cannot be followed, or a row that HBase cannot take parks also the last one: ending the run would not bring it
 //! past that, and the run stays up to take a re-copy.
 
-pub mod definitions;
+pub(crate) mod definitions;
 mod fitting;
 pub mod gaps;
 mod parking;
 
-pub use parking::{caught_up, may_unpark, park, parked, parked_event, records_of_parked, refused, unpark};
+pub(crate) use parking::{caught_up, may_unpark, park, parked, parked_event, refused, unpark};
 
 use crate::advice;
 use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, life_cycle};
@@ -28,8 +28,11 @@ use crate::store::{Commit, Space, Store, StoreError};
 pub enum Standing {
     /// Nothing was written yet.
     Begins,
+    /// What was written so far is what would be written now.
     GoesOn,
+    /// It has missed changes; only a re-copy goes on with it.
     Parked {
+        /// As it was stored.
         reason: String,
     },
     /// Its items lie where they did, and have other cells now: what differs.
@@ -71,7 +74,7 @@ pub fn changed(mapping: &Mapping, changes: &[String]) -> String {
     format!("its columns changed: {}; {}", changes.join("; "), advice::columns_changed(&mapping.name))
 }
 
-pub fn refuse_moved(copy: &Copy, changes: &[String]) -> ProtocolError {
+pub(crate) fn refuse_moved(copy: &Copy, changes: &[String]) -> ProtocolError {
     let reason = moved(&copy.mapping, &copy.target, changes);
     ProtocolError::Refused { reason, advice: advice::addresses_changed().into() }
 }
@@ -146,7 +149,7 @@ pub async fn void(
     Ok(())
 }
 
-pub async fn put(
+pub(crate) async fn put(
     parts: &Parts,
     key: &CopyKey,
     record: LifeRecord,
@@ -158,10 +161,10 @@ pub async fn put(
     Ok(next.state)
 }
 
-pub async fn record_of(parts: &Parts, key: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
+pub(crate) async fn record_of(parts: &Parts, key: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
     records::read(&*parts.store, Space::LifeCycle, &key.prefix()).await
 }
 
-pub async fn key_of(copy: &Copy) -> CopyKey {
+pub(crate) async fn key_of(copy: &Copy) -> CopyKey {
     copy.chunks.lock().await.key().clone()
 }

@@ -73,7 +73,7 @@ impl Definitions {
         self.known().durable.clone()
     }
 
-    pub fn of(&self, table: &TableName) -> History {
+    pub(crate) fn of(&self, table: &TableName) -> History {
         self.known().durable.get(table).cloned().unwrap_or_default()
     }
 

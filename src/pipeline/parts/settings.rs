@@ -18,13 +18,21 @@ use std::time::Duration;
 pub struct Parts {
     /// The source's name in the store.
     pub source_name: String,
+    /// MySQL, or the simulation's double.
     pub source: Arc<dyn Source>,
+    /// HBase, or a double; its targets are those of `plan`.
     pub sink: Arc<dyn Sink>,
+    /// Locked by this process.
     pub store: Arc<dyn Store>,
+    /// Clones share what is held.
     pub leases: Leases,
+    /// What ticks stay near (I6).
     pub clock: Arc<dyn Clock>,
+    /// The mappings, and which of their targets are parked.
     pub plan: Arc<Plan>,
+    /// Do not change while the run lasts.
     pub settings: Arc<Settings>,
+    /// Written by all tasks.
     pub progress: Arc<Progress>,
     /// Lists that are held up for readers in other processes.
     pub holds: Holds,
@@ -46,11 +54,13 @@ pub struct Settings {
     pub queue_rows: u32,
     /// Windows that are under way at once.
     pub writes_at_once: usize,
+    /// The least time between two checkpoints.
     pub checkpoint_every: Duration,
     /// How long passing errors of source or sink may go on.
     pub retry_for: Duration,
     /// How long a (re)connect waits for the source to contain what was journaled.
     pub source_wait: Duration,
+    /// The least time between two marks.
     pub mark_every: Duration,
     /// How often the source is asked whether it still is the one that is tailed.
     pub look_every: Duration,
@@ -58,7 +68,9 @@ pub struct Settings {
     pub clock_every: Duration,
     /// Half the purge delay: the age at which a mark is no longer used.
     pub mark_age_max: Duration,
+    /// Parts of spans that are copied at once.
     pub backfill_workers: usize,
+    /// Rows between the bounds of a chunk, about.
     pub chunk_rows: u32,
     /// Chunks whose rows are put in HBase's order together.
     pub span_chunks: usize,
@@ -68,6 +80,7 @@ pub struct Settings {
     pub late_write: Duration,
     /// How long a stop may take to finish what is under way.
     pub drain_for: Duration,
+    /// What tests turn off.
     pub failpoints: Failpoints,
 }
 

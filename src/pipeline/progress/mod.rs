@@ -1,9 +1,9 @@
 //! What a run shows of itself while it works. Written by the tasks, read by status and the display.
 
-pub mod lag;
+pub(crate) mod lag;
 mod waits;
 
-pub use waits::{Waiter, ms_of, trouble};
+pub(crate) use waits::{Waiter, ms_of, trouble};
 
 use crate::model::{MappingId, Position, Reached, TargetId, Tick};
 use crate::source::BinlogPlace;
@@ -19,6 +19,7 @@ use waits::Waits;
 
 /// The state of a run, shared by its tasks.
 pub struct Progress {
+    /// Added to without a lock.
     pub counts: Counts,
     positions: Mutex<Positions>,
     copies: Mutex<BTreeMap<TargetId, CopyProgress>>,
@@ -37,19 +38,31 @@ pub struct Progress {
 /// Totals since the start of the process.
 #[derive(Debug, Default)]
 pub struct Counts {
+    /// Read to their end, also those without a change of a mapped table.
     pub transactions: AtomicU64,
+    /// Tailed, as MySQL logged them.
     pub inserts: AtomicU64,
+    /// Tailed, as MySQL logged them.
     pub updates: AtomicU64,
+    /// Tailed, as MySQL logged them.
     pub deletes: AtomicU64,
     /// Deletes that were tailed while a copy was under way: what a copy without a fence would lose.
     pub deletes_while_copying: AtomicU64,
+    /// Sealed with a tick.
     pub batches: AtomicU64,
+    /// HBase rows that the tail wrote; a row that was sent again counts once more.
     pub rows_written: AtomicU64,
+    /// Groups of rows that the tail sent.
     pub windows: AtomicU64,
+    /// Windows that were sent again after a passing error.
     pub sink_retries: AtomicU64,
+    /// Streams that were opened again after a passing error.
     pub source_reconnects: AtomicU64,
+    /// Lists that others leased when the tail wanted to write them.
     pub lists_put_aside: AtomicU64,
+    /// Parts of chunks whose lists others leased.
     pub chunks_put_aside: AtomicU64,
+    /// Made durable.
     pub checkpoints: AtomicU64,
     /// Changes read and not yet written.
     pub queued_rows: AtomicU64,
@@ -60,6 +73,7 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Inserts, updates and deletes together.
     pub fn changes(&self) -> u64 {
         self.inserts.load(Relaxed) + self.updates.load(Relaxed) + self.deletes.load(Relaxed)
     }
@@ -68,22 +82,29 @@ impl Counts {
 /// The four positions, never mixed.
 #[derive(Clone, Debug, Default)]
 pub struct Positions {
+    /// Of the server that is tailed; empty until the run has asked.
     pub server_uuid: String,
+    /// The stream has read up to here.
     pub received: Place,
+    /// Up to here everything is in a batch with a tick.
     pub sealed: Place,
+    /// Up to here every target has everything.
     pub written: Place,
+    /// Durable; a restart goes on from here.
     pub checkpointed: Place,
 }
 
 /// A position, and where that is in the binlog's files.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
+    /// Every transaction before the place.
     pub reached: Reached,
+    /// For the byte lag, and for people.
     pub at: BinlogPlace,
 }
 
 impl Place {
-    pub fn of(position: &Position) -> Place {
+    pub(crate) fn of(position: &Position) -> Place {
         Place {
             reached: position.reached.clone(),
             at: BinlogPlace { file: position.file.as_str().into(), offset: position.offset },
@@ -94,17 +115,23 @@ impl Place {
 /// How far one copy has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyProgress {
+    /// [`MappingId`].
     pub mapping: u16,
+    /// Every row of them is written, durably noted.
     pub chunks_done: u64,
     /// Chunks whose bounds are known so far.
     pub chunks_known: u64,
     /// Whether the last chunk is known.
     pub all_known: bool,
+    /// Rows of these chunks.
     pub rows_done: u64,
+    /// By MySQL's statistics; 0 until asked.
     pub rows_estimated: u64,
     /// Rows that were copied by this process, for the rate.
     pub rows_here: u64,
+    /// Every chunk is done.
     pub complete: bool,
+    /// Of a counted target.
     pub counts: CountsProgress,
 }
 
@@ -124,19 +151,23 @@ pub struct CountsProgress {
 /// What the run is doing as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
+    /// Decides where to go on; writes nothing.
     #[default]
     Starting,
     /// Cutting journaled batches again, or replaying with new ticks: older states may show.
     Replaying,
+    /// Tails, and copies what is not copied yet.
     Running,
     /// History is copied, and nothing is tailed.
     Copying,
+    /// Finishes what is under way; takes nothing new.
     Draining,
+    /// No task is left.
     Ended,
 }
 
 impl Phase {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Phase::Starting => "starting",
             Phase::Replaying => "replaying",
@@ -151,13 +182,15 @@ impl Phase {
 /// The newest safe mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkSeen {
+    /// What chunks write with now.
     pub tick: Tick,
+    /// Milliseconds since 1970, by our clock.
     pub taken_ms: u64,
 }
 
 /// A reading of the lag.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LagReading {
+pub(crate) struct LagReading {
     pub behind: Behind,
     /// From commit in MySQL to written in HBase.
     pub over_the_run: Quantiles,
@@ -192,7 +225,7 @@ impl Progress {
         lock(&self.positions)
     }
 
-    pub fn set_checkpointed(&self, position: &Position) {
+    pub(crate) fn set_checkpointed(&self, position: &Position) {
         self.positions().checkpointed = Place::of(position);
         self.checkpointed.send_replace(position.reached.clone());
     }
@@ -202,7 +235,7 @@ impl Progress {
         self.checkpointed.subscribe()
     }
 
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         *lock(&self.phase)
     }
 
@@ -219,15 +252,16 @@ impl Progress {
         self.only_copies.store(true, Relaxed);
     }
 
+    /// `None` until the first mark was proven.
     pub fn mark(&self) -> Option<MarkSeen> {
         *lock(&self.mark)
     }
 
-    pub fn set_mark(&self, mark: MarkSeen) {
+    pub(crate) fn set_mark(&self, mark: MarkSeen) {
         *lock(&self.mark) = Some(mark);
     }
 
-    /// This is what somebody waits for, until [`Progress::go_on`].
+    /// This is what somebody waits for, until `go_on`.
     pub fn wait_for(&self, waiter: Waiter, awaited: Awaited) {
         lock(&self.waits).set(waiter, [(awaited, None)]);
     }
@@ -246,7 +280,7 @@ impl Progress {
         lock(&self.waits).set(waiter, awaited);
     }
 
-    pub fn go_on(&self, waiter: Waiter) {
+    pub(crate) fn go_on(&self, waiter: Waiter) {
         lock(&self.waits).take(waiter);
     }
 
@@ -268,20 +302,21 @@ impl Progress {
         lock(&self.waits).waits(now_ms)
     }
 
-    /// Something is to be watched although nobody waits for it, until [`Progress::calm`].
+    /// Something is to be watched although nobody waits for it, until `calm`.
     pub fn warn(&self, concern: Concern, detail: String) {
         lock(&self.waits).warn(concern, detail);
     }
 
-    pub fn calm(&self, concern: Concern) {
+    pub(crate) fn calm(&self, concern: Concern) {
         lock(&self.waits).calm(concern);
     }
 
+    /// What a person should look at, with its age at `now_ms` (milliseconds since 1970).
     pub fn warnings(&self, now_ms: u64) -> Vec<Warning> {
         lock(&self.waits).warnings(now_ms)
     }
 
-    pub fn copy(&self, target: TargetId, mapping: MappingId, change: impl FnOnce(&mut CopyProgress)) {
+    pub(crate) fn copy(&self, target: TargetId, mapping: MappingId, change: impl FnOnce(&mut CopyProgress)) {
         let mut copies = lock(&self.copies);
         let copy = copies.entry(target).or_default();
         copy.mapping = mapping.0;
@@ -289,7 +324,7 @@ impl Progress {
         self.copying.store(copies.values().any(|copy| !copy.complete), Relaxed);
     }
 
-    pub fn copies(&self) -> BTreeMap<TargetId, CopyProgress> {
+    pub(crate) fn copies(&self) -> BTreeMap<TargetId, CopyProgress> {
         lock(&self.copies).clone()
     }
 
@@ -322,7 +357,7 @@ impl Progress {
         lock(&self.lag).behind(now_micros, &written, &received)
     }
 
-    pub fn lag(&self, now_micros: u64) -> LagReading {
+    pub(crate) fn lag(&self, now_micros: u64) -> LagReading {
         let behind = self.behind(now_micros);
         let lag = lock(&self.lag);
         LagReading {

@@ -7,7 +7,7 @@ mod begin;
 mod gap;
 mod opening;
 mod options;
-pub mod skew;
+mod skew;
 mod supervisor;
 mod tables;
 

@@ -5,7 +5,9 @@ use crate::model::Position;
 /// The purpose of a run, and where it begins.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
+    /// Follow the binlog.
     pub tail: bool,
+    /// Copy the rows that were there before.
     pub backfill: bool,
     /// Start (again) from here instead of the checkpoint.
     pub from: Option<Position>,

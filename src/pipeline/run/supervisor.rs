@@ -37,6 +37,7 @@ const BATCHES_QUEUED: usize = 64;
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
+    /// Everything is copied, and the checkpoint reached where the source was at that moment.
     CaughtUp,
     /// Only the backfill was asked for, and it is complete.
     Copied,

@@ -4,9 +4,9 @@
 //! source that is another one than before ends the run.
 //! Refuses to know: HBase, leases, and when a batch is written.
 
-pub mod identity;
-pub mod journaling;
-pub mod read;
+pub(crate) mod identity;
+pub(crate) mod journaling;
+pub(crate) mod read;
 pub mod seal;
 pub mod sealed;
-pub mod watch;
+pub(crate) mod watch;

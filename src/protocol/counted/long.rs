@@ -33,7 +33,7 @@ impl LongRows {
         known.filter(|so_far| so_far.tick == tick).unwrap_or(SoFar { tick, ..SoFar::default() })
     }
 
-    pub fn keep(&self, target: TargetId, row: &Bytes, so_far: SoFar) {
+    pub(crate) fn keep(&self, target: TargetId, row: &Bytes, so_far: SoFar) {
         let mut rows = self.rows();
         if rows.len() >= ROWS_MAX {
             rows.pop_first();

@@ -23,13 +23,17 @@ pub struct RowQueue {
 
 /// What counted rows are written with.
 pub struct CountedRows<'a> {
+    /// Must know `c:n` and `c:t` (checkAndMutate).
     pub sink: &'a dyn Sink,
     /// Covers every list of the orders.
     pub held: &'a Held,
+    /// What was counted so far in rows that take more than one go.
     pub long: &'a LongRows,
     /// The highest tick that was handed out by now.
     pub highest: &'a AtomicU64,
+    /// Says which targets are counted, and whether their copies are complete.
     pub plan: &'a Plan,
+    /// Tests turn mechanisms of counting off.
     pub failpoints: Failpoints,
 }
 

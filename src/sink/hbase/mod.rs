@@ -25,7 +25,7 @@ mod failure;
 mod fake;
 mod filter;
 mod line;
-pub mod options;
+mod options;
 mod pages;
 mod places;
 mod pool;
@@ -40,7 +40,7 @@ mod wire;
 
 pub use adopt::adopt_statement;
 pub use options::HbaseOptions;
-pub use schema::shell_statement;
+pub(crate) use schema::shell_statement;
 pub use thrift::Transport;
 
 use calls::{Found, Get};

@@ -8,10 +8,12 @@ use std::time::Duration;
 pub struct HbaseOptions {
     /// `host:port` each; used side by side.
     pub gateways: Vec<String>,
+    /// As the gateways were started.
     pub transport: Transport,
     /// Calls under way on one gateway at most, and idle connections kept to it. Writes of many rows leave one of
     /// them to other calls.
     pub connections: usize,
+    /// Bound of opening one connection.
     pub connect_timeout: Duration,
     /// Bound of a read or write call. A call given up on may still land.
     pub operation_timeout: Duration,

@@ -12,49 +12,51 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Begins with the first byte.
     pub fn new(bytes: &'a [u8]) -> Cursor<'a> {
         Cursor { rest: bytes }
     }
 
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    /// Whether every byte was taken.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     #[inline]
-    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
         let (head, rest) = self.rest.split_at_checked(length).ok_or(Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
     #[inline]
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Truncated> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Truncated> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(Truncated)?;
         self.rest = rest;
         Ok(*head)
     }
 
     #[inline]
-    pub fn u8(&mut self) -> Result<u8, Truncated> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Truncated> {
         Ok(self.array::<1>()?[0])
     }
 
     #[inline]
-    pub fn u16(&mut self) -> Result<u16, Truncated> {
+    pub(crate) fn u16(&mut self) -> Result<u16, Truncated> {
         self.array().map(u16::from_le_bytes)
     }
 
     #[inline]
-    pub fn u32(&mut self) -> Result<u32, Truncated> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Truncated> {
         self.array().map(u32::from_le_bytes)
     }
 
     #[inline]
-    pub fn u64(&mut self) -> Result<u64, Truncated> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Truncated> {
         self.array().map(u64::from_le_bytes)
     }
 

@@ -7,12 +7,14 @@ use super::event::PayloadError;
 /// [`SourceError::NotUnderstood`](crate::source::SourceError::NotUnderstood) with the position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// What stands there.
     pub reason: String,
+    /// What a person can do about it.
     pub advice: String,
 }
 
 impl Fault {
-    pub fn new(reason: impl Into<String>, advice: impl Into<String>) -> Fault {
+    pub(crate) fn new(reason: impl Into<String>, advice: impl Into<String>) -> Fault {
         Fault { reason: reason.into(), advice: advice.into() }
     }
 }
@@ -32,7 +34,7 @@ impl From<PayloadError> for Fault {
     }
 }
 
-pub const DAMAGED: &str =
+pub(crate) const DAMAGED: &str =
     "the binlog may be damaged: read it with mysqlbinlog, and report this if mysqlbinlog reads it";
-pub const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
-pub const REPORT: &str = "report it with the server's version; tailfill must not skip it";
+pub(crate) const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
+pub(crate) const REPORT: &str = "report it with the server's version; tailfill must not skip it";

@@ -32,14 +32,26 @@ enum Standing {
 
 /// What a table id stands for.
 pub enum Known {
+    /// A table that is not followed, or is left out.
     Other,
-    Ours { raw: Vec<u8>, plan: Arc<TablePlan>, name: Arc<str> },
+    /// A table whose rows are read.
+    Ours {
+        /// The TABLE_MAP event's data, to see that a later one with this id says the same.
+        raw: Vec<u8>,
+        /// Made for this TABLE_MAP and the definition of its place.
+        plan: Arc<TablePlan>,
+        /// `schema.table`, for messages.
+        name: Arc<str>,
+    },
 }
 
 /// A table that cannot be followed: what stands in its parking.
 pub struct Refusal {
+    /// Of the registry.
     pub table: TableId,
+    /// The verb of the statement, or what came.
     pub what: String,
+    /// Why its rows cannot be read behind it.
     pub reason: String,
 }
 
@@ -47,8 +59,11 @@ pub struct Refusal {
 pub enum Judged {
     /// That depends on what the server answers.
     Ask(Question),
+    /// Nobody needs to be asked.
     Known {
+        /// Tables whose definition it may change, each with the clauses that name columns.
         redefined: Vec<(TableId, Vec<ColumnClause>)>,
+        /// Tables that it makes unreadable.
         refused: Vec<Refusal>,
     },
 }
@@ -56,6 +71,7 @@ pub enum Judged {
 /// A statement that may have changed the definition of tables that are followed.
 #[derive(Debug)]
 pub struct Redefined {
+    /// Of the statement; a new definition holds behind it.
     pub gtid: TransactionId,
     /// For messages: the verb of the statement.
     pub what: String,
@@ -63,6 +79,7 @@ pub struct Redefined {
     pub drops: bool,
     /// It may drop an index.
     pub drops_index: bool,
+    /// Those that it may have changed, each with the clauses that name columns.
     pub tables: Vec<(TableId, Vec<ColumnClause>)>,
     /// What is reported behind it.
     pub then: Option<StreamEvent>,
@@ -148,11 +165,11 @@ impl Followed {
         self.registry.tables().iter().map(|table| table.id).filter(|table| !self.is_parked(*table)).collect()
     }
 
-    pub fn name(&self, table: TableId) -> String {
+    pub(crate) fn name(&self, table: TableId) -> String {
         self.registry.get(table).map(|table| table.schema.name.to_string()).unwrap_or_default()
     }
 
-    pub fn is_parked(&self, table: TableId) -> bool {
+    pub(crate) fn is_parked(&self, table: TableId) -> bool {
         matches!(self.standings[usize::from(table.0)], Standing::Parked)
     }
 

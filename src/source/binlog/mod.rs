@@ -6,27 +6,27 @@
 //! `prepared` what XA transactions change, `untouched` whether a change in statement format is harmless; `proof` finds out which definition
 //! holds, both by a look `ahead`; `crc` proves that an event arrived whole.
 
-pub mod ahead;
-pub mod crc;
+mod ahead;
+mod crc;
 pub mod cursor;
-pub mod decode;
+pub(crate) mod decode;
 #[cfg(test)]
 mod differential;
-pub(crate) mod dump;
-pub mod event;
+mod dump;
+mod event;
 pub mod fault;
-pub mod fits;
+mod fits;
 pub mod followed;
-pub mod guard;
-pub mod packed;
+mod guard;
+pub(crate) mod packed;
 pub mod plan;
-pub mod prepared;
-pub mod proof;
-pub mod redefine;
-pub mod rows;
-pub mod scan;
-pub mod statement;
-pub mod stream;
+mod prepared;
+pub(crate) mod proof;
+mod redefine;
+pub(crate) mod rows;
+pub(crate) mod scan;
+pub(crate) mod statement;
+pub(crate) mod stream;
 pub mod table_map;
 pub mod transaction;
-pub mod untouched;
+mod untouched;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 /// Decodes row images of one table id.
 #[derive(Clone, Debug)]
 pub struct TablePlan {
+    /// Of the registry.
     pub table: TableId,
     /// Columns of a [`Row`]: those of the schema that the run was registered with.
     width: usize,
@@ -33,6 +34,7 @@ struct Planned {
 
 /// What a plan is made for.
 pub struct PlanInput<'a> {
+    /// Of the registry.
     pub table: TableId,
     /// The schema that rows are indexed by.
     pub registered: &'a Arc<TableSchema>,
@@ -42,6 +44,7 @@ pub struct PlanInput<'a> {
     pub used: &'a [usize],
     /// Those of them that rows are found by again.
     pub keys: &'a [usize],
+    /// With a table for each set of a used column that is not computed.
     pub charsets: &'a Charsets,
 }
 
@@ -75,7 +78,7 @@ impl TablePlan {
     }
 
     /// The column of a row image that has no value, the row, named by its key columns, and how to find all such rows
-    /// ([`named::all_like`]). `None`: all have one, or the bytes are not those of such a row. `image` moves to the next one.
+    /// (`named::all_like`). `None`: all have one, or the bytes are not those of such a row. `image` moves to the next one.
     #[cold]
     pub fn unreadable(&self, image: &mut Cursor<'_>) -> Option<(&str, String, String)> {
         let nulls = image.take(self.columns.len().div_ceil(8)).ok()?;
@@ -100,7 +103,7 @@ impl TablePlan {
         Some((&column.name, row, named::all_like(&self.schema, &self.keys, fault?)))
     }
 
-    pub fn column_count(&self) -> usize {
+    pub(crate) fn column_count(&self) -> usize {
         self.columns.len()
     }
 
@@ -219,10 +222,13 @@ const JSON_LENGTH_BYTES: usize = 4;
 /// The kinds of rows events, by event type: WRITE, UPDATE, DELETE, in version 1 and 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsKind {
+    /// WRITE: one image a row, the one behind it.
     Insert,
+    /// UPDATE: two images a row, before and behind it.
     Update,
     /// An update whose JSON columns may stand as differences.
     PartialUpdate,
+    /// DELETE: one image a row, the one before it.
     Delete,
 }
 
@@ -232,7 +238,7 @@ pub enum RowsKind {
 /// 2 the length of extra data (2, itself included) and the data, column count (lenenc), a bitmap of
 /// the columns present (two for an update), then the row images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowsHead {
+pub(crate) struct RowsHead {
     pub table_id: u64,
     pub column_count: usize,
     /// Every image has every column (`binlog_row_image = FULL`).

@@ -9,42 +9,75 @@ use super::cursor::{Cursor, Truncated};
 
 /// Type bytes of a TABLE_MAP event (`enum_field_types`).
 pub mod wire {
+    /// TINYINT: 1 byte.
     pub const TINY: u8 = 1;
+    /// SMALLINT: 2 bytes.
     pub const SHORT: u8 = 2;
+    /// INT: 4 bytes.
     pub const LONG: u8 = 3;
+    /// 4 bytes, IEEE 754, little-endian.
     pub const FLOAT: u8 = 4;
+    /// 8 bytes, IEEE 754, little-endian.
     pub const DOUBLE: u8 = 5;
+    /// TIMESTAMP of before MySQL 5.6.4: 4 bytes.
     pub const TIMESTAMP: u8 = 7;
+    /// BIGINT: 8 bytes.
     pub const LONGLONG: u8 = 8;
+    /// MEDIUMINT: 3 bytes.
     pub const INT24: u8 = 9;
+    /// 3 bytes: day (5 bits), month (4), year (15), little-endian.
     pub const DATE: u8 = 10;
+    /// 1 byte: the years since 1900; 0 is 0000.
     pub const YEAR: u8 = 13;
+    /// As [`DATE`]; the type's name inside the server.
     pub const NEWDATE: u8 = 14;
+    /// VARCHAR and VARBINARY: a length of 1 byte, or of 2 where the metadata (bytes at most) is above 255.
     pub const VARCHAR: u8 = 15;
+    /// Big-endian; metadata: bits of the last, partial byte, and whole bytes.
     pub const BIT: u8 = 16;
+    /// 4 bytes of seconds and 0 to 3 of the fraction, big-endian; metadata: digits of the fraction.
     pub const TIMESTAMP2: u8 = 17;
+    /// 5 bytes and 0 to 3 of the fraction, big-endian; metadata: digits of the fraction.
     pub const DATETIME2: u8 = 18;
+    /// 3 bytes and 0 to 3 of the fraction, big-endian; metadata: digits of the fraction.
     pub const TIME2: u8 = 19;
+    /// Floats of 4 bytes behind a length; metadata: bytes of the length. Since MySQL 9.0.
     pub const VECTOR: u8 = 242;
+    /// MySQL's binary JSON behind a length; metadata: bytes of the length.
     pub const JSON: u8 = 245;
+    /// DECIMAL: packed groups of nine digits; metadata: precision and scale.
     pub const NEWDECIMAL: u8 = 246;
+    /// The label's number in 1 or 2 bytes. Stands as [`STRING`], with this type in the metadata.
     pub const ENUM: u8 = 247;
+    /// A bit for each label in 1 to 8 bytes. Stands as [`STRING`], with this type in the metadata.
     pub const SET: u8 = 248;
+    /// MySQL writes [`BLOB`] for it; read alike.
     pub const TINY_BLOB: u8 = 249;
+    /// MySQL writes [`BLOB`] for it; read alike.
     pub const MEDIUM_BLOB: u8 = 250;
+    /// MySQL writes [`BLOB`] for it; read alike.
     pub const LONG_BLOB: u8 = 251;
+    /// The BLOB and TEXT types: bytes behind a length; metadata: bytes of the length.
     pub const BLOB: u8 = 252;
+    /// As [`VARCHAR`].
     pub const VAR_STRING: u8 = 253;
+    /// CHAR and BINARY: bytes behind a length of 1 or 2 bytes, without the padding; ENUM and SET by their
+    /// metadata.
     pub const STRING: u8 = 254;
+    /// A SRID and WKB behind a length; metadata: bytes of the length.
     pub const GEOMETRY: u8 = 255;
 }
 
 /// A decoded TABLE_MAP event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableMap {
+    /// What rows events call the table by; it changes when the server opens the table anew.
     pub id: u64,
+    /// As the server stores it.
     pub schema: String,
+    /// As the server stores it.
     pub table: String,
+    /// In the order of the row image.
     pub columns: Vec<WireColumn>,
     /// Column names, when the server logs them (`binlog_row_metadata = FULL`).
     pub names: Option<Vec<String>>,
@@ -67,7 +100,7 @@ pub struct WireColumn {
 
 /// Why a TABLE_MAP event cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TableMapError {
+pub(crate) enum TableMapError {
     #[error("{0}")]
     Truncated(#[from] Truncated),
     #[error("column {column} has the unknown wire type {wire_type}")]
@@ -77,7 +110,7 @@ pub enum TableMapError {
 }
 
 /// The table id and names alone: enough to know whether the table is of interest.
-pub struct TableMapHead<'a> {
+pub(crate) struct TableMapHead<'a> {
     pub id: u64,
     pub schema: &'a [u8],
     pub table: &'a [u8],

@@ -32,6 +32,7 @@ use std::sync::Arc;
 pub enum Next {
     /// Go on.
     Nothing,
+    /// Hand this on.
     Report(StreamEvent),
     /// Find something out: the next event cannot be read without it.
     FindOut(Unknown),
@@ -51,7 +52,9 @@ pub enum Unknown {
 /// A change in statement format that may be harmless.
 #[derive(Debug)]
 pub struct Ask {
+    /// Of the transaction that the statement is in.
     pub gtid: TransactionId,
+    /// What the server has to answer.
     pub question: Question,
     definition: Box<statement::Definition>,
     ends: bool,
@@ -67,6 +70,7 @@ impl Ask {
 /// An XA COMMIT whose PREPARE this stream has not read.
 #[derive(Debug)]
 pub struct XaCommit {
+    /// Of the XA COMMIT itself.
     pub gtid: TransactionId,
     xid: String,
 }

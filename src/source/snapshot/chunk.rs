@@ -16,7 +16,9 @@ use mysql_async::Value as Param;
 /// A condition with its parameters, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Condition {
+    /// With a `?` for each parameter.
     pub sql: String,
+    /// One for each `?`, in their order.
     pub params: Vec<Param>,
 }
 
@@ -24,6 +26,7 @@ pub struct Condition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key value does not fit column {column}")]
 pub struct BadBound {
+    /// Its name, or `of the primary key` where the number of values is wrong.
     pub column: String,
 }
 
@@ -133,8 +136,11 @@ enum Side {
 
 /// One column of a bound that goes over several: what is compared with what, and how.
 pub struct Step {
+    /// What is compared: a column in backquotes, or an expression over it.
     pub name: String,
+    /// `?`, or an expression over it.
     pub sql: String,
+    /// What stands for the `?`.
     pub param: Param,
     /// Beyond the bound.
     pub strict: &'static str,

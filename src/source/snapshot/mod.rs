@@ -7,5 +7,5 @@
 pub mod chunk;
 mod labels;
 mod part;
-pub mod reader;
-pub mod value;
+pub(crate) mod reader;
+mod value;

@@ -13,7 +13,6 @@ pub struct CellReader {
     kind: Kind,
     /// What to select.
     pub expression: String,
-    pub column: String,
 }
 
 #[derive(Clone, Debug)]
@@ -92,7 +91,7 @@ impl CellReader {
             ColumnType::Set { labels } => (Kind::Set(labels.clone()), format!("CAST({name} AS UNSIGNED)")),
             ColumnType::Json => (Kind::Json, name),
         };
-        Ok(CellReader { kind, expression, column: column.name.clone() })
+        Ok(CellReader { kind, expression })
     }
 
     /// The value of one cell.

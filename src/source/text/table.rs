@@ -93,11 +93,11 @@ impl CodeTable {
         }
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub fn has_second_codes(&self) -> bool {
+    pub(crate) fn has_second_codes(&self) -> bool {
         !self.second.is_empty()
     }
 

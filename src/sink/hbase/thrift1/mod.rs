@@ -33,8 +33,8 @@ mod writes;
 /// Calls whose replies the tests of [`super::thrift`] damage.
 #[cfg(test)]
 pub(super) mod replies {
-    pub use super::calls::scanner_list;
-    pub use super::table::describe;
+    pub(crate) use super::calls::scanner_list;
+    pub(crate) use super::table::describe;
 }
 
 /// A page of a scan: a scanner is opened, read and closed.

@@ -149,7 +149,8 @@ const KINDS: &[(&str, Rule)] = &[
 ];
 
 /// The heads of all kinds.
-pub fn heads() -> impl Iterator<Item = &'static str> {
+#[cfg(test)]
+pub(super) fn heads() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|(head, _)| *head)
 }
 

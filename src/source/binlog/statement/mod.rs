@@ -21,7 +21,6 @@ mod session;
 mod tests;
 
 pub use alter::ColumnClause;
-pub use kinds::heads;
 pub use rows::Question;
 
 use super::cursor::Truncated;
@@ -122,12 +121,6 @@ impl Dialect {
         let letters = Letters::of(logged.client, &self.charsets);
         read(lexer::tokens(logged.text, &letters, logged.mode), logged.schema, self.case)
     }
-}
-
-/// Reads a statement in UTF-8 that ran with `default_schema` under the default sql_mode.
-pub fn parse(text: &str, default_schema: &str) -> Statement {
-    let tokens = lexer::tokens(text.as_bytes(), &Letters::utf8(), Mode::default());
-    read(tokens, default_schema.to_owned(), NameCase::Exact)
 }
 
 fn read(tokens: Tokens, default_schema: String, case: NameCase) -> Statement {

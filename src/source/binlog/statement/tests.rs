@@ -3,6 +3,12 @@
 use super::*;
 use crate::source::text::CodeTable;
 
+/// Reads a statement in UTF-8 that ran with `default_schema` under the default sql_mode.
+fn parse(text: &str, default_schema: &str) -> Statement {
+    let tokens = lexer::tokens(text.as_bytes(), &Letters::utf8(), Mode::default());
+    read(tokens, default_schema.to_owned(), NameCase::Exact)
+}
+
 fn table() -> TableName {
     TableName { schema: "social".into(), table: "follows".into() }
 }
