@@ -207,7 +207,7 @@ pub struct WhatArgs {
     /// The answer to this [[mapping.query]] of the configuration; kind "has" also needs --has ITEM
     #[arg(long, value_name = "NAME")]
     pub query: Option<String>,
-    /// With a query of kind "page": the items behind this place, a JSON array of order value and item
+    /// With a query of kind "page": the items after this place, a JSON array of order value and item
     /// (the item alone if the mapping has no order) [default: from the beginning]
     #[arg(long, value_name = "PLACE", requires = "query", allow_hyphen_values = true)]
     pub after: Option<String>,
