@@ -1,13 +1,14 @@
 //! tailfill moves list-shaped data from MySQL to HBase while both stay in service.
 //!
 //! The map (ARCHITECTURE.md has the longer one); arrows point to what a room may use:
-//! `cli -> app -> config, admin -> pipeline | verify -> protocol -> source | sink | lock | store -> model`.
+//! `cli -> app -> config, admin -> pipeline | verify -> protocol -> compare -> source | sink | lock | store -> model`.
 
 pub mod admin;
 mod advice;
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod compare;
 pub mod config;
 pub mod error;
 pub mod failpoints;

@@ -12,10 +12,10 @@
 
 use super::coalesce::{Entry, Last, by_list};
 use super::{Journaled, ListWrites, SafeMark};
+use crate::compare::{Difference, How, difference};
 use crate::lock::ListId;
 use crate::model::{Target, Tick};
 use crate::sink::StoredRow;
-use crate::sink::compare::{Difference, How, difference};
 use crate::sink::layout::{Address, ItemWrite};
 use crate::sink::rows::{Packed, push_cell};
 use bytes::Bytes;

@@ -1,9 +1,9 @@
 use super::*;
 use crate::clock::SteadyClock;
+use crate::compare::items::{Found, tall_item, wide_items};
 use crate::model::{ColumnValue, Mapping, Value};
 use crate::protocol::{UnprovenMark, mark};
 use crate::sink::fixtures::{date_time, followers_everywhere};
-use crate::sink::found::{Found, tall_item, wide_items};
 use crate::sink::memory::MemorySink;
 use crate::sink::{PackedRows, RowWrite, ScanRange, Sink, layout};
 use proptest::prelude::*;

@@ -11,7 +11,6 @@ use bytes::Bytes;
 
 pub(crate) mod answer;
 pub(crate) mod cells;
-pub(crate) mod compare;
 pub(crate) mod condition;
 pub mod encode;
 mod error;
@@ -19,7 +18,6 @@ mod error;
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod formats_tests;
-pub(crate) mod found;
 pub mod hbase;
 pub mod layout;
 pub(crate) mod limits;
@@ -43,12 +41,23 @@ pub use stored::{RowWrite, ScanRange, StoredCell, StoredRow};
 pub const ROW_KEY_BYTES_MAX: usize = 32_767;
 
 impl ScanRange {
+    /// One row, with pages of so many rows or cells.
+    pub fn of_row(row: &Bytes, limit: usize) -> ScanRange {
+        ScanRange { start: row.clone(), stop: cells::next_row(row), reversed: false, limit }
+    }
+
     /// The rest of this range once `last`, its last row read so far, has been seen.
     pub fn after(&self, last: &[u8]) -> ScanRange {
         let start = if self.reversed { closest_before(last) } else { [last, &[0]].concat() };
         // No key lies below the single byte 00, and an empty start would mean unbounded.
         let limit = if start.is_empty() { 0 } else { self.limit };
         ScanRange { start: start.into(), limit, ..self.clone() }
+    }
+
+    /// The rest of this range once so many rows were read as its beginning; `None`: they were all of it.
+    pub fn rest(&self, rows: usize, last: Option<&Bytes>) -> Option<ScanRange> {
+        let rest = self.after(last.filter(|_| rows >= self.limit)?);
+        (!rest.is_empty()).then_some(rest)
     }
 
     /// Whether no row can lie in it.

@@ -15,12 +15,12 @@
 //! MySQL also counts the rows of the table itself, in one statement without bounds. The chunks have to show as many, but
 //! for what changed meanwhile: a chunk whose bound does not come back as it went passes over rows.
 
-use super::compare::Difference;
 use super::digest::{PARTITIONS, SetDigest, Suspects, partition_of};
 use super::report::TargetReport;
 use super::tail::Watch;
 use super::under_way::{self, Feed};
 use super::{Verification, VerifyError};
+use crate::compare::Difference;
 use crate::model::Mapping;
 use crate::sink::layout::Address;
 use crate::source::SourceError;

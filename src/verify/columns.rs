@@ -1,7 +1,7 @@
 //! Which columns differ, where one cell holds all columns of an item, or one column alone.
 
-use super::compare::{CellDifference, Difference, How};
 use super::unpack;
+use crate::compare::{CellDifference, Difference, How};
 use crate::model::{CellForm, Mapping, Target};
 use crate::sink::StoredRow;
 use crate::sink::layout::ItemWrite;
@@ -60,9 +60,9 @@ fn merged(expected: &Columns, stored: &Columns) -> Vec<CellDifference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::difference;
     use crate::model::{Row, Tick};
     use crate::sink::{StoredCell, layout};
-    use crate::verify::compare::difference;
     use crate::verify::fixtures::{edge, mapping, packed};
 
     fn stored(write: &ItemWrite) -> StoredRow {

@@ -12,12 +12,11 @@
 
 use super::account::Account;
 use super::columns::by_column;
-use super::compare::{Difference, difference};
 use super::digest::Suspects;
-use super::read::{SinkReader, SourceReader};
-use super::report::{Candidate, ItemKey, TargetReport};
+use super::report::{Candidate, TargetReport};
 use super::tail::Watch;
 use super::{Verification, VerifyError, turn, under_way};
+use crate::compare::{Difference, ItemKey, SourceReader, difference};
 use crate::model::{ColumnValue, Mapping, Reached, Row, Target, Value};
 use crate::sink::layout::{self, Address, ItemWrite};
 use crate::sink::{SinkError, StoredRow};
@@ -73,7 +72,7 @@ impl<'a> Confirmer<'a> {
     pub async fn work(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
         let candidates = std::mem::take(&mut self.pending);
         let meter = self.with.meter.clone();
-        let mut source = SourceReader::new(&*self.with.source, self.with.settings.retry_for, &meter);
+        let mut source = self.with.source(self.mapping);
         let mut at = candidates.into_iter();
         loop {
             let part: Vec<Candidate> = at.by_ref().take(CANDIDATES_AT_ONCE).collect();
@@ -88,7 +87,7 @@ impl<'a> Confirmer<'a> {
 
     async fn rounds(
         &mut self,
-        source: &mut SourceReader<'_>,
+        source: &mut SourceReader<'_, Verification>,
         mut moving: Vec<Candidate>,
         report: &mut TargetReport,
     ) -> Result<(), VerifyError> {
@@ -109,7 +108,7 @@ impl<'a> Confirmer<'a> {
     /// Judges what never rests, in a turn of its lists. `false`: nobody holds these up.
     async fn in_turn(
         &mut self,
-        source: &mut SourceReader<'_>,
+        source: &mut SourceReader<'_, Verification>,
         candidates: &[Candidate],
         report: &mut TargetReport,
     ) -> Result<bool, VerifyError> {
@@ -121,8 +120,7 @@ impl<'a> Confirmer<'a> {
             }
         }
         let addresses: Vec<Address> = candidates.iter().map(|candidate| candidate.address.clone()).collect();
-        let sink = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
-        let read = async || sink.items(target, &addresses).await;
+        let read = async || with.sides(mapping, target).items(&addresses).await;
         let Some((stored, sealed)) = turn::held_up(watch, mapping, &lists, read).await? else {
             return Ok(false);
         };
@@ -177,7 +175,7 @@ impl<'a> Confirmer<'a> {
     /// Gives back what was moving.
     async fn round(
         &mut self,
-        source: &mut SourceReader<'_>,
+        source: &mut SourceReader<'_, Verification>,
         candidates: Vec<Candidate>,
         report: &mut TargetReport,
     ) -> Result<Vec<Candidate>, VerifyError> {
@@ -186,8 +184,7 @@ impl<'a> Confirmer<'a> {
         let seen = self.with.source.executed().await?;
         self.watch.written(&seen).await?;
         let addresses: Vec<Address> = candidates.iter().map(|candidate| candidate.address.clone()).collect();
-        let sink = SinkReader::new(&*self.with.sink, self.with.settings.retry_for, &self.with.meter);
-        let stored = sink.items(self.target, &addresses).await?;
+        let stored = self.with.sides(self.mapping, self.target).items(&addresses).await?;
         let second = self.expected(source, &candidates).await?;
         let mut settled = Vec::new();
         let mut moving = Vec::new();
@@ -212,12 +209,12 @@ impl<'a> Confirmer<'a> {
     /// What MySQL has now for the candidates.
     async fn expected(
         &self,
-        source: &mut SourceReader<'_>,
+        source: &mut SourceReader<'_, Verification>,
         candidates: &[Candidate],
     ) -> Result<Expected, VerifyError> {
         let wanted: Vec<_> = candidates.iter().filter_map(|candidate| candidate.key.clone()).collect();
         let mut expected = Expected { by_address: BTreeMap::new(), items: BTreeMap::new() };
-        for row in source.items(self.mapping, &wanted).await? {
+        for row in source.items(&wanted).await? {
             let write = layout::item_write(self.mapping, self.target, &row)?;
             expected.items.insert(identity(self.mapping, &row)?, write.address.clone());
             expected.by_address.entry(write.address.clone()).or_default().push(write);

@@ -15,13 +15,13 @@
 //! the binlog.
 
 use super::digest::Suspects;
-use super::read::{SinkReader, SourceReader};
 use super::report::{Miscounted, TargetReport};
-use super::scan::buckets;
 use super::tail::Watch;
-use super::tally::{CountsSeen, Judged, Passed, RowTally, TallyWalk, judge};
+use super::tally::{CountsSeen, Judged, judge};
 use super::under_way::{self, Feed};
+use super::view::View;
 use super::{Verification, VerifyError, turn};
+use crate::compare::{Bring, Passed, RowTally, Sides, TallyWalk, buckets};
 use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
 use crate::sink::layout::{self, Address};
 use crate::sink::{CellNames, CountedRow, SinkError, wide};
@@ -65,17 +65,17 @@ pub async fn look(
     suspects: CountSuspects,
     report: &mut TargetReport,
 ) -> Result<(), VerifyError> {
-    let sink = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
+    let sides = with.sides(mapping, target);
     let due = with.counts_due.contains(&target.id);
-    let mut confirmer = CountConfirmer { with, watch, mapping, target, sink, due, pending: BTreeMap::new() };
+    let mut confirmer = CountConfirmer { with, watch, mapping, target, sides, due, pending: BTreeMap::new() };
     for row in &suspects.seen.moved {
         confirmer.add(row.clone());
         confirmer.work_if_full(report).await?;
     }
     if suspects.seen.suspects.any() || suspects.uneven.any() {
         for bucket in buckets(target) {
-            let mut walk = TallyWalk::names(target, bucket);
-            while let Some(passed) = walk.next(&sink).await? {
+            let mut walk = TallyWalk::new(sides, bucket, Bring::Names);
+            while let Some(passed) = walk.next().await? {
                 let Passed::Rows(rows) = passed else { continue };
                 let called_for = |tally: &RowTally| {
                     suspects.call_for(tally, due) && !suspects.seen.moved.contains(&tally.row)
@@ -97,7 +97,7 @@ pub struct CountConfirmer<'a> {
     watch: &'a Watch,
     mapping: &'a Mapping,
     target: &'a Target,
-    sink: SinkReader<'a>,
+    sides: Sides<'a, Verification>,
     due: bool,
     pending: Rows,
 }
@@ -148,9 +148,7 @@ impl CountConfirmer<'_> {
     async fn round(&self, mut rows: Rows, report: &mut TargetReport) -> Result<Rows, VerifyError> {
         let before = self.with.source.executed().await?;
         self.watch.written(&before).await?;
-        let (source, retry_for) = (&*self.with.source, self.with.settings.retry_for);
-        let mut source = SourceReader::new(source, retry_for, &self.with.meter);
-        source.hold_view().await?;
+        let mut view = View::open(self.with).await?;
         let stood = match self.stand(&rows, before).await {
             // The next round asks again.
             Err(VerifyError::Source(SourceError::Unavailable { address, reason })) => {
@@ -159,7 +157,7 @@ impl CountConfirmer<'_> {
             }
             done => done?,
         };
-        let Some(untouched) = self.untouched(&mut source, &rows, &stood).await? else { return Ok(rows) };
+        let Some(untouched) = self.untouched(&mut view, &rows, &stood).await? else { return Ok(rows) };
         self.judge(&mut rows, stood, &untouched, report);
         Ok(rows)
     }
@@ -196,8 +194,7 @@ impl CountConfirmer<'_> {
         if !self.watch.committed(&*with.source, &sealed).await? {
             return Ok(rows);
         }
-        let mut source = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
-        source.hold_view().await?;
+        let mut view = View::open(with).await?;
         let mut before: BTreeMap<Bytes, BTreeMap<Bytes, bool>> = BTreeMap::new();
         let see = |Address { row, cell }: Address, was: Option<&[ColumnValue<'_>]>| {
             if let Some(cell) = cell.filter(|_| rows.contains_key(&row)) {
@@ -211,7 +208,7 @@ impl CountConfirmer<'_> {
             (row, Stood { count, touched: items.into_keys().collect(), touched_present })
         });
         let stood: BTreeMap<Bytes, Stood> = stood.collect();
-        if let Some(untouched) = self.untouched(&mut source, &rows, &stood).await? {
+        if let Some(untouched) = self.untouched(&mut view, &rows, &stood).await? {
             self.judge(&mut rows, stood, &untouched, report);
         }
         Ok(rows)
@@ -257,13 +254,13 @@ impl CountConfirmer<'_> {
         let names = touched
             .iter()
             .map(|(row, cells)| CellNames { row: row.clone(), qualifiers: cells.iter().cloned().collect() });
-        self.sink.counted(self.target.id, &names.collect::<Vec<_>>()).await
+        self.sides.counted(&names.collect::<Vec<_>>()).await
     }
 
     /// How many items MySQL has in each row, without the touched ones; `None` when the view was lost.
     async fn untouched(
         &self,
-        source: &mut SourceReader<'_>,
+        view: &mut View,
         rows: &Rows,
         stood: &BTreeMap<Bytes, Stood>,
     ) -> Result<Option<BTreeMap<Bytes, u64>>, VerifyError> {
@@ -281,10 +278,10 @@ impl CountConfirmer<'_> {
             Err(error) => drop(bad.get_or_insert(error)),
         };
         let chunk_rows = self.with.settings.chunk_rows;
-        let whole = source.each_in_view(self.mapping, &lists, chunk_rows, &mut take).await?;
+        let whole = view.each_of_lists(self.mapping, &lists, chunk_rows, &mut take).await?;
         match bad {
             Some(error) => Err(error.into()),
-            None => Ok(whole.then_some(counts)),
+            None => Ok(whole.map(|()| counts)),
         }
     }
 }

@@ -31,7 +31,7 @@ impl SetDigest {
         SetDigest { sums, counts, items: 0 }
     }
 
-    /// Takes in an item: its address and its cells, as [`compare::cells`](super::compare::cells) lists them.
+    /// Takes in an item: its address and its cells, as [`compare::cells`](crate::compare::difference::cells) lists them.
     pub fn add(&mut self, address: &Address, cells: &[(&[u8], &[u8])]) {
         let at = partition_of(address);
         self.sums[at] = self.sums[at].wrapping_add(item_hash(&address.row, cells));
@@ -115,8 +115,8 @@ pub fn item_hash(row: &[u8], cells: &[(&[u8], &[u8])]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::compare::tests::{stored, write};
-    use crate::sink::compare::{difference, expected_cells, stored_cells};
+    use crate::compare::difference::tests::{stored, write};
+    use crate::compare::difference::{difference, expected_cells, stored_cells};
     use proptest::prelude::*;
 
     fn tall(row: &'static [u8]) -> Address {

@@ -19,6 +19,7 @@ pub use selects::SelectCount;
 
 use super::VerifyError;
 use crate::advice;
+use crate::compare::{Once, Sides};
 use crate::model::{Mapping, Target, Value};
 use crate::sink::answer::{self, Answer};
 use crate::sink::{ReadCount, Sink, layout};
@@ -49,7 +50,8 @@ pub async fn ask(
 ) -> Result<(Answers, Work), VerifyError> {
     let (target, answer) = target_for(mapping, question, side, table)?;
     let list_key = layout::list_key_of(mapping, key)?;
-    let stored = StoredList { sink, mapping, target: &target, key, list_key: &list_key };
+    let sides = Sides { source, sink, mapping, target: &target, by: Once::reading() };
+    let stored = StoredList { sides, mapping, target: &target, key, list_key: &list_key };
     let mut selects = match side.has_mysql() {
         true => Some(Selects::new(source.snapshot().await?, mapping, key)),
         false => None,

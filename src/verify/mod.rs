@@ -6,7 +6,6 @@
 //! Refuses to know: how a difference came about, and how it is mended.
 
 mod account;
-mod ahead;
 mod closer;
 mod columns;
 mod confirm;
@@ -26,10 +25,8 @@ mod list_tests;
 mod meter;
 #[cfg(test)]
 mod numbers_tests;
-mod read;
 mod repeats;
 mod report;
-mod scan;
 mod show;
 mod sums;
 mod tail;
@@ -40,10 +37,9 @@ mod turn_tests;
 mod under_way;
 mod unpack;
 mod verification;
+mod view;
 #[cfg(test)]
 mod watched;
-
-use crate::sink::{compare, found};
 
 pub use error::VerifyError;
 pub use full::full;

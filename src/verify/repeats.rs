@@ -7,9 +7,10 @@
 
 use super::account::Account;
 use super::digest::item_hash;
-use super::read::SourceReader;
-use super::report::{ItemKey, TargetReport};
+use super::report::TargetReport;
+use super::view::View;
 use super::{Verification, VerifyError};
+use crate::compare::ItemKey;
 use crate::model::{Mapping, Target};
 use crate::sink::layout::{self, Address};
 use crate::source::KeyRange;
@@ -88,14 +89,13 @@ impl Repeats {
         with: &Verification,
         (mapping, target): (&Mapping, &Target),
     ) -> Result<Option<BTreeMap<Address, u64>>, VerifyError> {
-        let mut source = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
-        source.hold_view().await?;
+        let mut view = View::open(with).await?;
         let mut ranges: Vec<&Arc<KeyRange>> = self.found.values().flat_map(|repeat| &repeat.ranges).collect();
         ranges.sort_by_key(|range| Arc::as_ptr(range));
         ranges.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let mut rows: BTreeMap<Address, u64> = BTreeMap::new();
         for range in ranges {
-            let Some(found) = source.rows_in_view(mapping, range).await? else { return Ok(None) };
+            let Some(found) = view.rows(mapping, range).await? else { return Ok(None) };
             for row in &found {
                 let address = layout::address(mapping, target, row)?;
                 if self.found.contains_key(&address) {

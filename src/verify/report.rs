@@ -1,8 +1,8 @@
 //! What a comparison found, for people and for scripts.
 
-use super::compare::{CellDifference, Difference, How};
 use super::show::{key_text, printable};
 use crate::advice;
+use crate::compare::{CellDifference, Difference, How, ItemKey};
 use crate::error::Exit;
 use crate::model::{CellForm, Mapping, Target, Value};
 use crate::sink::layout::{self, Address};
@@ -19,9 +19,6 @@ pub struct Candidate {
     /// List and item key; `None` for an address that is none of this mapping.
     pub key: Option<ItemKey>,
 }
-
-/// List and item key of an item.
-pub type ItemKey = (Vec<Value>, Vec<Value>);
 
 /// Lists that are kept for each target.
 const LISTS_MAX: usize = 5_000;

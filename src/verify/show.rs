@@ -1,8 +1,8 @@
 //! Values and lists as people read them, and as JSON.
 
-use super::compare::Difference;
 use super::list::{Answers, Count, Pair, Side, StoredItem, Work};
 use super::unpack;
+use crate::compare::Difference;
 use crate::model::{ColumnType, Cursor, Mapping, Target, Value, ValueEncoding};
 use crate::sink::{encode, layout};
 use bytes::Bytes;

@@ -1,13 +1,12 @@
 //! Both sides read once, and reduced to digests.
 
 use super::account::Account;
-use super::compare::{expected_cells, stored_cells};
 use super::digest::{SetDigest, Suspects};
-use super::read::{SinkReader, SourceReader};
 use super::report::TargetReport;
-use super::scan::{TableWalk, buckets};
-use super::tally::{CountsSeen, Passed, TallyWalk};
+use super::tally::CountsSeen;
 use super::{Stage, Verification, VerifyError};
+use crate::compare::difference::{expected_cells, stored_cells};
+use crate::compare::{Bring, Passed, Sides, TableWalk, TallyWalk, buckets};
 use crate::model::{Mapping, Target};
 use crate::sink::ScanRange;
 use crate::sink::layout;
@@ -41,9 +40,9 @@ pub async fn suspects(
 ) -> Result<Vec<TargetSuspects>, VerifyError> {
     with.meter.enter(Stage::Reading);
     // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.
-    let (sink_side, targets) = (with.clone(), mapping.targets.clone());
+    let (sink_side, of) = (with.clone(), mapping.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move { of_sink(&sink_side, &targets).await });
+    tasks.spawn(async move { of_sink(&sink_side, &of).await });
     let (rows_counted, expected) = of_source(with, mapping).await?;
     let stored = match tasks.join_next().await.expect("one was started") {
         Ok(stored) => stored?,
@@ -65,11 +64,11 @@ pub async fn suspects(
 
 /// How many rows MySQL counts, and what should be in each target of a mapping.
 async fn of_source(with: &Verification, mapping: &Mapping) -> Result<(u64, Vec<SetDigest>), VerifyError> {
-    let mut reader = SourceReader::new(&*with.source, with.settings.retry_for, &with.meter);
-    let rows_counted = reader.count(mapping.table).await?;
+    let mut source = with.source(mapping);
+    let rows_counted = source.count_rows().await?;
     let mut digests: Vec<SetDigest> = mapping.targets.iter().map(|_| SetDigest::new()).collect();
-    let mut walk = TableWalk::new(mapping, with.settings.chunk_rows);
-    while let Some((rows, _)) = walk.next(&mut reader).await? {
+    let mut walk = TableWalk::new(source, None, with.settings.chunk_rows);
+    while let Some((rows, _)) = walk.next().await? {
         for (target, digest) in mapping.targets.iter().zip(&mut digests) {
             for row in &rows {
                 let write = layout::item_write(mapping, target, row)?;
@@ -81,15 +80,14 @@ async fn of_source(with: &Verification, mapping: &Mapping) -> Result<(u64, Vec<S
 }
 
 /// What is in each target.
-async fn of_sink(with: &Verification, targets: &[Target]) -> Result<Vec<Stored>, VerifyError> {
-    let reader = SinkReader::new(&*with.sink, with.settings.retry_for, &with.meter);
+async fn of_sink(with: &Verification, mapping: &Mapping) -> Result<Vec<Stored>, VerifyError> {
     let nothing = |target: &Target| {
         let counts = target.counted.then(|| CountsSeen::new(with.counts_due.contains(&target.id)));
         Mutex::new(Stored { digest: SetDigest::new(), counts })
     };
-    let stored: Vec<Mutex<Stored>> = targets.iter().map(nothing).collect();
-    let scans = targets.iter().zip(&stored).flat_map(|(target, stored)| {
-        buckets(target).into_iter().map(move |bucket| add_bucket(reader, target, bucket, stored))
+    let stored: Vec<Mutex<Stored>> = mapping.targets.iter().map(nothing).collect();
+    let scans = mapping.targets.iter().zip(&stored).flat_map(|(target, stored)| {
+        buckets(target).into_iter().map(move |bucket| add_bucket(with.sides(mapping, target), bucket, stored))
     });
     let scans: Vec<_> = scans.collect();
     stream::iter(scans).buffer_unordered(SCANS_AT_ONCE).try_collect::<()>().await?;
@@ -97,13 +95,12 @@ async fn of_sink(with: &Verification, targets: &[Target]) -> Result<Vec<Stored>,
 }
 
 async fn add_bucket(
-    reader: SinkReader<'_>,
-    target: &Target,
+    sides: Sides<'_, Verification>,
     bucket: ScanRange,
     stored: &Mutex<Stored>,
 ) -> Result<(), VerifyError> {
-    let mut walk = TallyWalk::new(target, bucket);
-    while let Some(passed) = walk.next(&reader).await? {
+    let mut walk = TallyWalk::new(sides, bucket, Bring::Values);
+    while let Some(passed) = walk.next().await? {
         let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
         match passed {
             Passed::Items(items) => {

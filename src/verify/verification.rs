@@ -1,9 +1,11 @@
 //! What a comparison is made of, and its numbers.
 
-use super::Meter;
 use super::tail::Tail;
+use super::{Meter, VerifyError};
+use crate::compare::{Reading, Sides, SourceReader};
 use crate::failpoints::Failpoints;
-use crate::model::{Mapping, TargetId};
+use crate::model::{Mapping, Target, TargetId};
+use crate::retry::{Patience, Pauses};
 use crate::sink::Sink;
 use crate::source::Source;
 use std::collections::BTreeSet;
@@ -21,6 +23,39 @@ pub struct Verification {
     pub counts_due: BTreeSet<TargetId>,
     pub settings: Settings,
     pub meter: Arc<Meter>,
+}
+
+impl Verification {
+    pub(super) fn sides<'a>(&'a self, mapping: &'a Mapping, target: &'a Target) -> Sides<'a, Verification> {
+        Sides { source: &*self.source, sink: &*self.sink, mapping, target, by: self }
+    }
+
+    pub(super) fn source<'a>(&'a self, mapping: &'a Mapping) -> SourceReader<'a, Verification> {
+        SourceReader::new(&*self.source, mapping, self)
+    }
+}
+
+/// A comparison of a large table outlives a server's restart.
+impl Reading for Verification {
+    type Error = VerifyError;
+
+    fn patience(&self) -> Patience {
+        Patience::with_one(self.settings.retry_for, Pauses::OF_A_CONNECTION)
+    }
+
+    fn pause_after(&self, patience: &mut Patience, error: VerifyError) -> Result<Duration, VerifyError> {
+        let Ok(pause) = patience.after(error.disposition()) else { return Err(error) };
+        tracing::warn!(%error, "reading again");
+        Ok(pause)
+    }
+
+    fn rows_read(&self, rows: usize) {
+        Meter::count(&self.meter.source_items, rows);
+    }
+
+    fn items_read(&self, items: usize) {
+        Meter::count(&self.meter.sink_items, items);
+    }
 }
 
 /// The numbers of a comparison.

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Rooms in layers, the highest first: a room may use any room of a lower layer, and no other of its own.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["main"],
     &["cli"],
     &["app"],
     &["config", "admin"],
     &["pipeline", "verify"],
     &["protocol"],
+    &["compare"],
     &["source", "sink", "lock", "store"],
 ];
 

@@ -34,6 +34,15 @@ pub struct Copy {
     pub had_predecessor: bool,
 }
 
+/// A row of the snapshot that has no place in HBase.
+pub fn refused(mapping: &Mapping, cause: SinkError) -> ProtocolError {
+    ProtocolError::Change {
+        at: "the table, to copy it".into(),
+        table: mapping.schema.name.to_string(),
+        cause: Box::new(cause),
+    }
+}
+
 /// Reads the copies of a plan from the store.
 pub async fn load_copies(parts: &Parts) -> Result<Vec<Arc<Copy>>, ProtocolError> {
     let mut copies = Vec::new();
@@ -82,11 +91,7 @@ impl Copy {
 
     /// A row of the snapshot that has no place in HBase.
     pub fn refused(&self, cause: SinkError) -> ProtocolError {
-        ProtocolError::Change {
-            at: "the table, to copy it".into(),
-            table: self.mapping.schema.name.to_string(),
-            cause: Box::new(cause),
-        }
+        refused(&self.mapping, cause)
     }
 
     /// Shows how far it is, and wakes those who wait for that.

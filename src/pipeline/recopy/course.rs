@@ -2,6 +2,7 @@
 
 use super::job::{AskedList, Job, Scope, Shared};
 use super::settle::Settling;
+use super::target::AtTarget;
 use super::{recount, scan};
 use crate::advice;
 use crate::lock::ListId;
@@ -165,13 +166,14 @@ impl Job<'_> {
             self.parts.plan.written_to().joined_before(copy.target.id, mark.tick());
         });
         for copy in copies {
-            let mut settling = Settling::new(self, copy);
+            let at = AtTarget { job: self, copy };
+            let mut settling = Settling::new(&at);
             // HBase first: an item of before that MySQL has when it is looked up is compared by its values later, or its
             // delete is tailed until then. The other way round one that comes back in between would keep old columns.
-            scan::from_hbase(self, copy, &mut settling).await?;
-            scan::from_mysql(self, copy, &mut settling).await?;
+            scan::from_hbase(&at, &mut settling).await?;
+            scan::from_mysql(&at, &mut settling).await?;
             settling.finish().await?;
-            recount::look(self, copy).await?;
+            recount::look(&at).await?;
         }
         Ok(())
     }

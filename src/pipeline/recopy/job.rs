@@ -1,8 +1,9 @@
 //! A job: what it works with, and what all of its parts do alike: turns, patience, and what it says of itself.
 
+use crate::compare::{self, Reading};
 use crate::lock::ListId;
 use crate::model::{Mapping, Target, TargetId};
-use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::copies::copy::{self, Copy};
 use crate::pipeline::counts::Counts;
 use crate::pipeline::jobs::requests::{RecountRequest, Turn, TurnRequest};
 use crate::pipeline::jobs::{self, Recopies, Report, TargetReport, Touch};
@@ -11,15 +12,16 @@ use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
 use crate::protocol::mark::prove;
 use crate::protocol::{ProtocolError, SafeMark};
-use crate::retry::{self, Pauses};
-use crate::source::Snapshot;
+use crate::retry::{Patience, Pauses};
+use crate::sink::{ScanRange, SinkError, tall};
 use crate::status::{Awaited, Kind};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-/// Items that are looked up at once.
-pub const LOOK_UPS_AT_ONCE: usize = 500;
+/// Names, or rows, of the first page of a range of HBase.
+const PAGE: usize = 2_000;
 
 /// What jobs share with the other tasks of a run.
 pub struct Shared {
@@ -66,7 +68,7 @@ impl Job<'_> {
             return Err(jobs::interrupted());
         }
         let turn = answer.await.map_err(gone)?;
-        let mut looks = retry::Patience::for_ever(Pauses::OF_QUESTIONS);
+        let mut looks = Patience::for_ever(Pauses::OF_QUESTIONS);
         loop {
             let proven = self.tried(|| async { Ok(prove(&turn.mark, &*self.parts.source).await?) }).await?;
             match proven {
@@ -85,19 +87,30 @@ impl Job<'_> {
     where
         F: Future<Output = Result<T, ProtocolError>>,
     {
-        let shows = |awaited| match awaited {
-            Some(awaited) => self.waits(awaited),
-            None => self.goes_on(),
-        };
-        patience::tried(patience::with_one(self.parts), attempt, shows).await
+        compare::retry(self, attempt).await
     }
 
-    /// Rows that are read at once: as a chunk has them, fewer where they are long.
-    pub async fn rows_at_once(&self, snapshot: &mut dyn Snapshot) -> Result<u32, ProtocolError> {
-        const BYTES: u64 = 16 << 20;
-        let row_bytes = snapshot.row_bytes(self.mapping.table).await?;
-        let rows = u32::try_from(BYTES / row_bytes.max(1)).unwrap_or(u32::MAX);
-        Ok(rows.clamp(1, self.parts.settings.chunk_rows.max(1)))
+    /// Waits a moment after an error.
+    ///
+    /// # Errors
+    /// It does not pass, or they go on for too long.
+    pub async fn wait_after(
+        &self,
+        patience: &mut Patience,
+        error: ProtocolError,
+    ) -> Result<(), ProtocolError> {
+        sleep(self.pause_after(patience, error)?).await;
+        Ok(())
+    }
+
+    /// The rows of a target that are compared.
+    pub fn ranges(&self, target: &Target) -> Vec<ScanRange> {
+        match &self.scope {
+            Scope::All => vec![ScanRange { limit: PAGE, ..ScanRange::default() }],
+            Scope::Lists(lists) => {
+                lists.iter().map(|list| tall::list_range(target, &list.list_key, false, PAGE)).collect()
+            }
+        }
     }
 
     /// Whether a list is one of those that are compared.
@@ -116,6 +129,16 @@ impl Job<'_> {
                 change(report);
             }
         });
+    }
+
+    /// Notes what is about to be touched.
+    pub fn note(&self, target: &Target, touches: &[Touch]) -> Result<(), ProtocolError> {
+        let Some(touched) = self.recopies.touched() else { return Ok(()) };
+        let name = format!("{}/{}", target.table, target.family);
+        touched.note(&self.mapping.name, &name, touches).map_err(|error| ProtocolError::Refused {
+            reason: format!("the re-copy could not note the items that it is about to write: {error}"),
+            advice: "check that the disk of state_dir is not full, and that this user may write there".into(),
+        })
     }
 
     /// An item that is touched, or that is to be.
@@ -153,25 +176,24 @@ impl Job<'_> {
     }
 }
 
-/// How long passing errors of one thing are taken, with the job saying what it waits for.
-pub struct Patience<'a> {
-    job: &'a Job<'a>,
-    patience: retry::Patience,
-}
+impl Reading for Job<'_> {
+    type Error = ProtocolError;
 
-impl<'a> Patience<'a> {
-    pub fn new(job: &'a Job<'a>) -> Patience<'a> {
-        Patience { job, patience: patience::with_one(job.parts) }
+    fn patience(&self) -> Patience {
+        patience::with_one(self.parts)
     }
 
-    /// Waits a moment after an error.
-    ///
-    /// # Errors
-    /// It does not pass, or they go on for too long.
-    pub async fn after(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
-        let (error, pause) = patience::pause_after(&mut self.patience, error)?;
-        self.job.waits(trouble(&error));
-        sleep(pause).await;
-        Ok(())
+    fn pause_after(&self, patience: &mut Patience, error: ProtocolError) -> Result<Duration, ProtocolError> {
+        let (error, pause) = patience::pause_after(patience, error)?;
+        self.waits(trouble(&error));
+        Ok(pause)
+    }
+
+    fn goes_on(&self) {
+        Job::goes_on(self);
+    }
+
+    fn no_place(&self, cause: SinkError) -> ProtocolError {
+        copy::refused(self.mapping, cause)
     }
 }

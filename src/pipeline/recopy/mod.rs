@@ -6,20 +6,22 @@
 //! which an older writer could send ([`course`]). Then it takes a mark and waits until that is safe: what its SELECTs do
 //! not see is tailed, with higher ticks.
 //!
-//! It reads the names of HBase's items page by page and looks them up in MySQL, and then MySQL piece by piece and looks
-//! the items up in HBase ([`scan`]). What does not look equal is settled ([`settle`]): in a turn of its lists, so that
-//! all that was sealed below the turn's mark is written, under their leases, with that mark safe before the SELECT
-//! (I3), both sides are read again and compared, and what still differs is written at the mark. Each attempt has a turn
-//! and a mark of its own, since a tick means one thing only (I2).
+//! Then it makes two passes ([`scan`]): it reads the names of HBase's items and looks them up in MySQL, and after that
+//! MySQL's items and looks them up in HBase. What does not look equal is settled ([`settle`]): in a turn of its lists, so
+//! that all that was sealed below the turn's mark is written, under their leases, with that mark safe before the SELECT
+//! (I3), both sides are read again and compared, and what still differs is written at the mark ([`mending`]). Each
+//! attempt has a turn and a mark of its own, since a tick means one thing only (I2).
 //!
 //! Counted rows are written as the tail writes them, with their count, in the order of ticks that the turn keeps. A
 //! count that is wrong is taken away and counted again ([`recount`]).
 
 mod course;
 mod job;
+mod mending;
 mod recount;
 mod scan;
 mod settle;
+mod target;
 
 pub use job::Shared;
 

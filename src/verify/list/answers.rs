@@ -1,10 +1,10 @@
 //! What is asked of a list and of whom, and what comes back.
 
 use super::Count;
+use crate::compare::Difference;
 use crate::model::{Cursor, ListPart, Mapping, QueryKind, Target, Value};
 use crate::sink::answer::Ask;
 use crate::sink::layout::Address;
-use crate::verify::compare::Difference;
 use bytes::Bytes;
 
 /// What is asked of a list.

@@ -1,8 +1,8 @@
 //! How many items a list has in HBase: what its rows say of themselves, or what a walk counts.
 
-use super::stored::{Bring, StoredList};
-use crate::sink::cells::CellRange;
-use crate::sink::{CountedRow, ScanRange, layout};
+use super::stored::StoredList;
+use crate::compare::{Bring, Page};
+use crate::sink::{CountedRow, layout};
 use crate::verify::VerifyError;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -51,13 +51,11 @@ impl StoredList<'_> {
     /// The rows that have a count.
     async fn counts(&self) -> Result<BTreeMap<Bytes, u64>, VerifyError> {
         let mut found = BTreeMap::new();
-        let mut range = self.range(false, PAGE);
-        while !range.is_empty() {
-            let rows = self.sink.scan_counts(self.target.id, &range).await?;
-            let last = rows.last().filter(|_| rows.len() >= range.limit).map(|last| last.row.clone());
+        let mut next = Some(self.range(false, PAGE));
+        while let Some(range) = next {
+            let Page { found: rows, rest } = self.sides.counts(&range).await?;
             found.extend(rows.into_iter().filter_map(|CountedRow { row, count, .. }| Some((row, count?))));
-            let Some(last) = last else { break };
-            range = range.after(&last);
+            next = rest;
         }
         Ok(found)
     }
@@ -68,20 +66,18 @@ impl StoredList<'_> {
             let only = layout::list_prefix(self.target, self.list_key);
             return Ok(if counts.contains_key(&only) { vec![] } else { vec![only] });
         }
-        let (mut found, mut range) = (Vec::new(), self.range(false, PAGE));
-        while !range.is_empty() {
-            let rows = self.sink.scan_keys(self.target.id, &range).await?;
-            let rest = rows.last().filter(|_| rows.len() >= range.limit).map(|last| range.after(last));
+        let (mut found, mut next) = (Vec::new(), Some(self.range(false, PAGE)));
+        while let Some(range) = next {
+            let Page { found: rows, rest } = self.sides.keys(&range).await?;
             found.extend(rows);
-            range = rest.unwrap_or(ScanRange { limit: 0, ..range });
+            next = rest;
         }
         Ok(found)
     }
 
     async fn cells_of(&self, row: &Bytes) -> Result<u64, VerifyError> {
         let mut cells = 0;
-        let range = CellRange { names_only: true, ..CellRange::of_row(row, PAGE) };
-        self.walk_cells(range, &mut |_| cells += 1).await?;
+        self.walk_row(row, Bring::Names, |_| cells += 1).await?;
         Ok(cells)
     }
 }

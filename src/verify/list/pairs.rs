@@ -4,11 +4,10 @@ use super::answers::{Answers, Pair, Question, Side, StoredItem};
 use super::place::{self, Position};
 use super::selects::Selects;
 use super::stored::StoredList;
+use crate::compare::{Found, difference};
 use crate::model::{Cursor, ListPart, Row};
 use crate::sink::StoredRow;
 use crate::sink::layout::{self, Address, ItemWrite};
-use crate::verify::compare::difference;
-use crate::verify::found::Found;
 use crate::verify::{VerifyError, unpack};
 use std::collections::BTreeMap;
 

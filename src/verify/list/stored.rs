@@ -3,12 +3,13 @@
 //! Reads no more than `sink::answer` says; where that is the whole list, a page at a time.
 
 use super::place::{self, Position};
+use crate::compare::items::{tall_item, wide_items};
+use crate::compare::{Bring, Found, Once, Page, Sides, TargetWalk};
 use crate::model::{Layout, ListPart, Mapping, Target, Value};
 use crate::sink::cells::CellRange;
 use crate::sink::layout::{self, Address};
-use crate::sink::{ScanRange, Sink, StoredRow, answer, parts, tall};
+use crate::sink::{ScanRange, answer, parts, tall};
 use crate::verify::VerifyError;
-use crate::verify::found::{Found, cells_at, tall_item, wide_items};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,20 +20,12 @@ const SEGMENTS_FIRST: usize = 4;
 
 /// A list as a target holds it.
 pub struct StoredList<'a> {
-    pub sink: &'a dyn Sink,
+    pub sides: Sides<'a, Once<VerifyError>>,
     pub mapping: &'a Mapping,
     pub target: &'a Target,
     pub key: &'a [Value],
     /// Encoded.
     pub list_key: &'a [u8],
-}
-
-/// What a walk brings of each item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bring {
-    Values,
-    /// Only where it lies: the cells are empty, or left out.
-    Names,
 }
 
 impl StoredList<'_> {
@@ -69,60 +62,39 @@ impl StoredList<'_> {
         if addresses.is_empty() {
             return Ok(Vec::new());
         }
-        if self.target.layout == Layout::Tall {
-            let rows: Vec<Bytes> = addresses.iter().map(|address| address.row.clone()).collect();
-            let stored = self.sink.read(self.target.id, &rows).await?;
-            return Ok(stored.into_iter().flatten().map(tall_item).collect());
-        }
-        let rows = self.sink.read_cells(self.target.id, &cells_at(addresses)).await?;
-        let found = rows.into_iter().flatten().flat_map(wide_items);
-        let mut found: BTreeMap<Address, Found> = found.map(|found| (found.address.clone(), found)).collect();
-        Ok(addresses.iter().filter_map(|address| found.remove(address)).collect())
+        let stored = self.sides.items(addresses).await?;
+        let found = addresses.iter().zip(stored);
+        Ok(found
+            .filter_map(|(address, stored)| Some(Found { address: address.clone(), stored: stored? }))
+            .collect())
     }
 
     /// Lends every item of the list, in the order of addresses.
-    pub async fn walk(&self, bring: Bring, mut each: impl FnMut(Found)) -> Result<(), VerifyError> {
-        match self.target.layout {
-            Layout::Tall => self.walk_rows(bring, each).await,
-            Layout::Wide => {
-                let range = CellRange { names_only: bring == Bring::Names, ..self.cells(PAGE) };
-                self.walk_cells(range, &mut each).await
-            }
-        }
+    pub async fn walk(&self, bring: Bring, each: impl FnMut(Found)) -> Result<(), VerifyError> {
+        self.walk_in(self.range(false, PAGE), bring, each).await
     }
 
-    async fn walk_rows(&self, bring: Bring, mut each: impl FnMut(Found)) -> Result<(), VerifyError> {
-        let mut range = self.range(false, PAGE);
-        while !range.is_empty() {
-            let rows = match bring {
-                Bring::Values => self.sink.scan(self.target.id, &range).await?,
-                Bring::Names => {
-                    let keys = self.sink.scan_keys(self.target.id, &range).await?;
-                    keys.into_iter().map(|row| StoredRow { row, cells: Vec::new() }).collect()
-                }
-            };
-            let last = rows.last().filter(|_| rows.len() >= range.limit).map(|last| last.row.clone());
-            rows.into_iter().map(tall_item).for_each(&mut each);
-            let Some(last) = last else { break };
-            range = range.after(&last);
+    /// Lends every item of one row.
+    pub async fn walk_row(
+        &self,
+        row: &Bytes,
+        bring: Bring,
+        each: impl FnMut(Found),
+    ) -> Result<(), VerifyError> {
+        self.walk_in(ScanRange::of_row(row, PAGE), bring, each).await
+    }
+
+    async fn walk_in(
+        &self,
+        range: ScanRange,
+        bring: Bring,
+        mut each: impl FnMut(Found),
+    ) -> Result<(), VerifyError> {
+        let mut walk = TargetWalk::new(self.sides, range, bring);
+        while let Some(found) = walk.next().await? {
+            found.into_iter().for_each(&mut each);
         }
         Ok(())
-    }
-
-    pub async fn walk_cells(
-        &self,
-        mut range: CellRange,
-        each: &mut impl FnMut(Found),
-    ) -> Result<(), VerifyError> {
-        loop {
-            let rows = self.sink.scan_cells(self.target.id, &range).await?;
-            let rest = range.rest(&rows);
-            rows.into_iter().flat_map(wide_items).for_each(&mut *each);
-            match rest {
-                Some(rest) => range = rest,
-                None => return Ok(()),
-            }
-        }
     }
 
     async fn rows(&self, part: &ListPart) -> Result<Vec<Found>, VerifyError> {
@@ -131,8 +103,7 @@ impl StoredList<'_> {
             let address = self.address(after.order.as_ref(), &after.item)?;
             range = range.after(&address.row);
         }
-        let rows = self.sink.scan(self.target.id, &range).await?;
-        Ok(rows.into_iter().map(tall_item).collect())
+        Ok(self.sides.rows(&range).await?.found.into_iter().map(tall_item).collect())
     }
 
     async fn first_cells(&self, part: &ListPart) -> Result<Vec<Found>, VerifyError> {
@@ -141,8 +112,7 @@ impl StoredList<'_> {
             let Address { row, cell } = self.address(after.order.as_ref(), &after.item)?;
             range = CellRange { start: row, after: cell, ..range };
         }
-        let rows = self.sink.scan_cells(self.target.id, &range).await?;
-        Ok(rows.into_iter().flat_map(wide_items).collect())
+        Ok(self.sides.cells(&range).await?.found.into_iter().flat_map(wide_items).collect())
     }
 
     /// The last cells, the last one first. Rows are read from the last one on, each from its beginning, because cells cannot be read
@@ -152,31 +122,28 @@ impl StoredList<'_> {
         if self.target.segment.is_none() {
             return self.last_of_row(&layout::list_prefix(self.target, self.list_key), limit).await;
         }
-        let mut range = self.range(true, SEGMENTS_FIRST);
-        while found.len() < limit && !range.is_empty() {
-            let rows = self.sink.scan_keys(self.target.id, &range).await?;
+        let mut next = Some(self.range(true, SEGMENTS_FIRST));
+        while let Some(range) = next.filter(|_| found.len() < limit) {
+            let Page { found: rows, rest } = self.sides.keys(&range).await?;
             for row in &rows {
                 if found.len() < limit {
                     found.extend(self.last_of_row(row, limit - found.len()).await?);
                 }
             }
-            match rows.last().filter(|_| rows.len() >= range.limit) {
-                Some(last) => range = ScanRange { limit: (range.limit * 2).min(PAGE), ..range.after(last) },
-                None => break,
-            }
+            next = rest.map(|rest| ScanRange { limit: (range.limit * 2).min(PAGE), ..rest });
         }
         Ok(found)
     }
 
     async fn last_of_row(&self, row: &Bytes, limit: usize) -> Result<Vec<Found>, VerifyError> {
         let mut last = VecDeque::new();
-        let mut keep = |found: Found| {
+        let keep = |found: Found| {
             if last.len() >= limit {
                 last.pop_front();
             }
             last.push_back(found);
         };
-        self.walk_cells(CellRange::of_row(row, PAGE), &mut keep).await?;
+        self.walk_row(row, Bring::Values, keep).await?;
         Ok(last.into_iter().rev().collect())
     }
 

@@ -1,9 +1,9 @@
 //! When the rows that a walk comes to were last written to, read before their cells are.
 
-use super::VerifyError;
-use super::read::SinkReader;
-use super::scan::PAGE_ITEMS_MAX;
-use crate::model::{TargetId, Tick};
+use super::Sides;
+use super::reading::Reading;
+use super::target::PAGE_ITEMS_MAX;
+use crate::model::Tick;
 use crate::sink::{CountedRow, ScanRange};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -30,12 +30,11 @@ impl Ahead {
     }
 
     /// To be called before a page of cells is read. `open`: the row that the walk is in the middle of.
-    pub async fn look(
+    pub async fn look<R: Reading>(
         &mut self,
-        target: TargetId,
-        reader: &SinkReader<'_>,
+        sides: Sides<'_, R>,
         open: Option<&Bytes>,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), R::Error> {
         if self.looked.elapsed() > AGE_MAX
             && let Some(open) = open
         {
@@ -44,7 +43,7 @@ impl Ahead {
         while self.ticks.len() < PAGE_ITEMS_MAX
             && let Some(range) = self.rest.take()
         {
-            let page = reader.scan_counts(target, &range).await?;
+            let page = sides.counts(&range).await?;
             self.ticks.extend(page.found.into_iter().map(|CountedRow { row, tick, .. }| (row, tick)));
             self.rest = page.rest;
         }

@@ -1,10 +1,19 @@
-//! What HBase has of single items, whatever the layout.
+//! Single items: their names in MySQL, and what HBase has of them, whatever the layout.
 
-use crate::model::{Layout, Target};
+use crate::model::{Layout, Mapping, Target, Value};
 use crate::sink::layout::Address;
 use crate::sink::{CellNames, Sink, SinkError, StoredRow};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+
+/// List and item key of an item, values in the order of their columns.
+pub type ItemKey = (Vec<Value>, Vec<Value>);
+
+/// The names of a row of MySQL.
+pub fn item_key(mapping: &Mapping, row: &[Value]) -> ItemKey {
+    let values = |columns: &[usize]| columns.iter().map(|column| row[*column].clone()).collect();
+    (values(&mapping.key), values(&mapping.item))
+}
 
 /// What HBase has of one item: its row, in the wide layout with the item's cell alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
