@@ -3,7 +3,6 @@
 use crate::support::scenario::Scenario;
 use crate::support::shape::{Column, FOLLOWS, Kind, LABELS, Shape};
 use crate::support::tailfill::Tailfill;
-use serde_json::Value as Json;
 
 /// Documents with a JSON value.
 static DOCUMENTS: Shape = Shape {
@@ -43,8 +42,7 @@ async fn ends_equal(mut scenario: Scenario, tail: Tailfill) {
 }
 
 async fn verify(scenario: &Scenario, code: i32) -> [u64; 3] {
-    let ended = scenario.run(&["verify", "--full", "--json"]).await.expect_code(code);
-    let report: Json = serde_json::from_str(&ended.out).expect("verify --json is JSON");
+    let report = scenario.verify(code).await;
     ["missing", "extra", "different"].map(|name| report[name].as_u64().expect("a number"))
 }
 

@@ -131,6 +131,13 @@ fn by_mysql_cdc(file: std::fs::File, database: &str) -> Vec<Change<RowData>> {
     changes
 }
 
+/// These fields of a date or a time as text, and its milliseconds.
+macro_rules! fields {
+    ($of:expr, $($field:ident)* $(; $millis:expr)?) => {
+        fields(&[$(u32::from($of.$field),)* $($millis)?])
+    };
+}
+
 /// A value in the words of neither.
 fn ours(value: &Value, column: &ColumnType) -> String {
     match (value, column) {
@@ -142,20 +149,12 @@ fn ours(value: &Value, column: &ColumnType) -> String {
         (Value::Text(text), _) => text.to_string(),
         (Value::Bytes(bytes), _) => hex::encode(bytes),
         (Value::DateTime(date), ColumnType::Date) => {
-            fields(&[date.year.into(), date.month.into(), date.day.into()])
+            fields!(date, year month day)
         }
         (Value::DateTime(at), ColumnType::Timestamp { .. }) => {
             at.micros_since_epoch().map_or("0".into(), |micros| (micros / 1_000).to_string())
         }
-        (Value::DateTime(at), _) => fields(&[
-            at.year.into(),
-            at.month.into(),
-            at.day.into(),
-            at.hour.into(),
-            at.minute.into(),
-            at.second.into(),
-            at.micros / 1_000,
-        ]),
+        (Value::DateTime(at), _) => fields!(at, year month day hour minute second; at.micros / 1_000),
         (Value::Time(time), _) => {
             assert!(!time.negative, "it cannot read those");
             fields(&[time.hours.into(), time.minutes.into(), time.seconds.into(), time.micros / 1_000])
@@ -194,16 +193,8 @@ fn theirs(value: &Option<MySqlValue>, column: &ColumnType) -> String {
             let set = labels.iter().enumerate().filter(|(place, _)| bits >> place & 1 == 1);
             set.map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(",")
         }
-        (MySqlValue::Date(date), _) => fields(&[date.year.into(), date.month.into(), date.day.into()]),
-        (MySqlValue::DateTime(at), _) => fields(&[
-            at.year.into(),
-            at.month.into(),
-            at.day.into(),
-            at.hour.into(),
-            at.minute.into(),
-            at.second.into(),
-            at.millis,
-        ]),
+        (MySqlValue::Date(date), _) => fields!(date, year month day),
+        (MySqlValue::DateTime(at), _) => fields!(at, year month day hour minute second; at.millis),
         (MySqlValue::Time(time), _) => {
             let hours = u32::try_from(time.hour).expect("it cannot read negative ones");
             fields(&[hours, time.minute.into(), time.second.into(), time.millis])

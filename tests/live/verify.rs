@@ -22,12 +22,6 @@ async fn copied(test: &str, shape: &'static Shape, lists: u64, rows: u64) -> Sce
     scenario
 }
 
-async fn verify(scenario: &Scenario, code: i32) -> Json {
-    let ended = scenario.run(&["verify", "--full", "--json"]).await.expect_code(code);
-    println!("{}{}", ended.out, ended.err);
-    serde_json::from_str(&ended.out).expect("verify --json is JSON")
-}
-
 fn counts(report: &Json) -> [u64; 3] {
     ["missing", "extra", "different"].map(|name| report[name].as_u64().expect("a number"))
 }
@@ -65,7 +59,7 @@ async fn what_was_copied_is_equal_whatever_the_keys() {
     ] {
         let scenario = copied(test, shape, lists, rows).await;
         let items = scenario.compare().await as u64;
-        let report = verify(&scenario, 0).await;
+        let report = scenario.verify(0).await;
         assert_eq!((counts(&report), report["items_compared"].as_u64()), ([0; 3], Some(2 * items)));
         assert_eq!(
             life_cycles(&scenario.status().await.expect("there is a state")),
@@ -89,7 +83,7 @@ async fn planted_differences_are_found_exactly_and_undo_the_verified_state() {
         let next_to =
             |row: &Bytes| Bytes::from([&row[..row.len() - 1], &[row[row.len() - 1] ^ 1, 7]].concat());
         plant(&scenario, MEMBERS, &next_to(&members[300].row), &[("x", "y")]).await;
-        let report = verify(&scenario, 4).await;
+        let report = scenario.verify(4).await;
         assert_eq!(counts(&report), [2, 1, 2], "{report}");
         let examples = report["targets"][0]["examples"].as_array().expect("examples");
         let mut kinds: Vec<&str> = examples.iter().filter_map(|example| example["kind"].as_str()).collect();
@@ -103,7 +97,7 @@ async fn planted_differences_are_found_exactly_and_undo_the_verified_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_rows_of_one_address_are_a_difference_that_names_their_key() {
     let mut scenario = copied("vtwice", &ENTRIES, 20, 500).await;
-    let report = verify(&scenario, 0).await;
+    let report = scenario.verify(0).await;
     let number = |report: &Json, name: &str| report[name].as_u64();
     assert_eq!(number(&report, "mysql_rows_counted"), number(&report, "hbase_items_scanned"), "{report}");
     scenario.sql("ALTER TABLE entries DROP INDEX one").await;
@@ -112,7 +106,7 @@ async fn two_rows_of_one_address_are_a_difference_that_names_their_key() {
         .await;
     // the state of the run would have the two changes tailed first
     std::fs::remove_dir_all(scenario.dir().join("state")).expect("the state can be removed");
-    let report = verify(&scenario, 4).await;
+    let report = scenario.verify(4).await;
     assert_eq!((counts(&report), number(&report, "repeated")), ([0; 3], Some(2)), "{report}");
     assert_eq!(number(&report, "mysql_rows_counted"), number(&report, "hbase_items_scanned").map(|n| n + 2));
     let example = &report["targets"][0]["examples"][0];
@@ -130,12 +124,12 @@ async fn a_live_tail_is_compared_while_the_application_writes() {
     let application = scenario.application(4).await;
     let mut last = Json::Null;
     for _ in 0..3 {
-        last = verify(&scenario, 0).await;
+        last = scenario.verify(0).await;
         assert_eq!((counts(&last), &last["judged"]), ([0; 3], &Json::Bool(true)));
     }
     assert!(last["items_compared"].as_u64() > Some(10_000), "{last}");
     plant(&scenario, MEMBERS, &victim, &[("stranger", "x")]).await;
-    let report = verify(&scenario, 4).await;
+    let report = scenario.verify(4).await;
     assert_eq!(counts(&report).iter().sum::<u64>(), 1, "{report}");
     assert!(application.stop().await > 50, "the application hardly worked");
     run.interrupted().await;
@@ -145,12 +139,12 @@ async fn a_live_tail_is_compared_while_the_application_writes() {
 async fn a_source_that_went_on_without_a_tail_is_not_judged() {
     let mut scenario = copied("vahead", &FOLLOWS, 20, 300).await;
     scenario.sql("INSERT INTO follows VALUES (1000000, 1, '2024-01-01', 'late', NULL)").await;
-    let report = verify(&scenario, 3).await;
+    let report = scenario.verify(3).await;
     assert_eq!((&report["judged"], &report["equal"]), (&Json::Bool(false), &Json::Bool(false)));
     let reason = report["cannot_judge"].as_str().expect("a reason");
     assert!(reason.contains("mapped tables were changed by 1 transaction ("), "{reason}");
     scenario.catch_up().await;
-    verify(&scenario, 0).await;
+    scenario.verify(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

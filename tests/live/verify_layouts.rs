@@ -42,12 +42,6 @@ async fn copied(
     scenario
 }
 
-async fn verify(scenario: &Scenario, code: i32) -> Json {
-    let ended = scenario.run(&["verify", "--full", "--json"]).await.expect_code(code);
-    println!("{}{}", ended.out, ended.err);
-    serde_json::from_str(&ended.out).expect("verify --json is JSON")
-}
-
 /// missing, extra, different, miscounted
 fn found(report: &Json) -> [u64; 4] {
     ["missing", "extra", "different", "miscounted"].map(|name| report[name].as_u64().expect("a number"))
@@ -147,7 +141,7 @@ async fn what_was_copied_is_equal_in_every_layout_and_counted() {
     ] {
         let scenario = copied(test, shape, targets(segment, alone), (60, 1_500)).await;
         let items = scenario.compare().await as u64;
-        let report = verify(&scenario, 0).await;
+        let report = scenario.verify(0).await;
         assert_eq!((found(&report), report["items_compared"].as_u64()), ([0; 4], Some(4 * items)));
         assert_eq!(report["uncounted"], 0, "{report}");
         assert!(report["counts_compared"].as_u64() > Some(60), "{report}");
@@ -176,7 +170,7 @@ async fn planted_differences_are_found_exactly_in_every_layout() {
         let (row, cell, value) = with_other(&rows[4..], "met at work", "met at walk");
         hbase.put(target, row, cell, value).await;
     }
-    let report = verify(&scenario, 4).await;
+    let report = scenario.verify(4).await;
     assert_eq!(found(&report), [4, 4, 4, 0], "{report}");
     for target in [DAYS, WHOLE, PACKED, ALONE] {
         let lines = examples(&report, target);
@@ -195,7 +189,7 @@ async fn wrong_and_missing_counts_are_differences_and_zero_of_nothing_is_not() {
     let gone = scenario.shape.is_list(3);
     scenario.sql(&format!("DELETE FROM follows WHERE {gone}")).await;
     scenario.catch_up().await;
-    verify(&scenario, 0).await;
+    scenario.verify(0).await;
     let hbase = Planter(scenario.hbase().await);
     let (days, whole) = (hbase.wide(DAYS).await, hbase.wide(WHOLE).await);
     hbase.recount(DAYS, &days[1].row, |count| CountChange::Set(count + 1)).await;
@@ -204,7 +198,7 @@ async fn wrong_and_missing_counts_are_differences_and_zero_of_nothing_is_not() {
     let counts = hbase.0.scan_counts(WHOLE, &everything).await.expect("counts can be scanned");
     let empty = counts.iter().find(|row| row.count == Some(0)).expect("the list that was deleted");
     hbase.recount(WHOLE, &empty.row, |_| CountChange::Set(2)).await;
-    let report = verify(&scenario, 4).await;
+    let report = scenario.verify(4).await;
     assert_eq!(found(&report), [0, 0, 0, 3], "{report}");
     let (items, cells) = (days[1].cells.len(), whole[2].cells.len());
     let lines = examples(&report, DAYS);
@@ -234,12 +228,12 @@ async fn counts_of_lists_that_are_written_to_raise_no_false_alarm_and_a_wrong_on
     // one connection: where others use the machine too, the tail counts more slowly than four of them commit
     let application = scenario.application(1).await;
     for _ in 0..3 {
-        let report = verify(&scenario, 0).await;
+        let report = scenario.verify(0).await;
         assert_eq!((found(&report), &report["judged"]), ([0; 4], &Json::Bool(true)));
         assert!(report["counts_compared"].as_u64() > Some(100), "{report}");
     }
     hbase.recount(WHOLE, &giant.row, |count| CountChange::Set(count + 1)).await;
-    let report = verify(&scenario, 4).await;
+    let report = scenario.verify(4).await;
     assert_eq!(found(&report), [0, 0, 0, 1], "{report}");
     assert!(examples(&report, WHOLE)[0].starts_with("miscounted followee_id=50: c:n is "), "{report}");
     assert!(application.stop().await > 50, "the application hardly worked");

@@ -298,6 +298,13 @@ chunk_rows = {chunk_rows}
         (ended.code == Some(0)).then(|| serde_json::from_str(&ended.out).expect("status --json is JSON"))
     }
 
+    /// What `verify --full` reports as it ends with `code`.
+    pub async fn verify(&self, code: i32) -> Json {
+        let ended = self.run(&["verify", "--full", "--json"]).await.expect_code(code);
+        println!("{}{}", ended.out, ended.err);
+        serde_json::from_str(&ended.out).expect("verify --json is JSON")
+    }
+
     /// Waits until the status fulfils something.
     pub async fn until_status(&self, what: &str, fulfils: impl Fn(&Json) -> bool) -> Json {
         self.until_status_within(LIMIT, what, fulfils).await
@@ -339,6 +346,11 @@ chunk_rows = {chunk_rows}
 pub fn chunks_done(status: &Json) -> u64 {
     let targets = status["targets"].as_array().expect("status has targets");
     targets.iter().filter_map(|target| target["chunks_done"].as_u64()).sum()
+}
+
+/// Whether copy and tail have each written more than so many chunks and batches.
+pub fn both_work(more_than: u64) -> impl Fn(&Json) -> bool {
+    move |status| chunks_done(status) > more_than && status["tail"]["batches"].as_u64() > Some(more_than)
 }
 
 /// Whether every copy is complete, as far as its life cycle and its chunks say.

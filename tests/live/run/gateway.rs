@@ -1,7 +1,7 @@
 //! The gateway comes and goes.
 
 use crate::support::own::Own;
-use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::scenario::{Scenario, both_work};
 use crate::support::shape::FOLLOWS;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,11 +14,7 @@ async fn a_gateway_that_is_killed_and_restarted_in_the_middle_costs_only_time() 
     scenario.init().await;
     let application = scenario.application(2).await;
     let run = scenario.start(&["run", "--until", "caught-up"]);
-    scenario
-        .until_status("copy and tail to work", |status| {
-            chunks_done(status) > 0 && status["tail"]["batches"].as_u64() > Some(0)
-        })
-        .await;
+    scenario.until_status("copy and tail to work", both_work(0)).await;
     gateway.kill();
     let status =
         scenario.until_status("retries", |status| status["retries"]["sink"].as_u64() > Some(0)).await;

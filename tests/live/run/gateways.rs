@@ -1,7 +1,7 @@
 //! Gateways of every kind, and several of them of which one dies and comes back.
 
 use crate::support::own::{Own, Speaks};
-use crate::support::scenario::{Scenario, chunks_done, copied};
+use crate::support::scenario::{Scenario, both_work, chunks_done, copied};
 use crate::support::setup::port;
 use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, Shape};
 use crate::support::tailfill::Tailfill;
@@ -28,9 +28,7 @@ async fn moves_through(test: &str, shape: &'static Shape, rows: u64, speaks: Spe
 
     let application = scenario.application(2).await;
     let run = scenario.start(&["run", "--until", "caught-up"]);
-    let in_the_middle =
-        |status: &Json| chunks_done(status) > 3 && status["tail"]["batches"].as_u64() > Some(3);
-    let status = scenario.until_status_within(PATIENCE, "copy and tail to work", in_the_middle).await;
+    let status = scenario.until_status_within(PATIENCE, "copy and tail to work", both_work(3)).await;
     assert!(!copied(&status), "it is in the middle of the copy: {status}");
     run.kill();
     let first = scenario.catch_up().await;
@@ -89,8 +87,7 @@ async fn one_dies_then_the_other(test: &str, speaks: Speaks) {
     scenario.init_by_thrift2().await;
     let application = scenario.application(1).await;
     let run = scenario.start(&["run"]);
-    let working = |status: &Json| chunks_done(status) > 3 && status["tail"]["batches"].as_u64() > Some(3);
-    let begun = scenario.until_status_within(PATIENCE, "copy and tail to work", working).await;
+    let begun = scenario.until_status_within(PATIENCE, "copy and tail to work", both_work(3)).await;
     assert!(run.connections_to(one.port) > 0 && run.connections_to(other.port) > 0, "both are used");
 
     one.kill();

@@ -1,7 +1,7 @@
 //! HBase itself in trouble: its server is killed while it is written to, and its regions split, move and are compacted.
 
 use crate::support::own::OwnHbase;
-use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::scenario::{Scenario, both_work};
 use crate::support::shape::FOLLOWS;
 use crate::support::tailfill::Tailfill;
 
@@ -17,9 +17,7 @@ async fn on(hbase: &OwnHbase, test: &str, rows: u64) -> Scenario {
 }
 
 async fn until_both_work(scenario: &Scenario) {
-    let both =
-        |status: &serde_json::Value| chunks_done(status) > 0 && status["tail"]["batches"].as_u64() > Some(0);
-    scenario.until_status("copy and tail to work", both).await;
+    scenario.until_status("copy and tail to work", both_work(0)).await;
 }
 
 async fn ends_equal(scenario: &mut Scenario, run: Tailfill) {

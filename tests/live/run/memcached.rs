@@ -3,7 +3,7 @@
 use crate::support::memcached::{Neighbour, TINY, flush_all, has};
 use crate::support::own::Own;
 use crate::support::proxy::{Proxy, Way};
-use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::scenario::{Scenario, both_work, chunks_done};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use serde_json::Value as Json;
@@ -19,11 +19,7 @@ async fn memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases(
     scenario.init().await;
     let application = scenario.application(2).await;
     let run = scenario.start(&["run", "--until", "caught-up"]);
-    scenario
-        .until_status("copy and tail to work", |status| {
-            chunks_done(status) > 0 && status["tail"]["batches"].as_u64() > Some(0)
-        })
-        .await;
+    scenario.until_status("copy and tail to work", both_work(0)).await;
     memcached.kill();
     let status =
         scenario.until_status("degraded leases", |status| status["leases"]["degraded"] == true).await;
@@ -53,7 +49,7 @@ async fn leasing_from(memcached: &Own, test: &str) -> Scenario {
 
 /// Leases have vanished, and by then backfill and tail have both worked.
 fn vanished_under_both(status: &Json) -> bool {
-    have_vanished(status) && chunks_done(status) > 0 && status["tail"]["batches"].as_u64() > Some(0)
+    have_vanished(status) && both_work(0)(status)
 }
 
 /// There are some 45 lists, so of so many leases that were not given back most had vanished.

@@ -2,7 +2,7 @@
 
 use crate::support::mysql;
 use crate::support::own::Own;
-use crate::support::scenario::{Scenario, chunks_done};
+use crate::support::scenario::{Scenario, both_work};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use mysql_async::prelude::Queryable;
@@ -17,8 +17,7 @@ fn batches(status: &Json) -> u64 {
 }
 
 async fn until_both_work(scenario: &Scenario) -> Json {
-    let both = |status: &Json| chunks_done(status) > 0 && batches(status) > 0;
-    scenario.until_status("copy and tail to work", both).await
+    scenario.until_status("copy and tail to work", both_work(0)).await
 }
 
 /// The test's own connection, after its server was away.

@@ -35,11 +35,6 @@ async fn every_layout(test: &'static str, lists: u64, rows: u64) -> Scenario {
     scenario
 }
 
-async fn verified(scenario: &Scenario, code: i32) -> Json {
-    let ended = scenario.run(&["verify", "--full", "--json"]).await.expect_code(code);
-    serde_json::from_str(&ended.out).expect("verify --json is JSON")
-}
-
 fn number(json: &Json, name: &str) -> u64 {
     json[name].as_u64().unwrap_or_else(|| panic!("{name} is no number in {json}"))
 }
@@ -66,14 +61,14 @@ async fn corruption_of_every_kind_is_mended_beside_a_run_while_the_application_w
     scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
     let planted = corrupt(&scenario).await;
     let application = scenario.application(2).await;
-    let found = verified(&scenario, 4).await;
+    let found = scenario.verify(4).await;
     let dry = scenario.run(&["recopy", "rchurn", "--json"]).await.expect_code(0);
     let dry: Json = serde_json::from_str(&dry.out).expect("recopy --json is JSON");
     assert_eq!((&dry["dry_run"], touched(&scenario).len()), (&Json::Bool(true), 0));
     let wet = scenario.run(&["recopy", "rchurn", "--yes"]).await.expect_code(0);
     println!("planted {planted:?}; {}\n{}", found["targets"], wet.out);
     assert!(wet.out.contains("recopy.jsonl"), "{}", wet.out);
-    let after = verified(&scenario, 0).await;
+    let after = scenario.verify(0).await;
     assert_eq!(number(&after, "missing") + number(&after, "extra") + number(&after, "different"), 0);
     let transactions = application.stop().await;
     scenario.until_written().await;
@@ -87,14 +82,14 @@ async fn corruption_of_every_kind_is_mended_beside_a_run_while_the_application_w
     run.interrupted().await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 4_000);
-    verified(&scenario, 0).await;
+    scenario.verify(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_repairs_exactly_what_it_found_when_it_is_told_to() {
     let scenario = every_layout("rverify", 60, 2_000).await;
     corrupt(&scenario).await;
-    let found = verified(&scenario, 4).await;
+    let found = scenario.verify(4).await;
     let differences = ["missing", "extra", "different"].map(|name| number(&found, name)).iter().sum::<u64>();
     // without --yes it says what it would do, and does nothing
     let plan = scenario.run(&["verify", "--repair", "--json"]).await.expect_code(4);
@@ -105,7 +100,7 @@ async fn verify_repairs_exactly_what_it_found_when_it_is_told_to() {
         plans[1]["targets"].as_array().expect("targets").iter().map(|t| number(t, name)).sum::<u64>()
     };
     assert_eq!(sum("written") + sum("deleted"), differences, "{}", plan.out);
-    assert_eq!(verified(&scenario, 4).await["targets"], found["targets"], "nothing was touched");
+    assert_eq!(scenario.verify(4).await["targets"], found["targets"], "nothing was touched");
     let ended = scenario.run(&["verify", "--full", "--repair", "--yes"]).await.expect_code(0);
     println!("{}", ended.out);
     assert!(ended.out.contains("NOT equal: ") && ended.out.contains("\nequal: "), "{}", ended.out);
@@ -140,7 +135,7 @@ async fn a_recopy_that_is_killed_under_writes_is_done_by_the_next_one() {
     assert!(application.stop().await > 50, "the application hardly worked");
     scenario.catch_up().await;
     assert!(scenario.compare().await > 3_000);
-    verified(&scenario, 0).await;
+    scenario.verify(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +160,7 @@ async fn a_target_whose_table_was_lost_is_parked_and_comes_back_by_a_recopy() {
     println!("{}", ended.out);
     assert!(ended.out.contains("no longer parked"), "{}", ended.out);
     scenario.until_status("no target to be parked", |status| !is_parked(status)).await;
-    verified(&scenario, 0).await;
+    scenario.verify(0).await;
     application.stop().await;
     assert!(scenario.comes_to_rest(run).await > 1_000);
 }

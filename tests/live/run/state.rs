@@ -1,6 +1,6 @@
 //! The state's file in trouble: it cannot grow, it is torn, it is an older one.
 
-use crate::support::scenario::{Scenario, chunks_done, gateway};
+use crate::support::scenario::{Scenario, both_work, chunks_done, gateway};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use std::fs;
@@ -25,11 +25,7 @@ async fn a_state_that_finds_no_room_ends_the_run_and_the_next_one_goes_on_once_t
     scenario.init().await;
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
-    scenario
-        .until_status("copy and tail to work", |status| {
-            chunks_done(status) > 0 && status["tail"]["batches"].as_u64() > Some(0)
-        })
-        .await;
+    scenario.until_status("copy and tail to work", both_work(0)).await;
     run.limit_files(64 * 1024);
     let ended =
         run.ended().await.expect_code(1).says(&["the state in", "state.redb", "help: check that the disk"]);

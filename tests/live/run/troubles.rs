@@ -3,7 +3,7 @@
 use crate::support::mysql::mysql_port;
 use crate::support::own::Own;
 use crate::support::proxy::{Proxy, Way};
-use crate::support::scenario::{Scenario, chunks_done, copied};
+use crate::support::scenario::{Scenario, both_work, chunks_done, copied};
 use crate::support::setup::port;
 use crate::support::shape::FOLLOWS;
 use crate::support::trouble::Trouble;
@@ -48,8 +48,7 @@ async fn goes_on(test: &str, connection: impl AsyncFnOnce(&mut Scenario, u16) ->
     let application = scenario.application(1).await;
     copying.set(Way::Slow);
     let run = scenario.start(&["run"]);
-    let both = |status: &Json| chunks_done(status) > 0 && batches(status) > 0;
-    scenario.until_status_within(PATIENCE, "copy and tail to work", both).await;
+    scenario.until_status_within(PATIENCE, "copy and tail to work", both_work(0)).await;
     if troubled.while_copying {
         let status = befall(&scenario, &troubled, "copying").await;
         assert!(!copied(&status), "all of them came while it was copied: {status}");
