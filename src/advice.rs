@@ -404,6 +404,28 @@ pub fn memcached_away() -> &'static str {
     "start memcached again, or stop the run, set lease.on_loss = \"degrade\", and start the run again"
 }
 
+/// A person has paused the tail or the backfill of a run.
+///
+/// Performed by `live::run::levers::a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says`.
+pub fn resume() -> &'static str {
+    "when it may go on: `tailfill resume`"
+}
+
+/// MySQL will soon purge what a run has not read.
+///
+/// Performed by `live::run::levers::a_tail_that_is_paused_for_long_warns_before_mysql_purges_what_it_needs`.
+pub fn purge_ahead() -> &'static str {
+    "resume the tail if it is paused (`tailfill resume tail`), or have MySQL keep its binlogs for longer: SET PERSIST \
+     binlog_expire_logs_seconds"
+}
+
+/// What a run was started for cannot come about, because a person has paused it.
+///
+/// Performed by `live::run::levers::a_run_that_is_to_end_is_refused_while_it_is_paused`.
+pub fn resume_first() -> &'static str {
+    "if it may go on: `tailfill resume`, or start the run with --resume"
+}
+
 /// Memcached gives no leases, and a run writes without them.
 ///
 /// Performed by `live::run::memcached::memcached_that_is_restarted_in_the_middle_costs_nothing_but_the_leases`.

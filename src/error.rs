@@ -39,3 +39,12 @@ pub enum Exit {
     /// Interrupted, cleanly: checkpointed.
     Interrupted = 130,
 }
+
+impl Exit {
+    /// The exit with this code; `Failed` for one that is none of ours.
+    pub fn of_code(code: u8) -> Exit {
+        let known =
+            [Exit::Done, Exit::Usage, Exit::Refused, Exit::Differences, Exit::Position, Exit::Interrupted];
+        known.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Exit::Failed)
+    }
+}

@@ -66,6 +66,10 @@ switches! {
     start_from_binlog_status = "start-from-binlog-status";
     /// Chunks write with the newest tick, not with a safe mark (I3).
     chunk_uses_newest_tick = "chunk-uses-newest-tick";
+    /// A tail that is resumed continues from what the source has now, not from what it has read.
+    resume_from_now = "resume-from-now";
+    /// What a person pauses is paused in this process only.
+    pause_not_durable = "pause-not-durable";
     /// An insert and a delete of one address in one batch cancel each other out.
     insert_delete_cancels = "insert-delete-cancels";
     /// A NULL column is left out of a write instead of getting a marker.

@@ -8,6 +8,7 @@ mod wait;
 
 pub use wait::{Awaited, Concern, Kind, Wait, Warning, Who};
 
+use crate::model::{Control, Work};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -29,6 +30,12 @@ pub struct Status {
     pub started_at_ms: u64,
     pub uptime_seconds: u64,
     pub phase: Phase,
+    /// What a person wants of the tail and of the backfill.
+    #[serde(default)]
+    pub control: Control,
+    /// In how many seconds the source may purge the first change that is not in HBase yet; `None`: never, or not known.
+    #[serde(default)]
+    pub purge_in_seconds: Option<u64>,
     /// Whether only some lists are moved (`--only`): the chunks of a target are these lists then.
     #[serde(default)]
     pub pilot: bool,
@@ -74,6 +81,7 @@ impl Status {
     /// Why the run does not do its work now; `None`: it does.
     pub fn unready(&self) -> Option<String> {
         match self.phase {
+            Phase::Tailing if self.control.is_paused(Work::Tail) => Some("the tail is paused".to_owned()),
             Phase::Tailing | Phase::Copying => self.silent(0),
             phase => Some(phase.name().to_owned()),
         }

@@ -189,6 +189,7 @@ async fn encoded(
         settings: Arc::new(Settings::default()),
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
+        levers: tailfill::pipeline::Levers::default(),
         definitions: tailfill::pipeline::Definitions::default(),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());

@@ -2,6 +2,7 @@
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
 use crate::pipeline::jobs::holds::{Held, HoldAsk, TURN_WITHIN};
+use crate::pipeline::jobs::levers::{LeverAsk, LeverRefused, LeverSet};
 use crate::pipeline::jobs::{Ask, Report};
 use crate::status::Status;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -109,6 +110,17 @@ impl Client {
         self.read(answer).await
     }
 
+    /// Pauses or resumes; `Err` within: the run refuses it, and all stays as it was.
+    pub async fn set_levers(&self, ask: &LeverAsk) -> Result<Result<LeverSet, LeverRefused>, ClientError> {
+        let token = self.token()?;
+        let answer = self.send(Method::POST, "levers", Some(&token), |request| request.json(ask)).await?;
+        match answer.status() {
+            status if status.is_success() => self.read(answer).await.map(Ok),
+            StatusCode::CONFLICT => self.read(answer).await.map(Err),
+            status => Err(self.not_understood(format!("it answered /levers with {status}"))),
+        }
+    }
+
     /// Asks the run to drain and end; does not wait for it.
     #[cfg(test)]
     pub async fn stop(&self) -> Result<(), ClientError> {
@@ -127,14 +139,7 @@ impl Client {
         token: Option<&str>,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, ClientError> {
-        let mut request = with(self.http.request(method, format!("http://{}/{route}", self.address)));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let answer = request.send().await.map_err(|reason| match reason.is_connect() {
-            true => ClientError::NotRunning { state_dir: self.state_dir.clone() },
-            false => ClientError::Unanswered { address: self.address, reason },
-        })?;
+        let answer = self.send(method, route, token, with).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -145,6 +150,24 @@ impl Client {
             return Err(ClientError::Refused { reason });
         }
         Err(self.not_understood(format!("it answered /{route} with {status}")))
+    }
+
+    /// The answer, whatever its status.
+    async fn send(
+        &self,
+        method: Method,
+        route: &str,
+        token: Option<&str>,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, ClientError> {
+        let mut request = with(self.http.request(method, format!("http://{}/{route}", self.address)));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await.map_err(|reason| match reason.is_connect() {
+            true => ClientError::NotRunning { state_dir: self.state_dir.clone() },
+            false => ClientError::Unanswered { address: self.address, reason },
+        })
     }
 
     async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, ClientError> {

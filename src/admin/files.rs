@@ -1,8 +1,8 @@
-//! The files by which other commands find the server: the address and the token.
+//! The files by which other commands find the server (the address and the token), and the newest lines of a log.
 
 use super::{ADDRESS_FILE, AdminError, TOKEN_FILE};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,4 +48,42 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(&temporary)?.write_all(format!("{text}\n").as_bytes())?;
     fs::rename(&temporary, path)
+}
+
+/// The newest whole lines of a file, in `bytes_max` bytes at most; none where there is no file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn newest_lines(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    let left_out = file.metadata()?.len().saturating_sub(bytes_max);
+    file.seek(io::SeekFrom::Start(left_out))?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    if left_out > 0 {
+        let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+        bytes.drain(..first);
+    }
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    bytes.truncate(whole);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_are_shown() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("events");
+        assert_eq!(newest_lines(&path, 9).expect("no file is no line"), b"");
+        fs::write(&path, "first\nsecond\nhal").expect("it writes");
+        assert_eq!(newest_lines(&path, 100).expect("it reads"), b"first\nsecond\n");
+        assert_eq!(newest_lines(&path, 12).expect("it reads"), b"second\n");
+        assert_eq!(newest_lines(&path, 3).expect("it reads"), b"");
+    }
 }

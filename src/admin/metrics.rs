@@ -3,6 +3,7 @@
 //! Every name is in this file, with its unit; the encoder puts `tailfill_` before each and `_total`
 //! behind each counter.
 
+use crate::model::Work;
 use crate::status::{Concern, Kind, Phase, Status};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -21,6 +22,11 @@ const WAITS: Name =
     ("waits", "What the run waits for now, by kind: how many lists or items, 1 where they are not counted");
 const WAIT_SECONDS: Name = ("wait_seconds", "How long the longest wait of each kind has lasted");
 const WARNINGS: Name = ("warnings", "1 for each kind of warning that the status shows");
+const PAUSED: Name = ("paused", "1 while a person has paused it");
+const PURGE: Name = (
+    "purge_in_seconds",
+    "In how long MySQL may purge the first change that is not in HBase yet; absent: never, or not known",
+);
 const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
 const LAG_SECONDS: Name = ("lag_seconds", "Everything that MySQL had committed this long ago is in HBase");
 const LAG_BYTES: Name = ("lag_bytes", "Bytes of MySQL's binlog that are not written to HBase yet");
@@ -79,6 +85,9 @@ impl Page {
         self.gauge(STARTED, [(vec![], from_ms(status.started_at_ms))]);
         let phases = Phase::ALL.map(|phase| (label("phase", phase.name()), truth(phase == status.phase)));
         self.gauge(PHASE, phases);
+        let paused = Work::ALL.map(|work| (label("of", work.name()), truth(status.control.is_paused(work))));
+        self.gauge(PAUSED, paused);
+        self.gauge(PURGE, status.purge_in_seconds.map(|seconds| (vec![], seconds as f64)));
         let waits = |kind: Kind| status.waiting.iter().filter(move |wait| wait.kind == kind);
         let count = |kind| waits(kind).map(|wait| wait.count).sum::<u64>() as f64;
         self.gauge(WAITS, Kind::ALL.map(|kind| (label("kind", kind.name()), count(kind))));

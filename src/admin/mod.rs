@@ -22,6 +22,9 @@ pub const ADDRESS_FILE: &str = "admin.addr";
 /// The file in `state_dir` that holds the token (mode 0600), while a run is up.
 pub const TOKEN_FILE: &str = "admin.token";
 
+/// The event log of a run, in `state_dir`: one JSON object a line. It stays when the run ends.
+pub const EVENTS_FILE: &str = "events.jsonl";
+
 /// Why the admin server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {

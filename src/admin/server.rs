@@ -6,7 +6,9 @@
 //! | `GET /metrics` | the same as OpenMetrics text | |
 //! | `GET /healthz`, `/health` | 200 while the run is up and both servers have answered within a minute; else 503 | |
 //! | `GET /readyz` | 200 while the run tails or copies and both servers answer; else 503 | |
+//! | `GET /events` | the newest lines of `state_dir/events.jsonl`, at most a mebibyte, oldest first | |
 //! | `POST /stop` | 202; the run drains and ends | yes |
+//! | `POST /levers` | 200 and the [`LeverSet`](crate::pipeline::jobs::levers::LeverSet) for a [`LeverAsk`]; 409 and the reason when it is refused | yes |
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
 //! | `POST /hold` | 200 and the [`Held`](crate::pipeline::jobs::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
 //! | `POST /release/N` | `true` where the hold had lasted until now, else `false` | yes |
@@ -14,11 +16,12 @@
 
 use super::auth::{self, Token};
 use super::client::Job;
-use super::files::Files;
-use super::{AdminError, metrics};
+use super::files::{self, Files};
+use super::{AdminError, EVENTS_FILE, metrics};
 use crate::pipeline::jobs::Ask;
 use crate::pipeline::jobs::holds::HoldAsk;
-use crate::pipeline::{Holds, Recopies};
+use crate::pipeline::jobs::levers::LeverAsk;
+use crate::pipeline::{Holds, Levers, Recopies};
 use crate::status::StatusSource;
 use axum::extract::{Path as RoutePath, State};
 use axum::http::{StatusCode, header};
@@ -26,25 +29,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// The longest answer to `GET /events`.
+const EVENTS_BYTES_MAX: u64 = 1 << 20;
+
 /// How long open connections may take to end once the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-/// A running admin server. Dropping it removes its files and ends it abruptly; [`AdminServer::stop`]
-/// lets answers finish.
 /// What a run takes over HTTP.
 pub struct Taken {
     /// `POST /stop` cancels it.
     pub drain: CancellationToken,
+    pub levers: Levers,
     pub recopies: Recopies,
     pub holds: Holds,
 }
 
+/// A running admin server. Dropping it removes its files and ends it abruptly; [`AdminServer::stop`]
+/// lets answers finish.
 #[derive(Debug)]
 pub struct AdminServer {
     #[cfg(test)]
@@ -73,7 +80,8 @@ impl AdminServer {
         let files = Files::write(state_dir, address, token.text())?;
         let stopping = CancellationToken::new();
         let stopped = stopping.clone().cancelled_owned();
-        let routes = routes(status, token, taken);
+        let events = Router::new().route("/events", get(show_events)).with_state(state_dir.to_owned());
+        let routes = routes(status, token, taken, events);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the admin server ended");
@@ -109,16 +117,19 @@ impl Drop for AdminServer {
     }
 }
 
-fn routes(status: StatusSource, token: Token, Taken { drain, recopies, holds }: Taken) -> Router {
+fn routes(status: StatusSource, token: Token, taken: Taken, events: Router) -> Router {
+    let Taken { drain, levers, recopies, holds } = taken;
     let recopying = Router::new()
         .route("/recopy", post(recopy))
         .route("/recopy/{job}", get(show_recopy))
         .with_state(recopies);
     let holding =
         Router::new().route("/hold", post(hold)).route("/release/{hold}", post(release)).with_state(holds);
+    let pausing = Router::new().route("/levers", post(set_levers)).with_state(levers);
     let changing = Router::new()
         .route("/stop", post(stop))
         .with_state(drain)
+        .merge(pausing)
         .merge(recopying)
         .merge(holding)
         .route_layer(middleware::from_fn_with_state(token, auth::require_token));
@@ -129,6 +140,7 @@ fn routes(status: StatusSource, token: Token, Taken { drain, recopies, holds }: 
         .route("/healthz", get(show_health))
         .route("/readyz", get(show_readiness))
         .with_state(status)
+        .merge(events)
         .merge(changing)
         .layer(middleware::from_fn(auth::require_loopback_host))
 }
@@ -139,6 +151,13 @@ async fn show_status(State(status): State<StatusSource>) -> Response {
 
 async fn show_metrics(State(status): State<StatusSource>) -> Response {
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&status())).into_response()
+}
+
+async fn show_events(State(state_dir): State<PathBuf>) -> Response {
+    match files::newest_lines(&state_dir.join(EVENTS_FILE), EVENTS_BYTES_MAX) {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
 }
 
 async fn show_health(State(status): State<StatusSource>) -> Response {
@@ -161,6 +180,13 @@ async fn stop(State(drain): State<CancellationToken>) -> Response {
     tracing::info!("received a request to stop: draining");
     drain.cancel();
     (StatusCode::ACCEPTED, "draining\n").into_response()
+}
+
+async fn set_levers(State(levers): State<Levers>, Json(ask): Json<LeverAsk>) -> Response {
+    match levers.set(&ask).await {
+        Ok(set) => Json(set).into_response(),
+        Err(refused) => (StatusCode::CONFLICT, Json(refused)).into_response(),
+    }
 }
 
 async fn recopy(State(recopies): State<Recopies>, Json(ask): Json<Ask>) -> Response {
@@ -193,7 +219,7 @@ async fn release(State(holds): State<Holds>, RoutePath(hold): RoutePath<u64>) ->
 mod tests {
     use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
     use super::*;
-    use crate::model::{Mapping, Value};
+    use crate::model::{Lever, Mapping, Value, Work};
     use crate::pipeline::jobs::{JobState, Touch, Touched};
     use crate::status::Status;
     use std::os::unix::fs::PermissionsExt;
@@ -208,12 +234,17 @@ mod tests {
         http: reqwest::Client,
     }
 
+    fn taken(drain: &CancellationToken, recopies: &Recopies) -> Taken {
+        let (drain, recopies) = (drain.clone(), recopies.clone());
+        Taken { drain, levers: Levers::default(), recopies, holds: Holds::default() }
+    }
+
     async fn start() -> Running {
         let state_dir = tempfile::tempdir().expect("a folder");
         let (drain, recopies) = (CancellationToken::new(), Recopies::taken(Arc::new(Nothing)));
         let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let taken = Taken { drain: drain.clone(), recopies: recopies.clone(), holds: Holds::default() };
+        let taken = taken(&drain, &recopies);
         let server = AdminServer::start(listen, state_dir.path(), status, taken).await.expect("a server");
         let base = format!("http://{}", server.address());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -285,6 +316,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn setting_a_lever_needs_the_token_and_a_run_that_has_begun() {
+        let run = start().await;
+        let ask = LeverAsk { works: vec![Work::Tail], lever: Lever::default() };
+        let post = run.http.post(format!("{}/levers", run.base)).json(&ask);
+        assert_eq!(post.send().await.expect("an answer").status(), 401);
+        let client = Client::open(run.state_dir.path()).expect("a client");
+        let refused = client.set_levers(&ask).await.expect("an answer").expect_err("it is starting");
+        assert!(refused.reason.contains("starting"), "{refused:?}");
+    }
+
+    #[tokio::test]
     async fn holding_lists_up_needs_the_token_and_a_run_that_tails() {
         let run = start().await;
         let ask = HoldAsk { mapping: "followers".into(), lists: vec![vec![Value::UInt(7)]] };
@@ -335,8 +377,7 @@ mod tests {
         let run = start().await;
         let state_dir = tempfile::tempdir().expect("a folder");
         let status: StatusSource = Arc::new(Status::default);
-        let (drain, recopies, holds) = (CancellationToken::new(), Recopies::none(), Holds::default());
-        let taken = Taken { drain, recopies, holds };
+        let taken = taken(&CancellationToken::new(), &Recopies::none());
         let second = AdminServer::start(run.server.address(), state_dir.path(), status, taken).await;
         assert!(second.expect_err("a taken port").advice().contains("admin.listen"));
     }

@@ -6,11 +6,14 @@ mod by_history;
 mod check;
 mod connect;
 mod display;
+mod events;
 mod get;
 mod init;
+mod levers;
 mod lost_leases;
 mod options;
 pub(crate) mod output;
+mod purge;
 mod recopy;
 mod run;
 mod starting;
@@ -21,11 +24,13 @@ mod verify;
 
 pub(crate) use check::check;
 pub(crate) use display::above_bars;
+pub(crate) use events::layer as event_layer;
 pub(crate) use get::get;
 pub(crate) use init::init;
+pub(crate) use levers::set as set_levers;
 pub(crate) use options::{
-    CheckOptions, GetOptions, InitOptions, ListSelection, Parts, RecopyOptions, RunOptions, StartAt,
-    VerifyOptions,
+    CheckOptions, GetOptions, InitOptions, LeverOptions, ListSelection, Parts, RecopyOptions, RunOptions,
+    StartAt, VerifyOptions,
 };
 pub(crate) use recopy::recopy;
 pub(crate) use run::run;

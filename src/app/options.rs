@@ -1,6 +1,6 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{Reached, Value};
+use crate::model::{Reached, Value, Wanted, Work};
 use crate::verify::{Question, Side};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub only: Vec<ListSelection>,
     /// Read and count, write nothing.
     pub dry_run: bool,
+    /// What a person has paused runs again.
+    pub resume: bool,
     /// Where to write what the run did, as one flat JSON object.
     pub summary: Option<std::path::PathBuf>,
     /// A query that no target answers is only a warning.
@@ -87,6 +89,15 @@ pub struct VerifyOptions {
     pub repair: bool,
     /// With `repair`: do it, and compare again.
     pub yes: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeverOptions {
+    /// What is paused or resumed.
+    pub works: Vec<Work>,
+    pub wanted: Wanted,
+    /// Why; may be empty.
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

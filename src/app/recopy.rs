@@ -198,9 +198,7 @@ fn touched(report: &Report) -> u64 {
 pub fn outcome(reports: &[Report]) -> Result<Exit, Failure> {
     for report in reports {
         if let JobState::Failed { reason, advice, exit } = &report.state {
-            let exits = [Exit::Failed, Exit::Usage, Exit::Refused, Exit::Position, Exit::Interrupted];
-            let exit = exits.into_iter().find(|known| *known as u8 == *exit).unwrap_or(Exit::Failed);
-            let failure = Failure::new(exit, reason.clone());
+            let failure = Failure::new(Exit::of_code(*exit), reason.clone());
             return Err(match advice {
                 Some(advice) => failure.with_help(advice.clone()),
                 None => failure,

@@ -4,15 +4,16 @@ use super::alone::Alone;
 use super::starting::Starting;
 use super::state::{SOURCE, open_state, run_id};
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, begun, by_history, connect, display, output};
+use super::{RunOptions, StartAt, begun, by_history, connect, display, events, levers, output};
+use crate::admin::Taken;
 use crate::clock::SteadyClock;
 use crate::config::Config;
-use crate::error::Exit;
+use crate::error::{Exit, chain};
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
 use crate::model::{Mapping, Position};
-use crate::pipeline::{self, Finished, Holds, Parts, Progress, Recopies};
-use crate::protocol::{Plan, plan::Cohort};
+use crate::pipeline::{self, Finished, Holds, Levers, Parts, Progress, Recopies};
+use crate::protocol::{Plan, ProtocolError, plan::Cohort};
 use crate::sink::null::NullSink;
 use crate::sink::{Sink, layout};
 use crate::source::Source;
@@ -47,6 +48,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
     let display = tokio::spawn(display::show(parts.clone(), mappings, copying, done.clone()));
     let ended = pipeline::run_with(parts.clone(), pipeline_options, recopies, stop.clone()).await;
+    note_end(&ended);
     done.cancel();
     let _ = display.await; // a display that fails is no reason to fail the run
     if let Some(admin) = admin {
@@ -84,6 +86,7 @@ pub async fn recopy_alone(config: &Config, recopies: &Recopies) -> Result<bool, 
     };
     let Composed { parts, pipeline_options, admin, alone, .. } = composed;
     let ended = pipeline::run_with(parts, pipeline_options, recopies.clone(), stop.clone()).await;
+    note_end(&ended);
     if let Some(admin) = admin {
         admin.close().await;
     }
@@ -91,6 +94,22 @@ pub async fn recopy_alone(config: &Config, recopies: &Recopies) -> Result<bool, 
         alone.end().await?;
     }
     Ok(ended? == Finished::CaughtUp)
+}
+
+/// For the event log.
+fn note_end(ended: &Result<Finished, ProtocolError>) {
+    match ended {
+        Ok(finished) => tracing::debug!(event = "run_ended", "the run has {}", how(*finished)),
+        Err(error) => tracing::debug!(event = "run_failed", "{}", chain(error)),
+    }
+}
+
+fn how(finished: Finished) -> &'static str {
+    match finished {
+        Finished::CaughtUp => "caught up",
+        Finished::Copied => "copied",
+        Finished::Stopped => "stopped and checkpointed",
+    }
 }
 
 struct Composed {
@@ -116,11 +135,23 @@ async fn compose(
         true => begun::of(config).await?,
         false => begun::of_store(&*store).await?,
     };
+    levers::at_start(&*store, options.resume, options.until_caught_up).await?;
+    if !options.dry_run {
+        events::begin(&config.state_dir).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+        tracing::debug!(event = "run_started", version, pid, "a run has the state");
+    }
     let starting = Arc::new(Starting::default());
-    let holds = Holds::default();
+    let (holds, levers) = (Holds::default(), Levers::default());
+    let taken = Taken {
+        drain: stop.clone(),
+        levers: levers.clone(),
+        recopies: recopies.clone(),
+        holds: holds.clone(),
+    };
     let mut admin = match options.dry_run {
         true => None,
-        false => Some(super::status::serve(config, &starting, stop, recopies, &holds).await?),
+        false => Some(super::status::serve(config, &starting, taken).await?),
     };
     let step = "MySQL: the definitions of the tables";
     let resolve = || by_history::resolve(config, &begun, &*store, recopies);
@@ -186,6 +217,7 @@ async fn compose(
         settings: Arc::new(connect::settings(config)),
         progress: Arc::new(Progress::default()),
         holds,
+        levers,
         definitions: pipeline::Definitions::default(),
     };
     starting.step("MySQL: about how many rows the tables have", || estimate(&parts)).await?;
@@ -320,11 +352,7 @@ impl Summary {
     }
 
     fn sentence(&self, finished: Finished) -> String {
-        let how = match finished {
-            Finished::CaughtUp => "caught up",
-            Finished::Copied => "copied",
-            Finished::Stopped => "stopped and checkpointed",
-        };
+        let how = how(finished);
         let counted = match self.rows_counted {
             0 => String::new(),
             rows => format!(", {rows} rows counted"),

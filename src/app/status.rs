@@ -1,6 +1,7 @@
 //! What a run says of itself, made of its progress; and what a stopped one left in its state.
 
 use super::lost_leases::LostLeases;
+use super::purge::{self, Purge};
 use super::starting::Starting;
 use super::state::{SOURCE, stored_cohort};
 use crate::admin::{AdminServer, Client, ClientError, Taken};
@@ -9,10 +10,11 @@ use crate::failure::Failure;
 use crate::model::{LifeCycle, Position, TargetDefinition};
 use crate::pipeline::copies::chunks::Chunks;
 use crate::pipeline::counts;
+use crate::pipeline::jobs::levers;
 use crate::pipeline::life::gaps;
 use crate::pipeline::progress::lag::{Behind, Quantiles};
 use crate::pipeline::progress::{CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, ms_of};
-use crate::pipeline::{Holds, Parts, Progress, Recopies};
+use crate::pipeline::{Parts, Progress};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::retry::{Patience, Pauses};
 use crate::status::{
@@ -25,10 +27,11 @@ use crate::store::{Space, Store, StoreError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// How often the source is asked what it has, and the state for life cycles.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the source is asked how long it keeps its binlogs.
+const KEPT_EVERY: Duration = Duration::from_secs(10);
 
 /// The admin server of a run, with what it reads beside the progress.
 pub struct Serving {
@@ -48,7 +51,7 @@ impl Serving {
     /// The run has begun: it answers from now on.
     pub fn go_live(&mut self, parts: &Parts, state_id: String) {
         let looked = Arc::new(Looked::default());
-        self.looking.push(tokio::spawn(look_at_the_source(parts.clone())));
+        self.looking.push(tokio::spawn(look_at_the_source(parts.clone(), looked.clone())));
         self.looking.push(tokio::spawn(look(parts.clone(), looked.clone())));
         let (parts, begin, started_at_ms) = (parts.clone(), self.begin, parts.clock.now_ms());
         let live: StatusSource = Arc::new(move || {
@@ -72,16 +75,12 @@ struct Looked {
     /// Rows copied per second over the last look, for each target in order.
     rates: Mutex<Vec<f64>>,
     looks: AtomicU64,
+    /// How long the source keeps its binlogs; `None`: without end, or not known yet.
+    kept_for: Mutex<Option<Duration>>,
 }
 
 /// Starts the admin server of a run that is starting. `stop` is cancelled by `POST /stop`.
-pub async fn serve(
-    config: &Config,
-    starting: &Arc<Starting>,
-    stop: &CancellationToken,
-    recopies: &Recopies,
-    holds: &Holds,
-) -> Result<Serving, Failure> {
+pub async fn serve(config: &Config, starting: &Arc<Starting>, taken: Taken) -> Result<Serving, Failure> {
     let starting = starting.clone();
     let first: StatusSource = Arc::new(move || starting.status());
     let source = Arc::new(RwLock::new(first));
@@ -90,14 +89,20 @@ pub async fn serve(
         let now = answering.read().unwrap_or_else(|p| p.into_inner()).clone();
         now()
     });
-    let taken = Taken { drain: stop.clone(), recopies: recopies.clone(), holds: holds.clone() };
     let server = AdminServer::start(config.admin.listen, &config.state_dir, answer, taken).await?;
     Ok(Serving { server, looking: Vec::new(), source, begin: Instant::now() })
 }
 
 /// Asks the source what it has, for the lag. A look without an answer is none: the lag grows meanwhile.
-async fn look_at_the_source(parts: Parts) {
+async fn look_at_the_source(parts: Parts, looked: Arc<Looked>) {
+    let mut asked: Option<Instant> = None;
     loop {
+        if asked.is_none_or(|asked| asked.elapsed() >= KEPT_EVERY)
+            && let Ok(kept_for) = parts.source.binlog_kept_for().await
+        {
+            *looked.kept_for.lock().unwrap_or_else(|p| p.into_inner()) = kept_for;
+            asked = Some(Instant::now());
+        }
         let at_micros = parts.clock.now_micros();
         if let Ok(has) = parts.source.executed().await {
             let written = parts.progress.positions().written.at.clone();
@@ -177,13 +182,17 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     let leases = parts.leases.counts();
     let commits = parts.store.counts();
     let now_ms = parts.clock.now_ms();
+    let kept_for = *looked.kept_for.lock().unwrap_or_else(|p| p.into_inner());
+    let purge = purge::ahead(kept_for, reading.behind.micros.map(Duration::from_micros));
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         at_ms: now_ms,
         phase: phase(progress),
         pilot: !matches!(parts.plan.cohort(), Cohort::All),
-        warnings: warnings(parts, now_ms),
+        control: parts.levers.control(),
+        purge_in_seconds: purge.map(|purge| purge.left.as_secs()),
+        warnings: warnings(parts, purge, now_ms),
         positions: positions(progress),
         lag: lag(&reading),
         source: answers(&looked.source),
@@ -230,8 +239,9 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     status
 }
 
-fn warnings(parts: &Parts, now_ms: u64) -> Vec<Warning> {
+fn warnings(parts: &Parts, purge: Option<Purge>, now_ms: u64) -> Vec<Warning> {
     let mut warnings = parts.progress.warnings(now_ms);
+    warnings.extend(purge.and_then(|purge| purge.warning()));
     if let Some(outage) = parts.leases.degraded() {
         warnings.push(Warning::new(Concern::LeasesDegraded, outage.reason, ms_of(outage.since, now_ms)));
     }
@@ -384,6 +394,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
     }
     let store = journal.store();
     status.gaps = open_gaps(&*store).await?;
+    status.control = levers::stored(&*store).await?;
     let cohort = stored_cohort(&journal).await?;
     status.pilot = cohort != Cohort::All.name();
     for mapping in &config.mappings {

@@ -38,6 +38,10 @@ pub enum Command {
     Init(InitArgs),
     /// Tails the binlog and copies existing rows, until you stop it
     Run(RunArgs),
+    /// Pauses the tail, the backfill or both, until you resume them; a restart keeps them paused
+    Pause(PauseArgs),
+    /// Resumes what is paused
+    Resume(ResumeArgs),
     /// Shows what a run does, how far it is, and what it waits for
     Status(StatusArgs),
     /// Compares MySQL and HBase, also while the application writes
@@ -94,6 +98,9 @@ pub struct RunArgs {
     /// Continue although MySQL cannot continue from the checkpoint; the run copies everything again
     #[arg(long, conflicts_with_all = ["from", "only", "backfill_only", "dry_run"])]
     pub accept_gap: bool,
+    /// Resume what `tailfill pause` has paused
+    #[arg(long, conflicts_with = "dry_run")]
+    pub resume: bool,
     /// Read and count; write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -118,6 +125,34 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Until {
     CaughtUp,
+}
+
+/// What a lever is set for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LeverWork {
+    Tail,
+    Backfill,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// What to pause
+    #[arg(default_value = "all")]
+    pub work: LeverWork,
+    /// Why; `tailfill status` shows it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// What to resume
+    #[arg(default_value = "all")]
+    pub work: LeverWork,
+    /// Why; `tailfill status` shows it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,13 @@
 
 use super::args::LogFormat;
 use super::usage::usage;
-use crate::app::output;
+use crate::app::{event_layer, output};
 use crate::failure::Failure;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 const VARIABLE: &str = "TAILFILL_LOG";
 
@@ -25,15 +27,17 @@ pub fn start(format: LogFormat) -> Result<(), Failure> {
             .with_help("use error, warn, info, debug or trace, or pairs like tailfill=debug,mysql_async=info")
     })?;
     let colours = are_wanted(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars);
-    // A second start, in a test, leaves the first one in place.
-    let _ = match format {
-        LogFormat::Text => logs.with_ansi(colours).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| AboveBars);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(colours).with_filter(filter).boxed(),
         LogFormat::Json => {
             output::write_json();
-            logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            lines.with_filter(filter).boxed()
         }
     };
+    // A second start, in a test, leaves the first one in place.
+    let _ = tracing_subscriber::registry().with(lines).with(event_layer()).try_init();
     Ok(())
 }
 

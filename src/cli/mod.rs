@@ -13,6 +13,7 @@ mod get;
 mod init;
 mod key;
 mod keys;
+mod levers;
 mod log;
 mod position;
 mod recopy;
@@ -53,7 +54,9 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
     let config = match arguments.command {
         Command::Completions(args) => return completions::completions(args),
         Command::Man(args) => return completions::man(args),
-        Command::Status(_) | Command::Key(_) => config::load_without_password(&arguments.config)?,
+        Command::Pause(_) | Command::Resume(_) | Command::Status(_) | Command::Key(_) => {
+            config::load_without_password(&arguments.config)?
+        }
         _ => config::load(&arguments.config)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -65,6 +68,8 @@ fn execute(arguments: Arguments) -> Result<Exit, Failure> {
             Command::Check(args) => check::check(&config, args).await,
             Command::Init(args) => init::init(&config, args).await,
             Command::Run(args) => run::run(&config, args).await,
+            Command::Pause(args) => levers::pause(&config, args).await,
+            Command::Resume(args) => levers::resume(&config, args).await,
             Command::Status(args) => status::status(&config, args).await,
             Command::Verify(args) => verify::verify(&config, args).await,
             Command::Recopy(args) => recopy::recopy(&config, args).await,

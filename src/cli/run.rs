@@ -22,9 +22,18 @@ pub async fn run(config: &Config, args: RunArgs) -> Result<Exit, Failure> {
     } else {
         selections(&args.only, &app::mappings(config).await?)?
     };
-    let RunArgs { dry_run, summary, accept_unanswered, accept_gap, .. } = args;
-    let options =
-        RunOptions { parts, from, until_caught_up, only, dry_run, summary, accept_unanswered, accept_gap };
+    let RunArgs { dry_run, resume, summary, accept_unanswered, accept_gap, .. } = args;
+    let options = RunOptions {
+        parts,
+        from,
+        until_caught_up,
+        only,
+        dry_run,
+        resume,
+        summary,
+        accept_unanswered,
+        accept_gap,
+    };
     app::run(config, options).await
 }
 

@@ -4,6 +4,7 @@
 //! Refuses to know: how any of it is read, written or stored.
 
 mod change;
+mod control;
 mod date_text;
 pub mod gtid;
 pub mod history;
@@ -18,6 +19,7 @@ mod tick;
 pub mod value;
 
 pub use change::{Row, RowChange, RowChangeRef};
+pub use control::{Control, Lever, Wanted, Work};
 pub use history::{Definition, Histories, History, Parking};
 pub use life_cycle::LifeCycle;
 pub(crate) use life_cycle::LifeEvent;

@@ -100,6 +100,19 @@ impl DateTime {
         Some(seconds * 1_000_000 + i64::from(self.micros))
     }
 
+    /// `2026-11-29 03:12:45 UTC`: without fractions, for people.
+    pub fn in_seconds(&self) -> String {
+        let DateTime { year, month, day, hour, minute, second, .. } = self;
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    }
+
+    /// `2026-11-29T03:12:45.123Z`: RFC 3339, with milliseconds, for programs.
+    pub fn rfc3339(&self) -> String {
+        let DateTime { year, month, day, hour, minute, second, micros } = self;
+        let millis = micros / 1_000;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+
     /// The UTC fields of `micros` since 1970-01-01 00:00:00.
     pub fn from_micros_since_epoch(micros: i64) -> DateTime {
         let seconds = micros.div_euclid(1_000_000);

@@ -24,7 +24,7 @@ mod recopy;
 pub mod run;
 pub mod tail;
 
-pub use jobs::{Holds, Recopies};
+pub use jobs::{Holds, Levers, Recopies};
 pub use parts::definitions::Definitions;
 pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub mod binlog;
 mod changes;
@@ -74,6 +75,11 @@ pub trait Source: Send + Sync {
     async fn bytes_since(&self, place: &BinlogPlace) -> Result<Option<u64>, SourceError> {
         let end = self.binlog_end().await?;
         Ok((end.file == place.file).then(|| end.offset.saturating_sub(place.offset)))
+    }
+
+    /// How long the source keeps its binlogs; `None`: it does not purge them by age.
+    async fn binlog_kept_for(&self) -> Result<Option<Duration>, SourceError> {
+        Ok(None)
     }
 
     /// The binlog's head: everything that was written to the binlog, which runs ahead of

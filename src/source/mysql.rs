@@ -15,6 +15,7 @@ use crate::model::{
 };
 use async_trait::async_trait;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// A MySQL server whose binlog is tailed and whose tables are read.
@@ -158,6 +159,18 @@ impl Source for MysqlSource {
             return Ok(Some(end.offset.saturating_sub(place.offset)));
         }
         Ok(bytes_from(place, &self.session.binlog_files().await?))
+    }
+
+    async fn binlog_kept_for(&self) -> Result<Option<Duration>, SourceError> {
+        // before MySQL 8.0.29 there is no variable that turns the purge off
+        let query = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                     ('binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge')";
+        let rows = self.session.query("the expiry of binlogs", query).await?;
+        let value = |name: &str| rows.iter().find(|row| text_at(row, 0) == name).map(|row| text_at(row, 1));
+        let purges = value("binlog_expire_logs_auto_purge").is_none_or(|text| text != "OFF");
+        let seconds: u64 =
+            value("binlog_expire_logs_seconds").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok((purges && seconds > 0).then(|| Duration::from_secs(seconds)))
     }
 
     async fn head(&self) -> Result<Position, SourceError> {

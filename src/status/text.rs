@@ -17,6 +17,9 @@ impl fmt::Display for Status {
         if self.pilot {
             line(f, "lists", "only those of a pilot (--only); each chunk is a list")?;
         }
+        for (work, lever) in self.control.paused() {
+            line(f, "paused", &format!("the {}, {lever}", work.name()))?;
+        }
         self.fmt_waits(f)?;
         writeln!(f)?;
         for (name, place) in self.positions.named() {
@@ -25,6 +28,10 @@ impl fmt::Display for Status {
         line(f, "lag", &self.lag_text())?;
         for (name, server) in [("source", self.source), ("hbase", self.hbase)] {
             server.map_or(Ok(()), |server| line(f, name, &answers_text(server)))?;
+        }
+        if let Some(left) = self.purge_in_seconds {
+            let text = format!("MySQL keeps the binlog that this run needs for {} more", seconds(left));
+            line(f, "purge", &text)?;
         }
         line(f, "mark", &self.mark_text())?;
         writeln!(f)?;
@@ -248,8 +255,7 @@ fn bytes(total: u64) -> String {
 
 /// `2024-01-31 10:00:00 UTC`.
 fn moment(ms: u64) -> String {
-    let t = DateTime::from_micros_since_epoch(i64::try_from(ms).unwrap_or(0).saturating_mul(1_000));
-    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", t.year, t.month, t.day, t.hour, t.minute, t.second)
+    DateTime::from_micros_since_epoch(i64::try_from(ms).unwrap_or(0).saturating_mul(1_000)).in_seconds()
 }
 
 #[cfg(test)]
@@ -265,6 +271,8 @@ mod tests {
         Status {
             version: "0.1.0".to_owned(),
             state_id: "0123456789abcdef".to_owned(),
+            control: Control::default(),
+            purge_in_seconds: None,
             pilot: false,
             pid: 4242,
             at_ms: 1_706_703_185_000,

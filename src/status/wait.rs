@@ -61,10 +61,12 @@ pub enum Kind {
     EarlierLeases,
     /// Items that a re-copy compares and writes within one lease.
     Items,
+    /// A person has paused it. `detail`: who, when and why.
+    Resume,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Step,
         Kind::TableLock,
         Kind::Source,
@@ -83,6 +85,7 @@ impl Kind {
         Kind::Replay,
         Kind::EarlierLeases,
         Kind::Items,
+        Kind::Resume,
     ];
 
     /// As JSON and metrics have it.
@@ -106,6 +109,7 @@ impl Kind {
             Kind::Replay => "replay",
             Kind::EarlierLeases => "earlier_leases",
             Kind::Items => "items",
+            Kind::Resume => "resume",
         }
     }
 }
@@ -171,6 +175,7 @@ impl Awaited {
             Kind::Replay => "the end of the replay".to_owned(),
             Kind::EarlierLeases => "the leases of an earlier process to expire".to_owned(),
             Kind::Items => format!("{} to be compared and written within one lease", many("item")),
+            Kind::Resume => format!("a person to resume it ({detail})"),
         }
     }
 
@@ -183,6 +188,7 @@ impl Awaited {
             Kind::Hbase | Kind::ListsUnwritten => advice::hbase_away(),
             Kind::ListsElsewhere => advice::lists_elsewhere(),
             Kind::Memcached => advice::memcached_away(),
+            Kind::Resume => advice::resume(),
             _ => "",
         }
     }
@@ -238,11 +244,18 @@ pub enum Concern {
     LeasesLost,
     /// No run is up, and the next one begins with a replay.
     ReplayAhead,
+    /// The source will soon purge changes that are not in HBase yet. `detail`: in how long.
+    PurgeAhead,
 }
 
 impl Concern {
-    pub const ALL: [Concern; 4] =
-        [Concern::HbaseClock, Concern::LeasesDegraded, Concern::LeasesLost, Concern::ReplayAhead];
+    pub const ALL: [Concern; 5] = [
+        Concern::HbaseClock,
+        Concern::LeasesDegraded,
+        Concern::LeasesLost,
+        Concern::ReplayAhead,
+        Concern::PurgeAhead,
+    ];
 
     /// As JSON and metrics have it.
     pub fn name(self) -> &'static str {
@@ -251,6 +264,7 @@ impl Concern {
             Concern::LeasesDegraded => "leases_degraded",
             Concern::LeasesLost => "leases_lost",
             Concern::ReplayAhead => "replay_ahead",
+            Concern::PurgeAhead => "purge_ahead",
         }
     }
 }
@@ -281,6 +295,7 @@ impl Warning {
                 ),
                 advice::leases_lost(),
             ),
+            Concern::PurgeAhead => (detail.clone(), advice::purge_ahead()),
             Concern::ReplayAhead => ("the next run begins with a replay, with new ticks".to_owned(), ""),
         };
         Warning { kind, since_ms, detail, words, help: help.to_owned() }

@@ -162,6 +162,7 @@ impl Bench {
             settings: Arc::new(self.settings.clone()),
             progress: Arc::new(Progress::default()),
             holds: Holds::default(),
+            levers: tailfill::pipeline::Levers::default(),
             definitions: tailfill::pipeline::Definitions::default(),
         }
     }

@@ -67,12 +67,18 @@ struct Script {
     /// How long it takes to read one item by its address.
     item_takes: Duration,
     clock_off_ms: i64,
+    clock_probes: u64,
     rows_a_second: Option<u32>,
 }
 
 impl Gateway {
     pub fn new(sink: MemorySink) -> Gateway {
         Gateway { sink, script: Mutex::default(), landed_late: Arc::default(), line: Default::default() }
+    }
+
+    /// How often HBase's clock was read, each time by a write.
+    pub fn clock_probes(&self) -> u64 {
+        self.script().clock_probes
     }
 
     /// HBase's clock is that far ahead of ours from now on.
@@ -312,6 +318,7 @@ impl Sink for Gateway {
     }
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
+        self.script().clock_probes += 1;
         let clock = self.sink.server_clock_ms(target).await?;
         Ok(clock.saturating_add_signed(self.script().clock_off_ms))
     }

@@ -16,6 +16,7 @@ mod holds;
 mod identity;
 mod journal;
 mod leases;
+mod levers;
 mod others;
 mod parking;
 mod recopy;

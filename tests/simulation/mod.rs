@@ -10,6 +10,8 @@
 //! back, HBase is compacted, and another server takes the source's place (`servers`), possibly without the last
 //! transactions: then every run must halt, if one of them was journaled. What was thrown is counted (`tally`).
 //!
+//! In some worlds an operator pauses and resumes the runs (`operator`), also those that are killed before they are resumed.
+//!
 //! In some worlds the source is a binlog in bytes, read by the production decoder, and the table's definition changes
 //! (`definitions`): then no row may be read by another definition than it was written under.
 //!
@@ -29,6 +31,7 @@ pub mod database;
 pub mod definitions;
 pub mod dice;
 pub mod leases;
+pub mod operator;
 pub mod process;
 pub mod profile;
 pub mod recut;

@@ -1,7 +1,9 @@
 //! A process: what it is made of, how it starts, and how it ends.
 
 use super::damage;
+use super::dice::Dice;
 use super::leases::Leases as LeasesOf;
+use super::operator;
 use super::repairs::{self, Asked};
 use super::schema::MAPPING;
 use super::sink::Gateway;
@@ -51,6 +53,8 @@ pub struct Running {
     asked: Option<Asked>,
     /// Asks for re-copies while it goes on.
     asking: Option<JoinHandle<()>>,
+    /// Pauses and resumes it.
+    operator: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -92,8 +96,12 @@ impl Running {
             let pilot = pilot.then_some(lists);
             tokio::spawn(repairs::ask_sometimes(world.clone(), recopies.clone(), pilot))
         });
+        let operator = (world.profile.pauses && !world.is_calm()).then(|| {
+            let dice = Dice::new(process.number ^ world.profile.transactions.rotate_left(32));
+            tokio::spawn(operator::pauses(world.clone(), parts.levers.clone(), dice))
+        });
         let task = tokio::spawn(pipeline::run_with(parts, options, recopies.clone(), stop.clone()));
-        Running { world: world.clone(), process, stop, task, progress, recopies, asked, asking }
+        Running { world: world.clone(), process, stop, task, progress, recopies, asked, asking, operator }
     }
 
     /// kill -9.
@@ -144,7 +152,7 @@ impl Running {
 
     /// It has ended: nothing of it goes on, and what its re-copy did is noted.
     pub async fn is_over(&mut self) {
-        self.asking.take().into_iter().for_each(|asking| asking.abort());
+        self.asking.take().into_iter().chain(self.operator.take()).for_each(|helper| helper.abort());
         self.process.bury().await;
         if let Some(asked) = self.asked.take() {
             let over = self.reports().into_iter().filter(|report| report.state.is_over());
@@ -263,6 +271,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
         settings: Arc::new(settings),
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
+        levers: tailfill::pipeline::Levers::default(),
         definitions: tailfill::pipeline::Definitions::default(),
     }
 }

@@ -78,6 +78,8 @@ pub struct Profile {
     pub failovers: Failovers,
     /// Late writes land at most this much later, milliseconds.
     pub latest_ms: u64,
+    /// An operator pauses and resumes runs.
+    pub pauses: bool,
     /// The source is a binlog in bytes (`definitions`).
     pub bytes: bool,
     /// Statements about the table come before this many transactions, per mille.
@@ -149,6 +151,7 @@ impl Profile {
             purge_ms: None,
             failovers: Failovers::Never,
             latest_ms: 20_000,
+            pauses: false,
             bytes: false,
             statements: 0,
             harsh_statements: 0,
@@ -162,6 +165,11 @@ impl Profile {
         self.packed = dice.chance(300).then(|| dice.pick(&forms));
         self.joins_after = if dice.chance(200) { dice.between(1, 2).min(self.runs) } else { 0 };
         self.outages = dice.chance(300);
+    }
+
+    /// An operator, from dice of its own.
+    pub fn draw_operator(&mut self, dice: &Dice) {
+        self.pauses = dice.chance(250);
     }
 
     /// A table whose definition changes, from dice of its own. What is parked by that is copied again.

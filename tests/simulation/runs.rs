@@ -12,7 +12,7 @@ use super::schema::Item;
 use super::store::Hook;
 use super::tally::{Tally, Thrown};
 use super::world::World;
-use super::{database, leases, servers};
+use super::{database, leases, operator, servers};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +128,7 @@ impl Life {
         application.await.expect("the application does not fail");
         troubles.iter().for_each(AbortHandle::abort);
         world.calm_down();
+        operator::resumes_all(&world).await;
         servers::all_committed(&world).await;
         world.trace.note(format_args!("the world is calm"));
         if self.lost_what_was_journaled() {

@@ -8,7 +8,7 @@
 use crate::error::Disposition;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Claim, Held, ListId};
-use crate::model::{Mapping, Value};
+use crate::model::{Mapping, Value, Work};
 use crate::pipeline::backfill::absence;
 use crate::pipeline::backfill::marks::NewestMark;
 use crate::pipeline::backfill::overtaken;
@@ -70,6 +70,10 @@ pub async fn work(
     loop {
         for copy in &copies {
             while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
+                tokio::select! { biased;
+                    () = stopped.cancelled() => return Ok(()),
+                    () = worker.until_running() => {}
+                }
                 tokio::select! { biased;
                     () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
                     outcome = worker.copy_one(copy) => match outcome {
@@ -152,7 +156,7 @@ impl Worker<'_> {
                     copy.pace().missed();
                     break;
                 }
-                Ok(Attempt::Again) if self.stop.is_cancelled() => break,
+                Ok(Attempt::Again) if self.stop.is_cancelled() || self.is_paused() => break,
                 Ok(Attempt::Again) => {}
                 Err(error) => {
                     failed = Some(error);
@@ -163,6 +167,19 @@ impl Worker<'_> {
         copy.spans().give_back(part);
         copy.changed.raise();
         failed.map_or(Ok(()), Err)
+    }
+
+    fn is_paused(&self) -> bool {
+        self.parts.levers.is_paused(Work::Backfill)
+    }
+
+    /// Waits while the backfill is paused, without a connection.
+    async fn until_running(&mut self) {
+        if self.is_paused() {
+            self.snapshot = None;
+        }
+        let (levers, waiter) = (&self.parts.levers, Waiter::Backfill(self.number));
+        levers.until_running(Work::Backfill, waiter, &self.parts.progress).await;
     }
 
     /// Plans the next span when few parts are left and nobody else does.

@@ -18,7 +18,7 @@
 
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
-use crate::model::Reached;
+use crate::model::{Reached, Work};
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::fence::FENCE;
 use crate::pipeline::counts::Counts;
@@ -165,6 +165,8 @@ impl Pass<'_> {
         self.show(|counts| (counts.rows_walked, counts.walks) = (0, counts.walks + 1));
         let (mut next, mut rows) = (Some(Bytes::new()), 0);
         while let Some(start) = next {
+            let (levers, progress) = (&self.parts.levers, &self.parts.progress);
+            levers.until_running(Work::Backfill, Waiter::Counts, progress).await;
             let page = self.page(&start).await?;
             let walked = page.rows() as u64;
             next = page.next.clone();

@@ -1,17 +1,19 @@
-//! What can be asked of a run: re-copies, holds of lists for a reader in another process, and what the tasks ask of the
-//! sealer.
+//! What can be asked of a run: pauses, re-copies, holds of lists for a reader in another process, and what the tasks ask of
+//! the sealer.
 //!
 //! Promises: an ask is answered, or fails when the run ends; what waits is bounded.
 //! Refuses to know: how a re-copy compares, and how a turn of a list comes about.
 
 mod ask;
 pub mod holds;
+pub mod levers;
 mod queue;
 pub mod requests;
 mod touched;
 
 pub use ask::{Ask, JobState, Report, TargetReport};
 pub use holds::Holds;
+pub use levers::Levers;
 pub use queue::Recopies;
 pub use touched::{Touch, Touched, What};
 

@@ -31,7 +31,7 @@ pub async fn records_of_parked(
                 let next = after(&key, record, parked_event(&mapping.name, parking))?;
                 put.push((Space::LifeCycle, key.prefix(), records::encode(&next)?));
             }
-            tracing::error!(mapping = %mapping.name, table = %target.table, reason = %parking, "parked");
+            tracing::error!(event = "parked", mapping = %mapping.name, table = %target.table, reason = %parking, "parked");
         }
     }
     Ok(put)
@@ -60,7 +60,7 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
             }
             reason => chain(reason),
         };
-        tracing::error!(mapping = %mapping.name, table = %target.table, %reason, "the run parked a target, and \
+        tracing::error!(event = "parked", mapping = %mapping.name, table = %target.table, %reason, "the run parked a target, and \
          continues with the others");
         // durable before anything is left out; one whose re-copy is under way is parked durably as it was
         if !matches!(record.state, LifeCycle::Parked { .. }) {
@@ -161,7 +161,7 @@ pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
         step(parts, copy, LifeEvent::BackfillStarted).await?;
         step(parts, copy, LifeEvent::CaughtUp).await?;
     }
-    tracing::info!(mapping = %copy.mapping.name, table = %copy.target.table, "the re-copy is done: the target is \
+    tracing::info!(event = "brought_back", mapping = %copy.mapping.name, table = %copy.target.table, "the re-copy is done: the target is \
      no longer parked");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
-use crate::pipeline::jobs::holds::Holds;
+use crate::pipeline::jobs::{Holds, Levers};
 use crate::pipeline::parts::definitions::Definitions;
 use crate::pipeline::progress::Progress;
 use crate::protocol::Plan;
@@ -36,6 +36,8 @@ pub struct Parts {
     pub progress: Arc<Progress>,
     /// Lists that are held up for readers in other processes.
     pub holds: Holds,
+    /// What a person wants of the tail and of the backfill. Read from the store when a run begins.
+    pub levers: Levers,
     /// What rows mean at each position. Read from the store when a run begins.
     pub definitions: Definitions,
 }

@@ -62,6 +62,7 @@ impl Job<'_> {
     /// A turn at some lists, and its mark once that is safe: any SELECT from here on may use it (I3).
     /// `cut`: everything that was read lies below the mark.
     pub async fn turn(&self, lists: Vec<ListId>, cut: bool) -> Result<(Turn, SafeMark), ProtocolError> {
+        self.parts.levers.until_any_is_running(Waiter::Recopy, &self.parts.progress).await;
         let (reply, answer) = oneshot::channel();
         let gone = |_| jobs::interrupted();
         if self.shared.turns.send(TurnRequest { lists, cut, whole: false, reply }).await.is_err() {

@@ -46,12 +46,22 @@ pub async fn work(
             recopies.close();
             return Ok(());
         };
+        let lists = ask.lists.as_ref().map_or(0, Vec::len);
+        tracing::debug!(
+            event = "recopy_began",
+            mapping = ask.mapping,
+            lists,
+            dry_run = ask.dry_run,
+            "a re-copy"
+        );
         let (outcome, stopped) = tokio::select! { biased;
             () = stop.cancelled() => (Err(jobs::interrupted()), true),
             outcome = course::run(parts, &shared, &recopies, number, &ask) => (outcome, false),
         };
         if let Err(error) = &outcome {
-            tracing::warn!(%error, job = number, "a re-copy failed");
+            tracing::warn!(event = "recopy_failed", mapping = ask.mapping, %error, job = number, "a re-copy failed");
+        } else {
+            tracing::debug!(event = "recopy_ended", mapping = ask.mapping, "a re-copy is done");
         }
         if outcome.is_err() && recopies.is_needed(number) && !stopped {
             return outcome;

@@ -86,7 +86,7 @@ async fn go_over(
             put.push((Space::LifeCycle, key, records::encode(&next)?));
         }
     }
-    tracing::warn!(%from, %to, %reason, "you accepted a gap: the run copies all rows again");
+    tracing::warn!(event = "gap_accepted", %from, %to, %reason, "you accepted a gap: the run copies all rows again");
     let mappings = mappings.into_iter().collect();
     let gap = GapRecord { from, to: to.clone(), reason, accepted_at_ms: parts.clock.now_ms(), mappings };
     let mut gaps = gaps::stored(&*parts.store).await?;

@@ -2,7 +2,9 @@
 //! anything is read.
 
 use crate::advice;
+use crate::error::Disposition;
 use crate::model::{Position, Reached, Tick, Witness};
+use crate::pipeline::jobs::levers::CanResume;
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
@@ -13,6 +15,7 @@ use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
 use crate::retry::{Patience, Pauses};
 use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far ticks may be ahead of the clock at a start without a word: as far as clocks may be apart.
@@ -50,7 +53,7 @@ async fn open_first(
         }
         None => (first_position(parts).await?, Reached::default()),
     };
-    tracing::info!(%position, "starting for the first time");
+    tracing::info!(event = "opened", %position, "starting for the first time");
     let witness = identity::witness(parts, &position.reached).await?;
     let from = CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness };
     open_at(parts, journal, from).await
@@ -99,7 +102,7 @@ async fn open_again(
             drop(parts.source.stream(position).await?);
         }
         definitions::begin_earlier(parts, &position.reached).await?;
-        tracing::info!(%position, "replaying with new ticks from an older position");
+        tracing::info!(event = "opened", %position, "replaying with new ticks from an older position");
         let witness = identity::witness(parts, &position.reached).await?;
         return replay(parts, journal, position.clone(), witness, found).await;
     }
@@ -109,7 +112,7 @@ async fn open_again(
         let CheckpointRecord { position, witness, .. } = found.checkpoint.clone();
         return replay(parts, journal, position, witness, found).await;
     }
-    tracing::info!(position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
+    tracing::info!(event = "opened", position = %found.checkpoint.position, batches = found.replay.len(), "continuing from the checkpoint");
     if now.text() != before {
         // targets joined or left: what is cut from now on is cut under another plan
         journal.keep_fingerprint(&now.text()).await?;
@@ -137,6 +140,22 @@ async fn open_at(
     from.replaying_until = from.replaying_until.minus(&from.position.reached);
     let (fingerprint, cohort) = (parts.plan.fingerprint().text(), parts.plan.cohort().name());
     Ok(journal.open(from, &fingerprint, &cohort).await?)
+}
+
+/// Asks, before a paused tail is resumed, whether the source can still continue from the checkpoint. Where it does not
+/// answer now, the reader connects until it does.
+pub fn can_continue(parts: &Parts) -> CanResume {
+    let (source, store, name) = (parts.source.clone(), parts.store.clone(), parts.source_name.clone());
+    Arc::new(move || {
+        let (source, journal) = (source.clone(), Journal::new(store.clone(), name.clone()));
+        Box::pin(async move {
+            let Some(checkpoint) = journal.checkpoint().await? else { return Ok(()) };
+            match source.stream(&checkpoint.position).await {
+                Err(error) if error.disposition() != Disposition::Retry => Err(error.into()),
+                _ => Ok(()),
+            }
+        })
+    })
 }
 
 /// A transaction that was prepared before the start has its rows before it, and its COMMIT after.

@@ -27,6 +27,9 @@ pub async fn watch(parts: &Parts, stop: CancellationToken) -> Result<(), Protoco
             () = stop.cancelled() => return Ok(()),
             () = sleep(parts.settings.clock_every) => {}
         }
+        if parts.levers.all_paused() {
+            continue; // it takes a write to HBase
+        }
         let Some(skew) = apart(parts).await else { continue };
         if skew.apart > ENDS && !parts.settings.failpoints.clocks_not_compared() {
             return Err(ProtocolError::Refused {

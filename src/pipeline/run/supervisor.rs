@@ -93,6 +93,7 @@ async fn prepare(
     if !options.tail {
         parts.progress.only_copies();
     }
+    parts.levers.open(&parts.store, opening::can_continue(parts)).await?;
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
     let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();

@@ -1,7 +1,7 @@
 //! The tail's reader: connects, checks that the source still holds what was journaled, and passes the
 //! stream on; reconnects after passing errors, within a bound.
 
-use crate::model::{Histories, Position, Reached, TransactionId, Witness};
+use crate::model::{Histories, Position, Reached, TransactionId, Witness, Work};
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::definitions::Pause;
 use crate::pipeline::parts::patience;
@@ -49,11 +49,12 @@ pub async fn read(
     loop {
         let outcome = tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
-            outcome = reader.connect_and_pass_on(&must_contain, &mut pauses) => outcome,
+            outcome = reader.read_until(&must_contain, &mut pauses) => outcome,
         };
         let error = match outcome {
-            Ok(None) => return Ok(()), // nobody listens any more
-            Ok(Some(asked)) => {
+            Ok(Left::NobodyListens) => return Ok(()),
+            Ok(Left::Paused) => continue,
+            Ok(Left::Asked(asked)) => {
                 tokio::select! { biased;
                     () = stop.cancelled() => return Ok(()),
                     () = reader.stand_still(asked) => continue,
@@ -68,6 +69,15 @@ pub async fn read(
         }
         must_contain = parts.progress.positions().sealed.reached.clone();
     }
+}
+
+/// Why the reader left its connection without an error.
+enum Left {
+    NobodyListens,
+    /// A re-copy proves a definition.
+    Asked(Pause),
+    /// A person has paused the tail, and the last transaction was read whole.
+    Paused,
 }
 
 struct Reader<'a> {
@@ -100,11 +110,29 @@ impl Reader<'_> {
         }
     }
 
+    /// Waits while the tail is paused, without a connection; then connects and reads.
+    async fn read_until(
+        &mut self,
+        must_contain: &Reached,
+        pauses: &mut mpsc::Receiver<Pause>,
+    ) -> Result<Left, ProtocolError> {
+        let levers = &self.parts.levers;
+        let was_paused = levers.is_paused(Work::Tail);
+        tokio::select! { biased;
+            () = levers.until_running(Work::Tail, Waiter::Source, &self.parts.progress) => {}
+            Some(asked) = pauses.recv() => return Ok(Left::Asked(asked)),
+        }
+        if was_paused && self.parts.settings.failpoints.resume_from_now() {
+            self.position = self.parts.source.start().await?;
+        }
+        self.connect_and_pass_on(must_contain, pauses).await
+    }
+
     async fn connect_and_pass_on(
         &mut self,
         must_contain: &Reached,
         pauses: &mut mpsc::Receiver<Pause>,
-    ) -> Result<Option<Pause>, ProtocolError> {
+    ) -> Result<Left, ProtocolError> {
         // what was read may not be committed yet, and the server refuses a position that it has not reached
         let mut wanted = must_contain.clone();
         wanted.union_with(&self.position.reached);
@@ -120,7 +148,8 @@ impl Reader<'_> {
         let mut at = BinlogPlace::default();
         loop {
             let event = tokio::select! { biased;
-                Some(asked) = pauses.recv() => return Ok(Some(asked)),
+                Some(asked) = pauses.recv() => return Ok(Left::Asked(asked)),
+                () = self.parts.levers.until_paused(Work::Tail), if self.open.is_none() => return Ok(Left::Paused),
                 event = stream.next() => event?,
             };
             self.patience.worked();
@@ -147,7 +176,7 @@ impl Reader<'_> {
             }
             self.note(&event);
             if self.events.send(event).await.is_err() {
-                return Ok(None);
+                return Ok(Left::NobodyListens);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{
     CheckpointRecord, ChunkRecord, CountsRecord, GapsRecord, JournalRecord, LifeRecord, MetaRecord,
     SourceLostRecord, v1,
 };
-use crate::model::{Histories, History, TableName};
+use crate::model::{Control, Histories, History, TableName};
 use crate::store::{Space, Store, StoreError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -34,6 +34,7 @@ records! {
     MetaRecord => MetaRecord,
     LifeRecord => LifeRecord,
     CountsRecord => CountsRecord,
+    Control => Control,
 }
 
 #[derive(Serialize)]

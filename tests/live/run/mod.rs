@@ -17,6 +17,7 @@ pub mod kill;
 #[cfg(feature = "failpoints")]
 pub mod kill_points;
 pub mod lag;
+pub mod levers;
 pub mod locked;
 pub mod log_format;
 pub mod memcached;

@@ -54,7 +54,7 @@ async fn mysql_that_is_killed_and_that_is_restarted_under_a_run_costs_only_time(
     assert!(scenario.comes_to_rest(run).await > 1_500);
 }
 
-async fn binlogs(scenario: &mut Scenario) -> Vec<String> {
+pub async fn binlogs(scenario: &mut Scenario) -> Vec<String> {
     let rows: Vec<mysql_async::Row> = scenario.conn.query("SHOW BINARY LOGS").await.expect("root may");
     rows.iter().map(|row| row.get(0).expect("a file's name")).collect()
 }

@@ -1,0 +1,193 @@
+//! The levers of a run: what a person wants of its tail and its backfill. The one place where that is set; the tasks ask
+//! it at the head of their loops.
+//!
+//! What is wanted is durable before it holds, so a paused run stays paused over restarts.
+
+use crate::error::{Disposition, Exit, chain};
+use crate::failpoints::Failpoints;
+use crate::model::{Control, Lever, Wanted, Work};
+use crate::pipeline::progress::{Progress, Waiter};
+use crate::protocol::ProtocolError;
+use crate::signal::Signal;
+use crate::status::{Awaited, Kind};
+use crate::store::{Commit, Space, Store, StoreError, records};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+/// The record's key in the space of meta records.
+const KEY: &[u8] = b"control";
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverAsk {
+    /// What the lever is set for; nothing is asked of the other.
+    pub works: Vec<Work>,
+    /// As it is kept, with who sets it and when.
+    pub lever: Lever,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverSet {
+    /// What was wanted otherwise before.
+    pub changed: Vec<Work>,
+    /// All that is wanted now.
+    pub control: Control,
+}
+
+/// Why a lever stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverRefused {
+    /// A sentence for people, with its causes.
+    pub reason: String,
+    /// What a person can do, if anything.
+    pub advice: Option<String>,
+    /// As the exit code of the command.
+    pub exit: u8,
+}
+
+impl From<ProtocolError> for LeverRefused {
+    fn from(error: ProtocolError) -> LeverRefused {
+        let exit = match error.disposition() {
+            Disposition::Halt(exit) => exit,
+            Disposition::Retry => Exit::Failed,
+        };
+        let advice = error.advice().map(str::to_owned);
+        LeverRefused { reason: chain(&error), advice, exit: exit as u8 }
+    }
+}
+
+/// Asked before a tail is resumed: whether the source can still continue from the checkpoint.
+pub type CanResume = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProtocolError>> + Send + Sync>;
+
+/// A handle to the levers of a run; clones share them. Nothing is paused until a store is read.
+#[derive(Clone, Default)]
+pub struct Levers {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    control: Mutex<Control>,
+    changed: Signal,
+    run: OnceLock<Run>,
+    /// Held from reading the record to having written it.
+    writing: tokio::sync::Mutex<()>,
+}
+
+struct Run {
+    store: Arc<dyn Store>,
+    can_resume: CanResume,
+}
+
+/// What a store says is wanted.
+pub async fn stored(store: &dyn Store) -> Result<Control, StoreError> {
+    Ok(records::read(store, Space::Meta, KEY).await?.unwrap_or_default())
+}
+
+/// Sets levers in a store that no run has.
+pub async fn set_in(store: &dyn Store, ask: &LeverAsk) -> Result<LeverSet, StoreError> {
+    let mut control = stored(store).await?;
+    let changed = control.set(&ask.works, &ask.lever);
+    if !changed.is_empty() && !Failpoints::default().pause_not_durable() {
+        let put = vec![(Space::Meta, KEY.to_vec(), records::encode(&control)?)];
+        store.commit(Commit { put, ..Commit::default() }).await?;
+    }
+    Ok(LeverSet { changed, control })
+}
+
+impl Levers {
+    /// Takes over what the store says; from now on levers can be set.
+    pub async fn open(&self, store: &Arc<dyn Store>, can_resume: CanResume) -> Result<(), StoreError> {
+        *self.state() = stored(&**store).await?;
+        _ = self.shared.run.set(Run { store: store.clone(), can_resume });
+        self.shared.changed.raise();
+        Ok(())
+    }
+
+    /// Sets levers, durably.
+    ///
+    /// # Errors
+    /// The run is still starting; the source cannot continue a tail that is to be resumed, which stays paused then; the
+    /// store fails.
+    pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, LeverRefused> {
+        let Some(run) = self.shared.run.get() else {
+            let (reason, advice) = ("the run is still starting".to_owned(), Some("try again".to_owned()));
+            return Err(LeverRefused { reason, advice, exit: Exit::Failed as u8 });
+        };
+        let _writing = self.shared.writing.lock().await;
+        let resumes_tail = ask.lever.wanted == Wanted::Running && ask.works.contains(&Work::Tail);
+        if resumes_tail && self.is_paused(Work::Tail) {
+            (run.can_resume)().await?;
+        }
+        let set = set_in(&*run.store, ask).await.map_err(ProtocolError::from)?;
+        *self.state() = set.control.clone();
+        self.shared.changed.raise();
+        for work in &set.changed {
+            let Lever { wanted, by, reason, .. } = &ask.lever;
+            let event = if *wanted == Wanted::Paused { "paused" } else { "resumed" };
+            tracing::info!(event, by, reason, "the {} is {} from now on", work.name(), wanted.name());
+        }
+        Ok(set)
+    }
+
+    /// All that is wanted now.
+    pub fn control(&self) -> Control {
+        self.state().clone()
+    }
+
+    /// Whether `work` is to stand still now.
+    pub fn is_paused(&self, work: Work) -> bool {
+        self.state().is_paused(work)
+    }
+
+    /// Whether nothing at all is to be written to HBase.
+    pub fn all_paused(&self) -> bool {
+        self.state().paused().count() == Work::ALL.len()
+    }
+
+    /// Returns once `work` is paused.
+    pub async fn until_paused(&self, work: Work) {
+        self.until(|control| control.is_paused(work)).await;
+    }
+
+    /// Returns once `work` is not paused (any more); meanwhile `waiter` says what it waits for.
+    pub async fn until_running(&self, work: Work, waiter: Waiter, progress: &Progress) {
+        self.wait(|control| (!control.is_paused(work)).then_some(work), work, waiter, progress).await;
+    }
+
+    /// The same for something that is neither's, and writes to HBase.
+    pub async fn until_any_is_running(&self, waiter: Waiter, progress: &Progress) {
+        let running = |control: &Control| Work::ALL.into_iter().find(|work| !control.is_paused(*work));
+        self.wait(running, Work::Tail, waiter, progress).await;
+    }
+
+    async fn wait(
+        &self,
+        running: impl Fn(&Control) -> Option<Work>,
+        work: Work,
+        waiter: Waiter,
+        progress: &Progress,
+    ) {
+        if running(&self.state()).is_some() {
+            return;
+        }
+        let lever = self.state().of(work).to_string();
+        progress.wait_for(waiter, Awaited::new(Kind::Resume, lever));
+        self.until(|control| running(control).is_some()).await;
+        progress.go_on(waiter);
+    }
+
+    async fn until(&self, holds: impl Fn(&Control) -> bool) {
+        let mut changed = self.shared.changed.listen();
+        while !holds(&self.state()) {
+            changed.changed().await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Control> {
+        // no method panics between two changes that belong together
+        self.shared.control.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

@@ -1,0 +1,233 @@
+//! A run that a person pauses and resumes: nothing is lost, nothing is written meanwhile, and a restart changes nothing.
+
+use super::bench::{Bench, delete, insert, row, update};
+use super::recopy::copied;
+use std::time::Duration;
+use tailfill::error::Exit;
+use tailfill::model::{Lever, Wanted, Work};
+use tailfill::pipeline::jobs::levers::{LeverAsk, LeverRefused, LeverSet};
+use tailfill::pipeline::{self, Finished, Levers, Parts, RunOptions};
+use tailfill::protocol::ProtocolError;
+use tailfill::source::Source;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// No wait of these tests takes longer, in virtual time.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Long enough for every task to come round, HBase's clock included.
+const A_WHILE: Duration = Duration::from_secs(150);
+
+/// A run beside the test.
+struct Live {
+    parts: Parts,
+    stop: CancellationToken,
+    run: JoinHandle<Result<Finished, ProtocolError>>,
+}
+
+impl Live {
+    fn start(bench: &Bench) -> Live {
+        let (parts, stop) = (bench.parts(), CancellationToken::new());
+        let options =
+            RunOptions { tail: true, backfill: true, from: None, until_caught_up: false, accept_gap: false };
+        let run = tokio::spawn(pipeline::run(parts.clone(), options, stop.clone()));
+        Live { parts, stop, run }
+    }
+
+    async fn set(&self, works: &[Work], wanted: Wanted) -> Result<LeverSet, LeverRefused> {
+        set(&self.parts.levers, works, wanted).await
+    }
+
+    async fn pauses(&self, works: &[Work]) {
+        self.set(works, Wanted::Paused).await.expect("it is taken");
+    }
+
+    async fn resumes(&self, works: &[Work]) {
+        self.set(works, Wanted::Running).await.expect("it is taken");
+    }
+
+    /// Waits until the checkpoint is where the source is now.
+    async fn catches_up(&self) {
+        let wanted = self.parts.source.executed().await.expect("it answers");
+        let mut checkpoint = self.parts.progress.watch_checkpoint();
+        let reached = timeout(LONGEST, checkpoint.wait_for(|reached| reached.contains_set(&wanted))).await;
+        reached.expect("nothing is in the way").expect("the run goes on");
+    }
+
+    /// Waits until somebody waits for a person.
+    async fn waits(&self) {
+        let begin = Instant::now();
+        while !self.waits_for_a_person() {
+            assert!(begin.elapsed() < LONGEST, "nobody says that it is paused");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn waits_for_a_person(&self) -> bool {
+        self.parts.progress.waits(0).iter().any(|wait| wait.words.contains("waits for a person to resume it"))
+    }
+
+    async fn stops(self) {
+        self.stop.cancel();
+        let ended = timeout(LONGEST, self.run).await.expect("it stops").expect("no panic");
+        assert_eq!(ended.expect("nothing that needs a person"), Finished::Stopped);
+    }
+}
+
+async fn set(levers: &Levers, works: &[Work], wanted: Wanted) -> Result<LeverSet, LeverRefused> {
+    let lever = Lever { wanted, by: "ann".into(), at_ms: 7, reason: "deploy".into() };
+    let ask = LeverAsk { works: works.to_vec(), lever };
+    // a run takes them once it has read its state
+    loop {
+        match levers.set(&ask).await {
+            Err(refused) if refused.reason.contains("starting") => sleep(Duration::from_millis(1)).await,
+            done => return done,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_tail_writes_what_it_has_read_and_goes_on_behind_that() {
+    let bench = copied(true).await;
+    let run = Live::start(&bench);
+    bench.commit(vec![insert(&row(1, 70, "before"))]);
+    run.catches_up().await;
+    let streams = bench.source.streams();
+    run.pauses(&[Work::Tail]).await;
+    run.waits().await;
+    let before = bench.checkpointed().await;
+    bench.commit(vec![delete(&row(1, 70, "before")), insert(&row(2, 71, "meanwhile"))]);
+    bench.commit(vec![update(&row(2, 71, "meanwhile"), &row(2, 71, "later"))]);
+    sleep(A_WHILE).await;
+    assert_eq!(bench.checkpointed().await, before, "it reads nothing while it is paused");
+    assert_eq!(bench.source.streams(), streams, "nor does it connect");
+    run.resumes(&[Work::Tail]).await;
+    run.catches_up().await;
+    assert!(!run.waits_for_a_person());
+    run.stops().await;
+    bench.catches_up().await;
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletes_during_a_copy_beside_a_paused_tail_are_not_lost() {
+    for counted in [false, true] {
+        let bench = if counted { Bench::with_counts() } else { Bench::unopened() };
+        let rows = |note| (0..40).map(move |list| row(list, list % 7, note));
+        bench.commit(rows("old").map(|row| insert(&row)).collect());
+        let run = Live::start(&bench);
+        run.pauses(&[Work::Tail]).await;
+        run.waits().await;
+        // the copy goes on with marks that are taken while the tail stands still
+        for (list, old) in rows("old").enumerate() {
+            bench.commit(match list % 3 {
+                0 => vec![delete(&old)],
+                1 => vec![update(&old, &row(list as u64, list as u64 % 7, "new"))],
+                _ => vec![insert(&row(list as u64, 90, "new"))],
+            });
+            sleep(Duration::from_millis(300)).await;
+        }
+        let begin = Instant::now();
+        while run.parts.progress.copying() {
+            assert!(begin.elapsed() < LONGEST, "the copy goes on beside a paused tail");
+            sleep(Duration::from_millis(100)).await;
+        }
+        run.resumes(&Work::ALL).await;
+        run.catches_up().await;
+        run.stops().await;
+        bench.copies().await;
+        bench.assert_equal().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_backfill_copies_nothing_while_the_tail_goes_on() {
+    let bench = Bench::with_counts();
+    bench.commit((0..400).map(|list| insert(&row(list, 1, "old"))).collect());
+    let run = Live::start(&bench);
+    run.pauses(&[Work::Backfill]).await;
+    run.waits().await;
+    bench.commit(vec![delete(&row(3, 1, "old")), insert(&row(500, 2, "new"))]);
+    run.catches_up().await;
+    bench.gateway.take_sent();
+    sleep(A_WHILE).await;
+    assert_eq!(bench.gateway.take_sent(), [], "nothing is copied while it is paused");
+    assert!(run.parts.progress.copying(), "it was paused before its end");
+    run.resumes(&[Work::Backfill]).await;
+    let begin = Instant::now();
+    while run.parts.progress.copying() {
+        assert!(begin.elapsed() < LONGEST, "the copy goes on once it is resumed");
+        sleep(Duration::from_millis(100)).await;
+    }
+    run.stops().await;
+    bench.copies().await;
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_which_all_is_paused_writes_nothing_to_hbase_and_stays_paused_over_a_restart() {
+    let bench = copied(true).await;
+    let run = Live::start(&bench);
+    run.pauses(&Work::ALL).await;
+    run.waits().await;
+    bench.commit(vec![insert(&row(1, 70, "meanwhile"))]);
+    for run in [run, Live::start(&bench)] {
+        run.waits().await;
+        bench.gateway.take_sent();
+        let probes = bench.gateway.clock_probes();
+        sleep(A_WHILE).await;
+        assert_eq!(bench.gateway.take_sent(), []);
+        assert_eq!(bench.gateway.clock_probes(), probes, "HBase's clock is read by a write");
+        run.stops().await;
+    }
+    let run = Live::start(&bench);
+    let set = run.set(&Work::ALL, Wanted::Running).await.expect("it is taken");
+    assert_eq!(set.changed, Work::ALL);
+    run.catches_up().await;
+    run.stops().await;
+    bench.catches_up().await;
+    bench.assert_equal().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tail_whose_binlog_was_purged_while_it_was_paused_is_not_resumed() {
+    let bench = copied(false).await;
+    let run = Live::start(&bench);
+    run.pauses(&[Work::Tail]).await;
+    run.waits().await;
+    bench.commit(vec![insert(&row(1, 70, "purged"))]);
+    bench.source.purge(bench.source.executed().await.expect("it answers"));
+    let refused = run.set(&Work::ALL, Wanted::Running).await.expect_err("it cannot go on");
+    assert_eq!(refused.exit, Exit::Position as u8, "{refused:?}");
+    assert!(refused.advice.is_some(), "{refused:?}");
+    assert!(run.parts.levers.is_paused(Work::Tail), "it stays as it was");
+    run.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lever_that_cannot_be_made_durable_does_not_hold() {
+    let bench = copied(false).await;
+    let run = Live::start(&bench);
+    run.pauses(&[Work::Backfill]).await;
+    bench.world.store.set_hook(Some(std::sync::Arc::new(Full)));
+    let refused = run.set(&[Work::Tail], Wanted::Paused).await.expect_err("it is not durable");
+    assert_eq!(refused.exit, Exit::Failed as u8, "{refused:?}");
+    assert!(!run.parts.levers.is_paused(Work::Tail));
+    bench.world.store.set_hook(None);
+    run.stop.cancel();
+    _ = timeout(LONGEST, run.run).await.expect("it ends"); // a commit of its own may have failed
+    let run = Live::start(&bench);
+    run.pauses(&[]).await; // it has read its state once it takes levers
+    assert!(!run.parts.levers.is_paused(Work::Tail) && run.parts.levers.is_paused(Work::Backfill));
+    run.stops().await;
+}
+
+/// A store whose disk is full.
+struct Full;
+
+#[async_trait::async_trait]
+impl tailfill::store::memory::CommitHook for Full {
+    async fn before(&self, _: &tailfill::store::Commit) -> tailfill::store::memory::Fate {
+        tailfill::store::memory::Fate::FailBefore
+    }
+}
