@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tailfill::model::TargetId;
-use tailfill::sink::{PackedRows, RowWrite, Sink};
+use tailfill::sink::{PackedRows, RowWrite, WriteRows};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -36,7 +36,7 @@ pub async fn run(ground: &Ground, case: Case, ready: &[RowWrite]) -> anyhow::Res
 /// Writes `calls`, `at_once` of them at a time.
 pub async fn write(
     ground: &Ground,
-    sink: &impl Sink,
+    sink: &impl WriteRows,
     calls: &[PackedRows],
     at_once: usize,
 ) -> anyhow::Result<Trace> {

@@ -14,7 +14,7 @@ use tailfill::config::Config;
 use tailfill::lock::LeaseOptions;
 use tailfill::model::{Layout, Mapping, TargetId};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{CellNames, RowWrite, Sink};
+use tailfill::sink::{CellNames, ReadRows, RowWrite, Tables};
 use tailfill::source::{MysqlOptions, MysqlSource};
 
 /// Servers that use less are quiet.

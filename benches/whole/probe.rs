@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tailfill::model::{Mapping, TargetId, Value, value::DateTime};
 use tailfill::sink::hbase::HbaseSink;
 use tailfill::sink::layout::{self, Address};
-use tailfill::sink::{CellNames, Sink};
+use tailfill::sink::{CellNames, ReadRows};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 

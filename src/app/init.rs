@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::model::{Mapping, Target};
 use crate::pipeline::life;
 use crate::sink::hbase::{adopt_statement, shell_statement};
-use crate::sink::{RUN_ATTRIBUTE, Sink, TableState};
+use crate::sink::{RUN_ATTRIBUTE, TableState, Tables};
 use crate::store::StoreError;
 use crate::store::redb::RedbStore;
 use std::time::Duration;

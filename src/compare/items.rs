@@ -2,7 +2,7 @@
 
 use crate::model::{Layout, Mapping, Target, Value};
 use crate::sink::layout::Address;
-use crate::sink::{CellNames, Sink, SinkError, StoredRow};
+use crate::sink::{CellNames, ReadRows, SinkError, StoredRow};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub fn cells_at(addresses: &[Address]) -> Vec<CellNames> {
 
 /// What HBase has at these addresses, in their order.
 pub async fn look_up(
-    sink: &dyn Sink,
+    sink: &dyn ReadRows,
     target: &Target,
     addresses: &[Address],
 ) -> Result<Vec<Option<StoredRow>>, SinkError> {

@@ -1,13 +1,13 @@
 //! Both sides of one target.
 
 use crate::model::{Mapping, Target};
-use crate::sink::Sink;
+use crate::sink::ReadCounts;
 use crate::source::Source;
 
 /// Both sides of one target, and who reads them.
 pub struct Sides<'a, R> {
     pub source: &'a dyn Source,
-    pub sink: &'a dyn Sink,
+    pub sink: &'a dyn ReadCounts,
     pub mapping: &'a Mapping,
     pub target: &'a Target,
     pub by: &'a R,

@@ -6,7 +6,7 @@ use crate::sink::PackedWrite;
 use crate::sink::fixtures::{followers, followers_everywhere};
 use crate::sink::layout::Address;
 use crate::sink::memory::MemorySink;
-use crate::sink::{RowWrite, ScanRange, Sink, StoredRow};
+use crate::sink::{ReadRows, RowWrite, ScanRange, StoredRow, WriteRows};
 use bytes::Bytes;
 use futures::FutureExt;
 use proptest::prelude::*;

@@ -3,7 +3,7 @@ use crate::clock::SteadyClock;
 use crate::model::{CellForm, Layout, Target};
 use crate::sink::fixtures::target;
 use crate::sink::memory::MemorySink;
-use crate::sink::{CellNames, CellRange, Sink};
+use crate::sink::{CellNames, CellRange, ReadCounts, ReadRows, WriteRows};
 use futures::FutureExt;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};

@@ -5,7 +5,7 @@ use crate::model::{ColumnValue, Mapping, Value};
 use crate::protocol::{UnprovenMark, mark};
 use crate::sink::fixtures::{date_time, followers_everywhere};
 use crate::sink::memory::MemorySink;
-use crate::sink::{PackedRows, RowWrite, ScanRange, Sink, layout};
+use crate::sink::{PackedRows, ReadRows, RowWrite, ScanRange, WriteRows, layout};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::failpoints::{Failpoints, KillPoint, kill_at};
 use crate::lock::Held;
 use crate::model::{TargetId, Tick};
 use crate::retry::{Patience, Pauses};
-use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError};
+use crate::sink::{CellNames, CountedWrite, PackedRows, PackedWrite, RowWrite, Sink, SinkError, WriteRows};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -62,7 +62,7 @@ impl Taken {
 /// Passing errors are retried with the same content and ticks as long as the lease lasts. At most `at_once` rows are
 /// asked for together, so that of what a slow sink takes something is acknowledged in time.
 pub async fn send(
-    sink: &dyn Sink,
+    sink: &dyn WriteRows,
     held: &Held,
     writes: &[&Journaled<ListWrites>],
     at_once: usize,
@@ -132,7 +132,7 @@ enum Failed {
 }
 
 async fn send_to_target(
-    sink: &dyn Sink,
+    sink: &dyn WriteRows,
     held: &Held,
     target: TargetId,
     rows: &[PackedWrite<'_>],
@@ -160,7 +160,7 @@ async fn send_to_target(
 /// that is under way then may still land, which its tick makes harmless.
 async fn write_before(
     deadline: Instant,
-    sink: &dyn Sink,
+    sink: &dyn WriteRows,
     target: TargetId,
     rows: &[PackedWrite<'_>],
 ) -> Result<(), SinkError> {
@@ -174,7 +174,7 @@ async fn write_before(
 /// still land, once, and only where `c:t` still is as it expects.
 pub(super) async fn counted_before(
     deadline: Instant,
-    sink: &dyn Sink,
+    sink: &dyn WriteRows,
     target: TargetId,
     write: &CountedWrite,
 ) -> Result<bool, SinkError> {

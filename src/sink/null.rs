@@ -1,8 +1,8 @@
 //! A sink that keeps nothing and counts: for `run --dry-run`.
 
 use super::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ScanRange, Sink, SinkError, StoredRow,
-    TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCounts, ReadRows, ScanRange, SinkError,
+    StoredRow, TableState, Tables, WriteRows,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
@@ -38,18 +38,16 @@ fn nothing_here(what: &str) -> SinkError {
 }
 
 #[async_trait]
-impl Sink for NullSink {
-    async fn write(&self, _target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        let bytes = |row: &PackedWrite<'_>| {
-            let puts: usize = row.puts().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
-            row.row.len() + puts + row.delete_columns().map(<[u8]>::len).sum::<usize>()
-        };
-        self.rows.fetch_add(rows.len() as u64, Relaxed);
-        self.bytes.fetch_add(rows.iter().map(bytes).sum::<usize>() as u64, Relaxed);
-        Ok(())
+impl ReadRows for NullSink {
+    async fn read(&self, _target: TargetId, _keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        Err(nothing_here("a read"))
     }
 
-    async fn read(&self, _target: TargetId, _keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+    async fn read_cells(
+        &self,
+        _target: TargetId,
+        _wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
         Err(nothing_here("a read"))
     }
 
@@ -62,18 +60,13 @@ impl Sink for NullSink {
         Ok(Vec::new())
     }
 
-    async fn read_cells(
-        &self,
-        _target: TargetId,
-        _wanted: &[CellNames],
-    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        Err(nothing_here("a read"))
-    }
-
     async fn scan_keys(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         Ok(Vec::new())
     }
+}
 
+#[async_trait]
+impl ReadCounts for NullSink {
     async fn scan_counts(&self, _target: TargetId, _range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         Ok(Vec::new())
     }
@@ -86,6 +79,19 @@ impl Sink for NullSink {
         let empty = |names: &CellNames| CountedRow { row: names.row.clone(), ..CountedRow::default() };
         Ok(wanted.iter().map(empty).collect())
     }
+}
+
+#[async_trait]
+impl WriteRows for NullSink {
+    async fn write(&self, _target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let bytes = |row: &PackedWrite<'_>| {
+            let puts: usize = row.puts().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
+            row.row.len() + puts + row.delete_columns().map(<[u8]>::len).sum::<usize>()
+        };
+        self.rows.fetch_add(rows.len() as u64, Relaxed);
+        self.bytes.fetch_add(rows.iter().map(bytes).sum::<usize>() as u64, Relaxed);
+        Ok(())
+    }
 
     async fn write_counted(&self, _target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         let puts: usize = write.puts.iter().map(|(qualifier, value)| qualifier.len() + value.len()).sum();
@@ -94,7 +100,10 @@ impl Sink for NullSink {
         self.bytes.fetch_add(bytes as u64, Relaxed);
         Ok(true)
     }
+}
 
+#[async_trait]
+impl Tables for NullSink {
     async fn describe(&self, _target: TargetId) -> Result<TableState, SinkError> {
         // there, and that is all that is known of it
         Ok(TableState::Present { family: Some(BTreeMap::new()), attributes: None, families: Vec::new() })

@@ -1,4 +1,4 @@
-//! Rows and cells as they are written and as HBase shows them, and which of them are read.
+//! Rows and cells as they are written and as HBase shows them.
 
 use crate::model::Tick;
 use bytes::Bytes;
@@ -39,18 +39,4 @@ pub struct StoredRow {
     pub row: Bytes,
     /// At least one, in the order of qualifiers.
     pub cells: Vec<StoredCell>,
-}
-
-/// A part of a target to read. `start` inclusive, `stop` exclusive, empty means unbounded;
-/// reversed scans go from `start` (the higher key, inclusive) down to `stop` (exclusive).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScanRange {
-    /// The row to begin with; empty: unbounded.
-    pub start: Bytes,
-    /// The row to end before; empty: unbounded.
-    pub stop: Bytes,
-    /// From greater row keys to smaller ones.
-    pub reversed: bool,
-    /// At most this many rows.
-    pub limit: usize,
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::sink::layout::{self, Address};
 use crate::sink::memory::MemorySink;
-use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, RowWrite, Sink};
+use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, WriteRows};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -337,7 +337,7 @@ impl World {
         let count = CountChange::Set(found.count.unwrap_or(0) + come - gone);
         let tick = self.next_tick();
         let write = CountedWrite { row, expected: found.tick, tick, puts, delete_columns, count };
-        assert!(self.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
+        assert!(self.sink.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
     }
 
     /// Gives a row another count, or none.
@@ -353,7 +353,7 @@ impl World {
             delete_columns: vec![],
             count,
         };
-        assert!(self.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
+        assert!(self.sink.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
     }
 
     /// Writes to one row of HBase, at a new tick.
@@ -363,7 +363,7 @@ impl World {
     }
 
     fn send(&self, target: &Target, write: RowWrite) {
-        self.sink.write(target.id, &PackedRows::of(&[write]).writes()).now_or_never().unwrap().unwrap();
+        self.sink.sink.write(target.id, &PackedRows::of(&[write]).writes()).now_or_never().unwrap().unwrap();
     }
 
     /// Removes an item of HBase behind everybody's back.

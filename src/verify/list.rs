@@ -22,7 +22,7 @@ use crate::advice;
 use crate::compare::{Once, Sides};
 use crate::model::{Mapping, Target, Value};
 use crate::sink::answer::{self, Answer};
-use crate::sink::{ReadCount, Sink, layout};
+use crate::sink::{ReadCounts, ReadTotals, layout};
 use crate::source::Source;
 use selects::Selects;
 use stored::StoredList;
@@ -33,7 +33,7 @@ pub struct Work {
     /// Of HBase, when it was asked: the table, and how it answers.
     pub hbase: Option<(String, String)>,
     /// `None` for a sink that does not count.
-    pub reads: Option<ReadCount>,
+    pub reads: Option<ReadTotals>,
     pub selects: SelectCount,
 }
 
@@ -42,7 +42,7 @@ pub struct Work {
 /// # Errors
 /// `NoTarget` when HBase is asked for an order that no target keeps; what the servers say.
 pub async fn ask(
-    (source, sink): (&dyn Source, &dyn Sink),
+    (source, sink): (&dyn Source, &dyn ReadCounts),
     (mapping, key): (&Mapping, &[Value]),
     question: &Question,
     side: Side,
@@ -56,7 +56,7 @@ pub async fn ask(
         true => Some(Selects::new(source.snapshot().await?, mapping, key)),
         false => None,
     };
-    let before = sink.read_count().unwrap_or_default();
+    let before = sink.read_totals().unwrap_or_default();
     let answers = match question.part(mapping) {
         _ if *question == Question::Count => {
             let mysql = match &mut selects {
@@ -68,14 +68,14 @@ pub async fn ask(
         }
         part => pairs::items(&stored, selects.as_mut(), question, part, side).await?,
     };
-    let since = |now: ReadCount| ReadCount {
+    let since = |now: ReadTotals| ReadTotals {
         calls: now.calls - before.calls,
         rows: now.rows - before.rows,
         cells: now.cells - before.cells,
     };
     let work = Work {
         hbase: side.has_hbase().then(|| (target.table.clone(), said(&answer))),
-        reads: sink.read_count().filter(|_| side.has_hbase()).map(since),
+        reads: sink.read_totals().filter(|_| side.has_hbase()).map(since),
         selects: selects.map(|selects| selects.count).unwrap_or_default(),
     };
     Ok((answers, work))

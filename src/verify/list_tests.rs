@@ -7,7 +7,7 @@ use crate::model::{
     CellForm, Cursor, DateTime, Layout, Mapping, OrderKey, Target, TargetId, Tick, Value, ValueEncoding,
 };
 use crate::sink::memory::MemorySink;
-use crate::sink::{CountChange, CountedWrite, Sink, layout};
+use crate::sink::{CountChange, CountedWrite, WriteRows, layout};
 use crate::verify::VerifyError;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -267,7 +267,7 @@ fn a_counted_list_is_counted_by_its_rows_once_all_have_a_count() {
                 delete_columns: vec![],
                 count: CountChange::Set(items),
             };
-            assert!(world.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
+            assert!(world.sink.sink.write_counted(target.id, &write).now_or_never().unwrap().unwrap());
         }
     }
     let equal = "MySQL  100\nHBase  100\n".to_owned();

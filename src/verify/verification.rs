@@ -6,7 +6,7 @@ use crate::compare::{Reading, Sides, SourceReader};
 use crate::failpoints::Failpoints;
 use crate::model::{Mapping, Target, TargetId};
 use crate::retry::{Patience, Pauses};
-use crate::sink::Sink;
+use crate::sink::ReadCounts;
 use crate::source::Source;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Verification {
     pub source: Arc<dyn Source>,
-    pub sink: Arc<dyn Sink>,
+    pub sink: Arc<dyn ReadCounts>,
     pub mappings: Vec<Mapping>,
     pub tail: Tail,
     /// Targets whose rows must all say how many items they have: the state says that they were counted.

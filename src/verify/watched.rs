@@ -1,10 +1,9 @@
 //! A double of HBase that remembers how much was asked for at once, and lets others work in between.
 
-use crate::model::{Target, TargetId};
+use crate::model::TargetId;
 use crate::sink::memory::MemorySink;
 use crate::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
-    StoredRow, TableState,
+    CellNames, CellRange, CountedRow, ReadCounts, ReadRows, ReadTotals, ScanRange, SinkError, StoredRow,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -69,14 +68,19 @@ impl Watched {
 }
 
 #[async_trait]
-impl Sink for Watched {
-    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        self.sink.write(target, rows).await
-    }
-
+impl ReadRows for Watched {
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         self.asked.whole_rows.fetch_add(keys.len(), Relaxed);
         self.sink.read(target, keys).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.asked_cells(wanted);
+        self.sink.read_cells(target, wanted).await
     }
 
     async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
@@ -97,20 +101,18 @@ impl Sink for Watched {
         Ok(found)
     }
 
-    async fn read_cells(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.asked_cells(wanted);
-        self.sink.read_cells(target, wanted).await
-    }
-
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         self.asked.rows.fetch_max(range.limit, Relaxed);
         self.sink.scan_keys(target, range).await
     }
 
+    fn read_totals(&self) -> Option<ReadTotals> {
+        self.sink.read_totals()
+    }
+}
+
+#[async_trait]
+impl ReadCounts for Watched {
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         self.asked.rows.fetch_max(range.limit, Relaxed);
         self.sink.scan_counts(target, range).await
@@ -125,25 +127,5 @@ impl Sink for Watched {
         hook.into_iter().for_each(|hook| hook());
         self.asked_cells(wanted);
         self.sink.read_counted(target, wanted).await
-    }
-
-    async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
-        self.sink.write_counted(target, write).await
-    }
-
-    async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
-        self.sink.describe(target).await
-    }
-
-    async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
-        self.sink.create(target, run_id, purge_deletes_ms).await
-    }
-
-    async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
-        self.sink.server_clock_ms(target).await
-    }
-
-    fn read_count(&self) -> Option<ReadCount> {
-        self.sink.read_count()
     }
 }

@@ -8,8 +8,8 @@ use tailfill::clock::{Clock, Entropy, SeededEntropy, SteadyClock};
 use tailfill::model::{CellForm, Layout, Target, Tick};
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{
-    CellNames, CellRange, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, ScanRange, Sink,
-    StoredRow,
+    CellNames, CellRange, CountChange, CountedRow, CountedWrite, PackedRows, ReadCounts, ReadRows, RowWrite,
+    ScanRange, Sink, StoredRow, WriteRows,
 };
 
 fn counted(name: &str) -> Target {

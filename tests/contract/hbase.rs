@@ -9,8 +9,8 @@ use tailfill::model::{Target, TargetId, Tick};
 use tailfill::sink::hbase::thrift1::Thrift1Sink;
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::{
-    CellRange, CountChange, CountedWrite, PackedRows, RUN_ATTRIBUTE, RowWrite, ScanRange, Sink, SinkError,
-    TableState,
+    CellRange, CountChange, CountedWrite, PackedRows, RUN_ATTRIBUTE, ReadCounts, ReadRows, RowWrite,
+    ScanRange, Sink, SinkError, TableState, Tables, WriteRows,
 };
 
 /// The row that a probe of HBase's clock leaves for a moment.

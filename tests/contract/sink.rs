@@ -8,7 +8,7 @@ use tailfill::clock::{Clock, Entropy, SeededEntropy, SteadyClock, SystemEntropy}
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
+use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow, Tables};
 
 pub const TARGET: TargetId = TargetId(0);
 pub const PURGE_DELETES_MS: u64 = 14 * 86_400_000;

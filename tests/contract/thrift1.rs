@@ -4,7 +4,7 @@ use super::sink::{PURGE_DELETES_MS, TARGET, connect, every, keeps_the_contract, 
 use crate::support::own::{Own, Speaks};
 use tailfill::model::{Target, TargetId, Tick};
 use tailfill::sink::hbase::Transport;
-use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink, SinkError, TableState};
+use tailfill::sink::{CountChange, CountedWrite, ScanRange, SinkError, TableState, Tables};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_framed_thrift1_gateway_keeps_the_contract() {

@@ -98,7 +98,7 @@ async fn cells_of_a_column_that_is_left_out_are_deleted_by_the_recopy() {
     assert_eq!(run.await.expect("nothing is in the way"), Finished::CaughtUp);
     let target = &narrower.targets[0];
     let range = tailfill::sink::ScanRange { limit: 99, ..Default::default() };
-    let rows = tailfill::sink::Sink::scan(&bench.world.sink, target.id, &range).await.expect("it reads");
+    let rows = tailfill::sink::ReadRows::scan(&bench.world.sink, target.id, &range).await.expect("it reads");
     assert_eq!(rows.len(), 5);
     let names = rows.iter().flat_map(|row| &row.cells).map(|cell| cell.qualifier.clone());
     assert!(names.clone().all(|name| name == "note"), "{:?}", names.collect::<Vec<_>>());

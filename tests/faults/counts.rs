@@ -16,7 +16,9 @@ use tailfill::protocol::count::{CountMode, Recount, Recounting};
 use tailfill::protocol::counted::{CountedRows, LongRows, Order};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Entry, Journal, Pending, Plan, ProtocolError};
-use tailfill::sink::{CellNames, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, Sink};
+use tailfill::sink::{
+    CellNames, CountChange, CountedRow, CountedWrite, PackedRows, ReadCounts, RowWrite, WriteRows,
+};
 use tailfill::store::records::{self, CountsRecord, CountsState, LifeRecord};
 use tailfill::store::{Commit, Space, Store, StoreError};
 use tokio::time::{Instant, sleep, timeout};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tailfill::model::{Target, TargetId};
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedRows, PackedWrite, RowWrite, ScanRange, Sink,
-    SinkError, StoredRow, TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedRows, PackedWrite, ReadCounts, ReadRows, RowWrite,
+    ScanRange, SinkError, StoredRow, TableState, Tables, WriteRows,
 };
 use tokio::time::{Instant, sleep};
 
@@ -205,7 +205,59 @@ fn refused() -> SinkError {
 }
 
 #[async_trait]
-impl Sink for Gateway {
+impl ReadRows for Gateway {
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.take_time(keys.len()).await;
+        self.sink.read(target, keys).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.take_time(wanted.iter().map(|names| names.qualifiers.len()).sum()).await;
+        self.sink.read_cells(target, wanted).await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.sink.scan(target, range).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let takes = {
+            let mut script = self.script();
+            script.scans += 1;
+            script.scan_takes
+        };
+        sleep(takes).await;
+        self.sink.scan_cells(target, range).await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let takes = self.script().key_scan_takes;
+        sleep(takes).await;
+        self.sink.scan_keys(target, range).await
+    }
+}
+
+#[async_trait]
+impl ReadCounts for Gateway {
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        self.sink.scan_counts(target, range).await
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        self.sink.read_counted(target, wanted).await
+    }
+}
+
+#[async_trait]
+impl WriteRows for Gateway {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let sent = Sent { target, rows: rows.iter().map(PackedWrite::unpack).collect() };
         let fate = {
@@ -231,52 +283,6 @@ impl Sink for Gateway {
             }
             Fate::Fatal => Err(refused()),
         }
-    }
-
-    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.take_time(keys.len()).await;
-        self.sink.read(target, keys).await
-    }
-
-    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.sink.scan(target, range).await
-    }
-
-    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        let takes = {
-            let mut script = self.script();
-            script.scans += 1;
-            script.scan_takes
-        };
-        sleep(takes).await;
-        self.sink.scan_cells(target, range).await
-    }
-
-    async fn read_cells(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.take_time(wanted.iter().map(|names| names.qualifiers.len()).sum()).await;
-        self.sink.read_cells(target, wanted).await
-    }
-
-    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
-        let takes = self.script().key_scan_takes;
-        sleep(takes).await;
-        self.sink.scan_keys(target, range).await
-    }
-
-    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
-        self.sink.scan_counts(target, range).await
-    }
-
-    async fn read_counted(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<CountedRow>, SinkError> {
-        self.sink.read_counted(target, wanted).await
     }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
@@ -309,6 +315,13 @@ impl Sink for Gateway {
         }
     }
 
+    fn ticks_max(&self) -> usize {
+        self.script().ticks_max.unwrap_or(usize::MAX)
+    }
+}
+
+#[async_trait]
+impl Tables for Gateway {
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         self.sink.describe(target).await
     }
@@ -321,9 +334,5 @@ impl Sink for Gateway {
         self.script().clock_probes += 1;
         let clock = self.sink.server_clock_ms(target).await?;
         Ok(clock.saturating_add_signed(self.script().clock_off_ms))
-    }
-
-    fn ticks_max(&self) -> usize {
-        self.script().ticks_max.unwrap_or(usize::MAX)
     }
 }

@@ -7,7 +7,7 @@ use tailfill::model::{Reached, Value};
 use tailfill::pipeline::jobs::holds::{HELD_MAX, Held, HoldAsk};
 use tailfill::pipeline::{Finished, Parts, RunOptions, run};
 use tailfill::protocol::ProtocolError;
-use tailfill::sink::{Sink, layout};
+use tailfill::sink::{ReadRows, layout};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

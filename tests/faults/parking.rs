@@ -9,7 +9,7 @@ use tailfill::model::{LifeCycle, Mapping, TargetId};
 use tailfill::pipeline::Parts;
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};
-use tailfill::sink::{ScanRange, Sink};
+use tailfill::sink::{ReadRows, ScanRange};
 use tailfill::store::records::{self, LifeRecord};
 use tailfill::store::{Space, Store};
 

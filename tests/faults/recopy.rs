@@ -12,7 +12,9 @@ use tailfill::model::{Layout, LifeCycle, Mapping, Row, Target, TargetId, Tick, V
 use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
-use tailfill::sink::{CountChange, CountedWrite, PackedRows, RowWrite, ScanRange, Sink, layout};
+use tailfill::sink::{
+    CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange, WriteRows, layout,
+};
 use tailfill::store::records::{self, LifeRecord};
 use tailfill::store::{Space, Store};
 use tokio::time::{Instant, sleep, timeout};

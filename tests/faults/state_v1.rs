@@ -17,7 +17,7 @@ use std::time::Duration;
 use tailfill::model::history::Meaning;
 use tailfill::model::{TargetId, Tick};
 use tailfill::pipeline::Finished;
-use tailfill::sink::{PackedRows, RowWrite, Sink};
+use tailfill::sink::{PackedRows, RowWrite, WriteRows};
 use tailfill::store::records::{self, ChunkRecord, VERSION};
 use tailfill::store::{Commit, Space, Store};
 use tokio::time::advance;
@@ -56,7 +56,7 @@ async fn restore_records(store: &dyn Store) {
     store.commit(Commit { put, ..Commit::default() }).await.expect("it writes");
 }
 
-async fn restore_cells(sink: &dyn Sink) {
+async fn restore_cells(sink: &dyn WriteRows) {
     for line in lines("cells.tsv") {
         let [target, row, tick, kind, qualifier, value] = &line[..] else { panic!("six fields: {line:?}") };
         let (qualifier, value) = (Bytes::from(bytes(qualifier)), Bytes::from(bytes(value)));

@@ -3,7 +3,7 @@
 use super::bench::{Bench, delete, insert, row};
 use super::recopy::copied;
 use tailfill::model::{LifeCycle, Target, TargetId};
-use tailfill::sink::Sink;
+use tailfill::sink::Tables;
 use tailfill::store::records::{self, LifeRecord};
 use tailfill::store::{Space, Store};
 

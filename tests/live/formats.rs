@@ -8,7 +8,7 @@ use crate::support::setup::Setup;
 use tailfill::model::{CellForm, Layout, Target, TargetId, ValueEncoding};
 use tailfill::sink::encode::{Direction, push_part};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{Sink, StoredRow};
+use tailfill::sink::{ReadRows, StoredRow};
 use tailfill::source::{KeyRange, Source};
 
 /// A value that the page shows for a column of this type, as SQL.

@@ -6,7 +6,7 @@ use crate::support::{shell, thrift};
 use bytes::Bytes;
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, Sink, TABLE_ATTRIBUTE, TableState};
+use tailfill::sink::{PackedRows, RUN_ATTRIBUTE, RowWrite, TABLE_ATTRIBUTE, TableState, Tables, WriteRows};
 
 const PURGE_DELETES_MS: u64 = 14 * 86_400_000;
 

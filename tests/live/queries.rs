@@ -5,7 +5,7 @@ use crate::support::setup::{Run, Setup, port};
 use serde_json::Value as Json;
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{CountChange, CountedWrite, ScanRange, Sink};
+use tailfill::sink::{CountChange, CountedWrite, ReadCounts, ScanRange, WriteRows};
 
 /// A mapping with several targets; their tables go with it.
 struct Lists {

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
 use tailfill::model::{CellForm, Layout, Target, TargetId, Tick, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{CountChange, CountedWrite, Sink};
+use tailfill::sink::{CountChange, CountedWrite, WriteRows};
 
 const TARGET: TargetId = TargetId(0);
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 use tailfill::model::{Row, TargetId, Tick, Value};
-use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
+use tailfill::sink::{PackedRows, ReadRows, RowWrite, ScanRange, StoredRow, WriteRows};
 use tailfill::source::{KeyRange, Snapshot, Source, Wanted};
 
 const ORDERED: TargetId = TargetId(0);

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use tailfill::model::{TargetId, Tick};
 use tailfill::sink::{
-    CellNames, CellRange, CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, ScanRange, Sink,
-    StoredRow,
+    CellNames, CellRange, CountChange, CountedRow, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange,
+    Sink, StoredRow,
 };
 
 const DAY: u64 = 24 * 3_600 * 1_000_000;

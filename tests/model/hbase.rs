@@ -144,7 +144,7 @@ mod tests {
     use tailfill::clock::SteadyClock;
     use tailfill::model::Tick;
     use tailfill::sink::memory::MemorySink;
-    use tailfill::sink::{PackedRows, RowWrite, Sink};
+    use tailfill::sink::{PackedRows, ReadRows, RowWrite, WriteRows};
 
     const NAMES: [&str; COLUMNS] = ["a", "b"];
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tailfill::clock::SteadyClock;
 use tailfill::model::{TargetId, Tick};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{CountChange, CountedWrite, PackedRows, RowWrite, Sink};
+use tailfill::sink::{CountChange, CountedWrite, PackedRows, RowWrite, WriteRows};
 
 const DAY: u64 = 86_400 * 1_000_000;
 

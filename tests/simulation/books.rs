@@ -20,7 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tailfill::model::{Mapping, Reached, Row, RowChange, TargetId, Tick};
 use tailfill::sink::layout::{self, Address};
 use tailfill::sink::memory::MemorySink;
-use tailfill::sink::{CellNames, CellRange, CountChange, CountedRow, CountedWrite, RowWrite, Sink};
+use tailfill::sink::{
+    CellNames, CellRange, CountChange, CountedRow, CountedWrite, ReadCounts, ReadRows, RowWrite,
+};
 use tailfill::store::records::{
     self, CheckpointRecord, ChunkRecord, CountsRecord, CountsState, JournalRecord,
 };

@@ -5,7 +5,7 @@ use super::world::World;
 use std::collections::BTreeMap;
 use tailfill::model::{Layout, Row, Target};
 use tailfill::sink::layout::{self, Address};
-use tailfill::sink::{CountedRow, ScanRange, Sink, StoredRow};
+use tailfill::sink::{CountedRow, ReadCounts, ReadRows, ScanRange, StoredRow};
 
 /// Cells by qualifier.
 type Cells = BTreeMap<Vec<u8>, Vec<u8>>;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::model::{Layout, Mapping, Row, Target, TargetId, Tick, Value};
-use tailfill::sink::{CountChange, CountedWrite, PackedRows, RowWrite, ScanRange, Sink, layout};
+use tailfill::sink::{
+    CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange, WriteRows, layout,
+};
 use tokio::time::sleep;
 
 /// Lists that the application never has.

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::model::{Target, TargetId};
 use tailfill::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedRows, PackedWrite, RowWrite, ScanRange, Sink,
-    SinkError, StoredRow, TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedRows, PackedWrite, ReadCounts, ReadRows, RowWrite,
+    ScanRange, SinkError, StoredRow, TableState, Tables, WriteRows,
 };
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -297,7 +297,63 @@ fn unavailable(reason: &str) -> SinkError {
 }
 
 #[async_trait]
-impl Sink for Gateway {
+impl ReadRows for Gateway {
+    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.process.world.sink.read(target, keys).await
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        self.process.world.sink.read_cells(target, wanted).await
+    }
+
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.process.world.sink.scan(target, range).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let _call = self.process.call("scan cells");
+        self.taken(target)?;
+        self.reach().await?;
+        self.process.world.sink.scan_cells(target, range).await
+    }
+
+    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+        let _call = self.process.call("scan keys");
+        self.taken(target)?;
+        self.reach().await?;
+        self.process.world.sink.scan_keys(target, range).await
+    }
+}
+
+#[async_trait]
+impl ReadCounts for Gateway {
+    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
+        let _call = self.process.call("scan counts");
+        self.taken(target)?;
+        self.reach().await?;
+        self.process.world.sink.scan_counts(target, range).await
+    }
+
+    async fn read_counted(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<CountedRow>, SinkError> {
+        let _call = self.process.call("read counted");
+        self.taken(target)?;
+        self.reach().await?;
+        let found = self.process.world.sink.read_counted(target, wanted).await;
+        sleep(self.short_delay()).await; // what was read is old when it arrives
+        found
+    }
+}
+
+#[async_trait]
+impl WriteRows for Gateway {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let _call = self.process.call("write");
         self.taken(target)?;
@@ -318,62 +374,15 @@ impl Sink for Gateway {
         Ok(())
     }
 
-    async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.process.world.sink.read(target, keys).await
-    }
-
-    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.process.world.sink.scan(target, range).await
-    }
-
-    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        let _call = self.process.call("scan cells");
-        self.taken(target)?;
-        self.reach().await?;
-        self.process.world.sink.scan_cells(target, range).await
-    }
-
-    async fn read_cells(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        self.process.world.sink.read_cells(target, wanted).await
-    }
-
-    async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
-        let _call = self.process.call("scan keys");
-        self.taken(target)?;
-        self.reach().await?;
-        self.process.world.sink.scan_keys(target, range).await
-    }
-
-    async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
-        let _call = self.process.call("scan counts");
-        self.taken(target)?;
-        self.reach().await?;
-        self.process.world.sink.scan_counts(target, range).await
-    }
-
-    async fn read_counted(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<CountedRow>, SinkError> {
-        let _call = self.process.call("read counted");
-        self.taken(target)?;
-        self.reach().await?;
-        let found = self.process.world.sink.read_counted(target, wanted).await;
-        sleep(self.short_delay()).await; // what was read is old when it arrives
-        found
-    }
-
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         let _call = self.process.call("write counted");
         self.taken(target)?;
         self.counted_call(target, write).await
     }
+}
 
+#[async_trait]
+impl Tables for Gateway {
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         self.process.world.sink.describe(target).await
     }

@@ -8,7 +8,9 @@ use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
 use bytes::Bytes;
 use tailfill::model::{TargetId, Tick};
-use tailfill::sink::{CountChange, CountedRow, CountedWrite, PackedRows, RowWrite, ScanRange, Sink};
+use tailfill::sink::{
+    CountChange, CountedRow, CountedWrite, PackedRows, ReadCounts, ReadRows, RowWrite, ScanRange, WriteRows,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

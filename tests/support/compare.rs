@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 use std::collections::BTreeMap;
 use tailfill::model::TargetId;
-use tailfill::sink::{CellRange, CountedRow, ScanRange, Sink, StoredRow};
+use tailfill::sink::{CellRange, CountedRow, ReadCounts, ReadRows, ScanRange, StoredRow};
 
 /// List key, order (empty without), item key.
 pub type Address = (Vec<String>, Vec<String>, Vec<String>);
@@ -81,7 +81,7 @@ impl Side<'_> {
     /// # Panics
     /// When something there is not as docs/formats.md says: a salt, a part, an item in a segment that is not its own, a
     /// list that is not in its order, a value.
-    pub async fn of_hbase(&self, sink: &dyn Sink, target: TargetId) -> Found {
+    pub async fn of_hbase(&self, sink: &dyn ReadRows, target: TargetId) -> Found {
         let rows = match self.form.wide {
             true => sink.scan_cells(target, &CellRange { limit: usize::MAX, ..CellRange::default() }).await,
             false => sink.scan(target, &ScanRange { limit: usize::MAX, ..ScanRange::default() }).await,
@@ -105,7 +105,7 @@ impl Side<'_> {
     }
 
     /// What the counted rows of HBase say: their items, where they are counted yet.
-    pub async fn counts(&self, sink: &dyn Sink, target: TargetId) -> BTreeMap<WideRow, Option<u64>> {
+    pub async fn counts(&self, sink: &dyn ReadCounts, target: TargetId) -> BTreeMap<WideRow, Option<u64>> {
         let everything = ScanRange { limit: usize::MAX, ..ScanRange::default() };
         let rows = sink.scan_counts(target, &everything).await.expect("the family c can be scanned");
         let rows = rows.into_iter().filter(|row| !is_clock(&row.row));

@@ -5,7 +5,7 @@ use super::shape::FOLLOWS;
 use bytes::Bytes;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tailfill::model::{TargetId, Tick};
-use tailfill::sink::{PackedRows, RowWrite, ScanRange, Sink, StoredRow};
+use tailfill::sink::{PackedRows, ReadRows, RowWrite, ScanRange, StoredRow, WriteRows};
 
 fn now() -> Tick {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");

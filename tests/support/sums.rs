@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
 use tailfill::model::{CellForm, Layout as Laid, Target, TargetId, ValueEncoding};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{CellRange, Sink, StoredCell, StoredRow};
+use tailfill::sink::{CellRange, ReadRows, StoredCell, StoredRow};
 
 /// Items: how many, the sum of their numbers, the sum of the CRC-32 of their notes (NULL: of nothing).
 pub type Sum = (u64, u128, u128);

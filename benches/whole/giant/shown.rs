@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tailfill::model::{Layout, Mapping, TargetId, Value};
 use tailfill::sink::hbase::HbaseSink;
 use tailfill::sink::layout::{self, Address};
-use tailfill::sink::{CellRange, Sink, StoredRow};
+use tailfill::sink::{CellRange, ReadRows, StoredRow};
 
 /// Cells that are read at once.
 const PAGE_CELLS: usize = 50_000;

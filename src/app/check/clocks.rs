@@ -4,7 +4,7 @@ use super::finding::{Finding, Group, Rule};
 use crate::clock::{Clock, Reading, SteadyClock};
 use crate::failpoints::Failpoints;
 use crate::model::TargetId;
-use crate::sink::Sink;
+use crate::sink::Tables;
 use crate::source::MysqlSource;
 
 /// How far a clock may be from ours.
@@ -53,7 +53,7 @@ pub async fn mysql(source: &MysqlSource, clock: &SteadyClock) -> Finding {
 }
 
 /// HBase's stamp, seen in the table of `target`.
-pub async fn hbase(sink: &dyn Sink, target: TargetId, clock: &SteadyClock) -> Finding {
+pub async fn hbase(sink: &dyn Tables, target: TargetId, clock: &SteadyClock) -> Finding {
     let mut best: Option<Reading> = None;
     // The first call may have to find the region.
     for _ in 0..3 {

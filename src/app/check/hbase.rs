@@ -13,7 +13,7 @@ use crate::model::{Target, TargetId};
 use crate::pipeline::life;
 use crate::sink::cells::COUNTS_FAMILY;
 use crate::sink::hbase::HbaseOptions;
-use crate::sink::{RUN_ATTRIBUTE, ScanRange, Sink, SinkError, TableState};
+use crate::sink::{RUN_ATTRIBUTE, ReadCounts, ReadRows, ScanRange, Sink, SinkError, TableState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +160,7 @@ pub fn table(target: &Target, state: &TableState, expected: Expected, run: &RunI
 }
 
 /// A table that is disabled says what it is, and nothing else. `None`: it is not.
-pub async fn look_for_answers(sink: &dyn Sink, target: &Target) -> Option<Finding> {
+pub async fn look_for_answers(sink: &dyn ReadRows, target: &Target) -> Option<Finding> {
     let range = ScanRange { limit: 1, ..ScanRange::default() };
     match sink.scan_keys(target.id, &range).await {
         Err(SinkError::Disabled { table }) => {
@@ -289,7 +289,7 @@ fn purge_delay(
 }
 
 /// Nothing was written before a copy begins, so what is there is not ours.
-pub async fn look_for_rows(sink: &dyn Sink, target: &Target) -> Finding {
+pub async fn look_for_rows(sink: &dyn ReadCounts, target: &Target) -> Finding {
     match life::holds_rows(sink, target).await {
         Ok(has_rows) => empty(target, has_rows),
         Err(error) => empty_rule(target).unknown(error),

@@ -5,7 +5,7 @@ use crate::app::check::finding::Level;
 use crate::error::Exit;
 use crate::model::{CellForm, Layout, Tick, ValueEncoding};
 use crate::sink::memory::MemorySink;
-use crate::sink::{CountChange, CountedWrite};
+use crate::sink::{CountChange, CountedWrite, WriteRows};
 
 const PURGE: Duration = Duration::from_secs(14 * 86_400);
 

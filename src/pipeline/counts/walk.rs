@@ -2,7 +2,7 @@
 
 use crate::model::TargetId;
 use crate::sink::cells::next_row;
-use crate::sink::{CountedRow, ScanRange, Sink, SinkError};
+use crate::sink::{CountedRow, ReadCounts, ScanRange, SinkError};
 use bytes::Bytes;
 
 /// Some rows in key order: all that lie between the page's beginning and its end.
@@ -22,7 +22,12 @@ impl Page {
 }
 
 /// Reads the page that begins at `start`.
-pub async fn page(sink: &dyn Sink, target: TargetId, start: &Bytes, limit: usize) -> Result<Page, SinkError> {
+pub async fn page(
+    sink: &dyn ReadCounts,
+    target: TargetId,
+    start: &Bytes,
+    limit: usize,
+) -> Result<Page, SinkError> {
     let range = ScanRange { start: start.clone(), limit, ..ScanRange::default() };
     let keys = sink.scan_keys(target, &range).await?;
     let counts = sink.scan_counts(target, &range).await?;

@@ -19,7 +19,7 @@ use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, life
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
-use crate::sink::{ScanRange, Sink, SinkError};
+use crate::sink::{ReadCounts, ScanRange, SinkError};
 use crate::store::records::{self, CopyKey, LifeRecord};
 use crate::store::{Commit, Space, Store, StoreError};
 
@@ -80,7 +80,7 @@ pub(crate) fn refuse_moved(copy: &Copy, changes: &[String]) -> ProtocolError {
 }
 
 /// Whether a table holds items of a target, or counts.
-pub async fn holds_rows(sink: &dyn Sink, target: &Target) -> Result<bool, SinkError> {
+pub async fn holds_rows(sink: &dyn ReadCounts, target: &Target) -> Result<bool, SinkError> {
     let range = ScanRange { limit: 1, ..ScanRange::default() };
     if !sink.scan_keys(target.id, &range).await?.is_empty() {
         return Ok(true);

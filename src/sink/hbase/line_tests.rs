@@ -3,7 +3,7 @@ use crate::model::TargetId;
 use crate::sink::fixtures::target;
 use crate::sink::hbase::fake::{poll_until, row, server, stalled_gateway};
 use crate::sink::hbase::{HbaseSink, Transport};
-use crate::sink::{PackedRows, RowWrite, Sink};
+use crate::sink::{PackedRows, RowWrite, WriteRows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;

@@ -7,8 +7,8 @@
 //! Refuses to know: retries (whoever calls repeats with the same ticks), leases, layouts.
 
 use super::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
-    StoredRow, TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCounts, ReadRows, ReadTotals, ScanRange,
+    SinkError, StoredRow, TableState, Tables, WriteRows,
 };
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
@@ -54,7 +54,7 @@ use thrift::Request;
 /// Rows of one call at most. Larger calls are no faster, and a lost reply costs more (docs/performance.md).
 const CALL_ROWS_MAX: usize = 2_000;
 
-/// A [`Sink`] on Thrift2 gateways.
+/// A [`Sink`](crate::sink::Sink) on Thrift2 gateways.
 pub struct HbaseSink {
     places: Places,
     pool: Pool,
@@ -132,35 +132,13 @@ impl HbaseSink {
 }
 
 #[async_trait]
-impl Sink for HbaseSink {
-    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        let place = self.places.get(target)?;
-        let to = request::Place { table: &place.table, family: &place.family };
-        let written = request::mutations(rows, &to, self.places.call_bounds(CALL_ROWS_MAX))
-            .map_err(|reason| self.places.refused("a write", reason))?;
-        let deletes = stream::iter(written.deletes)
-            .map(|call| self.mutate(place, "deletes", call.rows, calls::delete_multiple(call.arguments)));
-        deletes.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await?;
-        let puts = stream::iter(written.puts)
-            .map(|call| self.mutate(place, "puts", call.rows, calls::put_multiple(call.arguments)));
-        puts.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
-    }
-
+impl ReadRows for HbaseSink {
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let place = self.places.get(target)?;
         let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(CALL_ROWS_MAX))
             .map(|keys| self.get(place, keys))
             .collect();
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
-    }
-
-    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        let place = self.places.get(target)?;
-        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
-    }
-
-    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        self.cells(self.places.get(target)?, range).await
     }
 
     async fn read_cells(
@@ -173,10 +151,26 @@ impl Sink for HbaseSink {
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
     }
 
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        self.cells(self.places.get(target)?, range).await
+    }
+
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         self.keys(self.places.get(target)?, range).await
     }
 
+    fn read_totals(&self) -> Option<ReadTotals> {
+        Some(self.reads.total())
+    }
+}
+
+#[async_trait]
+impl ReadCounts for HbaseSink {
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         self.counts(self.places.get(target)?, range).await
     }
@@ -190,11 +184,30 @@ impl Sink for HbaseSink {
         let calls = split_names(wanted).map(|part| self.counted_rows(place, part)).collect::<Vec<_>>();
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
     }
+}
+
+#[async_trait]
+impl WriteRows for HbaseSink {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let place = self.places.get(target)?;
+        let to = request::Place { table: &place.table, family: &place.family };
+        let written = request::mutations(rows, &to, self.places.call_bounds(CALL_ROWS_MAX))
+            .map_err(|reason| self.places.refused("a write", reason))?;
+        let deletes = stream::iter(written.deletes)
+            .map(|call| self.mutate(place, "deletes", call.rows, calls::delete_multiple(call.arguments)));
+        deletes.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await?;
+        let puts = stream::iter(written.puts)
+            .map(|call| self.mutate(place, "puts", call.rows, calls::put_multiple(call.arguments)));
+        puts.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
+    }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         self.mutate_counted(self.places.get(target)?, write).await
     }
+}
 
+#[async_trait]
+impl Tables for HbaseSink {
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         let place = self.places.get(target)?;
         let descriptor = self.descriptor(place).await?;
@@ -230,10 +243,6 @@ impl Sink for HbaseSink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.places.get(target)?).await
-    }
-
-    fn read_count(&self) -> Option<ReadCount> {
-        Some(self.reads.total())
     }
 }
 

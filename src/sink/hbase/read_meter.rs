@@ -1,6 +1,6 @@
 //! How much was read from the gateways.
 
-use crate::sink::ReadCount;
+use crate::sink::ReadTotals;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts calls that read, and what they brought; also what a caller did not ask for and never sees.
@@ -20,8 +20,8 @@ impl ReadMeter {
         self.cells.fetch_add(cells.iter().sum(), Relaxed);
     }
 
-    pub fn total(&self) -> ReadCount {
-        ReadCount {
+    pub fn total(&self) -> ReadTotals {
+        ReadTotals {
             calls: self.calls.load(Relaxed),
             rows: self.rows.load(Relaxed),
             cells: self.cells.load(Relaxed),

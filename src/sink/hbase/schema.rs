@@ -76,7 +76,7 @@ fn salts(targets: &[&Target], regions_max: u16) -> impl Iterator<Item = u8> {
     (1..regions).map(move |region| (u32::from(region) * u32::from(buckets) / u32::from(regions)) as u8)
 }
 
-/// The HBase shell's statement that creates the table of `targets` as [`Sink::create`](crate::sink::Sink::create)
+/// The HBase shell's statement that creates the table of `targets` as [`Tables::create`](crate::sink::Tables::create)
 /// does.
 pub fn shell_statement(targets: &[&Target], run_id: &str, purge_deletes_ms: u64, regions_max: u16) -> String {
     let table = targets.first().map_or("", |target| &target.table);

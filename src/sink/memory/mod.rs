@@ -7,7 +7,10 @@
 //! No faults, no waiting: the simulation wraps it.
 
 use super::cells::{COUNTS_FAMILY, CellNames, CellRange, CountedRow, CountedWrite};
-use super::{PackedWrite, ReadCount, ScanRange, Sink, SinkError, StoredRow, TableState};
+use super::{
+    PackedWrite, ReadCounts, ReadRows, ReadTotals, ScanRange, SinkError, StoredRow, TableState, Tables,
+    WriteRows,
+};
 use crate::clock::Clock;
 use crate::model::{Target, TargetId, Tick};
 use async_trait::async_trait;
@@ -26,7 +29,7 @@ pub struct MemorySink {
     clock: Arc<dyn Clock>,
     targets: Arc<BTreeMap<TargetId, Target>>,
     tables: Arc<Mutex<BTreeMap<String, Table>>>,
-    reads: Arc<Mutex<ReadCount>>,
+    reads: Arc<Mutex<ReadTotals>>,
 }
 
 #[derive(Default)]
@@ -36,7 +39,7 @@ struct Table {
 }
 
 impl MemorySink {
-    /// A sink without tables: [`Sink::create`] makes them. `clock` is the server's.
+    /// A sink without tables: [`Tables::create`] makes them. `clock` is the server's.
     pub fn new(targets: &[Target], clock: Arc<dyn Clock>) -> MemorySink {
         let targets = targets.iter().map(|target| (target.id, target.clone())).collect();
         MemorySink { clock, targets: Arc::new(targets), tables: Arc::default(), reads: Arc::default() }
@@ -150,17 +153,21 @@ impl Table {
 }
 
 #[async_trait]
-impl Sink for MemorySink {
-    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        if rows.iter().any(|write| write.row.is_empty()) {
-            return Err(refused("a write", "row keys cannot be empty"));
-        }
-        self.with_family(target, |family| rows.iter().for_each(|write| family.write(write)))
-    }
-
+impl ReadRows for MemorySink {
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let rows: Vec<_> =
             self.with_family(target, |family| keys.iter().map(|key| family.read(key)).collect())?;
+        self.count(rows.iter().flatten());
+        Ok(rows)
+    }
+
+    async fn read_cells(
+        &self,
+        target: TargetId,
+        wanted: &[CellNames],
+    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
+        let read = |family: &mut Family| wanted.iter().map(|names| family.read_cells(names)).collect();
+        let rows: Vec<_> = self.with_family(target, read)?;
         self.count(rows.iter().flatten());
         Ok(rows)
     }
@@ -177,23 +184,19 @@ impl Sink for MemorySink {
         Ok(rows)
     }
 
-    async fn read_cells(
-        &self,
-        target: TargetId,
-        wanted: &[CellNames],
-    ) -> Result<Vec<Option<StoredRow>>, SinkError> {
-        let read = |family: &mut Family| wanted.iter().map(|names| family.read_cells(names)).collect();
-        let rows: Vec<_> = self.with_family(target, read)?;
-        self.count(rows.iter().flatten());
-        Ok(rows)
-    }
-
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         let keys = self.with_family(target, |family| family.scan_keys(range))?;
         self.count_names(keys.len());
         Ok(keys)
     }
 
+    fn read_totals(&self) -> Option<ReadTotals> {
+        Some(*self.reads.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+#[async_trait]
+impl ReadCounts for MemorySink {
     async fn scan_counts(&self, target: TargetId, range: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         let rows = |counts: &Family, _: &Family| {
             counts.scan_keys(range).iter().map(|row| cells::counted_row(counts, row)).collect()
@@ -217,13 +220,26 @@ impl Sink for MemorySink {
             wanted.iter().map(row).collect()
         })
     }
+}
+
+#[async_trait]
+impl WriteRows for MemorySink {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        if rows.iter().any(|write| write.row.is_empty()) {
+            return Err(refused("a write", "row keys cannot be empty"));
+        }
+        self.with_family(target, |family| rows.iter().for_each(|write| family.write(write)))
+    }
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         let target = self.target(target)?;
         let both = |table: &mut Table| cells::write_counted(&mut table.families, &target.family, write);
         self.with_table(target, COUNTS_FAMILY, both)?.ok_or_else(|| missing(target, COUNTS_FAMILY, "family"))
     }
+}
 
+#[async_trait]
+impl Tables for MemorySink {
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         let target = self.target(target)?;
         Ok(self.lock().get(&target.table).map_or(TableState::Missing, |table| TableState::Present {
@@ -251,10 +267,6 @@ impl Sink for MemorySink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.with_family(target, |_| self.clock.now_ms())
-    }
-
-    fn read_count(&self) -> Option<ReadCount> {
-        Some(*self.reads.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::support::tailfill::Tailfill;
 use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 use tailfill::model::TargetId;
-use tailfill::sink::{CellNames, Sink};
+use tailfill::sink::{CellNames, ReadRows};
 
 /// Bytes of resident memory that a debug build may take, whatever a list holds: a million such items, which `--long`
 /// has, are 300 MB of notes alone.

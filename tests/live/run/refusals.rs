@@ -9,7 +9,7 @@ use crate::support::shell;
 use mysql_async::prelude::Queryable;
 use tailfill::model::{TargetId, Tick};
 use tailfill::sink::hbase::{HbaseOptions, HbaseSink};
-use tailfill::sink::{PackedRows, RowWrite, Sink};
+use tailfill::sink::{PackedRows, RowWrite, WriteRows};
 
 /// `init`, `run` and `check` end with this code and say these words.
 async fn refused(scenario: &Scenario, code: i32, words: &[&str]) {

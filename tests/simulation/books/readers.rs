@@ -5,7 +5,7 @@ use super::Books;
 use futures::FutureExt;
 use tailfill::model::{TargetId, Tick};
 use tailfill::sink::layout::Address;
-use tailfill::sink::{CellNames, Sink, StoredCell};
+use tailfill::sink::{CellNames, ReadRows, StoredCell};
 use tailfill::store::records::JournalRecord;
 
 /// The newest version of a cell that a reader saw from the tail.

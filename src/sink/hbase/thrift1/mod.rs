@@ -15,8 +15,8 @@ use super::thrift::Request;
 use super::{CALL_ROWS_MAX, HbaseOptions, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
 use crate::sink::{
-    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCount, ScanRange, Sink, SinkError,
-    StoredRow, TableState,
+    CellNames, CellRange, CountedRow, CountedWrite, PackedWrite, ReadCounts, ReadRows, ReadTotals, ScanRange,
+    SinkError, StoredRow, TableState, Tables, WriteRows,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ pub(super) mod replies {
 /// A page of a scan: a scanner is opened, read and closed.
 const PAGE_CALLS: u64 = 3;
 
-/// A [`Sink`] on Thrift1 gateways.
+/// A [`Sink`](crate::sink::Sink) on Thrift1 gateways.
 pub struct Thrift1Sink {
     places: Places,
     pool: Pool,
@@ -162,33 +162,13 @@ fn results(count: usize) -> i32 {
 }
 
 #[async_trait]
-impl Sink for Thrift1Sink {
-    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
-        let place = self.places.get(target)?;
-        let bounds = self.places.call_bounds(CALL_ROWS_MAX);
-        let to = request::Place { table: &place.table, family: &place.family };
-        let calls =
-            writes::calls(rows, &to, bounds).map_err(|reason| self.places.refused("a write", reason))?;
-        let calls = stream::iter(calls).map(|call| self.mutate(place, call));
-        calls.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
-    }
-
+impl ReadRows for Thrift1Sink {
     async fn read(&self, target: TargetId, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let place = self.places.get(target)?;
         let calls: Vec<_> = request::split_keys(keys, self.places.call_bounds(CALL_ROWS_MAX))
             .map(|keys| self.get(place, keys))
             .collect();
         stream::iter(calls).buffered(self.places.calls_at_once()).try_concat().await
-    }
-
-    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
-        let place = self.places.get(target)?;
-        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
-    }
-
-    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
-        let place = self.places.get(target)?;
-        cell_pages::scan(range, |page, ask| self.cell_page(place, page, ask)).await
     }
 
     async fn read_cells(
@@ -201,12 +181,29 @@ impl Sink for Thrift1Sink {
         stream::iter(calls).buffered(self.places.calls_at_once()).try_collect().await
     }
 
+    async fn scan(&self, target: TargetId, range: &ScanRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        pages::scan(range, |rest, rows| self.scan_page(place, rest, rows)).await
+    }
+
+    async fn scan_cells(&self, target: TargetId, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+        let place = self.places.get(target)?;
+        cell_pages::scan(range, |page, ask| self.cell_page(place, page, ask)).await
+    }
+
     async fn scan_keys(&self, target: TargetId, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         let place = self.places.get(target)?;
         let rows = pages::scan(range, |rest, rows| self.key_page(place, rest, rows)).await?;
         Ok(rows.into_iter().map(|row| row.row).collect())
     }
 
+    fn read_totals(&self) -> Option<ReadTotals> {
+        Some(self.reads.total())
+    }
+}
+
+#[async_trait]
+impl ReadCounts for Thrift1Sink {
     async fn scan_counts(&self, _: TargetId, _: &ScanRange) -> Result<Vec<CountedRow>, SinkError> {
         self.uncounted()
     }
@@ -214,11 +211,31 @@ impl Sink for Thrift1Sink {
     async fn read_counted(&self, _: TargetId, _: &[CellNames]) -> Result<Vec<CountedRow>, SinkError> {
         self.uncounted()
     }
+}
+
+#[async_trait]
+impl WriteRows for Thrift1Sink {
+    async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
+        let place = self.places.get(target)?;
+        let bounds = self.places.call_bounds(CALL_ROWS_MAX);
+        let to = request::Place { table: &place.table, family: &place.family };
+        let calls =
+            writes::calls(rows, &to, bounds).map_err(|reason| self.places.refused("a write", reason))?;
+        let calls = stream::iter(calls).map(|call| self.mutate(place, call));
+        calls.buffer_unordered(self.places.calls_at_once()).try_collect::<()>().await
+    }
 
     async fn write_counted(&self, _: TargetId, _: &CountedWrite) -> Result<bool, SinkError> {
         self.uncounted()
     }
 
+    fn ticks_max(&self) -> usize {
+        self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
+    }
+}
+
+#[async_trait]
+impl Tables for Thrift1Sink {
     async fn describe(&self, target: TargetId) -> Result<TableState, SinkError> {
         let place = self.places.get(target)?;
         let families = self.families(place).await?;
@@ -240,14 +257,6 @@ impl Sink for Thrift1Sink {
 
     async fn server_clock_ms(&self, target: TargetId) -> Result<u64, SinkError> {
         self.read_clock(self.places.get(target)?).await
-    }
-
-    fn read_count(&self) -> Option<ReadCount> {
-        Some(self.reads.total())
-    }
-
-    fn ticks_max(&self) -> usize {
-        self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
     }
 }
 
