@@ -42,7 +42,7 @@ pub use cells::{CellNames, CellRange, CountChange, CountedRow, CountedWrite};
 pub use error::SinkError;
 pub use meters::ReadTotals;
 pub use range::{ROW_KEY_BYTES_MAX, ScanRange};
-pub use rows::{PackedRows, PackedWrite, RowBlock};
+pub use rows::{Group, PackedRows, PackedWrite, RowBlock};
 pub use stored::{RowWrite, StoredCell, StoredRow};
 pub use tables::{RUN_ATTRIBUTE, TABLE_ATTRIBUTE, TableState};
 

@@ -67,6 +67,16 @@ fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).expect("a value is shorter than the packet that brought it").to_le_bytes()
 }
 
+/// Bytes of a packed cell's beginning: the qualifier's length, and the qualifier.
+pub fn packed_name_bytes(qualifier: &[u8]) -> usize {
+    4 + qualifier.len()
+}
+
+/// A length in [`Packed`].
+pub fn short(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a row is shorter than the packet that brought it")
+}
+
 /// Takes packed cells apart: qualifier, and value unless NULL.
 #[derive(Clone, Debug)]
 struct Cells<'a>(&'a [u8]);
@@ -95,6 +105,20 @@ impl<'a> Iterator for Cells<'a> {
     }
 }
 
+/// Rows of one group lie together: a write of many of them touches few servers. All rows of a list are of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group(pub u8);
+
+impl Group {
+    /// How many there can be.
+    pub const COUNT: usize = 256;
+
+    /// Of the row with this key: its salt, by which tables are split into regions.
+    pub fn of_row(key: &[u8]) -> Group {
+        Group(key.first().copied().unwrap_or(0))
+    }
+}
+
 /// What is written to one HBase row at one tick, as [`RowWrite`], in the packed form.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedWrite<'a> {
@@ -110,6 +134,11 @@ pub struct PackedWrite<'a> {
 }
 
 impl<'a> PackedWrite<'a> {
+    /// The row's group.
+    pub fn group(&self) -> Group {
+        Group::of_row(self.row)
+    }
+
     /// Bytes of key and cells, about.
     pub fn bytes(&self) -> usize {
         self.row.len() + self.cells.len()
@@ -162,6 +191,14 @@ impl Packed {
     /// The item's address in `buffer`: equal bytes are the same item.
     pub fn address<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         &buffer[self.at..self.at + self.address_bytes as usize]
+    }
+
+    /// Makes a write of an item's address, without cells or with a NULL one, the item's deletion.
+    pub fn delete(&mut self) {
+        match self.is_cell() {
+            true => self.markers = true,
+            false => self.delete_family = true,
+        }
     }
 
     /// Whether the address is a cell of a row that other items share.

@@ -1,41 +1,42 @@
-//! The lists that may be written now, by the region that their rows lie in.
+//! The lists that may be written now, by the group of their rows.
 //!
-//! Every row key begins with the list's salt, and tables are split on it: lists of one salt that are written
-//! together make calls that lie in one region, which is what HBase takes fastest. Of several salts the one goes
-//! first whose list has waited longest, so no list waits for ever.
+//! Rows of one group lie together, so lists of one group that are written together make calls that touch few servers,
+//! which is what a target takes fastest. Of several groups the one goes first whose list has waited longest, so no list
+//! waits for ever.
 
 use crate::lock::ListId;
+use crate::sink::Group;
 use std::collections::VecDeque;
 
-/// Queues of lists by salt.
+/// Queues of lists by group.
 pub struct ReadyLists {
-    /// By salt: lists in the order of their arrival, each with its number in that order.
-    by_salt: Vec<VecDeque<(u64, ListId)>>,
+    /// By group: lists in the order of their arrival, each with its number in that order.
+    by_group: Vec<VecDeque<(u64, ListId)>>,
     arrived: u64,
 }
 
 impl Default for ReadyLists {
     fn default() -> ReadyLists {
-        ReadyLists { by_salt: vec![VecDeque::new(); 256], arrived: 0 }
+        ReadyLists { by_group: vec![VecDeque::new(); Group::COUNT], arrived: 0 }
     }
 }
 
 impl ReadyLists {
-    pub fn push(&mut self, salt: u8, list: ListId) {
-        self.by_salt[usize::from(salt)].push_back((self.arrived, list));
+    pub fn push(&mut self, group: Group, list: ListId) {
+        self.by_group[usize::from(group.0)].push_back((self.arrived, list));
         self.arrived += 1;
     }
 
-    /// The salt of the list that has waited longest.
-    pub fn first_salt(&self) -> Option<u8> {
+    /// The group of the list that has waited longest.
+    pub fn first_group(&self) -> Option<Group> {
         let fronts =
-            self.by_salt.iter().enumerate().filter_map(|(salt, lists)| Some((lists.front()?.0, salt)));
-        fronts.min().map(|(_, salt)| salt as u8)
+            self.by_group.iter().enumerate().filter_map(|(group, lists)| Some((lists.front()?.0, group)));
+        fronts.min().map(|(_, group)| Group(group as u8))
     }
 
-    /// The next list with this salt.
-    pub fn pop(&mut self, salt: u8) -> Option<ListId> {
-        self.by_salt[usize::from(salt)].pop_front().map(|(_, list)| list)
+    /// The next list of this group.
+    pub fn pop(&mut self, group: Group) -> Option<ListId> {
+        self.by_group[usize::from(group.0)].pop_front().map(|(_, list)| list)
     }
 }
 
@@ -48,16 +49,17 @@ mod tests {
     }
 
     #[test]
-    fn the_list_that_waited_longest_decides_which_salt_is_next() {
+    fn the_list_that_waited_longest_decides_which_group_is_next() {
         let mut ready = ReadyLists::default();
-        assert_eq!(ready.first_salt(), None);
-        for (salt, number) in [(9, 1), (200, 2), (9, 3)] {
-            ready.push(salt, list(number));
+        assert_eq!(ready.first_group(), None);
+        for (group, number) in [(9, 1), (200, 2), (9, 3)] {
+            ready.push(Group(group), list(number));
         }
-        assert_eq!(ready.first_salt(), Some(9));
-        assert_eq!([ready.pop(9), ready.pop(9), ready.pop(9)], [Some(list(1)), Some(list(3)), None]);
-        assert_eq!(ready.first_salt(), Some(200));
-        ready.push(9, list(4));
-        assert_eq!(ready.first_salt(), Some(200), "it came before");
+        assert_eq!(ready.first_group(), Some(Group(9)));
+        let mut pop = || ready.pop(Group(9));
+        assert_eq!([pop(), pop(), pop()], [Some(list(1)), Some(list(3)), None]);
+        assert_eq!(ready.first_group(), Some(Group(200)));
+        ready.push(Group(9), list(4));
+        assert_eq!(ready.first_group(), Some(Group(200)), "it came before");
     }
 }

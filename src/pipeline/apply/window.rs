@@ -11,7 +11,7 @@ use crate::protocol::count::ListRecount;
 use crate::protocol::counted::{Counted, Order};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites};
-use crate::sink::SinkError;
+use crate::sink::{Group, SinkError};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,18 +49,14 @@ impl ListWork {
         }
     }
 
-    /// The first byte of its rows: the region that they lie in.
-    pub fn salt(&self) -> u8 {
-        let first = match self {
-            ListWork::Batch { writes, .. } => {
-                writes.get().rows().next().and_then(|row| row.row.first().copied())
-            }
-            ListWork::Recount { recount, .. } => {
-                recount.get().rows.first().and_then(|row| row.first().copied())
-            }
+    /// The group of its rows.
+    pub fn group(&self) -> Group {
+        let group = match self {
+            ListWork::Batch { writes, .. } => writes.get().rows().next().map(|row| row.group()),
+            ListWork::Recount { recount, .. } => recount.get().rows.first().map(|row| Group::of_row(row)),
             ListWork::Turn { .. } => None,
         };
-        first.unwrap_or(0)
+        group.unwrap_or_default()
     }
 }
 

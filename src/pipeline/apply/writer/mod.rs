@@ -24,6 +24,7 @@ use crate::pipeline::tail::sealed::Boundary;
 use crate::pipeline::tail::watch::{Watched, Witnesses};
 use crate::protocol::count::ListRecount;
 use crate::protocol::{Journal, Journaled, ProtocolError, Recovered};
+use crate::sink::Group;
 use crate::status::{Awaited, Kind};
 use crate::store::records::CheckpointRecord;
 use aside::{Aside, Why, awaited};
@@ -80,8 +81,8 @@ pub struct Writer {
 
 #[derive(Default)]
 struct ListQueue {
-    /// Of its first row: the region that the list's rows lie in.
-    salt: u8,
+    /// Of the list's rows.
+    group: Group,
     works: ListWorks,
     /// Its place in the queue for the list, kept while it is refused.
     claim: Option<Claim>,
@@ -248,8 +249,8 @@ impl Writer {
     fn add(&mut self, list: ListId, work: ListWork) {
         let queue = self.lists.entry(list).or_default();
         if queue.works.is_empty() && !queue.in_flight {
-            queue.salt = work.salt();
-            self.ready.push(queue.salt, list);
+            queue.group = work.group();
+            self.ready.push(queue.group, list);
         }
         queue.works.push(work);
     }
@@ -267,7 +268,7 @@ impl Writer {
         }
     }
 
-    /// Takes what is ready: in a backlog the lists of one region, else all that is there.
+    /// Takes what is ready: in a backlog the lists of one group, else all that is there.
     fn take_window(&mut self) -> Vec<ListWindow> {
         let rows_max = self.pace.rows();
         let counted_row = self.counts.counted_row(rows_max, self.parts.leases.expiry());
@@ -275,11 +276,11 @@ impl Writer {
         let (mut rows, mut lists) = (0, Vec::new());
         while rows < rows_max.min(ENOUGH_ROWS)
             && !ticks.are_enough()
-            && let Some(salt) = self.ready.first_salt()
+            && let Some(group) = self.ready.first_group()
         {
             while rows < rows_max
                 && !ticks.are_enough()
-                && let Some(list) = self.ready.pop(salt)
+                && let Some(list) = self.ready.pop(group)
             {
                 let Some(window) = self.take_list(list, rows_max - rows, counted_row, &mut ticks) else {
                     continue;
@@ -360,7 +361,7 @@ impl Writer {
         if queue.works.is_empty() {
             self.lists.remove(&list);
         } else {
-            self.ready.push(queue.salt, list);
+            self.ready.push(queue.group, list);
         }
     }
 
@@ -429,8 +430,8 @@ impl Writer {
         let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
         self.aside = later;
         for Aside { list, .. } in ready {
-            let salt = self.lists.get(&list).map_or(0, |queue| queue.salt);
-            self.ready.push(salt, list);
+            let group = self.lists.get(&list).map_or(Group::default(), |queue| queue.group);
+            self.ready.push(group, list);
         }
     }
 
