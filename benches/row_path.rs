@@ -13,7 +13,7 @@ use tailfill::model::{
 };
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Coalescer, Plan};
-use tailfill::sink::layout;
+use tailfill::sink::layout::Codec;
 use tailfill::source::binlog::cursor::Cursor;
 use tailfill::source::binlog::plan::{PlanInput, RowsKind, TablePlan, next_change};
 use tailfill::source::binlog::table_map::{TableMap, WireColumn, wire};
@@ -154,12 +154,11 @@ fn row_path(criterion: &mut Criterion) {
     let row = changes[0].after.clone().expect("an insert");
     group.throughput(Throughput::Elements(1));
     group.bench_function("encode a row", |bencher| {
-        let (target, mut out) = (&mapping.targets[0], Vec::new());
+        let (codec, mut out) = (Codec::of(&mapping, &mapping.targets[0]), Vec::new());
         bencher.iter(|| {
             out.clear();
-            layout::push_row_key(&mapping, target, black_box(&row), &mut out).expect("it has a key");
-            layout::push_cells(&mapping, target, black_box(&row), &mut out).expect("its cells have a form");
-            black_box(&out);
+            let packed = codec.pack_item(black_box(&row), &mut out);
+            black_box((packed.expect("it has a key, and its cells have a form"), &out));
         });
     });
 

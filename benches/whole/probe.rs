@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tailfill::model::{Mapping, TargetId, Value, value::DateTime};
 use tailfill::sink::hbase::HbaseSink;
-use tailfill::sink::layout::{self, Address};
+use tailfill::sink::layout::{Address, Codec};
 use tailfill::sink::{CellNames, ReadRows};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -148,7 +148,7 @@ async fn commit(conn: &mut Conn, mapping: &Mapping, lists: &Lists) -> anyhow::Re
     let created = DateTime::from_micros_since_epoch(FIRST_DAY_MICROS + day as i64 * DAY_MICROS);
     let row =
         vec![Value::UInt(list), Value::UInt(item), Value::DateTime(created), Value::Text("probe".into())];
-    let address = layout::address(mapping, &mapping.targets[0], &row)?;
+    let address = Codec::of(mapping, &mapping.targets[0]).address(&row)?;
     let table = mapping.schema.name.quoted();
     let created = format!("'{FIRST_DAY}' + INTERVAL {day} DAY");
     conn.query_drop(format!("INSERT INTO {table} VALUES ({list}, {item}, {created}, 'probe')")).await?;

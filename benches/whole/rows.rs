@@ -4,7 +4,8 @@ use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
 use tailfill::model::{Mapping, Tick};
-use tailfill::sink::{PackedRows, RowWrite, layout};
+use tailfill::sink::layout::Codec;
+use tailfill::sink::{PackedRows, RowWrite};
 use tailfill::source::{Source, StreamEvent};
 
 /// Where not every row is looked up after a case: every so manieth.
@@ -51,7 +52,7 @@ async fn encoded(
             if seen % step != 0 {
                 continue;
             }
-            let item = layout::item_write(&mapping, &mapping.targets[0], after)?;
+            let item = Codec::of(&mapping, &mapping.targets[0]).item_write(after)?;
             let tick = Tick(now_ms + (rows.len() / CALL_ROWS) as u64);
             let (delete_family, delete_columns) = (false, Vec::new());
             rows.push(RowWrite {

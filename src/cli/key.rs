@@ -305,7 +305,8 @@ target     has, family f
             let text = render(&mapping, &args(Some("42"), Some("2024-01-01 00:00:00.123"))).unwrap();
             for target in &mapping.targets {
                 let (key, item) = ([Value::UInt(7)], [Value::UInt(42)]);
-                let address = layout::address_of(&mapping, target, &key, Some(&order), &item).unwrap();
+                let address =
+                    layout::Codec::of(&mapping, target).address_of(&key, Some(&order), &item).unwrap();
                 let (_, own) = text.split_once(&format!("target     {},", target.table)).unwrap();
                 assert!(own.contains(&format!("\"{}\"\n", shell_form(&address.row))), "{}", target.table);
                 if let Some(cell) = address.cell {

@@ -21,8 +21,9 @@ use super::plan::{Cohort, Plan};
 use crate::failpoints::Failpoints;
 use crate::lock::ListId;
 use crate::model::{ColumnValue, Mapping, RowChangeRef, Target, TargetId, Tick};
+use crate::sink::layout::{self, Codec};
 use crate::sink::rows::{Packed, RowBlock};
-use crate::sink::{SinkError, layout, limits};
+use crate::sink::{SinkError, limits};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -130,18 +131,17 @@ impl Coalescer {
         (before, after): (Option<InList<'_>>, Option<InList<'_>>),
         is_insert: bool,
     ) -> Result<(), SinkError> {
+        let codec = Codec::of(mapping, target);
         let after = match after {
-            Some((list, row)) => Some((list, pack_item(mapping, target, row, &mut self.buffer)?)),
+            Some((list, row)) => Some((list, codec.pack_item(row, &mut self.buffer)?)),
             None => None,
         };
-        // what HBase cannot have needs no delete
         if let Some((list, row)) = before
-            && let Ok(address) = pack_deleted(mapping, target, row, &mut self.buffer)
+            && let Some(address) = codec.pack_deleted(row, &mut self.buffer)
         {
             let buffer = &self.buffer;
             let same = |(_, after): &(ListId, Packed)| after.address(buffer) == address.address(buffer);
-            let nowhere = !limits::key_fits(address.key(buffer));
-            if nowhere || after.as_ref().is_some_and(same) {
+            if after.as_ref().is_some_and(same) {
                 self.buffer.truncate(address.at);
             } else {
                 self.note(Entry {
@@ -205,8 +205,7 @@ impl Coalescer {
         let nulls = !self.failpoints.null_markers_dropped();
         self.entries.retain_mut(|entry| {
             match entry.last {
-                Last::Delete if entry.row.is_cell() => entry.row.markers = true,
-                Last::Delete => entry.row.delete_family = true,
+                Last::Delete => entry.row.delete(),
                 Last::Write => entry.row.markers = nulls && !entry.inserted_only,
                 Last::Cancelled => return false,
             }
@@ -228,55 +227,6 @@ fn address_hash(target: TargetId, address: &[u8]) -> u64 {
     hasher.write_u16(target.0);
     hasher.write(address);
     hasher.finish()
-}
-
-/// Appends address and cells of an item to `buffer`.
-fn pack_item(
-    mapping: &Mapping,
-    target: &Target,
-    row: &[ColumnValue<'_>],
-    buffer: &mut Vec<u8>,
-) -> Result<Packed, SinkError> {
-    let packed = pack(mapping, target, row, layout::push_cells, buffer)?;
-    let (key, cells) = (packed.key(buffer), &buffer[packed.at + packed.key_bytes as usize..]);
-    limits::fits(mapping, target, key, cells)?;
-    Ok(packed)
-}
-
-/// Appends the address of an item to `buffer`, and what deletes it.
-fn pack_deleted(
-    mapping: &Mapping,
-    target: &Target,
-    row: &[ColumnValue<'_>],
-    buffer: &mut Vec<u8>,
-) -> Result<Packed, SinkError> {
-    pack(mapping, target, row, layout::push_deleted_cells, buffer)
-}
-
-/// Appends cells and returns how many of their bytes are of the address.
-type PushCells = fn(&Mapping, &Target, &[ColumnValue<'_>], &mut Vec<u8>) -> Result<usize, SinkError>;
-
-fn pack(
-    mapping: &Mapping,
-    target: &Target,
-    row: &[ColumnValue<'_>],
-    push_cells: PushCells,
-    buffer: &mut Vec<u8>,
-) -> Result<Packed, SinkError> {
-    let at = buffer.len();
-    layout::push_row_key(mapping, target, row, buffer)?;
-    let cells_at = buffer.len();
-    let of_address = push_cells(mapping, target, row, buffer)?;
-    let short =
-        |bytes: usize| u32::try_from(bytes).expect("a row is shorter than the packet that brought it");
-    Ok(Packed {
-        at,
-        key_bytes: short(cells_at - at),
-        address_bytes: short(cells_at - at + of_address),
-        cell_bytes: short(buffer.len() - cells_at),
-        delete_family: false,
-        markers: false,
-    })
 }
 
 /// Cuts entries that are sorted by list and target.
@@ -315,7 +265,7 @@ impl<'a> SnapshotRows<'a> {
     /// # Errors
     /// A row that has no address.
     pub fn add(&mut self, list: ListId, row: &[ColumnValue<'_>]) -> Result<(), SinkError> {
-        let packed = pack_item(self.mapping, self.target, row, &mut self.buffer);
+        let packed = Codec::of(self.mapping, self.target).pack_item(row, &mut self.buffer);
         let row = packed.map_err(|error| limits::named(self.mapping, row, error))?;
         self.entries.push(Entry {
             list,

@@ -4,7 +4,7 @@ use crate::model::{DateTime, Layout, Row, RowChange, TableId, Value};
 use crate::protocol::plan::{Cohort, list_of};
 use crate::sink::PackedWrite;
 use crate::sink::fixtures::{followers, followers_everywhere};
-use crate::sink::layout::Address;
+use crate::sink::layout::{Address, Codec};
 use crate::sink::memory::MemorySink;
 use crate::sink::{ReadRows, RowWrite, ScanRange, StoredRow, WriteRows};
 use bytes::Bytes;
@@ -259,7 +259,7 @@ proptest! {
         for target in &mapping.targets {
             let mut mentioned: Vec<Address> = changes.iter()
                 .flat_map(|change| [&change.before, &change.after]).flatten()
-                .map(|row| layout::address(&mapping, target, row).expect("whole keys")).collect();
+                .map(|row| Codec::of(&mapping, target).address(row).expect("whole keys")).collect();
             mentioned.sort();
             mentioned.dedup();
             let sent = rows_of(target.id, &changes);

@@ -17,7 +17,6 @@ use crate::lock::ListId;
 use crate::model::{Target, Tick};
 use crate::sink::StoredRow;
 use crate::sink::layout::{Address, ItemWrite};
-use crate::sink::rows::{Packed, push_cell};
 use bytes::Bytes;
 
 /// What becomes of one address.
@@ -85,43 +84,14 @@ impl<'a> Repairs<'a> {
 
     /// Takes in what becomes of an address of `list`. `expected` as for [`mend`].
     pub fn add(&mut self, list: ListId, address: &Address, expected: Option<&ItemWrite>, act: &Act) {
-        let (at, name) = (self.buffer.len(), address.cell.as_ref());
-        let mut row = Packed {
-            at,
-            key_bytes: short(address.row.len()),
-            // the qualifier as packed: its length and its bytes
-            address_bytes: short(address.row.len() + name.map_or(0, |name| 4 + name.len())),
-            cell_bytes: 0,
-            delete_family: false,
-            markers: true,
-        };
-        let last = match (act, expected) {
+        let (last, row) = match (act, expected) {
             (Act::Nothing, _) | (Act::Write { .. }, None) => return,
-            (Act::Delete, _) => Last::Delete,
-            (Act::Write { .. }, Some(_)) => Last::Write,
-        };
-        self.buffer.extend_from_slice(&address.row);
-        let cells_at = self.buffer.len();
-        match (act, expected, name) {
-            (Act::Write { strays }, Some(item), _) => {
-                for (qualifier, value) in &item.puts {
-                    self.cell(qualifier, Some(value));
-                }
-                item.nulls.iter().chain(strays).for_each(|qualifier| self.cell(qualifier, None));
+            (Act::Delete, _) => (Last::Delete, address.pack_deleted(&mut self.buffer)),
+            (Act::Write { strays }, Some(item)) => {
+                (Last::Write, address.pack_written(item, strays, &mut self.buffer))
             }
-            (_, _, Some(name)) => self.cell(name, None),
-            (_, _, None) => (row.delete_family, row.markers) = (true, false),
-        }
-        row.cell_bytes = short(self.buffer.len() - cells_at);
-        self.entries.push(Entry { list, target: self.target.id, row, last, inserted_only: false });
-    }
-
-    fn cell(&mut self, qualifier: &[u8], value: Option<&Bytes>) {
-        let put = |out: &mut Vec<u8>| {
-            value.iter().for_each(|value| out.extend_from_slice(value));
-            Ok::<bool, std::convert::Infallible>(value.is_some())
         };
-        let Ok(_) = push_cell(&mut self.buffer, qualifier, put);
+        self.entries.push(Entry { list, target: self.target.id, row, last, inserted_only: false });
     }
 
     /// The writes, stamped with the mark: by list, rows in key order.
@@ -133,11 +103,6 @@ impl<'a> Repairs<'a> {
         let writes = by_list(self.buffer, &self.entries, self.mark.tick());
         writes.into_iter().map(Journaled::with_proof).collect()
     }
-}
-
-/// Both sides' answers carry lengths of 31 bits at most.
-fn short(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a row is shorter than the packet that brought it")
 }
 
 #[cfg(test)]

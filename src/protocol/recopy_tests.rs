@@ -4,8 +4,9 @@ use crate::compare::items::{Found, tall_item, wide_items};
 use crate::model::{ColumnValue, Mapping, Value};
 use crate::protocol::{UnprovenMark, mark};
 use crate::sink::fixtures::{date_time, followers_everywhere};
+use crate::sink::layout::Codec;
 use crate::sink::memory::MemorySink;
-use crate::sink::{PackedRows, ReadRows, RowWrite, ScanRange, WriteRows, layout};
+use crate::sink::{PackedRows, ReadRows, RowWrite, ScanRange, WriteRows};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ async fn shown(sink: &MemorySink, target: &Target) -> BTreeMap<Address, StoredRo
 }
 
 fn full_write(mapping: &Mapping, target: &Target, row: &[ColumnValue<'_>], tick: Tick) -> RowWrite {
-    let item = layout::item_write(mapping, target, row).expect("it has an address");
+    let item = Codec::of(mapping, target).item_write(row).expect("it has an address");
     RowWrite {
         row: item.address.row,
         tick,
@@ -56,7 +57,7 @@ async fn write(sink: &MemorySink, target: &Target, writes: &[RowWrite]) {
 async fn repair(sink: &MemorySink, mapping: &Mapping, target: &Target, rows: &[Vec<Value>]) -> Vec<Address> {
     let expected: BTreeMap<Address, ItemWrite> = rows
         .iter()
-        .map(|row| layout::item_write(mapping, target, row).expect("it has an address"))
+        .map(|row| Codec::of(mapping, target).item_write(row).expect("it has an address"))
         .map(|item| (item.address.clone(), item))
         .collect();
     let stored = shown(sink, target).await;
@@ -83,7 +84,7 @@ async fn repair(sink: &MemorySink, mapping: &Mapping, target: &Target, rows: &[V
 async fn assert_shows(sink: &MemorySink, mapping: &Mapping, target: &Target, rows: &[Vec<Value>]) {
     let mut stored = shown(sink, target).await;
     for row in rows {
-        let item = layout::item_write(mapping, target, row).expect("it has an address");
+        let item = Codec::of(mapping, target).item_write(row).expect("it has an address");
         let found = stored.remove(&item.address);
         assert_eq!(difference(Some(&item), found.as_ref()), None, "{}", target.table);
     }
@@ -125,7 +126,7 @@ async fn every_kind_of_difference_is_mended_in_every_layout() {
         }
         assert_eq!(repair(&sink, &mapping, target, &rows).await, [], "{}", target.table);
         assert_shows(&sink, &mapping, target, &rows).await;
-        let untouched = layout::address(&mapping, target, &rows[0]).expect("it has an address");
+        let untouched = Codec::of(&mapping, target).address(&rows[0]).expect("it has an address");
         let cells = shown(&sink, target).await.remove(&untouched).expect("it is there").cells;
         assert!(cells.iter().all(|cell| cell.tick == old), "what is equal is not touched");
     }
@@ -144,7 +145,7 @@ async fn what_is_stamped_above_the_mark_stays_and_is_said() {
         )
         .await;
         let newer = repair(&sink, &mapping, target, &[row(2, 2, Some("earlier"))]).await;
-        let at = |row: &[Value]| layout::address(&mapping, target, row).expect("it has an address");
+        let at = |row: &[Value]| Codec::of(&mapping, target).address(row).expect("it has an address");
         let mut both = vec![at(&deleted), at(&changed)];
         both.sort();
         assert_eq!(newer, both, "{}", target.table);

@@ -8,7 +8,7 @@ mod page;
 use super::cells::{self, COUNT, COUNT_TICK, COUNTS_FAMILY};
 use super::encode::{self, Direction};
 use super::fixtures::{column, date_time, followers, mapping_of};
-use super::layout;
+use super::layout::Codec;
 use crate::model::{CellForm, Column, Mapping, Target, Value, ValueEncoding};
 use bytes::Bytes;
 
@@ -35,7 +35,7 @@ fn columns(mapping: &Mapping, names: &str) -> Vec<usize> {
 
 /// The cells of an item: qualifier, value.
 fn item(mapping: &Mapping, target: &Target, row: &[Value]) -> Vec<(Bytes, Bytes)> {
-    layout::item_write(mapping, target, row).expect("the example can be written").puts
+    Codec::of(mapping, target).item_write(row).expect("the example can be written").puts
 }
 
 #[test]

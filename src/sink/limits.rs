@@ -110,7 +110,7 @@ fn shown(mapping: &Mapping, column: usize, value: Option<&ColumnValue<'_>>) -> S
 mod tests {
     use crate::model::Value;
     use crate::sink::fixtures::followers;
-    use crate::sink::layout;
+    use crate::sink::layout::Codec;
 
     fn row(note: String) -> Vec<Value> {
         let made = crate::sink::fixtures::date_time("2024-01-31 10:00:00.123");
@@ -121,8 +121,9 @@ mod tests {
     fn a_cell_that_hbase_does_not_take_is_refused_with_its_row_and_a_select() {
         let mapping = followers();
         let target = &mapping.targets[0];
-        assert!(layout::item_write(&mapping, target, &row("x".repeat(9 << 20))).is_ok());
-        let error = layout::item_write(&mapping, target, &row("x".repeat(12 << 20))).unwrap_err().to_string();
+        assert!(Codec::of(&mapping, target).item_write(&row("x".repeat(9 << 20))).is_ok());
+        let error =
+            Codec::of(&mapping, target).item_write(&row("x".repeat(12 << 20))).unwrap_err().to_string();
         for limit in [
             "the row with followee_id = \"5\", follower_id = \"7\": a cell of it has 12582912 bytes",
             "SELECT `followee_id`, `follower_id` FROM `s`.`t` WHERE IFNULL(LENGTH(CONVERT(`note` USING utf8mb4)), 0) > ",
@@ -138,8 +139,8 @@ mod tests {
         let mut mapping = followers();
         mapping.item = vec![3];
         let target = &mapping.targets[1].clone();
-        assert!(layout::item_write(&mapping, target, &row("y".repeat(32_000))).is_ok());
-        let error = layout::item_write(&mapping, target, &row("y".repeat(33_000))).unwrap_err().to_string();
+        assert!(Codec::of(&mapping, target).item_write(&row("y".repeat(32_000))).is_ok());
+        let error = Codec::of(&mapping, target).item_write(&row("y".repeat(33_000))).unwrap_err().to_string();
         assert!(
             error.contains("note = \"yyyy") && error.contains("... (33000 bytes): its row key has 33"),
             "{error}"

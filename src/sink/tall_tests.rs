@@ -39,7 +39,7 @@ fn row_keys_of_plain_values_are_those_of_rows() {
 fn an_item_is_written_with_its_nulls_named() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = crate::sink::layout::item_write(&mapping, &mapping.targets[0], &row).unwrap();
+    let write = crate::sink::layout::Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
     assert_eq!(write.puts, [("created_at".into(), "2024-01-01 00:00:00.123".into())]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
@@ -62,7 +62,7 @@ fn an_item_without_any_value_gets_the_placeholder() {
     let mut mapping = followers();
     mapping.targets[0].columns = vec![3];
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = crate::sink::layout::item_write(&mapping, &mapping.targets[0], &row).unwrap();
+    let write = crate::sink::layout::Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
     assert_eq!(write.puts, [PLACEHOLDER]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{CellForm, ColumnType, Layout, OrderKey, Tick};
 use crate::sink::fixtures::{column, date_time, followers, mapping_of, target};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{self, Address, Codec};
 use crate::sink::rows;
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn row(created_at: &str, note: Option<&'static str>) -> Vec<Value> {
 }
 
 fn hex_of(mapping: &Mapping, target: &Target, row: &[Value]) -> (String, String) {
-    let Address { row, cell } = layout::address(mapping, target, row).unwrap();
+    let Address { row, cell } = Codec::of(mapping, target).address(row).unwrap();
     (hex::encode(row), hex::encode(cell.expect("a wide item is a cell")))
 }
 
@@ -76,13 +76,13 @@ fn a_segment_number_that_has_no_64_bits_is_refused() {
 fn an_item_is_one_cell_and_is_deleted_by_its_name() {
     let (mapping, target) = (followers(), wide(Some(MONTH)));
     let row = row("2024-01-01 00:00:00.123", Some("hi"));
-    let write = layout::item_write(&mapping, &target, &row).unwrap();
+    let write = Codec::of(&mapping, &target).item_write(&row).unwrap();
     let qualifier = write.address.cell.clone().expect("a wide item is a cell");
     assert_eq!(write.puts.len(), 1);
     assert_eq!((&write.puts[0].0, write.nulls.len()), (&qualifier, 0));
-    let mut cells = Vec::new();
-    layout::push_deleted_cells(&mapping, &target, &row, &mut cells).unwrap();
-    let deleted = rows::unpacked(&cells, Tick(1));
+    let mut buffer = Vec::new();
+    let packed = layout::Codec::of(&mapping, &target).pack_deleted(&row, &mut buffer).unwrap();
+    let deleted = rows::unpacked(&buffer[packed.key_bytes as usize..], Tick(1));
     assert_eq!((deleted.puts, deleted.delete_columns), (vec![], vec![qualifier]));
 }
 
@@ -92,7 +92,7 @@ fn a_column_that_stands_alone_is_empty_where_it_is_null() {
     let alone = Target { form: CellForm::Alone, columns: vec![3], ..wide(None) };
     let value = |note| {
         let row = row("2024-01-01 00:00:00.123", note);
-        layout::item_write(&mapping, &alone, &row).unwrap().puts[0].1.clone()
+        Codec::of(&mapping, &alone).item_write(&row).unwrap().puts[0].1.clone()
     };
     assert_eq!((&value(Some("hi"))[..], &value(None)[..]), (&b"hi"[..], &b""[..]));
 }
@@ -110,8 +110,8 @@ proptest! {
         let address = |&(list, item, micros): &(u64, u64, i64)| {
             let moment = Value::DateTime(crate::model::DateTime::from_micros_since_epoch(micros));
             let row = [Value::UInt(list), Value::UInt(item), moment.clone(), Value::Null];
-            let address = layout::address(&mapping, &target, &row).unwrap();
-            let parts = layout::split(&mapping, &target, &address).unwrap();
+            let address = Codec::of(&mapping, &target).address(&row).unwrap();
+            let parts = Codec::of(&mapping, &target).split(&address).unwrap();
             assert_eq!((parts.key, parts.order, parts.item), (vec![Value::UInt(list)], Some(moment), vec![Value::UInt(item)]));
             address
         };

@@ -7,7 +7,8 @@ use tailfill::model::{Reached, Value};
 use tailfill::pipeline::jobs::holds::{HELD_MAX, Held, HoldAsk};
 use tailfill::pipeline::{Finished, Parts, RunOptions, run};
 use tailfill::protocol::ProtocolError;
-use tailfill::sink::{ReadRows, layout};
+use tailfill::sink::ReadRows;
+use tailfill::sink::layout::Codec;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,7 @@ async fn present(bench: &Bench, transaction: u64) -> (u64, u64) {
     let (mut there, mut all) = (0, 0);
     for n in (0..ROWS).step_by(2) {
         let row = row(1, transaction * ROWS + n, "new");
-        let address = layout::address(&bench.world.mapping, target, &row).expect("it has an address");
+        let address = Codec::of(&bench.world.mapping, target).address(&row).expect("it has an address");
         let found = bench.world.sink.read(target.id, &[address.row]).await.expect("it reads");
         there += u64::from(found[0].is_some());
         all += 1;

@@ -12,6 +12,7 @@ use tailfill::model::{Layout, LifeCycle, Mapping, Row, Target, TargetId, Tick, V
 use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
+use tailfill::sink::layout::Codec;
 use tailfill::sink::{
     CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange, WriteRows, layout,
 };
@@ -93,7 +94,7 @@ async fn plant_in(bench: &Bench, target: &Target, row: &Row, tick: Tick) {
 }
 
 fn put(mapping: &Mapping, target: &Target, row: &Row, tick: Tick) -> RowWrite {
-    let item = layout::item_write(mapping, target, row).expect("it has an address");
+    let item = Codec::of(mapping, target).item_write(row).expect("it has an address");
     let row = item.address.row;
     RowWrite { row, tick, delete_family: false, puts: item.puts, delete_columns: item.nulls }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tailfill::model::{
     CellForm, Cursor, Layout, ListPart, Mapping, OrderKey, Row, TableSchema, Target, Value,
 };
-use tailfill::sink::layout;
+use tailfill::sink::layout::Codec;
 use tailfill::source::Source;
 use tailfill::source::facts_list::SegmentSizes;
 
@@ -122,7 +122,7 @@ async fn the_largest_list_falls_into_the_segments_that_row_keys_have() {
         let list = snapshot.list(&mapping, &[Value::Text("large".into())]).await.expect("a list");
         let mut rows: BTreeMap<Bytes, u64> = BTreeMap::new();
         for row in &list {
-            let address = layout::address(&mapping, &mapping.targets[0], row).expect("it has an address");
+            let address = Codec::of(&mapping, &mapping.targets[0]).address(row).expect("it has an address");
             *rows.entry(address.row).or_default() += 1;
         }
         let largest = *rows.values().max().expect("there are items");

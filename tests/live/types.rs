@@ -3,7 +3,7 @@
 
 use crate::support::mysql::{Database, mapping, read_up_to_now};
 use tailfill::model::{CellForm, Layout, Mapping, Row, Target, Value, ValueEncoding};
-use tailfill::sink::layout::{ItemWrite, item_write};
+use tailfill::sink::layout::{Codec, ItemWrite};
 use tailfill::source::{KeyRange, Source};
 
 /// Creates `t (id, ...)`, writes the rows by `inserts`, and reads them by tail and by snapshot.
@@ -53,7 +53,7 @@ fn forms(mapping: &Mapping) -> Vec<Target> {
 
 /// What is written of an item; `None` where a date has no form in `bytes`.
 fn written(mapping: &Mapping, form: &Target, row: &Row) -> Option<ItemWrite> {
-    let write = item_write(mapping, form, row);
+    let write = Codec::of(mapping, form).item_write(row);
     if form.values == ValueEncoding::Bytes {
         return write.ok();
     }

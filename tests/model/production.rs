@@ -259,7 +259,10 @@ impl Production {
     fn take_apart(&self, writes: &ListWrites, changes: &[u8], written: &mut Written) {
         let (mapping, target) = (self.mapping(), &self.mapping().targets[0]);
         let key = |row: &ItemRow| {
-            tailfill::sink::layout::address(mapping, target, &full_row(*row)).expect("keys are whole").row
+            tailfill::sink::layout::Codec::of(mapping, target)
+                .address(&full_row(*row))
+                .expect("keys are whole")
+                .row
         };
         let by_key: BTreeMap<_, _> = self.addresses.iter().map(|row| (key(row), *row)).collect();
         for write in writes.rows().map(|row| row.unpack()) {

@@ -18,7 +18,7 @@ use readers::Seen;
 use repairs::Repairs;
 use std::collections::{BTreeMap, BTreeSet};
 use tailfill::model::{Mapping, Reached, Row, RowChange, TargetId, Tick};
-use tailfill::sink::layout::{self, Address};
+use tailfill::sink::layout::{Address, Codec};
 use tailfill::sink::memory::MemorySink;
 use tailfill::sink::{
     CellNames, CellRange, CountChange, CountedRow, CountedWrite, ReadCounts, ReadRows, RowWrite,
@@ -244,7 +244,7 @@ impl Books {
             for row in [&change.before, &change.after].into_iter().flatten().filter(|row| part(row)) {
                 let misses = |id| Some(id) == self.not_joined || self.is_parked(id);
                 for target in self.mapping.targets.iter().filter(|target| !misses(target.id)) {
-                    let address = layout::address(&self.mapping, target, row).expect("keys are whole");
+                    let address = Codec::of(&self.mapping, target).address(row).expect("keys are whole");
                     mentions.insert((target.id, address), (number, index));
                 }
             }

@@ -4,7 +4,7 @@ use super::schema::{Item, item_at, list_of_row, show};
 use super::world::World;
 use std::collections::BTreeMap;
 use tailfill::model::{Layout, Row, Target};
-use tailfill::sink::layout::{self, Address};
+use tailfill::sink::layout::{Address, Codec};
 use tailfill::sink::{CountedRow, ReadCounts, ReadRows, ScanRange, StoredRow};
 
 /// Cells by qualifier.
@@ -57,7 +57,7 @@ pub async fn compare_counts(world: &World) -> Vec<Difference> {
         let mut counts: BTreeMap<_, (Option<u64>, u64)> =
             found.into_iter().map(|row| (row.row, (row.count, 0))).collect();
         for row in &rows {
-            let address = layout::address(&world.mapping, target, row).expect("keys are whole");
+            let address = Codec::of(&world.mapping, target).address(row).expect("keys are whole");
             counts.entry(address.row).or_default().1 += 1;
         }
         for (row, (count, items)) in counts.into_iter().filter(|(_, (count, items))| *count != Some(*items)) {
@@ -89,7 +89,7 @@ fn compare_target(world: &World, target: &Target, rows: &[Row], found: &[StoredR
     let mut left = by_address(target, found);
     let mut differences = Vec::new();
     for row in rows {
-        let expected = layout::item_write(&world.mapping, target, row).expect("keys are whole");
+        let expected = Codec::of(&world.mapping, target).item_write(row).expect("keys are whole");
         let cells: Cells = expected.puts.iter().map(|(q, value)| (q.to_vec(), value.to_vec())).collect();
         let (kind, stored) = match left.remove(&expected.address) {
             Some(stored) if stored == cells => continue,

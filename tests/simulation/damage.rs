@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::model::{Layout, Mapping, Row, Target, TargetId, Tick, Value};
-use tailfill::sink::{
-    CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange, WriteRows, layout,
-};
+use tailfill::sink::layout::Codec;
+use tailfill::sink::{CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, ScanRange, WriteRows};
 use tokio::time::sleep;
 
 /// Lists that the application never has.
@@ -144,7 +143,7 @@ pub fn may_land_late(world: &Arc<World>, at_most: Duration) {
 }
 
 fn write_of(mapping: &Mapping, target: &Target, row: &Row, tick: Tick) -> RowWrite {
-    let item = layout::item_write(mapping, target, row).expect("keys are whole");
+    let item = Codec::of(mapping, target).item_write(row).expect("keys are whole");
     let row = item.address.row;
     RowWrite { row, tick, delete_family: false, puts: item.puts, delete_columns: item.nulls }
 }

@@ -7,7 +7,7 @@ use tailfill::model::{
     CellForm, Column, ColumnType, Layout, Mapping, MappingId, OrderKey, Row, TableId, TableName, TableSchema,
     Target, TargetId, Value, ValueEncoding,
 };
-use tailfill::sink::layout::{self, Address};
+use tailfill::sink::layout::{Address, Codec};
 use tailfill::sink::{CountedWrite, RowWrite, wide};
 
 pub const MAPPING: &str = "follows";
@@ -133,7 +133,7 @@ pub fn with_packed(mut mapping: Mapping, form: CellForm) -> Mapping {
 /// The item at an address, and its list key's bytes.
 pub fn item_at(mapping: &Mapping, target: TargetId, address: &Address) -> (Item, Vec<u8>) {
     let target = &mapping.targets[usize::from(target.0)];
-    let parts = layout::split(mapping, target, address).expect("only our own addresses are written");
+    let parts = Codec::of(mapping, target).split(address).expect("only our own addresses are written");
     let item = Item { list: number(&parts.key[0]), item: number(&parts.item[0]) };
     (item, parts.list_key.to_vec())
 }

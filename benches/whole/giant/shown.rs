@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
 use tailfill::model::{Layout, Mapping, TargetId, Value};
 use tailfill::sink::hbase::HbaseSink;
-use tailfill::sink::layout::{self, Address};
+use tailfill::sink::layout::{Address, Codec};
 use tailfill::sink::{CellRange, ReadRows, StoredRow};
 
 /// Cells that are read at once.
@@ -103,7 +103,7 @@ fn take_in(groups: &mut Groups, mapping: &Mapping, part: &StoredRow, is_new: boo
 }
 
 fn add(groups: &mut Groups, mapping: &Mapping, address: Address) -> anyhow::Result<()> {
-    let parts = layout::split(mapping, &mapping.targets[0], &address);
+    let parts = Codec::of(mapping, &mapping.targets[0]).split(&address);
     let parts = parts.with_context(|| format!("{address:02x?} in HBase is no item's"))?;
     let segment = match parts.order {
         Some(Value::DateTime(moment)) => {

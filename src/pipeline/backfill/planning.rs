@@ -11,7 +11,7 @@ use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::span::{self, ListSize, Piece, What};
 use crate::pipeline::parts::settings::Settings;
 use crate::protocol::ProtocolError;
-use crate::sink::layout;
+use crate::sink::layout::{self, Codec};
 use crate::source::{KeyRange, Snapshot};
 use std::collections::VecDeque;
 
@@ -139,12 +139,13 @@ pub async fn list_sizes(
     snapshot: &mut dyn Snapshot,
 ) -> Result<Vec<ListSize>, ProtocolError> {
     let mapping = &copy.mapping;
+    let codec = Codec::of(mapping, &copy.target);
     let found = snapshot.lists(mapping, range).await?;
     let mut sizes = Vec::with_capacity(found.len());
     for (row, rows) in found {
         let list_key = layout::list_key(mapping, &row).map_err(|cause| copy.refused(cause))?;
         let key = mapping.key.iter().map(|column| row[*column].clone()).collect();
-        let prefix = layout::list_prefix(&copy.target, &list_key);
+        let prefix = codec.list_prefix(&list_key);
         sizes.push(ListSize { list: ListId::new(mapping.id.0, &list_key), key, prefix, rows });
     }
     Ok(sizes)

@@ -31,7 +31,7 @@ use crate::pipeline::progress::Waiter;
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
 use crate::retry::{Patience, Pauses};
-use crate::sink::wide;
+use crate::sink::layout::Codec;
 use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
 use crate::store::records::CountsState;
@@ -208,10 +208,10 @@ impl Pass<'_> {
     /// The rows of lists that take part, with these lists.
     fn of_cohort(&self, rows: Vec<Bytes>) -> Vec<(ListId, Bytes)> {
         let Copy { mapping, target, .. } = self.copy;
+        let codec = Codec::of(mapping, target);
         let cohort = self.parts.plan.cohort();
         let list = |row: &Bytes| {
-            let parts = wide::split_row_key(mapping, target, row)?;
-            let key = parts.list.list_key;
+            let key = codec.split_row(row)?.list.list_key;
             cohort.has(key).then(|| ListId::new(mapping.id.0, key))
         };
         rows.into_iter().filter_map(|row| Some((list(&row)?, row))).collect()

@@ -3,7 +3,7 @@
 use super::{example, follower, page};
 use crate::model::{CellForm, ColumnType, Layout, Mapping, OrderKey, Target, Value};
 use crate::sink::fixtures::{column, followers, mapping_of, text_type};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::sink::wide;
 
 /// The example's mapping and a target of it as `described`: "descending, segment = "30d", 16 buckets".
@@ -41,13 +41,13 @@ fn width(segment: &str) -> u64 {
 }
 
 fn assert_address(mapping: &Mapping, target: &Target, item: &[Value], row: &[String]) {
-    let address = layout::address(mapping, target, item).unwrap();
+    let address = Codec::of(mapping, target).address(item).unwrap();
     let qualifier = match target.layout {
         Layout::Tall => None,
         Layout::Wide => Some(page::bytes(&row[2]).unwrap().into()),
     };
     assert_eq!(address, Address { row: page::bytes(&row[1]).unwrap().into(), cell: qualifier }, "{row:?}");
-    let parts = layout::split(mapping, target, &address).expect("it comes apart");
+    let parts = Codec::of(mapping, target).split(&address).expect("it comes apart");
     let values = |columns: &[usize]| columns.iter().map(|&column| item[column].clone()).collect::<Vec<_>>();
     assert_eq!((parts.key, parts.item), (values(&mapping.key), values(&mapping.item)), "{row:?}");
     let order = mapping.order.filter(|_| target.ordered).map(|order| item[order.column].clone());
