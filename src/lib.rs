@@ -3,6 +3,8 @@
 //! The map (ARCHITECTURE.md has the longer one); arrows point to what a room may use:
 //! `cli -> app -> config, admin -> pipeline | verify -> protocol -> compare -> source | sink | lock | store -> model`.
 
+#![deny(missing_docs)]
+
 pub mod admin;
 mod advice;
 pub mod app;

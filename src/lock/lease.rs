@@ -23,7 +23,7 @@ pub struct Grant {
     pub busy_elsewhere: Vec<ListId>,
 }
 
-/// Why [`Leases::acquire_all`] granted nothing. As for [`Grant`], where the ticket stays queued.
+/// Why [`Leases::acquire_all`] granted nothing. As for `Grant`, where the ticket stays queued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Busy {
     /// Not all lists were free in this process (all that were asked for are queued on).
@@ -94,17 +94,18 @@ impl Leases {
         Leases { inner: Arc::new(inner) }
     }
 
-    /// See [`FairLocks::ticket`].
+    /// A ticket higher than all before it.
     pub fn ticket(&self) -> Ticket {
         self.inner.locks.ticket()
     }
 
-    /// See [`FairLocks::claim`].
+    /// A new ticket that leaves its queues when the value is dropped.
     pub fn claim(&self) -> Claim {
         self.inner.locks.claim()
     }
 
-    /// See [`FairLocks::subscribe`].
+    /// Hears whenever a list that someone waits for may have become available. Subscribe before asking; then
+    /// `changed()` misses nothing that happens after the refusal.
     pub fn subscribe(&self) -> Listener {
         self.inner.locks.subscribe()
     }

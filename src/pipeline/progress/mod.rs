@@ -343,7 +343,7 @@ impl Progress {
         lock(&self.lag).passed(committed_micros);
     }
 
-    /// The source answered a look; see [`Lag::looked`].
+    /// The source answered a look; see `Lag::looked`.
     pub fn looked(&self, at_micros: u64, has: Reached, bytes: Option<u64>) {
         lock(&self.lag).looked(at_micros, has, bytes);
     }
