@@ -6,9 +6,10 @@ use super::returning::killed_after;
 use crate::simulation::database::up_to;
 use std::sync::Arc;
 use std::time::Duration;
+use tailfill::error::Exit;
 use tailfill::model::history::{Entry, Meaning};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
-use tailfill::pipeline::jobs::JobState;
+use tailfill::pipeline::jobs::{Ask, JobState};
 use tailfill::pipeline::{Finished, Recopies};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::{Proof, SourceError, StreamEvent};
@@ -113,7 +114,11 @@ async fn journaled_and_left_out_now() -> Bench {
 async fn journaled_batches_of_which_all_rows_are_left_out_now_are_passed_over() {
     let bench = journaled_and_left_out_now().await;
     let (report, _) = recopied(&bench, all(&bench)).await;
-    assert_eq!(report.state, JobState::Done, "{report:?}");
+    // the tail comes to the parking while the re-copy goes on
+    assert!(
+        matches!(&report.state, JobState::Failed { reason, .. } if reason.contains("TRUNCATE")),
+        "{report:?}"
+    );
     bench.assert_equal().await;
 }
 
@@ -197,4 +202,25 @@ async fn a_select_that_fails_for_nothing_that_the_tail_comes_to_ends_the_run() {
     bench.source.selects_fail(no_table);
     let error = copy(bench.parts()).await.expect_err("nothing can be copied");
     assert!(matches!(error, ProtocolError::Source(SourceError::Refused { .. })), "{error:?}");
+}
+
+/// A job whose target the tail parks on its way fails with the reason, whether it is under way then or done.
+#[tokio::test(start_paused = true)]
+async fn a_recopy_whose_target_the_tail_parks_meanwhile_says_so_and_why() {
+    for dry_run in [false, true] {
+        let bench = defined().await;
+        let number = bench.commit(vec![insert(&row(1, 2, "left out"))]);
+        let parking = Box::new(parking(number));
+        bench.source.reports_in(number, StreamEvent::Parked { table: TABLE, parking });
+        let (report, _) = recopied(&bench, Ask { dry_run, ..all(&bench) }).await;
+        let JobState::Failed { reason, advice, exit } = &report.state else { panic!("{report:?}") };
+        for target in &bench.world.mapping.targets {
+            assert!(reason.contains(&format!("-> {}", target.table)), "{reason}");
+        }
+        assert!(reason.contains("TRUNCATE"), "{reason}");
+        let advice = advice.as_deref().unwrap_or_default();
+        assert!(advice.contains("tailfill recopy"), "{advice}");
+        assert_eq!(*exit, Exit::Failed as u8);
+        assert_parked_for(&bench, "TRUNCATE").await;
+    }
 }

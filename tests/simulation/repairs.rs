@@ -146,9 +146,15 @@ fn mended_lists(world: &World, asked: &Asked, report: &Report) -> BTreeSet<ListI
     targets.flat_map(|target| lists.iter().map(move |list| (target.id, *list))).collect()
 }
 
+/// The tail has parked a target of the job while it went on.
+pub fn parked_meanwhile(reason: &str) -> bool {
+    reason.contains("again during its re-copy: it stays parked")
+        || reason.contains("parked, so HBase misses changes")
+}
+
 fn may_fail_for(world: &World, reason: &str) -> bool {
     let stopped = reason.contains("the run was stopped before");
-    let parked = reason.contains("is parked, and missed changes") || reason.contains("it stays parked");
+    let parked = reason.contains("is parked, and missed changes") || parked_meanwhile(reason);
     let refused = reason.contains("refused") && world.profile.refusals;
     // a definition that it has proven could not be noted
     let lost = reason.contains("as the test asked") && world.profile.store_trouble > 0;

@@ -82,6 +82,9 @@ pub struct TargetReport {
     pub recounted: u64,
     /// Whether the target was parked, and is tailed again.
     pub unparked: bool,
+    /// Whether the target was tailed when the job was done.
+    #[serde(skip)]
+    pub tailed: bool,
     /// The first items that were touched, by their keys: 20 at most.
     pub examples: Vec<String>,
 }

@@ -125,6 +125,13 @@ impl Recopies {
         self.state().reports.get(&number).cloned()
     }
 
+    /// The jobs that are done, by number.
+    pub(in crate::pipeline) fn done(&self) -> Vec<(u64, Report)> {
+        let state = self.state();
+        let done = state.reports.iter().filter(|(_, report)| report.state == JobState::Done);
+        done.map(|(number, report)| (*number, report.clone())).collect()
+    }
+
     /// All jobs that are known, in their order.
     pub fn reports(&self) -> Vec<Report> {
         self.state().reports.values().cloned().collect()

@@ -12,7 +12,7 @@ mod fitting;
 pub mod gaps;
 mod parking;
 
-pub(crate) use parking::{caught_up, may_unpark, park, parked, parked_event, refused, unpark};
+pub(crate) use parking::{caught_up, may_unpark, park, parked, parked_event, refused, unpark, why_parked};
 
 use crate::advice;
 use crate::model::{LifeCycle, LifeEvent, Mapping, Target, TargetDefinition, life_cycle};

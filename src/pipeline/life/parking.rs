@@ -100,6 +100,24 @@ pub fn parked(parts: &Parts) -> Option<ProtocolError> {
     parked_error(&parked.collect::<Vec<_>>())
 }
 
+/// Those of these copies that are parked, each with the reason; `None` when there is none.
+pub async fn why_parked<'a>(
+    parts: &Parts,
+    copies: impl Iterator<Item = &'a Copy>,
+) -> Result<Option<ProtocolError>, ProtocolError> {
+    let (mut targets, mut mappings) = (Vec::new(), BTreeSet::new());
+    for copy in copies {
+        let record = record_of(parts, &key_of(copy).await).await?;
+        if let Some(LifeCycle::Parked { reason }) = record.map(|record| record.state) {
+            targets.push(format!("{} -> {}: {reason}", copy.mapping.name, copy.target.table));
+            mappings.insert(copy.mapping.name.as_str());
+        }
+    }
+    let error =
+        || ProtocolError::Parked { targets: targets.join(", "), advice: advice::left_parked(mappings) };
+    Ok((!targets.is_empty()).then(error))
+}
+
 fn parked_error(parked: &[(&Mapping, &Target)]) -> Option<ProtocolError> {
     let names = parked.iter().map(|(mapping, target)| format!("{} -> {}", mapping.name, target.table));
     let targets = names.collect::<Vec<_>>().join(", ");

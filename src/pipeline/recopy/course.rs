@@ -95,7 +95,10 @@ impl Job<'_> {
             self.goes_on();
             parked.iter().for_each(|copy| self.parts.plan.written_to().join(copy.target.id));
         }
-        let done = self.compare_all(&took_part, if joins { &parked } else { &[] }).await;
+        let mut done = self.compare_all(&took_part, if joins { &parked } else { &[] }).await;
+        if done.is_ok() {
+            done = self.are_tailed(&took_part, &parked).await;
+        }
         if let Err(error) = done {
             // what joined has not got what it missed: it is as parked as before, and durably so
             for copy in parked.iter().filter(|_| joins) {
@@ -117,7 +120,22 @@ impl Job<'_> {
         if joins {
             gaps::close(self.parts, &self.mapping.name).await?;
         }
+        for copy in took_part.iter().filter(|copy| !is_parked(copy)) {
+            self.report(copy.target.id, |report| report.tailed = true);
+        }
         Ok(())
+    }
+
+    /// A target that the tail has parked meanwhile misses changes, whatever was compared of it. A run that needs the job goes
+    /// on without the target, as without any that is parked.
+    async fn are_tailed(&self, copies: &[Arc<Copy>], parked: &[Arc<Copy>]) -> Result<(), ProtocolError> {
+        if self.recopies.is_needed(self.number) {
+            return Ok(());
+        }
+        let was_parked = |copy: &Copy| parked.iter().any(|other| other.target.id == copy.target.id);
+        let is_new = |copy: &&Copy| self.parts.plan.is_parked(copy.target.id) && !was_parked(copy);
+        let parked = copies.iter().map(|copy| &**copy).filter(is_new);
+        life::why_parked(self.parts, parked).await?.map_or(Ok(()), Err)
     }
 
     /// Waits until the tail has passed everything that is committed now: what it parks on its way is brought back with the

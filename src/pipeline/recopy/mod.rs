@@ -25,9 +25,12 @@ mod target;
 
 pub use job::Shared;
 
-use crate::pipeline::jobs::{self, Recopies};
+use crate::pipeline::copies::copy::Copy;
+use crate::pipeline::jobs::{self, Recopies, Report};
+use crate::pipeline::life;
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Works off what is asked, one job after the other, until `stop`. A job that fails does not end the run, unless the
@@ -68,4 +71,28 @@ pub async fn work(
         }
         recopies.end(number, outcome.err());
     }
+}
+
+/// At the end of a run that was for jobs alone: those fail that were done and whose targets the tail has parked since.
+pub async fn fail_parked(
+    parts: &Parts,
+    copies: &[Arc<Copy>],
+    recopies: &Recopies,
+) -> Result<(), ProtocolError> {
+    for (number, report) in recopies.done() {
+        let parked = copies
+            .iter()
+            .map(|copy| &**copy)
+            .filter(|copy| parts.plan.is_parked(copy.target.id) && was_tailed(&report, copy));
+        if let Some(error) = life::why_parked(parts, parked).await? {
+            recopies.end(number, Some(error));
+        }
+    }
+    Ok(())
+}
+
+fn was_tailed(report: &Report, copy: &Copy) -> bool {
+    let Copy { mapping, target, .. } = copy;
+    let is_of = |of: &jobs::TargetReport| of.table == target.table && of.family == target.family;
+    report.mapping == mapping.name && report.targets.iter().any(|of| is_of(of) && of.tailed)
 }

@@ -346,7 +346,10 @@ async fn until_done(
     }
     let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {
-        true if recopies.is_alone() => Ok(Finished::CaughtUp),
+        true if recopies.is_alone() => {
+            recopy::fail_parked(parts, copies, recopies).await?;
+            Ok(Finished::CaughtUp)
+        }
         true => parked.map_or(Ok(Finished::CaughtUp), Err),
         false => std::future::pending().await,
     }

@@ -1,7 +1,7 @@
 //! The end of a seed: nothing goes wrong any more, and everything must become right, or be known to be lost.
 
 use super::super::process::{self, Running, Start};
-use super::super::repairs::Asked;
+use super::super::repairs::{Asked, parked_meanwhile};
 use super::super::tally::Thrown;
 use super::super::{checker, damage, database};
 use super::Life;
@@ -83,9 +83,8 @@ impl Life {
 
     /// A statement about the table parked it while it was copied.
     fn parked_meanwhile(&self, report: &Report) -> bool {
-        let parked = |reason: &str| reason.contains("again during its re-copy: it stays parked");
         self.world.profile.statements > 0
-            && matches!(&report.state, JobState::Failed { reason, .. } if parked(reason))
+            && matches!(&report.state, JobState::Failed { reason, .. } if parked_meanwhile(reason))
     }
 
     pub(super) async fn last_run(&mut self) {
