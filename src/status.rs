@@ -111,8 +111,8 @@ const SILENT_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// They lie after this, and up to `to`.
-    pub from: Place,
-    pub to: Place,
+    pub from: PositionStatus,
+    pub to: PositionStatus,
     pub reason: String,
     /// Milliseconds since 1970.
     pub accepted_at_ms: u64,
@@ -167,15 +167,15 @@ impl Phase {
 /// The four positions, never mixed (DESIGN section 6).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Positions {
-    pub received: Place,
-    pub sealed: Place,
-    pub written: Place,
-    pub checkpointed: Place,
+    pub received: PositionStatus,
+    pub sealed: PositionStatus,
+    pub written: PositionStatus,
+    pub checkpointed: PositionStatus,
 }
 
 impl Positions {
     /// All four with their names, in the order in which a change passes them.
-    pub fn named(&self) -> [(&'static str, &Place); 4] {
+    pub fn named(&self) -> [(&'static str, &PositionStatus); 4] {
         [
             ("received", &self.received),
             ("sealed", &self.sealed),
@@ -187,7 +187,7 @@ impl Positions {
 
 /// A position in the source's binlog.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct PositionStatus {
     /// A GTID set, in MySQL's text form.
     pub gtids: String,
     /// Empty when it is not known yet.

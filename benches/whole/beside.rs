@@ -3,14 +3,14 @@
 use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use crate::moved::Side;
 use crate::rows::{self, LOOK_UP_EVERY};
 use crate::turns::{self, Way};
 use anyhow::Context;
 
 /// Both programs in turns; this build is compared with the other one.
-pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<BenchReport>> {
     let other = ground.beside.as_deref().context("name the other build with --beside PROGRAM")?;
     let expected = rows::some_of(&ground.tall(FOLLOWS, "none"), backlog, LOOK_UP_EVERY).await?;
     let way = |side, case, tailfill, base| Way {

@@ -5,7 +5,7 @@ use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
 use crate::link::Link;
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use crate::moved::Side;
 use crate::rows::{self, LOOK_UP_EVERY};
 use crate::second::Gateway;
@@ -24,7 +24,7 @@ struct Reach {
 }
 
 /// All in turns.
-pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<BenchReport>> {
     let expected = rows::some_of(&ground.tall(FOLLOWS, "none"), backlog, LOOK_UP_EVERY).await?;
     let first = ground.ports.gateway;
     let second = Gateway::like(ground.servers.gateway, &ground.work).await?;

@@ -4,7 +4,7 @@
 use crate::case::Case;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::{Report, Round};
+use crate::measure::{BenchReport, Round};
 use crate::{gateway, rows, show};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl Variant {
 }
 
 /// Every variant in turns, the usual one first in each round.
-pub async fn run(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<BenchReport>> {
     let mut rounds: BTreeMap<usize, Vec<Round>> = BTreeMap::new();
     let mut ready: BTreeMap<u16, Vec<RowWrite>> = BTreeMap::new();
     let variants = Variant::all();
@@ -75,7 +75,7 @@ pub async fn run(ground: &Ground, backlog: &Backlog) -> anyhow::Result<Vec<Repor
     let usual = rounds.get(&0).cloned().unwrap_or_default();
     let report = |(place, own): (usize, Vec<Round>)| {
         let variant = &variants[place];
-        let mut report = Report::of(variant.name(), &own);
+        let mut report = BenchReport::of(variant.name(), &own);
         report.sentences.clear();
         if place > 0 {
             report.compare(&USUAL.name(), &own, &usual, crate::measure::bound(&usual, &own));

@@ -4,7 +4,7 @@
 use crate::configuration::Move;
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use crate::moved::Side;
 use crate::rows::{self, LOOK_UP_EVERY};
 use crate::turns::{self, Way};
@@ -24,7 +24,7 @@ const WAYS: [(&str, Side, &str, &str); 6] = [
 ];
 
 /// All of them in turns.
-pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<BenchReport>> {
     let plain = Move { layout: PLAIN, ..ground.tall(FOLLOWS, "none") };
     let expected = rows::some_of(&plain, backlog, LOOK_UP_EVERY).await?;
     let way = |&(name, side, layout, hbase): &(&'static str, Side, &'static str, &'static str)| Way {

@@ -13,7 +13,7 @@ use crate::child::Tailfill;
 use crate::configuration::{LAYOUTS, Layout, Move};
 use crate::ground::Ground;
 use crate::lag::{self, Beside, Prepared, beside_a_copy};
-use crate::measure::{Report, Round, Spread, bound};
+use crate::measure::{BenchReport, Round, Spread, bound};
 use crate::show::grouped;
 use anyhow::ensure;
 use serde_json::json;
@@ -33,7 +33,7 @@ struct Copied {
 }
 
 /// Every layout in turns; `say` tells how far it is.
-pub async fn run(ground: &Ground, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, say: &dyn Fn(&str)) -> anyhow::Result<Vec<BenchReport>> {
     let table = Table::of(ground.scale.giant_rows);
     say("filling the table that is nearly one list");
     table.fill(ground).await?;
@@ -102,7 +102,7 @@ fn largest_list(groups: &Groups) -> u64 {
     lists.into_values().max().unwrap_or(0)
 }
 
-fn report(name: &str, rate: u32, copied: &[Copied], tall: &[Round]) -> Report {
+fn report(name: &str, rate: u32, copied: &[Copied], tall: &[Round]) -> BenchReport {
     let besides: Vec<Beside> = copied.iter().map(|copied| copied.beside.clone()).collect();
     let mut report = lag::report(name, rate, &besides);
     let own = rounds_of(copied);

@@ -4,7 +4,7 @@ use crate::application::{Application, Rows};
 use crate::case::Case;
 use crate::child::{Status, Tailfill};
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::{Report, Round, bound};
+use crate::measure::{BenchReport, Round, bound};
 use crate::probe::{self, Lags, Lists};
 use crate::processes::Meter;
 use crate::show::grouped;
@@ -36,7 +36,7 @@ pub struct Beside {
 }
 
 /// A tail of a table that nothing is copied of.
-pub async fn lag(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Report> {
+pub async fn lag(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<BenchReport> {
     let mut runs = Vec::new();
     for _ in 0..ground.scale.rounds {
         runs.push(lag_round(ground, rows).await?);
@@ -48,7 +48,7 @@ pub async fn lag(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Report> {
 }
 
 /// The backfill of the whole table, beside the same application; `alone`: the rounds of `backfill`.
-pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow::Result<Report> {
+pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow::Result<BenchReport> {
     let mut runs = Vec::new();
     for _ in 0..ground.scale.rounds {
         runs.push(both_round(ground, rows).await?);
@@ -60,9 +60,9 @@ pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow:
 }
 
 /// `asked`: transactions a second.
-pub fn report(case: &str, asked: u32, runs: &[Beside]) -> Report {
+pub fn report(case: &str, asked: u32, runs: &[Beside]) -> BenchReport {
     let rounds: Vec<Round> = runs.iter().map(|run| run.round.clone()).collect();
-    let mut report = Report::of(case, &rounds);
+    let mut report = BenchReport::of(case, &rounds);
     let lags = Lags::of(&runs.iter().map(|run| run.lags.clone()).collect::<Vec<_>>());
     (report.p50_ms, report.p99_ms) = (lags.quantile(0.5), lags.quantile(0.99));
     let rate = runs.iter().map(|run| run.rate).sum::<f64>() / runs.len() as f64;

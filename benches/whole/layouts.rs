@@ -4,13 +4,13 @@
 use crate::configuration::{LAYOUTS, Move};
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use crate::moved::Side;
 use crate::rows::{self, LOOK_UP_EVERY};
 use crate::turns::{self, Way};
 
 /// Both sides into every layout in turns.
-pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Ground, backlog: &Backlog, say: &dyn Fn(&str)) -> anyhow::Result<Vec<BenchReport>> {
     let mut expected = Vec::new();
     for layout in &LAYOUTS {
         let what = Move { layout: layout.lines, ..ground.tall(FOLLOWS, "none") };

@@ -51,7 +51,7 @@ use arguments::Arguments;
 use clap::Parser;
 use ground::Ground;
 use header::Header;
-use measure::{NOISY_CORES, Report};
+use measure::{BenchReport, NOISY_CORES};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -114,7 +114,12 @@ async fn measure(ground: &Arc<Ground>, arguments: &Arguments) -> anyhow::Result<
     Ok(())
 }
 
-fn write_json(path: &Path, header: &Header, reports: &[Report], marks: &[marks::Mark]) -> anyhow::Result<()> {
+fn write_json(
+    path: &Path,
+    header: &Header,
+    reports: &[BenchReport],
+    marks: &[marks::Mark],
+) -> anyhow::Result<()> {
     let document = json!({ "header": header, "cases": reports, "marks": marks });
     let text = serde_json::to_string_pretty(&document)? + "\n";
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))

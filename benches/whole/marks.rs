@@ -1,6 +1,6 @@
 //! What the figures are held against. Printed, never asserted: machines differ.
 
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use serde::Serialize;
 
 /// A mark, and where the run stands.
@@ -12,7 +12,7 @@ pub struct Mark {
 }
 
 /// The marks that these reports say something about.
-pub fn marks(reports: &[Report]) -> Vec<Mark> {
+pub fn marks(reports: &[BenchReport]) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut at_least = |mark: String, value: Option<f64>, least: f64| {
         marks.extend(value.map(|value| Mark { mark, value, reached: value >= least }));
@@ -23,7 +23,7 @@ pub fn marks(reports: &[Report]) -> Vec<Mark> {
         let report = find(reports, case);
         let to_gateway = report.and_then(|report| report.ratio_to_gateway);
         at_least(format!("{case}: rate by that of gateway, at least 1"), to_gateway, 1.0);
-        let of_bound = report.and_then(Report::of_bound);
+        let of_bound = report.and_then(BenchReport::of_bound);
         at_least(format!("{case}: ratio to gateway-ordered by its bound, at least 0.85"), of_bound, 0.85);
     }
     let mut at_most = |mark: String, value: Option<f64>, most: f64| {
@@ -50,7 +50,7 @@ pub fn marks(reports: &[Report]) -> Vec<Mark> {
     marks
 }
 
-fn find<'a>(reports: &'a [Report], case: &str) -> Option<&'a Report> {
+fn find<'a>(reports: &'a [BenchReport], case: &str) -> Option<&'a BenchReport> {
     reports.iter().find(|report| report.case == case)
 }
 
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_reached_or_not_and_missing_cases_have_none() {
-        let mut lag = Report::bare("lag", 1, 0.0);
+        let mut lag = BenchReport::bare("lag", 1, 0.0);
         (lag.p50_ms, lag.p99_ms) = (Some(9.0), Some(95.0));
         let reached: Vec<bool> = marks(&[lag]).iter().map(|mark| mark.reached).collect();
         assert_eq!(reached, [true, false]);

@@ -81,7 +81,7 @@ pub struct Half {
 
 /// One case; the fields are explained by `--help`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     pub case: String,
     pub rounds: usize,
     pub rows: Option<u64>,
@@ -104,10 +104,10 @@ pub struct Report {
     pub sentences: Vec<String>,
 }
 
-impl Report {
+impl BenchReport {
     /// A case that is no number of rows.
-    pub fn bare(case: impl Into<String>, rounds: usize, cores_of_others: f64) -> Report {
-        Report {
+    pub fn bare(case: impl Into<String>, rounds: usize, cores_of_others: f64) -> BenchReport {
+        BenchReport {
             case: case.into(),
             rounds,
             rows: None,
@@ -129,9 +129,9 @@ impl Report {
         }
     }
 
-    pub fn of(case: impl Into<String>, rounds: &[Round]) -> Report {
+    pub fn of(case: impl Into<String>, rounds: &[Round]) -> BenchReport {
         let others = rounds.iter().map(|round| round.whole.cores_of_others()).fold(0.0, f64::max);
-        let mut report = Report::bare(case, rounds.len(), others);
+        let mut report = BenchReport::bare(case, rounds.len(), others);
         report.rows = rounds.first().map(|round| round.whole.rows);
         report.rows_per_second = Spread::of(rounds.iter().map(|round| round.whole.rate()));
         report.fresh = half(rounds.iter().filter_map(|round| round.fresh));
@@ -217,7 +217,7 @@ mod tests {
     fn ratios_are_medians_of_rounds_and_not_of_rates() {
         let own = [round(50.0, 2.0), round(90.0, 2.0), round(40.0, 2.0)];
         let bases = [round(100.0, 1.0), round(100.0, 1.0), round(80.0, 1.0)];
-        let mut report = Report::of("tail", &own);
+        let mut report = BenchReport::of("tail", &own);
         report.compare("gateway-ordered", &own, &bases, bound(&bases, &own));
         assert!((report.ratio.expect("a ratio") - 0.5).abs() < 1e-9);
         assert!((report.bound.expect("a bound") - 0.5).abs() < 1e-9);

@@ -5,7 +5,7 @@
 
 use crate::case::Case;
 use crate::ground::{Ground, lease_options};
-use crate::measure::{Report, Round, Spread, median};
+use crate::measure::{BenchReport, Round, Spread, median};
 use crate::plan::Rounds;
 use crate::show::grouped;
 use anyhow::{Context, ensure};
@@ -26,7 +26,7 @@ const REPLY_WITHIN: Duration = Duration::from_secs(1);
 const RUNS: [Case; 2] = [Case::Tail, Case::Backfill];
 
 /// Pairs of acquire and release through [`Leases`] and the real memcached.
-pub async fn lease(ground: &Ground, rounds: &Rounds) -> anyhow::Result<Report> {
+pub async fn lease(ground: &Ground, rounds: &Rounds) -> anyhow::Result<BenchReport> {
     ground.quiet().await?;
     let server =
         Arc::new(MemcacheLeases::new(vec![format!("127.0.0.1:{}", ground.ports.memcached)], REPLY_WITHIN));
@@ -43,7 +43,7 @@ pub async fn lease(ground: &Ground, rounds: &Rounds) -> anyhow::Result<Report> {
         by_batch.push((size, measured));
     }
     ensure!(leases.counts().degraded_total == 0, "memcached did not grant every lease");
-    let mut report = Report::bare(Case::Lease.name(), ground.scale.rounds as usize, others);
+    let mut report = BenchReport::bare(Case::Lease.name(), ground.scale.rounds as usize, others);
     let mut costs = Vec::new();
     for (size, measured) in &by_batch {
         let rate = Spread::of(measured.iter().map(|pairs| 1.0 / pairs.seconds)).context("it was measured")?;
@@ -105,7 +105,7 @@ async fn pairs(ground: &Ground, leases: &Leases, size: usize) -> anyhow::Result<
 }
 
 /// Durable commits of one journal entry each, in a store like that of a run, on the same disk.
-pub async fn journal(ground: &Ground, rounds: &Rounds) -> anyhow::Result<Report> {
+pub async fn journal(ground: &Ground, rounds: &Rounds) -> anyhow::Result<BenchReport> {
     ground.quiet().await?;
     let (meter, begin, mut commits) = (ground.own_meter(), Instant::now(), Vec::new());
     let before = meter.read()?;
@@ -113,7 +113,7 @@ pub async fn journal(ground: &Ground, rounds: &Rounds) -> anyhow::Result<Report>
         commits.push(commit_seconds(ground, number).await?);
     }
     let others = meter.read()?.minus(&before).others() / begin.elapsed().as_secs_f64();
-    let mut report = Report::bare(Case::Journal.name(), commits.len(), others);
+    let mut report = BenchReport::bare(Case::Journal.name(), commits.len(), others);
     let spread = Spread::of(commits).context("it was measured")?;
     report.more.insert(
         "commit_ms".into(),

@@ -4,7 +4,7 @@ use crate::application::Rows;
 use crate::case::Case;
 use crate::data::{self, Backlog};
 use crate::ground::Ground;
-use crate::measure::{Report, Round, bound, ratio};
+use crate::measure::{BenchReport, Round, bound, ratio};
 use crate::moved::Side;
 use crate::{
     beside, connections, cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show,
@@ -26,7 +26,7 @@ const AFTERWARDS: [Case; 7] =
 pub type Rounds = BTreeMap<Case, Vec<Round>>;
 
 /// Runs what was asked for, and what that needs.
-pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Report>> {
+pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<BenchReport>> {
     let mut cases = Case::closure(asked);
     let run = Run { ground: ground.clone(), begin: Instant::now() };
     let mut reports = Vec::new();
@@ -109,7 +109,7 @@ impl Run {
         Ok(rounds)
     }
 
-    async fn afterwards(&self, case: Case, rounds: &Rounds, rows: &Arc<Rows>) -> anyhow::Result<Report> {
+    async fn afterwards(&self, case: Case, rounds: &Rounds, rows: &Arc<Rows>) -> anyhow::Result<BenchReport> {
         let ground = &self.ground;
         match case {
             Case::Lease => overhead::lease(ground, rounds).await,
@@ -120,7 +120,7 @@ impl Run {
                 lag::both(ground, rows, rounds.get(&Case::Backfill).map_or(&[], Vec::as_slice)).await
             }
             Case::Restart => standing::restart(ground, rows).await,
-            Case::Huge => Ok(Report::of(case.name(), &[moved::huge(ground).await?])),
+            Case::Huge => Ok(BenchReport::of(case.name(), &[moved::huge(ground).await?])),
             in_turns => anyhow::bail!("{} runs in turns", in_turns.name()),
         }
     }
@@ -135,11 +135,11 @@ impl Run {
     }
 }
 
-fn reports_of(rounds: &Rounds) -> Vec<Report> {
+fn reports_of(rounds: &Rounds) -> Vec<BenchReport> {
     let limits = rounds.get(&Case::GatewayOrdered).map_or(&[][..], Vec::as_slice);
     let gateways = rounds.get(&Case::Gateway).map_or(&[][..], Vec::as_slice);
     let report = |(case, own): (&Case, &Vec<Round>)| {
-        let mut report = Report::of(case.name(), own);
+        let mut report = BenchReport::of(case.name(), own);
         if *case != Case::GatewayOrdered {
             report.compare(&Case::GatewayOrdered.name(), own, limits, bound(limits, own));
         }

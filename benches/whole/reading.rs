@@ -5,7 +5,7 @@
 
 use crate::data::Backlog;
 use crate::ground::{FOLLOWS, Ground, lease_options};
-use crate::measure::{Report, Round, median};
+use crate::measure::{BenchReport, Round, median};
 use crate::processes;
 use crate::trace::{Sample, Span, Trace};
 use anyhow::{Context, anyhow, ensure};
@@ -51,11 +51,11 @@ impl Kind {
     }
 }
 
-pub async fn decode(ground: &Arc<Ground>, backlog: &Backlog) -> anyhow::Result<Vec<Report>> {
+pub async fn decode(ground: &Arc<Ground>, backlog: &Backlog) -> anyhow::Result<Vec<BenchReport>> {
     both(ground, backlog, Kind::Decode, Kind::DecodeEncoded).await
 }
 
-pub async fn snapshot(ground: &Arc<Ground>, backlog: &Backlog) -> anyhow::Result<Vec<Report>> {
+pub async fn snapshot(ground: &Arc<Ground>, backlog: &Backlog) -> anyhow::Result<Vec<BenchReport>> {
     both(ground, backlog, Kind::Snapshot, Kind::SnapshotEncoded).await
 }
 
@@ -64,7 +64,7 @@ async fn both(
     backlog: &Backlog,
     plain: Kind,
     encoded: Kind,
-) -> anyhow::Result<Vec<Report>> {
+) -> anyhow::Result<Vec<BenchReport>> {
     let (mut plains, mut encodeds) = (Vec::new(), Vec::new());
     ground.quiet().await?;
     for _ in 0..ground.scale.rounds {
@@ -77,8 +77,8 @@ async fn both(
     Ok(vec![plain_report, encoded_report])
 }
 
-fn report(kind: Kind, rounds: &[Round]) -> Report {
-    let mut report = Report::of(kind.name(), rounds);
+fn report(kind: Kind, rounds: &[Round]) -> BenchReport {
+    let mut report = BenchReport::of(kind.name(), rounds);
     let per_cpu_second = |round: &Round| {
         let seconds = round.whole.cpu.parts[0];
         (seconds >= CPU_SECONDS_LEAST).then(|| round.whole.rows as f64 / seconds)
@@ -199,7 +199,7 @@ async fn encoded(
     let mut trace = Trace::default();
     loop {
         let begun = match tail {
-            true => progress.counts.changes() > 0,
+            true => progress.totals.changes() > 0,
             false => progress.mark().is_some(),
         };
         trace.push(begun, Sample { at: Instant::now(), rows: sink.rows(), cpu: meter.read()? });
@@ -216,7 +216,7 @@ async fn encoded(
         }
     }
     trace.push(true, Sample { at: Instant::now(), rows: sink.rows(), cpu: meter.read()? });
-    ensure!(progress.counts.queued_rows.load(Relaxed) == 0, "rows were left over");
+    ensure!(progress.totals.queued_rows.load(Relaxed) == 0, "rows were left over");
     Ok(trace.halves(rows)?.whole)
 }
 

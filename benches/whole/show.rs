@@ -2,7 +2,7 @@
 
 use crate::header::Header;
 use crate::marks::Mark;
-use crate::measure::Report;
+use crate::measure::BenchReport;
 use crate::processes::PARTS;
 
 /// Digits in groups of three.
@@ -33,7 +33,7 @@ pub fn header(header: &Header) {
 }
 
 /// Everything that was measured.
-pub fn reports(reports: &[Report]) {
+pub fn reports(reports: &[BenchReport]) {
     if reports.iter().any(|report| report.rows_per_second.is_some()) {
         println!(
             "\nRows a second, median of the rounds. Fresh: the first half of a new table's rows; steady: the second."
@@ -59,7 +59,7 @@ pub fn reports(reports: &[Report]) {
     }
 }
 
-fn rows_of(reports: &[Report]) -> impl Iterator<Item = &Report> {
+fn rows_of(reports: &[BenchReport]) -> impl Iterator<Item = &BenchReport> {
     reports.iter().filter(|report| report.rows_per_second.is_some())
 }
 
@@ -81,7 +81,7 @@ fn rates_heading() -> String {
     )
 }
 
-fn rates(report: &Report) -> String {
+fn rates(report: &BenchReport) -> String {
     let spread = report.rows_per_second.expect("only those that have rates are shown");
     let range = format!("({} - {})", grouped(spread.min), grouped(spread.max));
     let rate = |half: Option<crate::measure::Half>| or_dash(half.map(|half| grouped(half.rows_per_second)));
@@ -107,7 +107,7 @@ fn costs_heading() -> String {
     format!("{:<17}{parts}{:>11}{:>13}{:>10}", "case", "total", "peak MB", "others")
 }
 
-fn costs(report: &Report) -> String {
+fn costs(report: &BenchReport) -> String {
     let parts = PARTS.map(|part| format!("{:>11}", two_digits(report.cpu(part)))).join("");
     let memory = or_dash(report.peak_memory_mb.map(|megabytes| format!("{megabytes:.0}")));
     let total = two_digits(report.cpu("total"));
@@ -133,7 +133,7 @@ mod tests {
     fn tables_fit_in_140_columns_and_columns_stand_below_their_names() {
         assert!(rates_heading().len() <= 140, "{}", rates_heading().len());
         assert!(costs_heading().len() <= 140);
-        let mut report = Report::bare("gateway-ordered", 3, 0.0);
+        let mut report = BenchReport::bare("gateway-ordered", 3, 0.0);
         report.rows_per_second = crate::measure::Spread::of([123_456.0]);
         assert_eq!(rates(&report).chars().count(), rates_heading().len());
         assert_eq!(costs(&report).chars().count(), costs_heading().len());

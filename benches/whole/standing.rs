@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::child::{Status, Tailfill};
 use crate::ground::Ground;
 use crate::lag::{NO_ANSWER, Prepared, prepare};
-use crate::measure::{Report, Spread};
+use crate::measure::{BenchReport, Spread};
 use crate::probe;
 use crate::processes;
 use anyhow::Context;
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const SOON: Duration = Duration::from_secs(60);
 
 /// A tail that has caught up, while nobody writes to its table and nobody asks for its status.
-pub async fn idle(ground: &Ground) -> anyhow::Result<Report> {
+pub async fn idle(ground: &Ground) -> anyhow::Result<BenchReport> {
     let (mut cpu_shares, mut wakeups, mut memory, mut others) = (Vec::new(), Vec::new(), 0, 0.0_f64);
     for _ in 0..ground.scale.rounds {
         let Prepared { folder, sink, .. } = prepare(ground, Case::Idle).await?;
@@ -37,7 +37,7 @@ pub async fn idle(ground: &Ground) -> anyhow::Result<Report> {
         run.stop().await?;
         ground.forget_table(&sink, &Case::Idle.name()).await?;
     }
-    let mut report = Report::bare(Case::Idle.name(), cpu_shares.len(), others);
+    let mut report = BenchReport::bare(Case::Idle.name(), cpu_shares.len(), others);
     report.peak_memory_mb = Some(memory as f64 / 1e6);
     let (cpu, woken) = (Spread::of(cpu_shares), Spread::of(wakeups));
     report.more.insert("cpu_seconds_per_second".into(), json!(cpu));
@@ -55,13 +55,13 @@ pub async fn idle(ground: &Ground) -> anyhow::Result<Report> {
 
 /// kill -9 in the middle of a copy with an application at work, then a start: until a row that is committed at that moment
 /// can be read from HBase.
-pub async fn restart(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Report> {
+pub async fn restart(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<BenchReport> {
     let mut restarts = Vec::new();
     for _ in 0..ground.scale.restarts {
         restarts.push(restart_once(ground, rows).await?);
     }
     let others = restarts.iter().map(|restart| restart.cores_of_others).fold(0.0, f64::max);
-    let mut report = Report::bare(Case::Restart.name(), restarts.len(), others);
+    let mut report = BenchReport::bare(Case::Restart.name(), restarts.len(), others);
     let memory = restarts.iter().map(|restart| restart.memory_high).max().unwrap_or(0);
     report.peak_memory_mb = Some(memory as f64 / 1e6);
     let seconds: Vec<f64> = restarts.iter().map(|restart| restart.seconds).collect();

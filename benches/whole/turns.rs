@@ -2,7 +2,7 @@
 
 use crate::configuration::Move;
 use crate::data::Backlog;
-use crate::measure::{Report, Round, bound};
+use crate::measure::{BenchReport, Round, bound};
 use crate::moved::{self, Side};
 use crate::show;
 use tailfill::sink::RowWrite;
@@ -36,10 +36,10 @@ pub async fn run(
 }
 
 /// A report of each.
-pub fn reports(ways: &[Way<'_>], rounds: &[Vec<Round>]) -> Vec<Report> {
+pub fn reports(ways: &[Way<'_>], rounds: &[Vec<Round>]) -> Vec<BenchReport> {
     let report = |(place, way): (usize, &Way<'_>)| {
         let own = &rounds[place];
-        let mut report = Report::of(way.what.case, own);
+        let mut report = BenchReport::of(way.what.case, own);
         if way.base != place {
             let base = &rounds[way.base];
             report.compare(ways[way.base].what.case, own, base, bound(base, own));

@@ -3,7 +3,7 @@
 use super::{ADDRESS_FILE, TOKEN_FILE};
 use crate::pipeline::jobs::holds::{Held, HoldAsk, TURN_WITHIN};
 use crate::pipeline::jobs::levers::{LeverAsk, LeverRefused, LeverSet};
-use crate::pipeline::jobs::{Ask, Report};
+use crate::pipeline::jobs::{Ask, RecopyReport};
 use crate::status::Status;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -77,21 +77,21 @@ impl Client {
 
     /// The status of now.
     pub async fn status(&self) -> Result<Status, ClientError> {
-        let answer = self.ask(Method::GET, "status", None, |request| request).await?;
+        let answer = self.call(Method::GET, "status", None, |request| request).await?;
         self.read(answer).await
     }
 
     /// Asks for a re-copy. The job's number.
     pub async fn recopy(&self, ask: &Ask) -> Result<u64, ClientError> {
         let token = self.token()?;
-        let answer = self.ask(Method::POST, "recopy", Some(&token), |request| request.json(ask)).await?;
+        let answer = self.call(Method::POST, "recopy", Some(&token), |request| request.json(ask)).await?;
         self.read(answer).await.map(|Job { job }| job)
     }
 
     /// What a job says of itself now.
-    pub async fn recopy_report(&self, job: u64) -> Result<Report, ClientError> {
+    pub async fn recopy_report(&self, job: u64) -> Result<RecopyReport, ClientError> {
         let (token, route) = (self.token()?, format!("recopy/{job}"));
-        let answer = self.ask(Method::GET, &route, Some(&token), |request| request).await?;
+        let answer = self.call(Method::GET, &route, Some(&token), |request| request).await?;
         self.read(answer).await
     }
 
@@ -99,14 +99,14 @@ impl Client {
     pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, ClientError> {
         let token = self.token()?;
         let with = |request: RequestBuilder| request.json(ask).timeout(TURN_WITHIN + ANSWER_WITHIN);
-        let answer = self.ask(Method::POST, "hold", Some(&token), with).await?;
+        let answer = self.call(Method::POST, "hold", Some(&token), with).await?;
         self.read(answer).await
     }
 
     /// Gives a hold back. Whether it had lasted until now.
     pub async fn release(&self, hold: u64) -> Result<bool, ClientError> {
         let (token, route) = (self.token()?, format!("release/{hold}"));
-        let answer = self.ask(Method::POST, &route, Some(&token), |request| request).await?;
+        let answer = self.call(Method::POST, &route, Some(&token), |request| request).await?;
         self.read(answer).await
     }
 
@@ -125,14 +125,14 @@ impl Client {
     #[cfg(test)]
     pub async fn stop(&self) -> Result<(), ClientError> {
         let token = self.token()?;
-        self.ask(Method::POST, "stop", Some(&token), |request| request).await.map(drop)
+        self.call(Method::POST, "stop", Some(&token), |request| request).await.map(drop)
     }
 
     fn token(&self) -> Result<String, ClientError> {
         Ok(read(&self.state_dir, TOKEN_FILE)?.unwrap_or_default().trim().to_owned())
     }
 
-    async fn ask(
+    async fn call(
         &self,
         method: Method,
         route: &str,

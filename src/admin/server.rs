@@ -12,7 +12,7 @@
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
 //! | `POST /hold` | 200 and the [`Held`](crate::pipeline::jobs::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
 //! | `POST /release/N` | `true` where the hold had lasted until now, else `false` | yes |
-//! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::jobs::Report) as JSON | yes |
+//! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::jobs::RecopyReport) as JSON | yes |
 
 use super::auth::{self, Token};
 use super::client::Job;
@@ -191,7 +191,7 @@ async fn set_levers(State(levers): State<Levers>, Json(ask): Json<LeverAsk>) -> 
 
 async fn recopy(State(recopies): State<Recopies>, Json(ask): Json<Ask>) -> Response {
     tracing::info!(mapping = %ask.mapping, dry_run = ask.dry_run, "received a request for a re-copy");
-    match recopies.ask(ask) {
+    match recopies.enqueue(ask) {
         Ok(job) => (StatusCode::ACCEPTED, Json(Job { job })).into_response(),
         Err(reason) => (StatusCode::CONFLICT, reason).into_response(),
     }

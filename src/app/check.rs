@@ -39,7 +39,7 @@ use crate::store::Store;
 use finding::{Finding, Group, Level, Rule};
 use hbase::{Expected, Stage};
 use mysql::Depth;
-use report::Report;
+use report::CheckReport;
 use scope::Scope;
 use std::io::{ErrorKind, Write};
 
@@ -47,17 +47,17 @@ use std::io::{ErrorKind, Write};
 /// is away and nothing else refuses.
 pub async fn check(config: &Config, options: CheckOptions) -> Result<Exit, Failure> {
     let clock = SteadyClock::start();
-    let (known, mut findings) = state::look(config).await;
+    let (known, mut findings) = state::findings(config).await;
     let leases = connect::lease_server(config);
     let accept_unanswered = options.accept_unanswered;
     let scope = Scope { start: known.start, depth: Depth::All, accept_unanswered };
     let (source, memcached, hbase) = tokio::join!(
-        look_at_source(config, &known, scope, &clock),
-        memcached::look(config, leases.as_deref()),
-        look_at_hbase(config, &known, &clock),
+        check_source(config, &known, scope, &clock),
+        memcached::findings(config, leases.as_deref()),
+        check_hbase(config, &known, &clock),
     );
     findings.extend(source.into_iter().chain(memcached).chain(hbase));
-    let report = Report::new(findings);
+    let report = CheckReport::new(findings);
     print(&if options.json { report.json()? } else { report.to_string() })?;
     Ok(report.exit())
 }
@@ -89,12 +89,12 @@ pub async fn gate(
     targets.retain(|target| !known.is_parked(target));
     let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Run };
     let (source, memcached, hbase) = tokio::join!(
-        look_at_server(config, &resolved.source, &followed, scope, &clock),
-        memcached::look(config, servers.memcached),
-        hbase::look(servers.hbase, &targets, expected, &known, &clock),
+        check_server(config, &resolved.source, &followed, scope, &clock),
+        memcached::findings(config, servers.memcached),
+        hbase::findings(servers.hbase, &targets, expected, &known, &clock),
     );
     let copies = refusals_of_copies(config, resolved, &known);
-    Report::new(source.into_iter().chain(copies).chain(memcached).chain(hbase).collect()).pass("run")
+    CheckReport::new(source.into_iter().chain(copies).chain(memcached).chain(hbase).collect()).pass("run")
 }
 
 /// The mappings whose tables have to be as they must be: not one that is parked, unless it is taken back now, nor one that
@@ -118,16 +118,16 @@ pub async fn before_init(
     let scope = Scope { start: known.start, depth: Depth::Quick, accept_unanswered };
     let leases = connect::lease_server(config);
     let (source, memcached) = tokio::join!(
-        look_at_server(config, &resolved.source, &resolved.mappings, scope, &clock),
-        memcached::look(config, leases.as_deref()),
+        check_server(config, &resolved.source, &resolved.mappings, scope, &clock),
+        memcached::findings(config, leases.as_deref()),
     );
     let copies = refusals_of_copies(config, resolved, known);
-    Report::new(source.into_iter().chain(copies).chain(memcached).collect()).pass("init")
+    CheckReport::new(source.into_iter().chain(copies).chain(memcached).collect()).pass("init")
 }
 
 /// What `check` says of the copies, without what a run says itself when it begins.
 fn refusals_of_copies(config: &Config, resolved: &Resolved, known: &Known) -> Vec<Finding> {
-    let findings = copies::look(config, &resolved.mappings, known).into_iter();
+    let findings = copies::findings(config, &resolved.mappings, known).into_iter();
     findings.filter(Finding::refuses).collect()
 }
 
@@ -152,11 +152,11 @@ pub async fn against_table(
     let state = sink.describe(target.id).await?;
     let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Run };
     let mut findings = hbase::table(target, &state, expected, &run);
-    let answers = hbase::look_for_answers(sink, target).await;
+    let answers = hbase::check_answers(sink, target).await;
     let disabled = answers.is_some();
     findings.extend(answers);
     if !disabled && run_id.is_some() && known.is_fresh(target) && state.has_families_of(target) {
-        findings.push(hbase::look_for_rows(sink, target).await);
+        findings.push(hbase::check_no_rows(sink, target).await);
     }
     let mut objections = Objections::default();
     for finding in &findings {
@@ -169,17 +169,17 @@ pub async fn against_table(
     Ok(objections)
 }
 
-async fn look_at_hbase(config: &Config, known: &Known, clock: &SteadyClock) -> Vec<Finding> {
+async fn check_hbase(config: &Config, known: &Known, clock: &SteadyClock) -> Vec<Finding> {
     let targets = hbase::targets(config);
     let (sink, mut findings) = hbase::gateways(config, &targets).await;
     if let Some(sink) = sink {
         let expected = Expected { purge: config.hbase.purge_deletes, stage: Stage::Check };
-        findings.extend(hbase::look(&*sink, &targets, expected, known, clock).await);
+        findings.extend(hbase::findings(&*sink, &targets, expected, known, clock).await);
     }
     findings
 }
 
-async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
+async fn check_source(config: &Config, known: &Known, scope: Scope, clock: &SteadyClock) -> Vec<Finding> {
     let (source, mut findings) = connect_to_source(config).await;
     let Some(source) = source else { return findings };
     // a server that does not answer says so below
@@ -189,10 +189,10 @@ async fn look_at_source(config: &Config, known: &Known, scope: Scope, clock: &St
     let (schemas, tables) = mappings::schemas(&source, &followed.tables()).await;
     let (fitting, misfits) = mappings::fitting(&followed, &schemas, &known.begun);
     findings.extend(tables.into_iter().chain(misfits));
-    findings.extend(copies::look(&followed, &fitting, known));
-    findings.extend(left::look(&left, &source, known, scope.depth).await);
-    findings.extend(look_at_server(&followed, &source, &fitting, scope, clock).await);
-    findings.extend(checkpoint::look(&source, config, known).await);
+    findings.extend(copies::findings(&followed, &fitting, known));
+    findings.extend(left::findings(&left, &source, known, scope.depth).await);
+    findings.extend(check_server(&followed, &source, &fitting, scope, clock).await);
+    findings.extend(checkpoint::findings(&source, config, known).await);
     findings
 }
 
@@ -214,7 +214,7 @@ async fn connect_to_source(config: &Config) -> (Option<MysqlSource>, Vec<Finding
 }
 
 /// A server that answers, and the mappings that fit it.
-async fn look_at_server(
+async fn check_server(
     config: &Config,
     source: &MysqlSource,
     mappings: &[Mapping],
@@ -224,15 +224,15 @@ async fn look_at_server(
     let Scope { start, depth, .. } = scope;
     let tables = config.tables();
     let server_id = config.source.server_id;
-    let (server, mut findings) = mysql::look_at_settings(source, server_id).await;
-    findings.extend(mysql::look_at_rest(source, server_id, &tables, start, depth).await);
-    findings.push(connections::look(source, config).await);
-    let (of_mappings, rows) = mappings::look(source, mappings, server.facts.as_ref(), depth).await;
+    let (server, mut findings) = mysql::check_settings(source, server_id).await;
+    findings.extend(mysql::check_rest(source, server_id, &tables, start, depth).await);
+    findings.push(connections::finding(source, config).await);
+    let (of_mappings, rows) = mappings::findings(source, mappings, server.facts.as_ref(), depth).await;
     findings.extend(of_mappings);
     if let (Some(facts), Some(logging)) = (&server.facts, &server.logging) {
         findings.push(mysql::retention(facts, logging, rows));
     }
-    findings.extend(queries::look(source, config, mappings, scope).await);
+    findings.extend(queries::findings(source, config, mappings, scope).await);
     findings.push(clocks::mysql(source, clock).await);
     findings
 }

@@ -41,7 +41,7 @@ pub fn above_bars(bytes: &[u8]) {
     match ON_SCREEN.get() {
         // a terminal that is gone: nobody reads
         Some(bars) => _ = bars.println(String::from_utf8_lossy(bytes).trim_end()),
-        None => output::say(bytes),
+        None => output::eprint(bytes),
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn show(parts: Parts, mappings: Vec<Mapping>, copying: bool, done: Can
     while !ended_within(&done, PLAIN_CHECK).await {
         reading.measure().await;
         if plain.is_due(Instant::now(), reading.figures()) {
-            output::say_line(&reading.line());
+            output::eprint_line(&reading.line());
         }
     }
 }
@@ -189,7 +189,7 @@ impl Reading {
         self.read_parked().await;
         self.copies = self.parts.progress.copies();
         let copied: u64 = self.copies.values().map(|copy| copy.rows_here).sum();
-        let changes = self.parts.progress.counts.changes();
+        let changes = self.parts.progress.totals.changes();
         let seconds = self.last.0.elapsed().as_secs_f64();
         if seconds < 0.05 {
             return;
@@ -246,9 +246,9 @@ impl Reading {
         let (progress, now_micros) = (&self.parts.progress, self.parts.clock.now_micros());
         let mut line = format!(
             "tail: {} changes, {:.0}/s, {} queued, lag {}",
-            progress.counts.changes(),
+            progress.totals.changes(),
             self.rates.1,
-            progress.counts.queued_rows.load(Relaxed),
+            progress.totals.queued_rows.load(Relaxed),
             lag_text(progress.behind(now_micros), progress.last_minute(now_micros))
         );
         if let Some(wait) = progress.waits(now_micros / 1_000).first() {

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
-use crate::verify::{answers_json, answers_text, ask, work_text};
+use crate::verify::{answer_question, answers_json, answers_text, work_text};
 
 /// Prints the answer; exits with 4 when both sides were asked and do not agree.
 pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Result<Exit, Failure> {
@@ -15,7 +15,8 @@ pub async fn get(config: &Config, mapping: &Mapping, options: GetOptions) -> Res
     let side = options.from;
     let list = (mapping, &options.key[..]);
     let (answers, work) =
-        ask((&*resolved.source, &*sink), list, &options.what, side, options.table.as_deref()).await?;
+        answer_question((&*resolved.source, &*sink), list, &options.what, side, options.table.as_deref())
+            .await?;
     let shown = options.stats.then_some(&work);
     check::print(&match options.json {
         true => answers_json(mapping, &answers, side, shown),

@@ -40,7 +40,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<Exit, Failure
         let name = &table[0].table;
         // each part of it may be repeated, as the whole command may
         let outcome = starting.step(&format!("HBase, table {name}"), || init.table(&table)).await?;
-        let (line, reasons) = outcome.said(name);
+        let (line, reasons) = outcome.message(name);
         check::print(&line)?;
         check::print(&init.parked_since(&resolved.mappings, &table).await?)?;
         refused.extend(reasons);
@@ -102,7 +102,7 @@ enum Outcome {
 
 impl Outcome {
     /// A line for the reader, and what refuses.
-    fn said(self, table: &str) -> (String, Vec<String>) {
+    fn message(self, table: &str) -> (String, Vec<String>) {
         match self {
             Outcome::Created => (format!("{table}: created\n"), vec![]),
             Outcome::Ready(warnings) if warnings.is_empty() => {

@@ -30,7 +30,7 @@ pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure
         output::answer("no run has this state now: the next one begins like this");
     }
     if wanted == Wanted::Paused {
-        output::say_line(advice::resume());
+        output::eprint_line(advice::resume());
     }
     Ok(Exit::Done)
 }

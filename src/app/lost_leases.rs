@@ -17,7 +17,7 @@ pub struct LostLeases {
 }
 
 impl LostLeases {
-    pub fn look(&mut self, parts: &Parts) {
+    pub fn update(&mut self, parts: &Parts) {
         self.note(parts.leases.counts().lost_total, &parts.progress);
     }
 

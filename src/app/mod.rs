@@ -29,7 +29,7 @@ pub(crate) use get::get;
 pub(crate) use init::init;
 pub(crate) use levers::set as set_levers;
 pub(crate) use options::{
-    CheckOptions, GetOptions, InitOptions, LeverOptions, ListSelection, Parts, RecopyOptions, RunOptions,
+    CheckOptions, GetOptions, InitOptions, LeverOptions, ListSelection, RecopyOptions, RunMode, RunOptions,
     StartAt, VerifyOptions,
 };
 pub(crate) use recopy::recopy;

@@ -20,7 +20,7 @@ pub struct InitOptions {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOptions {
-    pub parts: Parts,
+    pub mode: RunMode,
     /// Where the tail begins; `None`: at the checkpoint, or now when there is none.
     pub from: Option<StartAt>,
     /// End once every chunk is copied and the checkpoint has reached the source's position of
@@ -42,20 +42,20 @@ pub struct RunOptions {
 
 /// Which sides of a run work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parts {
+pub enum RunMode {
     #[default]
     TailAndBackfill,
     TailOnly,
     BackfillOnly,
 }
 
-impl Parts {
+impl RunMode {
     /// Whether it tails, whether it copies.
     pub fn sides(self) -> (bool, bool) {
         match self {
-            Parts::TailAndBackfill => (true, true),
-            Parts::TailOnly => (true, false),
-            Parts::BackfillOnly => (false, true),
+            RunMode::TailAndBackfill => (true, true),
+            RunMode::TailOnly => (true, false),
+            RunMode::BackfillOnly => (false, true),
         }
     }
 }

@@ -14,15 +14,15 @@ const TEXTS_QUEUED: usize = 4_096;
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Says something on standard error.
-pub fn say(text: impl Into<Vec<u8>>) {
+pub fn eprint(text: impl Into<Vec<u8>>) {
     error().put(text.into());
 }
 
 /// The same with the end of the line; an event, where standard error is a log in JSON.
-pub fn say_line(line: &str) {
+pub fn eprint_line(line: &str) {
     match is_json() {
         true => tracing::info!("{line}"),
-        false => say(format!("{line}\n")),
+        false => eprint(format!("{line}\n")),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::pipeline::Recopies;
-use crate::pipeline::jobs::{Ask, JobState, Report, TargetReport};
+use crate::pipeline::jobs::{Ask, JobState, RecopyReport, RecopyTargetReport};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::retry::{Patience, Pauses};
 use crate::status::Status;
@@ -26,13 +26,13 @@ pub async fn recopy(config: &Config, options: RecopyOptions) -> Result<Exit, Fai
     let reports = carry_out(config, vec![Ask { mapping, lists, dry_run: !yes }]).await?;
     print(&reports, json)?;
     if !yes && !json && reports.iter().any(|report| touched(report) > 0) {
-        output::say_line(advice::with_yes());
+        output::eprint_line(advice::with_yes());
     }
     outcome(&reports)
 }
 
 /// Does jobs, in a live run where there is one.
-pub async fn carry_out(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
+pub async fn carry_out(config: &Config, asks: Vec<Ask>) -> Result<Vec<RecopyReport>, Failure> {
     match status::running(config).await? {
         Some(run) => {
             refuse_other_columns(config, &run, &asks)?;
@@ -66,7 +66,7 @@ fn refuse_other_columns(config: &Config, run: &Status, asks: &[Ask]) -> Result<(
     Ok(())
 }
 
-async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Failure> {
+async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<RecopyReport>, Failure> {
     let client = Client::open(&config.state_dir)?;
     let mut reports = Vec::new();
     for ask in asks {
@@ -90,7 +90,7 @@ async fn beside_a_run(config: &Config, asks: &[Ask]) -> Result<Vec<Report>, Fail
 }
 
 /// In a run of its own: it tails from the checkpoint on, does the jobs, and ends once it has caught up.
-async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<Report>, Failure> {
+async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<RecopyReport>, Failure> {
     if !config.state_dir.join(FILE_NAME).exists() {
         return Err(nothing_copied());
     }
@@ -136,15 +136,15 @@ fn nothing_copied() -> Failure {
 struct Shown(String);
 
 impl Shown {
-    fn show(&mut self, report: &Report) {
+    fn show(&mut self, report: &RecopyReport) {
         if report.doing != self.0 && !report.doing.is_empty() {
-            output::say_line(&format!("recopy {}: {}", report.mapping, report.doing));
+            output::eprint_line(&format!("recopy {}: {}", report.mapping, report.doing));
             self.0.clone_from(&report.doing);
         }
     }
 }
 
-pub fn print(reports: &[Report], json: bool) -> Result<(), Failure> {
+pub fn print(reports: &[RecopyReport], json: bool) -> Result<(), Failure> {
     let mut text = String::new();
     for report in reports {
         match json {
@@ -152,15 +152,15 @@ pub fn print(reports: &[Report], json: bool) -> Result<(), Failure> {
                 text += &serde_json::to_string(report).map_err(|error| Failure::new(Exit::Failed, error))?;
                 text.push('\n');
             }
-            false => say(report, &mut text),
+            false => render(report, &mut text),
         }
     }
     check::print(&text)
 }
 
-fn say(report: &Report, text: &mut String) {
+fn render(report: &RecopyReport, text: &mut String) {
     for target in &report.targets {
-        let TargetReport { table, family, from_mysql, from_hbase, .. } = target;
+        let RecopyTargetReport { table, family, from_mysql, from_hbase, .. } = target;
         let verb = if report.dry_run { "to be " } else { "" };
         let _ = write!(
             text,
@@ -190,12 +190,12 @@ fn say(report: &Report, text: &mut String) {
     }
 }
 
-fn touched(report: &Report) -> u64 {
-    report.targets.iter().map(TargetReport::touched).sum()
+fn touched(report: &RecopyReport) -> u64 {
+    report.targets.iter().map(RecopyTargetReport::touched).sum()
 }
 
 /// How a command that did these jobs ends: with the first failure, else by what they had to leave.
-pub fn outcome(reports: &[Report]) -> Result<Exit, Failure> {
+pub fn outcome(reports: &[RecopyReport]) -> Result<Exit, Failure> {
     for report in reports {
         if let JobState::Failed { reason, advice, exit } = &report.state {
             let failure = Failure::new(Exit::of_code(*exit), reason.clone());

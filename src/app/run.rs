@@ -79,7 +79,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
 pub async fn recopy_alone(config: &Config, recopies: &Recopies) -> Result<bool, Failure> {
     let stop = stop_on_signals()?;
     let options =
-        RunOptions { parts: super::Parts::TailOnly, until_caught_up: true, ..RunOptions::default() };
+        RunOptions { mode: super::RunMode::TailOnly, until_caught_up: true, ..RunOptions::default() };
     let composed = tokio::select! { biased;
         () = stop.cancelled() => return Ok(false),
         composed = compose(config, &options, &stop, recopies) => composed?,
@@ -224,7 +224,7 @@ async fn compose(
     if let Some(admin) = &mut admin {
         admin.go_live(&parts, run_id);
     }
-    let (tail, backfill) = options.parts.sides();
+    let (tail, backfill) = options.mode.sides();
     let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
     let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
     Ok(Composed { parts, pipeline_options, null, admin, alone })
@@ -323,7 +323,7 @@ struct Summary {
 
 impl Summary {
     fn of(progress: &Progress, begin: Instant) -> Summary {
-        let counts = &progress.counts;
+        let counts = &progress.totals;
         let lag = progress.over_the_run();
         Summary {
             rows_copied: progress.copies().values().map(|copy| copy.rows_here).sum(),

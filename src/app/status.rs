@@ -13,13 +13,13 @@ use crate::pipeline::counts;
 use crate::pipeline::jobs::levers;
 use crate::pipeline::life::gaps;
 use crate::pipeline::progress::lag::{Behind, Quantiles};
-use crate::pipeline::progress::{CopyProgress, LagReading, Phase as RunPhase, Place as ProgressPlace, ms_of};
+use crate::pipeline::progress::{CopyProgress, LagReading, RunPhase, RunPosition, ms_of};
 use crate::pipeline::{Parts, Progress};
 use crate::protocol::{Journal, plan::Cohort};
 use crate::retry::{Patience, Pauses};
 use crate::status::{
-    Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, Place, Positions,
-    Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning,
+    Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, PositionStatus,
+    Positions, Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning,
 };
 use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -51,8 +51,8 @@ impl Serving {
     /// The run has begun: it answers from now on.
     pub fn go_live(&mut self, parts: &Parts, state_id: String) {
         let looked = Arc::new(Looked::default());
-        self.looking.push(tokio::spawn(look_at_the_source(parts.clone(), looked.clone())));
-        self.looking.push(tokio::spawn(look(parts.clone(), looked.clone())));
+        self.looking.push(tokio::spawn(measure_source(parts.clone(), looked.clone())));
+        self.looking.push(tokio::spawn(measure_run(parts.clone(), looked.clone())));
         let (parts, begin, started_at_ms) = (parts.clone(), self.begin, parts.clock.now_ms());
         let live: StatusSource = Arc::new(move || {
             let mut status = live(&parts, &looked);
@@ -94,7 +94,7 @@ pub async fn serve(config: &Config, starting: &Arc<Starting>, taken: Taken) -> R
 }
 
 /// Asks the source what it has, for the lag. A look without an answer is none: the lag grows meanwhile.
-async fn look_at_the_source(parts: Parts, looked: Arc<Looked>) {
+async fn measure_source(parts: Parts, looked: Arc<Looked>) {
     let mut asked: Option<Instant> = None;
     loop {
         if asked.is_none_or(|asked| asked.elapsed() >= KEPT_EVERY)
@@ -107,7 +107,7 @@ async fn look_at_the_source(parts: Parts, looked: Arc<Looked>) {
         if let Ok(has) = parts.source.executed().await {
             let written = parts.progress.positions().written.at.clone();
             let bytes = parts.source.bytes_since(&written).await.ok().flatten();
-            parts.progress.looked(at_micros, has, bytes);
+            parts.progress.source_answered(at_micros, has, bytes);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -125,7 +125,7 @@ fn note_answers(parts: &Parts, looked: &Looked, behind: Behind) {
     note(&looked.hbase, !parts.progress.is_waited_for(Kind::Hbase));
 }
 
-async fn look(parts: Parts, looked: Arc<Looked>) {
+async fn measure_run(parts: Parts, looked: Arc<Looked>) {
     let (mut rows_before, mut lost_leases): (Vec<u64>, _) = (Vec::new(), LostLeases::default());
     loop {
         note_answers(&parts, &looked, parts.progress.behind(parts.clock.now_micros()));
@@ -146,7 +146,7 @@ async fn look(parts: Parts, looked: Arc<Looked>) {
         let rates = rows.iter().enumerate().map(|(i, r)| r.saturating_sub(before(i)) as f64 / seconds);
         *looked.rates.lock().unwrap_or_else(|p| p.into_inner()) = rates.collect();
         rows_before = rows;
-        lost_leases.look(&parts);
+        lost_leases.update(&parts);
         looked.looks.fetch_add(1, Relaxed);
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -165,8 +165,12 @@ async fn open_gaps(store: &dyn Store) -> Result<Vec<Gap>, StoreError> {
     Ok(stored.filter(|gap| !gap.mappings.is_empty()).map(gap).collect())
 }
 
-fn place_of(position: &Position) -> Place {
-    Place { gtids: position.reached.to_string(), file: position.file.clone(), offset: position.offset }
+fn place_of(position: &Position) -> PositionStatus {
+    PositionStatus {
+        gtids: position.reached.to_string(),
+        file: position.file.clone(),
+        offset: position.offset,
+    }
 }
 
 async fn life_cycle(store: &dyn Store, key: &CopyKey) -> LifeCycle {
@@ -178,7 +182,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
     let reading = parts.progress.lag(parts.clock.now_micros());
     note_answers(parts, looked, reading.behind);
     let progress = &parts.progress;
-    let counts = &progress.counts;
+    let counts = &progress.totals;
     let leases = parts.leases.counts();
     let commits = parts.store.counts();
     let now_ms = parts.clock.now_ms();
@@ -261,7 +265,7 @@ fn phase(progress: &Progress) -> Phase {
 
 fn positions(progress: &Progress) -> Positions {
     let positions = progress.positions();
-    let place = |place: &ProgressPlace| Place {
+    let place = |place: &RunPosition| PositionStatus {
         gtids: place.reached.to_string(),
         file: place.at.file.to_string(),
         offset: place.at.offset,
@@ -386,7 +390,7 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         let place = place_of(&recovered.checkpoint.position);
         // the next run reads and writes on from here
         (status.positions.received, status.positions.written) = (place.clone(), place.clone());
-        status.positions.sealed = Place { gtids: recovered.sealed.to_string(), ..place.clone() };
+        status.positions.sealed = PositionStatus { gtids: recovered.sealed.to_string(), ..place.clone() };
         status.positions.checkpointed = place;
         if !recovered.checkpoint.replaying_until.is_empty() {
             status.warnings.push(Warning::new(Concern::ReplayAhead, String::new(), 0));

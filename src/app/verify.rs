@@ -18,8 +18,8 @@ use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, Count
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Commit, Space, Store, StoreError};
 use crate::verify::{
-    Held, ListsFound, Meter, Report, Settings, Tail, TailPositions, TailView, TargetReport, Verification,
-    full,
+    Held, ListsFound, Meter, Settings, Tail, TailPositions, TailView, Verification, VerifyReport,
+    VerifyTargetReport, full,
 };
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,14 +48,14 @@ pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Fai
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
-        output::say_line(advice::with_yes());
+        output::eprint_line(advice::with_yes());
         return Ok(report.exit());
     }
     Ok(compare(config, options.json).await?.exit())
 }
 
 /// Re-copies of the lists that confirmed differences lie in.
-fn asks(report: &Report, dry_run: bool) -> Vec<Ask> {
+fn asks(report: &VerifyReport, dry_run: bool) -> Vec<Ask> {
     let mut lists: BTreeMap<&str, ListsFound> = BTreeMap::new();
     for target in report.targets.iter().filter(|_| report.judged) {
         lists.entry(&target.mapping).or_default().join(&target.lists);
@@ -64,7 +64,7 @@ fn asks(report: &Report, dry_run: bool) -> Vec<Ask> {
     found.map(|(mapping, lists)| Ask { mapping: mapping.to_owned(), lists: lists.keys(), dry_run }).collect()
 }
 
-async fn compare(config: &Config, json: bool) -> Result<Report, Failure> {
+async fn compare(config: &Config, json: bool) -> Result<VerifyReport, Failure> {
     let Standing { tail, cohort, counted } = standing(config).await?;
     let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
@@ -226,14 +226,14 @@ struct VerifiedRecord<'a> {
     /// Milliseconds since 1970.
     at_ms: u64,
     checkpoint: Option<&'a CheckpointRecord>,
-    report: &'a Report,
+    report: &'a VerifyReport,
 }
 
 /// Notes the result in the history, and in the life cycle of each target. A state that does not exist is not made.
 async fn keep(
     config: &Config,
     mappings: &[Mapping],
-    report: &Report,
+    report: &VerifyReport,
     cohort: &str,
 ) -> Result<(), StoreError> {
     if !report.judged || !config.state_dir.join(FILE_NAME).exists() {
@@ -261,7 +261,7 @@ async fn keep(
 async fn next_life(
     store: &dyn Store,
     key: &[u8],
-    found: &TargetReport,
+    found: &VerifyTargetReport,
 ) -> Result<Option<LifeRecord>, StoreError> {
     let record: Option<LifeRecord> = records::read(store, Space::LifeCycle, key).await?;
     let event = if found.is_equal() { LifeEvent::VerifiedEqual } else { LifeEvent::DifferencesFound };
@@ -276,7 +276,7 @@ async fn show(meter: Arc<Meter>) {
     if !std::io::stderr().is_terminal() {
         loop {
             tokio::time::sleep(PLAIN_LINE).await;
-            output::say_line(&line(&meter, begin));
+            output::eprint_line(&line(&meter, begin));
         }
     }
     let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");

@@ -70,7 +70,7 @@ struct Given<'a> {
 type Part = (&'static str, Vec<u8>);
 
 /// A row key or a qualifier, or its beginning, part by part.
-struct Parts {
+struct KeyBytes {
     /// In their order.
     parts: Vec<Part>,
     is_whole: bool,
@@ -108,7 +108,7 @@ impl Given<'_> {
         self.mapping.order.filter(|_| self.target.ordered)
     }
 
-    fn row(&self, list_key: &[u8]) -> Result<Parts, SinkError> {
+    fn row(&self, list_key: &[u8]) -> Result<KeyBytes, SinkError> {
         let prefix = layout::list_prefix(self.target, list_key);
         let (salt, list_key) = prefix.split_at(1);
         let mut parts = vec![("salt", salt.to_vec()), ("list key", list_key.to_vec())];
@@ -126,12 +126,12 @@ impl Given<'_> {
             }
             (Layout::Wide, Some(_)) => false,
         };
-        Ok(Parts { parts, is_whole })
+        Ok(KeyBytes { parts, is_whole })
     }
 
     /// The qualifier of a wide item.
-    fn cell(&self) -> Result<Option<Parts>, SinkError> {
-        Ok(self.item_parts()?.map(|parts| Parts { parts, is_whole: true }))
+    fn cell(&self) -> Result<Option<KeyBytes>, SinkError> {
+        Ok(self.item_parts()?.map(|parts| KeyBytes { parts, is_whole: true }))
     }
 
     /// Order and item; `None` while one is missing.
@@ -149,7 +149,7 @@ impl Given<'_> {
     }
 }
 
-impl Parts {
+impl KeyBytes {
     /// `before` stands before the bytes where the HBase shell takes them.
     fn render(&self, name: &str, before: &str, text: &mut String) {
         let hex: Vec<String> = self.parts.iter().map(|(_, bytes)| hex::encode(bytes)).collect();

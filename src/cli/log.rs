@@ -44,7 +44,7 @@ pub fn start(format: LogFormat) -> Result<(), Failure> {
 /// Prints why a command failed: as lines of text, or as an event of a log in JSON.
 pub fn failure(failure: &Failure) {
     if !(output::is_json() && tracing::enabled!(tracing::Level::ERROR)) {
-        return output::say(failure.render());
+        return output::eprint(failure.render());
     }
     let causes: Vec<String> = failure.causes().map(ToString::to_string).collect();
     tracing::error!(

@@ -3,17 +3,17 @@
 use super::args::{RunArgs, Until};
 use super::usage::usage;
 use super::{keys, position};
-use crate::app::{self, ListSelection, Parts, RunOptions};
+use crate::app::{self, ListSelection, RunMode, RunOptions};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
 use crate::model::Mapping;
 
 pub async fn run(config: &Config, args: RunArgs) -> Result<Exit, Failure> {
-    let parts = match (args.tail_only, args.backfill_only) {
-        (true, _) => Parts::TailOnly,
-        (_, true) => Parts::BackfillOnly,
-        _ => Parts::TailAndBackfill,
+    let mode = match (args.tail_only, args.backfill_only) {
+        (true, _) => RunMode::TailOnly,
+        (_, true) => RunMode::BackfillOnly,
+        _ => RunMode::TailAndBackfill,
     };
     let from = args.from.as_deref().map(position::parse).transpose()?;
     let until_caught_up = matches!(args.until, Some(Until::CaughtUp));
@@ -24,7 +24,7 @@ pub async fn run(config: &Config, args: RunArgs) -> Result<Exit, Failure> {
     };
     let RunArgs { dry_run, resume, summary, accept_unanswered, accept_gap, .. } = args;
     let options = RunOptions {
-        parts,
+        mode,
         from,
         until_caught_up,
         only,

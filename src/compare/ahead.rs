@@ -30,7 +30,7 @@ impl Ahead {
     }
 
     /// To be called before a page of cells is read. `open`: the row that the walk is in the middle of.
-    pub async fn look<R: Reading>(
+    pub async fn read_ahead<R: Reading>(
         &mut self,
         sides: Sides<'_, R>,
         open: Option<&Bytes>,

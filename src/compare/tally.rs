@@ -68,7 +68,7 @@ impl<'a, R: Reading> TallyWalk<'a, R> {
             return Ok(None);
         }
         if counted {
-            self.ahead.look(self.sides, self.open.as_ref().map(|(row, _)| row)).await?;
+            self.ahead.read_ahead(self.sides, self.open.as_ref().map(|(row, _)| row)).await?;
         }
         let page = self.items.next().await?;
         self.ended = page.is_none();

@@ -164,7 +164,7 @@ impl Leases {
         if claim.lists.is_empty() {
             return grant;
         }
-        let asked = self.inner.ask(&claim.lists).await;
+        let asked = self.inner.request(&claim.lists).await;
         grant.busy_elsewhere = claim.refuse(&asked.refused);
         if !claim.lists.is_empty() {
             grant.held = Some(claim.hold(asked, watch.since));
@@ -186,7 +186,7 @@ impl Leases {
             return Err(Busy { local: distinct.to_vec(), elsewhere: Vec::new() });
         }
         let mut claim = LocalClaim::of(&self.inner, distinct.iter().map(|list| (*list, ticket)).collect());
-        let asked = self.inner.ask(&distinct).await;
+        let asked = self.inner.request(&distinct).await;
         if asked.refused.is_empty() {
             return Ok(claim.hold(asked, watch.since));
         }
@@ -212,7 +212,7 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, lists: &[ListId]) -> Asked {
+    async fn request(&self, lists: &[ListId]) -> Asked {
         // I4: counted from before the request, because the server starts to count when it gets it.
         let deadline = Instant::now() + self.options.expiry.saturating_sub(self.options.margin);
         let mut asked = Asked { deadline, token: None, refused: Vec::new(), degraded: false };

@@ -42,14 +42,14 @@ impl ServerFacts {
 
 pub(super) async fn facts(server: &str, reply_timeout: Duration) -> Result<ServerFacts, LockError> {
     let failed = |reason: String| LockError { server: server.to_owned(), reason };
-    let asked = timeout(reply_timeout, ask(server)).await;
+    let asked = timeout(reply_timeout, stats(server)).await;
     let stats = asked
         .map_err(|_| failed(format!("no answer to `stats` within {reply_timeout:?}")))?
         .map_err(|error| failed(error.to_string()))?;
     read_facts(&stats).ok_or_else(|| failed("does not answer `stats` as memcached does".to_owned()))
 }
 
-async fn ask(server: &str) -> std::io::Result<BTreeMap<String, String>> {
+async fn stats(server: &str) -> std::io::Result<BTreeMap<String, String>> {
     let mut stream = TcpStream::connect(server).await?;
     stream.write_all(b"stats settings\r\nstats\r\n").await?;
     let mut lines = BufReader::new(stream.take(ANSWER_BYTES_MAX));

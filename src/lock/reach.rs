@@ -92,7 +92,7 @@ impl Reach {
         let mut unanswered = Unanswered::new(self, lists, token);
         self.round_trips.fetch_add(1, Relaxed);
         let asked = self.server.add(self.names.of(lists), token, self.expiry);
-        let answer = self.ask(asked, lists.len()).await;
+        let answer = self.answered_keys(asked, lists.len()).await;
         // From here on the caller knows the token, and what to do with it.
         unanswered.settle();
         answer.map_or(Added::Unknown, Added::Answered)
@@ -108,7 +108,7 @@ impl Reach {
         let mut unanswered = Unanswered::new(self, lists, token);
         self.round_trips.fetch_add(2, Relaxed);
         let asked = self.server.take_over(self.names.of(lists), predecessor, token, self.expiry);
-        let answer = self.ask(asked, lists.len()).await?;
+        let answer = self.answered_keys(asked, lists.len()).await?;
         unanswered.settle();
         Some(answer)
     }
@@ -146,7 +146,7 @@ impl Reach {
         }
         self.round_trips.fetch_add(2, Relaxed);
         let asked = self.server.release(self.names.of(lists), token);
-        let answer = self.ask(asked, lists.len()).await?;
+        let answer = self.answered_keys(asked, lists.len()).await?;
         unanswered.settle();
         Some(answer)
     }
@@ -200,7 +200,7 @@ impl Reach {
         }
     }
 
-    async fn ask(
+    async fn answered_keys(
         &self,
         call: impl Future<Output = Result<Vec<bool>, LockError>>,
         keys: usize,

@@ -85,7 +85,7 @@ impl TargetDefinition {
     pub fn changes(&self, now: &TargetDefinition, schema: &TableSchema) -> Changes {
         let mut changes = Changes::default();
         for ((key, before), (_, now)) in self.address.iter().zip(&now.address) {
-            let text = format!("{key} was {}, is {}", said(before), said(now));
+            let text = format!("{key} was {}, is {}", words(before), words(now));
             match before == now {
                 true => {}
                 false if renamed(before, now, schema) => changes.content.push(text),
@@ -107,7 +107,7 @@ impl TargetDefinition {
     }
 }
 
-fn said(columns: &[Named]) -> String {
+fn words(columns: &[Named]) -> String {
     let columns = columns.iter().map(|Named { name, kind }| format!("{name} ({kind})"));
     let columns: Vec<String> = columns.collect();
     if columns.is_empty() { "none".to_owned() } else { columns.join(", ") }

@@ -30,12 +30,12 @@ pub struct RowWork {
     /// Done already where `c:t` is not below it.
     pub tick: Tick,
     /// Decided before the row is read.
-    pub what: What,
+    pub what: WorkKind,
 }
 
 /// What a tick asks of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum WorkKind {
     /// A batch's last operation on each item that it mentions; no item is in both.
     Batch {
         /// Qualifier and value of each item that is there afterwards.
@@ -70,20 +70,20 @@ pub enum Step {
 pub fn step(found: &CountedRow, work: &RowWork, mode: CountMode, whole: Option<u64>) -> Step {
     if found.tick >= Some(work.tick) {
         return match work.what {
-            What::Count if found.count.is_none() => Step::Foreign,
-            What::Forget if found.count.is_some() => Step::Foreign,
+            WorkKind::Count if found.count.is_none() => Step::Foreign,
+            WorkKind::Forget if found.count.is_some() => Step::Foreign,
             _ => Step::Done,
         };
     }
     let (puts, delete_columns, count) = match &work.what {
-        What::Forget if found.count.is_none() => return Step::Done,
-        What::Forget => (Vec::new(), Vec::new(), CountChange::Remove),
-        What::Count if found.count.is_some() => return Step::Done,
-        What::Count => match whole {
+        WorkKind::Forget if found.count.is_none() => return Step::Done,
+        WorkKind::Forget => (Vec::new(), Vec::new(), CountChange::Remove),
+        WorkKind::Count if found.count.is_some() => return Step::Done,
+        WorkKind::Count => match whole {
             Some(items) => (Vec::new(), Vec::new(), CountChange::Set(items)),
             None => return Step::CountCells,
         },
-        What::Batch { puts, delete_columns } => {
+        WorkKind::Batch { puts, delete_columns } => {
             let Some(count) = count_after(found, puts, delete_columns, mode, whole) else {
                 return Step::CountCells;
             };
@@ -189,8 +189,8 @@ impl Recount {
 impl ListRecount {
     pub(crate) fn work(&self) -> RowWork {
         let what = match self.what {
-            Recounting::Count => What::Count,
-            Recounting::Forget => What::Forget,
+            Recounting::Count => WorkKind::Count,
+            Recounting::Forget => WorkKind::Forget,
         };
         RowWork { tick: self.tick, what }
     }

@@ -24,10 +24,10 @@ fn found(tick: Option<u64>, count: Option<u64>, present: &[u8]) -> CountedRow {
 fn batch(tick: u64, puts: &[u8], deletes: &[u8]) -> RowWork {
     let puts = puts.iter().map(|item| (name(*item), Bytes::from_static(b"value"))).collect();
     let delete_columns = deletes.iter().map(|item| name(*item)).collect();
-    RowWork { tick: Tick(tick), what: What::Batch { puts, delete_columns } }
+    RowWork { tick: Tick(tick), what: WorkKind::Batch { puts, delete_columns } }
 }
 
-fn work(tick: u64, what: What) -> RowWork {
+fn work(tick: u64, what: WorkKind) -> RowWork {
     RowWork { tick: Tick(tick), what }
 }
 
@@ -42,11 +42,11 @@ fn change(step: Step) -> Option<CountChange> {
 fn what_was_done_is_done_no_more() {
     for tick in [5, 6] {
         let row = found(Some(tick), Some(1), &[]);
-        for work in [batch(5, &[1], &[]), work(5, What::Count)] {
+        for work in [batch(5, &[1], &[]), work(5, WorkKind::Count)] {
             assert_eq!(step(&row, &work, CountMode::Counting, None), Step::Done);
         }
         let row = found(Some(tick), None, &[]);
-        assert_eq!(step(&row, &work(5, What::Forget), CountMode::NotYet, None), Step::Done);
+        assert_eq!(step(&row, &work(5, WorkKind::Forget), CountMode::NotYet, None), Step::Done);
     }
     let write = step(&found(Some(4), Some(1), &[]), &batch(5, &[1], &[]), CountMode::Counting, None);
     let Step::Write(write) = write else { panic!("{write:?}") };
@@ -57,8 +57,8 @@ fn what_was_done_is_done_no_more() {
 fn a_tick_that_no_recount_could_have_left_is_none_of_ours() {
     for tick in [5, 6] {
         let (counted, not) = (found(Some(tick), Some(1), &[]), found(Some(tick), None, &[]));
-        assert_eq!(step(&not, &work(5, What::Count), CountMode::Counting, None), Step::Foreign);
-        assert_eq!(step(&counted, &work(5, What::Forget), CountMode::NotYet, None), Step::Foreign);
+        assert_eq!(step(&not, &work(5, WorkKind::Count), CountMode::Counting, None), Step::Foreign);
+        assert_eq!(step(&counted, &work(5, WorkKind::Forget), CountMode::NotYet, None), Step::Foreign);
     }
 }
 
@@ -89,8 +89,8 @@ fn a_row_without_a_count_is_counted_in_whole_first() {
         assert_eq!(step(&row, &write, CountMode::Counting, None), Step::CountCells);
         let counted = step(&row, &write, CountMode::Counting, Some(7));
         assert_eq!(change(counted), Some(CountChange::Set(8)));
-        assert_eq!(step(&row, &work(5, What::Count), CountMode::Counting, None), Step::CountCells);
-        let counted = step(&row, &work(5, What::Count), CountMode::Counting, Some(7));
+        assert_eq!(step(&row, &work(5, WorkKind::Count), CountMode::Counting, None), Step::CountCells);
+        let counted = step(&row, &work(5, WorkKind::Count), CountMode::Counting, Some(7));
         assert_eq!(change(counted), Some(CountChange::Set(7)));
     }
 }
@@ -98,9 +98,9 @@ fn a_row_without_a_count_is_counted_in_whole_first() {
 #[test]
 fn a_walk_leaves_what_it_need_not_touch() {
     let (counted, not) = (found(Some(4), Some(0), &[]), found(Some(4), None, &[]));
-    assert_eq!(step(&counted, &work(5, What::Count), CountMode::Counting, None), Step::Done);
-    assert_eq!(step(&not, &work(5, What::Forget), CountMode::NotYet, None), Step::Done);
-    let forget = step(&counted, &work(5, What::Forget), CountMode::NotYet, None);
+    assert_eq!(step(&counted, &work(5, WorkKind::Count), CountMode::Counting, None), Step::Done);
+    assert_eq!(step(&not, &work(5, WorkKind::Forget), CountMode::NotYet, None), Step::Done);
+    let forget = step(&counted, &work(5, WorkKind::Forget), CountMode::NotYet, None);
     assert_eq!(change(forget), Some(CountChange::Remove));
 }
 
@@ -121,7 +121,7 @@ fn a_recount_goes_to_each_list_by_itself() {
     lists.sort_by_key(|of_list| of_list.rows.len());
     assert_eq!((lists.len(), lists[0].list, lists[1].list), (2, list(1), list(2)));
     assert_eq!(lists[1].rows, [name(8), name(9)]);
-    assert_eq!(lists[0].work(), work(3, What::Forget));
+    assert_eq!(lists[0].work(), work(3, WorkKind::Forget));
 }
 
 /// One who works a row off: what it has yet to do, and what it has sent and nobody knows about.
@@ -169,10 +169,10 @@ impl World {
     fn attempt(&mut self, worker: &mut Worker, fate: Fate) {
         let Some(work) = worker.works.front() else { return };
         let names = match &work.what {
-            What::Batch { puts, delete_columns } => {
+            WorkKind::Batch { puts, delete_columns } => {
                 puts.iter().map(|(name, _)| name.clone()).chain(delete_columns.iter().cloned()).collect()
             }
-            What::Count | What::Forget => Vec::new(),
+            WorkKind::Count | WorkKind::Forget => Vec::new(),
         };
         let row = self.read(names);
         let next = match step(&row, work, worker.mode, None) {
@@ -233,7 +233,7 @@ fn works(batches: &[BTreeMap<u8, bool>], counted_after: usize) -> VecDeque<RowWo
     let mut works: VecDeque<RowWork> = VecDeque::new();
     for (number, batch_of) in batches.iter().enumerate() {
         if number == counted_after {
-            works.push_back(work(number as u64 * 10 + 5, What::Count));
+            works.push_back(work(number as u64 * 10 + 5, WorkKind::Count));
         }
         let of = |put: bool| {
             batch_of.iter().filter(|(_, puts)| **puts == put).map(|(item, _)| *item).collect::<Vec<_>>()

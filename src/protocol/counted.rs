@@ -5,7 +5,7 @@
 //! Nothing is sent after the deadline of the lease (I4); what is not finished then is done again under the next one, and
 //! what is done already is passed over.
 
-use super::count::{CountMode, ListRecount, RowWork, What};
+use super::count::{CountMode, ListRecount, RowWork, WorkKind};
 use super::{Journaled, ListWrites};
 use crate::lock::ListId;
 use crate::model::TargetId;
@@ -161,6 +161,6 @@ fn batch_work(cells: &[PackedWrite<'_>]) -> RowWork {
     let copy = Bytes::copy_from_slice;
     let puts = cells.iter().flat_map(PackedWrite::puts).map(|(name, value)| (copy(name), copy(value)));
     let delete_columns = cells.iter().flat_map(PackedWrite::delete_columns).map(copy);
-    let what = What::Batch { puts: puts.collect(), delete_columns: delete_columns.collect() };
+    let what = WorkKind::Batch { puts: puts.collect(), delete_columns: delete_columns.collect() };
     RowWork { tick: cells[0].tick, what }
 }

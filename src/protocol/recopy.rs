@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 /// What becomes of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mend {
+pub struct Repair {
     pub act: Act,
     /// Something that differs is stamped above the mark, and stays.
     pub newer: bool,
@@ -40,18 +40,18 @@ pub enum Act {
 
 /// Decides on one address: `expected` is MySQL's item there, `stored` what HBase shows there (in the wide layout the
 /// row with that cell alone).
-pub fn mend(expected: Option<&ItemWrite>, stored: Option<&StoredRow>, mark: Tick) -> Mend {
+pub fn decide(expected: Option<&ItemWrite>, stored: Option<&StoredRow>, mark: Tick) -> Repair {
     let is_newer = |qualifier: &Bytes| {
         let cells = stored.map_or(&[][..], |row| &row.cells);
         cells.iter().any(|cell| cell.qualifier == *qualifier && cell.tick > mark)
     };
     match difference(expected, stored) {
-        None => Mend::default(),
-        Some(Difference::Missing) => Mend { act: Act::Write { strays: Vec::new() }, newer: false },
+        None => Repair::default(),
+        Some(Difference::Missing) => Repair { act: Act::Write { strays: Vec::new() }, newer: false },
         Some(Difference::Extra) => {
             let cells = stored.map_or(&[][..], |row| &row.cells);
             let act = if cells.iter().any(|cell| cell.tick <= mark) { Act::Delete } else { Act::Nothing };
-            Mend { act, newer: cells.iter().any(|cell| cell.tick > mark) }
+            Repair { act, newer: cells.iter().any(|cell| cell.tick > mark) }
         }
         Some(Difference::Different(cells)) => {
             let (newer, older): (Vec<_>, Vec<_>) =
@@ -63,7 +63,7 @@ pub fn mend(expected: Option<&ItemWrite>, stored: Option<&StoredRow>, mark: Tick
             let strays = unexpected.map(|cell| cell.qualifier.clone()).filter(|name| !is_named(name));
             let strays = strays.collect();
             let act = if older.is_empty() { Act::Nothing } else { Act::Write { strays } };
-            Mend { act, newer: !newer.is_empty() }
+            Repair { act, newer: !newer.is_empty() }
         }
     }
 }
@@ -82,7 +82,7 @@ impl<'a> Repairs<'a> {
         Repairs { target, mark, buffer: Vec::new(), entries: Vec::new() }
     }
 
-    /// Takes in what becomes of an address of `list`. `expected` as for [`mend`].
+    /// Takes in what becomes of an address of `list`. `expected` as for [`decide`].
     pub fn add(&mut self, list: ListId, address: &Address, expected: Option<&ItemWrite>, act: &Act) {
         let (last, row) = match (act, expected) {
             (Act::Nothing, _) | (Act::Write { .. }, None) => return,

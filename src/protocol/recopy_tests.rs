@@ -66,7 +66,7 @@ async fn repair(sink: &MemorySink, mapping: &Mapping, target: &Target, rows: &[V
     let addresses: std::collections::BTreeSet<&Address> = expected.keys().chain(stored.keys()).collect();
     for address in addresses {
         let (item, found) = (expected.get(address), stored.get(address));
-        let mend = mend(item, found, MARK);
+        let mend = decide(item, found, MARK);
         repairs.add(ListId::new(0, b"7"), address, item, &mend.act);
         if mend.newer {
             newer.push(address.clone());

@@ -182,7 +182,7 @@ impl Reads {
     }
 
     /// The same in words: `5000 rows`, `1 cell`, `a cell for each item`.
-    pub fn said(&self, size: Option<ListSize>) -> String {
+    pub fn words(&self, size: Option<ListSize>) -> String {
         let (one, many) = match self.unit {
             Unit::Rows => ("row", "rows"),
             Unit::Cells => ("cell", "cells"),

@@ -135,7 +135,7 @@ fn the_cost_is_for_the_largest_list() {
         (reads(Unit::Counts, Extent::Segments), None, "a row of counts for each segment"),
     ];
     for (reads, size, said) in cases {
-        assert_eq!(reads.said(size), said, "{reads:?}");
+        assert_eq!(reads.words(size), said, "{reads:?}");
     }
 }
 

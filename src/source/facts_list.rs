@@ -37,7 +37,8 @@ impl MysqlSource {
         limit: Duration,
     ) -> Result<Option<LargestList>, SourceError> {
         let mut connection = self.session().open().await?;
-        let rows = look(&mut connection, &largest_statement(mapping, limit), Params::Empty).await?;
+        let rows =
+            rows_within_limit(&mut connection, &largest_statement(mapping, limit), Params::Empty).await?;
         let Some(rows) = rows else { return Ok(None) };
         let Some(row) = rows.first() else {
             return Ok(Some(LargestList { items: 0, segments: vec![None; widths.len()] }));
@@ -48,9 +49,9 @@ impl MysqlSource {
         let mut segments = Vec::with_capacity(widths.len());
         for &width in widths {
             segments.push(match segments_statement(mapping, width, limit) {
-                Some(statement) => {
-                    sizes(look(&mut connection, &statement, Params::Positional(key.clone())).await?)
-                }
+                Some(statement) => sizes(
+                    rows_within_limit(&mut connection, &statement, Params::Positional(key.clone())).await?,
+                ),
                 None => None,
             });
         }
@@ -59,7 +60,7 @@ impl MysqlSource {
 }
 
 /// `None` when the server stopped it.
-async fn look(
+async fn rows_within_limit(
     connection: &mut Connection,
     statement: &str,
     params: Params,

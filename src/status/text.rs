@@ -1,6 +1,6 @@
 //! A status as a calm block of plain text, aligned, that always says why it waits.
 
-use super::{Answers, Gap, LagWindow, Phase, Place, Status, TargetStatus, Wait, Warning};
+use super::{Answers, Gap, LagWindow, Phase, PositionStatus, Status, TargetStatus, Wait, Warning};
 use crate::model::DateTime;
 use std::fmt;
 
@@ -155,7 +155,7 @@ fn answers_text(Answers { answers, since_ms }: Answers) -> String {
     format!("{answers} since {}", moment(since_ms))
 }
 
-fn place_text(place: &Place) -> String {
+fn place_text(place: &PositionStatus) -> String {
     if place.file.is_empty() && place.gtids.is_empty() {
         return "nothing yet".to_owned();
     }
@@ -263,7 +263,7 @@ mod tests {
     use super::super::*;
 
     fn busy() -> Status {
-        let place = |offset| Place {
+        let place = |offset| PositionStatus {
             gtids: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77".to_owned(),
             file: "binlog.000042".to_owned(),
             offset,
@@ -293,7 +293,7 @@ mod tests {
                 received: place(9_000),
                 sealed: place(8_500),
                 written: place(8_000),
-                checkpointed: Place::default(),
+                checkpointed: PositionStatus::default(),
             },
             lag: Lag {
                 seconds: Some(0.42),

@@ -16,7 +16,7 @@
 //! for what changed meanwhile: a chunk whose bound does not come back as it went passes over rows.
 
 use super::digest::{PARTITIONS, SetDigest, Suspects, partition_of};
-use super::report::TargetReport;
+use super::report::VerifyTargetReport;
 use super::tail::Watch;
 use super::under_way::{self, Feed};
 use super::{Verification, VerifyError};
@@ -89,9 +89,9 @@ pub async fn settle(
     watch: &Watch,
     mapping: &Mapping,
     accounts: &[Account],
-    reports: &mut [TargetReport],
+    reports: &mut [VerifyTargetReport],
 ) -> Result<(), VerifyError> {
-    let short = |report: &TargetReport| report.mysql_rows_counted.abs_diff(report.items_compared);
+    let short = |report: &VerifyTargetReport| report.mysql_rows_counted.abs_diff(report.items_compared);
     let is_whole = reports.iter().all(|report| short(report) == 0);
     if with.settings.failpoints.scans_not_counted() || (is_whole && accounts.iter().all(Account::is_closed)) {
         return Ok(());

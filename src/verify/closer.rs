@@ -4,7 +4,7 @@ use super::account::Account;
 use super::confirm::Confirmer;
 use super::digest::Suspects;
 use super::repeats::Repeats;
-use super::report::{Candidate, TargetReport};
+use super::report::{Candidate, VerifyTargetReport};
 use super::tail::Watch;
 use super::{Verification, VerifyError};
 use crate::compare::{SourceItem, TargetItem, buckets, item_key};
@@ -23,9 +23,9 @@ pub struct Closer<'a> {
 impl Closer<'_> {
     /// Confirms what differs into `report` and `account`. Returns the rows, by partition, that lack items or have too
     /// many.
-    pub async fn look(
+    pub async fn confirm(
         &self,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
         account: &mut Account,
     ) -> Result<Suspects, VerifyError> {
         let mut confirmer = Confirmer::new(self.with, self.watch, (self.mapping, self.target), account);
@@ -41,7 +41,7 @@ impl Closer<'_> {
     async fn missing_or_different(
         &self,
         confirmer: &mut Confirmer<'_>,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) -> Result<Repeats, VerifyError> {
         let sides = self.with.sides(self.mapping, self.target);
         let mut pass = sides.source_pass(None, self.with.settings.chunk_rows);
@@ -67,7 +67,7 @@ impl Closer<'_> {
         &self,
         scanned: &Repeats,
         confirmer: &mut Confirmer<'_>,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) -> Result<(), VerifyError> {
         let sides = self.with.sides(self.mapping, self.target);
         let mut pass = sides.target_pass(buckets(self.target));

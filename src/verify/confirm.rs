@@ -13,7 +13,7 @@
 use super::account::Account;
 use super::columns::by_column;
 use super::digest::Suspects;
-use super::report::{Candidate, TargetReport};
+use super::report::{Candidate, VerifyTargetReport};
 use super::tail::Watch;
 use super::{Verification, VerifyError, turn, under_way};
 use crate::compare::{Difference, ItemKey, SourceReader, difference};
@@ -69,7 +69,7 @@ impl<'a> Confirmer<'a> {
     }
 
     /// Confirms all candidates, in rounds, into `report`.
-    pub async fn work(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
+    pub async fn work(&mut self, report: &mut VerifyTargetReport) -> Result<(), VerifyError> {
         let candidates = std::mem::take(&mut self.pending);
         let meter = self.with.meter.clone();
         let mut source = self.with.source(self.mapping);
@@ -89,7 +89,7 @@ impl<'a> Confirmer<'a> {
         &mut self,
         source: &mut SourceReader<'_, Verification>,
         mut moving: Vec<Candidate>,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) -> Result<(), VerifyError> {
         for _ in 0..self.with.settings.rounds {
             if moving.is_empty() {
@@ -110,7 +110,7 @@ impl<'a> Confirmer<'a> {
         &mut self,
         source: &mut SourceReader<'_, Verification>,
         candidates: &[Candidate],
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) -> Result<bool, VerifyError> {
         let (with, watch, mapping, target) = (self.with, self.watch, self.mapping, self.target);
         let mut lists: Vec<Vec<Value>> = Vec::new();
@@ -162,7 +162,7 @@ impl<'a> Confirmer<'a> {
         candidate: &Candidate,
         difference: &Difference,
         present: &Expected,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) {
         if self.target.counted && !matches!(difference, Difference::Different(_)) {
             self.uneven.mark_row(&candidate.address.row);
@@ -177,7 +177,7 @@ impl<'a> Confirmer<'a> {
         &mut self,
         source: &mut SourceReader<'_, Verification>,
         candidates: Vec<Candidate>,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) -> Result<Vec<Candidate>, VerifyError> {
         let before = self.with.source.executed().await?;
         let first = self.expected(source, &candidates).await?;
@@ -189,10 +189,10 @@ impl<'a> Confirmer<'a> {
         let mut settled = Vec::new();
         let mut moving = Vec::new();
         for (candidate, stored) in candidates.into_iter().zip(&stored) {
-            match self.look(&candidate.address, &first, &second, stored.as_ref()) {
-                Look::Equal => {}
-                Look::Moving => moving.push(candidate),
-                Look::Differs(difference) => settled.push((candidate, difference)),
+            match self.judge(&candidate.address, &first, &second, stored.as_ref()) {
+                Judgement::Equal => {}
+                Judgement::Moving => moving.push(candidate),
+                Judgement::Differs(difference) => settled.push((candidate, difference)),
             }
         }
         let touched = self.touched(&settled, before).await?;
@@ -231,21 +231,21 @@ impl<'a> Confirmer<'a> {
         expected.items.get(&encoded.ok()?)
     }
 
-    fn look(
+    fn judge(
         &self,
         address: &Address,
         first: &Expected,
         second: &Expected,
         stored: Option<&StoredRow>,
-    ) -> Look {
+    ) -> Judgement {
         let rows = |expected: &'_ Expected| expected.by_address.get(address).cloned().unwrap_or_default();
         let (first, second) = (rows(first), rows(second));
         match (differs(&first, stored), differs(&second, stored)) {
-            (None, _) | (_, None) => Look::Equal,
+            (None, _) | (_, None) => Judgement::Equal,
             (Some(_), Some(found)) if first == second => {
-                Look::Differs(self.by_column(found, &second, stored))
+                Judgement::Differs(self.by_column(found, &second, stored))
             }
-            _ => Look::Moving,
+            _ => Judgement::Moving,
         }
     }
 
@@ -284,7 +284,7 @@ fn identity(mapping: &Mapping, row: &Row) -> Result<Vec<u8>, SinkError> {
     Ok(encoded)
 }
 
-enum Look {
+enum Judgement {
     Equal,
     /// MySQL changed in between.
     Moving,

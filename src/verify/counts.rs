@@ -15,7 +15,7 @@
 //! the binlog.
 
 use super::digest::Suspects;
-use super::report::{Miscounted, TargetReport};
+use super::report::{Miscounted, VerifyTargetReport};
 use super::tail::Watch;
 use super::tally::{CountsSeen, Judged, judge};
 use super::under_way::{self, Feed};
@@ -58,12 +58,12 @@ impl CountSuspects {
 
 /// Confirms the counts that are suspect into `report`. Where a row had not as many cells as it says, the names of all
 /// cells are read again first.
-pub async fn look(
+pub async fn confirm(
     with: &Verification,
     watch: &Watch,
     (mapping, target): (&Mapping, &Target),
     suspects: CountSuspects,
-    report: &mut TargetReport,
+    report: &mut VerifyTargetReport,
 ) -> Result<(), VerifyError> {
     let sides = with.sides(mapping, target);
     let due = with.counts_due.contains(&target.id);
@@ -117,7 +117,7 @@ impl CountConfirmer<'_> {
         self.with.meter.candidates.fetch_add(1, Relaxed);
     }
 
-    async fn work_if_full(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
+    async fn work_if_full(&mut self, report: &mut VerifyTargetReport) -> Result<(), VerifyError> {
         match self.pending.len() >= ROWS_AT_ONCE {
             true => self.work(report).await,
             false => Ok(()),
@@ -125,7 +125,7 @@ impl CountConfirmer<'_> {
     }
 
     /// Confirms all rows, in rounds.
-    async fn work(&mut self, report: &mut TargetReport) -> Result<(), VerifyError> {
+    async fn work(&mut self, report: &mut VerifyTargetReport) -> Result<(), VerifyError> {
         let mut moving = std::mem::take(&mut self.pending);
         let count = moving.len() as u64;
         for _ in 0..self.with.settings.rounds {
@@ -145,7 +145,7 @@ impl CountConfirmer<'_> {
     }
 
     /// Gives back what never stood still.
-    async fn round(&self, mut rows: Rows, report: &mut TargetReport) -> Result<Rows, VerifyError> {
+    async fn round(&self, mut rows: Rows, report: &mut VerifyTargetReport) -> Result<Rows, VerifyError> {
         let before = self.with.source.executed().await?;
         self.watch.written(&before).await?;
         let mut view = View::open(self.with).await?;
@@ -168,7 +168,7 @@ impl CountConfirmer<'_> {
         rows: &mut Rows,
         stood: BTreeMap<Bytes, Stood>,
         untouched: &BTreeMap<Bytes, u64>,
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
     ) {
         for (row, stood) in stood {
             let Some(list) = rows.remove(&row) else { continue };
@@ -183,7 +183,7 @@ impl CountConfirmer<'_> {
     }
 
     /// Judges rows that never rest, in a turn of their lists. Gives back those that nobody holds up.
-    async fn in_turn(&self, mut rows: Rows, report: &mut TargetReport) -> Result<Rows, VerifyError> {
+    async fn in_turn(&self, mut rows: Rows, report: &mut VerifyTargetReport) -> Result<Rows, VerifyError> {
         let (with, names) = (self.with, rows.keys().map(|row| (row.clone(), BTreeSet::new())).collect());
         let mut lists: Vec<Vec<Value>> = rows.values().flatten().cloned().collect();
         lists.dedup(); // the segments of a list lie together

@@ -15,7 +15,7 @@
 use super::account::{self, Account};
 use super::closer::Closer;
 use super::digest::Suspects;
-use super::report::{Report, TargetReport};
+use super::report::{VerifyReport, VerifyTargetReport};
 use super::sums::{TargetSuspects, suspects};
 use super::tail::{Watch, brief};
 use super::verification::Verification;
@@ -30,9 +30,9 @@ use tokio::time::Instant;
 /// # Errors
 /// A server that stays away, or a row that has no row key. That nothing can be judged is no error
 /// but in the report.
-pub async fn full(with: &Verification) -> Result<Report, VerifyError> {
+pub async fn full(with: &Verification) -> Result<VerifyReport, VerifyError> {
     let begin = Instant::now();
-    let mut report = Report::new(&with.mappings);
+    let mut report = VerifyReport::new(&with.mappings);
     let done = compare(with, &mut report).await;
     let cannot_judge = match done {
         Ok(()) => None,
@@ -43,7 +43,7 @@ pub async fn full(with: &Verification) -> Result<Report, VerifyError> {
     Ok(report)
 }
 
-async fn compare(with: &Verification, report: &mut Report) -> Result<(), VerifyError> {
+async fn compare(with: &Verification, report: &mut VerifyReport) -> Result<(), VerifyError> {
     with.meter.enter(Stage::CatchingUp);
     let watch = Watch::begin(with.tail.clone(), &*with.source, with.settings.wait_max).await?;
     let mut rest = report.targets.as_mut_slice();
@@ -54,7 +54,7 @@ async fn compare(with: &Verification, report: &mut Report) -> Result<(), VerifyE
         let suspects = suspects(with, mapping, reports).await?;
         let mut accounts = Vec::with_capacity(suspects.len());
         for ((target, report), suspects) in mapping.targets.iter().zip(&mut *reports).zip(suspects) {
-            accounts.push(look_closer(with, &watch, (mapping, target), suspects, report).await?);
+            accounts.push(confirm_suspects(with, &watch, (mapping, target), suspects, report).await?);
         }
         account::settle(with, &watch, mapping, &accounts, reports).await?;
     }
@@ -62,38 +62,42 @@ async fn compare(with: &Verification, report: &mut Report) -> Result<(), VerifyE
 }
 
 /// Looks at the items, and then at the counts, of one target that may differ. What its scans leave to be explained.
-async fn look_closer(
+async fn confirm_suspects(
     with: &Verification,
     watch: &Watch,
     (mapping, target): (&Mapping, &Target),
     TargetSuspects { items, mut account, counts }: TargetSuspects,
-    report: &mut TargetReport,
+    report: &mut VerifyTargetReport,
 ) -> Result<Account, VerifyError> {
     let mut uneven = Suspects::none();
     if items.any() {
         with.meter.enter(Stage::LookingCloser);
         let closer = Closer { with, watch, mapping, target, suspects: &items };
-        uneven = closer.look(report, &mut account).await?;
+        uneven = closer.confirm(report, &mut account).await?;
     }
     if let Some(seen) = counts
         && (seen.any() || uneven.any())
     {
         with.meter.enter(Stage::LookingCloser);
         let suspects = counts::CountSuspects { seen, uneven };
-        counts::look(with, watch, (mapping, target), suspects, report).await?;
+        counts::confirm(with, watch, (mapping, target), suspects, report).await?;
     }
     Ok(account)
 }
 
 /// Without a live tail: differences count only if no mapped table changed since the last run left it; where both
 /// sides are equal, a source that went on is worth a note.
-async fn mind_moves(with: &Verification, watch: &Watch, report: &mut Report) -> Result<(), VerifyError> {
+async fn mind_moves(
+    with: &Verification,
+    watch: &Watch,
+    report: &mut VerifyReport,
+) -> Result<(), VerifyError> {
     let Some(moved) = watch.moved(&*with.source).await? else { return Ok(()) };
     let mut reasons = Vec::new();
     if !moved.behind.is_empty() {
         reasons.push(format!("MySQL lacks {} that the last run has read", brief(&moved.behind)));
     }
-    if report.targets.iter().all(TargetReport::is_equal) {
+    if report.targets.iter().all(VerifyTargetReport::is_equal) {
         if !moved.ahead.is_empty() {
             report.notes.push(format!("MySQL has committed more since: {}", brief(&moved.ahead)));
         }

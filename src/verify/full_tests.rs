@@ -1,5 +1,5 @@
 use super::fixtures::{Call, World, edge};
-use super::{Report, Tail, full};
+use super::{Tail, VerifyReport, full};
 use crate::error::Exit;
 use crate::model::{Position, Reached, Row, Tick};
 use crate::sink::layout;
@@ -20,17 +20,17 @@ fn world(lists: u64, items: u64) -> World {
     world
 }
 
-fn run(future: impl Future<Output = Report>) -> Report {
+fn run(future: impl Future<Output = VerifyReport>) -> VerifyReport {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(future)
 }
 
-fn verify(world: &World, live: bool) -> Report {
+fn verify(world: &World, live: bool) -> VerifyReport {
     let verification = world.verification(live);
     run(async { full(&verification).await.unwrap() })
 }
 
-fn verify_after(world: &World, checkpoint: Reached, replaying_until: Reached) -> Report {
+fn verify_after(world: &World, checkpoint: Reached, replaying_until: Reached) -> VerifyReport {
     let position =
         Position { server_uuid: String::new(), reached: checkpoint, file: String::new(), offset: 0 };
     let checkpoint = Some(CheckpointRecord { position, tick_high: Tick(0), replaying_until, witness: None });
@@ -40,11 +40,11 @@ fn verify_after(world: &World, checkpoint: Reached, replaying_until: Reached) ->
 }
 
 /// missing, extra, different, unsettled
-fn counts(report: &Report) -> [u64; 4] {
+fn counts(report: &VerifyReport) -> [u64; 4] {
     [report.missing, report.extra, report.different, report.unsettled]
 }
 
-fn lines(report: &Report) -> BTreeSet<String> {
+fn lines(report: &VerifyReport) -> BTreeSet<String> {
     let examples = report.targets.iter().flat_map(|t| t.examples.iter().map(move |e| (&t.table, e)));
     examples.map(|(table, e)| format!("{table} {} {}: {}", e.kind, e.item, e.what.join(", "))).collect()
 }
@@ -236,7 +236,7 @@ fn without_a_tail_a_source_behind_the_checkpoint_is_not_judged() {
 fn the_json_begins_with_the_plain_numbers_of_all_targets() {
     let world = world(2, 2);
     world.lose(&world.mapping.targets[1].clone(), &edge(1, 1, 1, None));
-    let report = Report { seconds: 0.5, ..verify(&world, true) };
+    let report = VerifyReport { seconds: 0.5, ..verify(&world, true) };
     assert_eq!(
         serde_json::to_string(&report).unwrap(),
         "{\"items_compared\":8,\"missing\":1,\"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\

@@ -1,7 +1,7 @@
 //! The full comparison of wide and packed targets, and of counts.
 
 use super::fixtures::{Call, World, edge, other_layouts};
-use super::{Report, full};
+use super::{VerifyReport, full};
 use crate::error::Exit;
 use crate::model::{Row, TableSchema, Target, TargetId, Value};
 use crate::sink::layout::{self, Address};
@@ -35,12 +35,12 @@ fn item(followee: u64, follower: u64) -> Row {
     edge(followee, follower, follower as i64, (!follower.is_multiple_of(3)).then_some("note"))
 }
 
-fn verify(world: &World, live: bool) -> Report {
+fn verify(world: &World, live: bool) -> VerifyReport {
     verify_counted(world, live, &[])
 }
 
 /// `due`: targets whose rows must have counts.
-fn verify_counted(world: &World, live: bool, due: &[usize]) -> Report {
+fn verify_counted(world: &World, live: bool, due: &[usize]) -> VerifyReport {
     let mut verification = world.verification(live);
     verification.counts_due = due.iter().map(|target| world.mapping.targets[*target].id).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -48,11 +48,11 @@ fn verify_counted(world: &World, live: bool, due: &[usize]) -> Report {
 }
 
 /// missing, extra, different, miscounted, unsettled
-fn found(report: &Report) -> [u64; 5] {
+fn found(report: &VerifyReport) -> [u64; 5] {
     [report.missing, report.extra, report.different, report.miscounted, report.unsettled]
 }
 
-fn lines(report: &Report) -> BTreeSet<String> {
+fn lines(report: &VerifyReport) -> BTreeSet<String> {
     let examples = report.targets.iter().flat_map(|t| t.examples.iter().map(move |e| (&t.table, e)));
     examples.map(|(table, e)| format!("{table} {} {}: {}", e.kind, e.item, e.what.join(", "))).collect()
 }

@@ -41,7 +41,7 @@ pub struct Work {
 ///
 /// # Errors
 /// `NoTarget` when HBase is asked for an order that no target keeps; what the servers say.
-pub async fn ask(
+pub async fn answer_question(
     (source, sink): (&dyn Source, &dyn ReadCounts),
     (mapping, key): (&Mapping, &[Value]),
     question: &Question,
@@ -74,17 +74,17 @@ pub async fn ask(
         cells: now.cells - before.cells,
     };
     let work = Work {
-        hbase: side.has_hbase().then(|| (target.table.clone(), said(&answer))),
+        hbase: side.has_hbase().then(|| (target.table.clone(), words(&answer))),
         reads: sink.read_totals().filter(|_| side.has_hbase()).map(since),
         selects: selects.map(|selects| selects.count).unwrap_or_default(),
     };
     Ok((answers, work))
 }
 
-fn said(answer: &Answer) -> String {
+fn words(answer: &Answer) -> String {
     match answer {
-        Answer::Bounded(reads) => format!("a bounded read: {}", reads.said(None)),
-        Answer::Scan { reads, .. } => format!("a scan of the list: {}", reads.said(None)),
+        Answer::Bounded(reads) => format!("a bounded read: {}", reads.words(None)),
+        Answer::Scan { reads, .. } => format!("a scan of the list: {}", reads.words(None)),
         Answer::Not { reason, .. } => reason.clone(),
     }
 }
@@ -97,10 +97,10 @@ fn target_for(
     table: Option<&str>,
 ) -> Result<(Target, Answer), VerifyError> {
     let found = match table {
-        None => answer::best(mapping, question.ask(), |_| None),
+        None => answer::best(mapping, question.as_ask(), |_| None),
         Some(table) => {
             let named = mapping.targets.iter().find(|target| target.table == table);
-            named.map(|target| (target, answer::answer(mapping, target, question.ask())))
+            named.map(|target| (target, answer::answer(mapping, target, question.as_ask())))
         }
     };
     match (found, table) {

@@ -1,7 +1,7 @@
 use super::fixtures::{World, edge};
 use super::list::{Answers, Work};
 use super::watched::Watched;
-use super::{Question, Side, answers_json, answers_text, ask, work_text};
+use super::{Question, Side, answer_question, answers_json, answers_text, work_text};
 use crate::clock::SteadyClock;
 use crate::model::{
     CellForm, Cursor, DateTime, Layout, Mapping, OrderKey, Target, TargetId, Tick, Value, ValueEncoding,
@@ -20,7 +20,7 @@ fn try_asking(
     table: Option<&str>,
 ) -> Result<(Answers, Work), VerifyError> {
     let key = [Value::UInt(7)];
-    let asked = ask((world, &world.sink), (&world.mapping, &key), question, side, table);
+    let asked = answer_question((world, &world.sink), (&world.mapping, &key), question, side, table);
     asked.now_or_never().expect("the doubles never wait")
 }
 

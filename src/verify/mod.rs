@@ -43,9 +43,9 @@ mod watched;
 
 pub use error::VerifyError;
 pub use full::full;
-pub use list::{Question, Side, ask};
+pub use list::{Question, Side, answer_question};
 pub use meter::{Meter, Stage};
-pub use report::{ListsFound, Report, TargetReport};
+pub use report::{ListsFound, VerifyReport, VerifyTargetReport};
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Held, Tail, TailPositions, TailView};
 pub use verification::{Settings, Verification};

@@ -1,11 +1,11 @@
 //! What only the numbers of both scans show.
 
 use super::fixtures::{Call, World, edge, mapping, other_layouts};
-use super::{Report, full};
+use super::{VerifyReport, full};
 use crate::error::Exit;
 use crate::model::Mapping;
 
-fn verify(world: &World, live: bool) -> Report {
+fn verify(world: &World, live: bool) -> VerifyReport {
     let verification = world.verification(live);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(async { full(&verification).await.unwrap() })

@@ -7,7 +7,7 @@
 
 use super::account::Account;
 use super::digest::item_hash;
-use super::report::TargetReport;
+use super::report::VerifyTargetReport;
 use super::view::View;
 use super::{Verification, VerifyError};
 use crate::compare::ItemKey;
@@ -65,7 +65,7 @@ impl Repeats {
         self,
         with: &Verification,
         (mapping, target): (&Mapping, &Target),
-        report: &mut TargetReport,
+        report: &mut VerifyTargetReport,
         account: &mut Account,
     ) -> Result<(), VerifyError> {
         if self.found.is_empty() || with.settings.failpoints.duplicates_hidden() {

@@ -29,7 +29,7 @@ const EXAMPLES_MAX: usize = 20;
 /// The result. As JSON one object whose plain numbers come first, sums over all targets, so that scripts can
 /// read them without a parser. A field may be added, none changes its meaning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Report {
+pub struct VerifyReport {
     /// Items of MySQL, counted once for each target.
     pub items_compared: u64,
     pub missing: u64,
@@ -57,12 +57,12 @@ pub struct Report {
     pub equal: bool,
     pub cannot_judge: Option<String>,
     pub notes: Vec<String>,
-    pub targets: Vec<TargetReport>,
+    pub targets: Vec<VerifyTargetReport>,
 }
 
 /// The result for one target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct TargetReport {
+pub struct VerifyTargetReport {
     pub mapping: String,
     pub table: String,
     pub family: String,
@@ -140,18 +140,18 @@ pub struct Example {
     pub what: Vec<String>,
 }
 
-impl Report {
+impl VerifyReport {
     /// One entry for each target, in the order of the configuration.
-    pub fn new(mappings: &[Mapping]) -> Report {
+    pub fn new(mappings: &[Mapping]) -> VerifyReport {
         let targets = mappings.iter().flat_map(|mapping| {
-            mapping.targets.iter().map(|target| TargetReport {
+            mapping.targets.iter().map(|target| VerifyTargetReport {
                 mapping: mapping.name.clone(),
                 table: target.table.clone(),
                 family: target.family.clone(),
-                ..TargetReport::default()
+                ..VerifyTargetReport::default()
             })
         });
-        Report { targets: targets.collect(), ..Report::default() }
+        VerifyReport { targets: targets.collect(), ..VerifyReport::default() }
     }
 
     /// How a command that printed this ends.
@@ -165,7 +165,7 @@ impl Report {
 
     /// Sums up, and judges.
     pub fn finish(&mut self, cannot_judge: Option<String>, took: Duration) {
-        let sum = |count: fn(&TargetReport) -> u64| self.targets.iter().map(count).sum::<u64>();
+        let sum = |count: fn(&VerifyTargetReport) -> u64| self.targets.iter().map(count).sum::<u64>();
         self.items_compared = sum(|target| target.items_compared);
         self.missing = sum(|target| target.missing);
         self.extra = sum(|target| target.extra);
@@ -179,14 +179,14 @@ impl Report {
         self.miscounted = sum(|target| target.miscounted);
         self.uncounted = sum(|target| target.uncounted);
         self.seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0;
-        let differences = self.targets.iter().map(TargetReport::differences).sum::<u64>();
+        let differences = self.targets.iter().map(VerifyTargetReport::differences).sum::<u64>();
         self.cannot_judge = cannot_judge.or_else(|| self.open_question().filter(|_| differences == 0));
         self.judged = self.cannot_judge.is_none();
         self.equal = self.judged && differences == 0;
     }
 }
 
-impl Report {
+impl VerifyReport {
     /// What keeps the two sides from being called equal although no difference is known.
     fn open_question(&self) -> Option<String> {
         if self.unexplained > 0 {
@@ -211,7 +211,7 @@ impl Report {
 const UNEXPLAINED: &str = "verify again once no copy and no re-copy is under way; if it stays so, tailfill cannot find \
      these rows by their keys, and the result of a copy is not to be trusted: report it";
 
-impl TargetReport {
+impl VerifyTargetReport {
     pub fn is_equal(&self) -> bool {
         self.differences() + self.unsettled + self.unexplained == 0
     }
@@ -331,7 +331,7 @@ fn cell_text(form: CellForm, cell: &CellDifference) -> String {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for target in &self.targets {
             target.fmt(f)?;
@@ -357,9 +357,9 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for TargetReport {
+impl fmt::Display for VerifyTargetReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TargetReport { mapping, table, family, .. } = self;
+        let VerifyTargetReport { mapping, table, family, .. } = self;
         write!(f, "{mapping} -> {table}, family {family}: {} items compared ", self.items_compared)?;
         write!(f, "({} rows counted in MySQL, ", self.mysql_rows_counted)?;
         write!(f, "{} items scanned in HBase), ", self.hbase_items_scanned)?;

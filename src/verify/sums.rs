@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::digest::{SetDigest, Suspects};
-use super::report::TargetReport;
+use super::report::VerifyTargetReport;
 use super::tally::CountsSeen;
 use super::{Stage, Verification, VerifyError};
 use crate::compare::difference::{expected_cells, stored_cells};
@@ -36,7 +36,7 @@ struct Stored {
 pub async fn suspects(
     with: &Verification,
     mapping: &Mapping,
-    reports: &mut [TargetReport],
+    reports: &mut [VerifyTargetReport],
 ) -> Result<Vec<TargetSuspects>, VerifyError> {
     with.meter.enter(Stage::Reading);
     // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.

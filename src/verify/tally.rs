@@ -1,7 +1,7 @@
 //! What the first reading makes of counts beside the cells that they count.
 
 use super::digest::Suspects;
-use super::report::TargetReport;
+use super::report::VerifyTargetReport;
 use crate::compare::RowTally;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl CountsSeen {
         self.suspects.any() || !self.moved.is_empty()
     }
 
-    pub fn note(&self, report: &mut TargetReport) {
+    pub fn note(&self, report: &mut VerifyTargetReport) {
         report.counts_compared = self.compared;
         report.uncounted = self.uncounted;
     }

@@ -1,7 +1,7 @@
 //! What never rests is judged in a turn of its list.
 
 use super::fixtures::{Call, World, edge, other_layouts};
-use super::{Report, Verification, full};
+use super::{Verification, VerifyReport, full};
 use crate::error::Exit;
 use crate::sink::CountChange;
 use crate::sink::layout;
@@ -9,7 +9,7 @@ use crate::sink::layout;
 /// More changes than a comparison has looks.
 const WITHOUT_END: u64 = 500;
 
-fn judge(verification: &Verification) -> Report {
+fn judge(verification: &Verification) -> VerifyReport {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(async { full(verification).await.unwrap() })
 }

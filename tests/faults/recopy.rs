@@ -9,7 +9,7 @@ use std::time::Duration;
 use tailfill::clock::Clock;
 use tailfill::lock::{LeaseOptions, Leases, ListId};
 use tailfill::model::{Layout, LifeCycle, Mapping, Row, Target, TargetId, Tick, Value};
-use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
+use tailfill::pipeline::jobs::{Ask, JobState, RecopyReport, Touch, TouchKind, Touched};
 use tailfill::pipeline::{Finished, Recopies, RunOptions, run_with};
 use tailfill::protocol::ProtocolError;
 use tailfill::sink::layout::Codec;
@@ -65,7 +65,7 @@ pub async fn runs(bench: &Bench, recopies: &Recopies) -> Result<Finished, Protoc
 }
 
 /// A run for this job alone.
-pub async fn recopied(bench: &Bench, ask: Ask) -> (Report, Vec<(String, Touch)>) {
+pub async fn recopied(bench: &Bench, ask: Ask) -> (RecopyReport, Vec<(String, Touch)>) {
     let noted = Arc::new(Noted::default());
     let recopies = Recopies::only(noted.clone(), [ask]);
     let ended = timeout(LONGEST, runs(bench, &recopies)).await.expect("nothing is in the way");
@@ -74,7 +74,7 @@ pub async fn recopied(bench: &Bench, ask: Ask) -> (Report, Vec<(String, Touch)>)
     (report, noted.take())
 }
 
-async fn is_mended(bench: &Bench, ask: Ask) -> (Report, Vec<(String, Touch)>) {
+async fn is_mended(bench: &Bench, ask: Ask) -> (RecopyReport, Vec<(String, Touch)>) {
     let (report, noted) = recopied(bench, ask).await;
     assert_eq!(report.state, JobState::Done, "{report:?}");
     bench.assert_equal().await;
@@ -159,8 +159,8 @@ async fn every_kind_of_difference_is_mended_and_each_item_is_noted() {
     };
     // where addresses hold no order, the item that moved is below the one that is right
     assert_eq!((of("latest"), of("member")), ((2, 3), (2, 2)));
-    let count = |what: What| noted.iter().filter(|(_, touch)| touch.what == what).count();
-    assert_eq!((count(What::Written), count(What::Deleted)), (4, 5));
+    let count = |what: TouchKind| noted.iter().filter(|(_, touch)| touch.what == what).count();
+    assert_eq!((count(TouchKind::Written), count(TouchKind::Deleted)), (4, 5));
     assert!(noted.iter().all(|(_, touch)| touch.tick.is_some() && !touch.name.contains("missed")));
     let (again, noted) = is_mended(&bench, all(&bench)).await;
     assert!(again.targets.iter().all(|target| target.touched() == 0) && noted.is_empty());
@@ -186,15 +186,17 @@ async fn a_dry_run_says_the_same_and_touches_nothing() {
     assert_eq!((dry.state.clone(), noted), (JobState::Done, vec![]));
     assert_eq!(differences(&bench).await, before);
     let (wet, _) = is_mended(&bench, all(&bench)).await;
-    let touched = |report: &Report| -> Vec<(u64, u64, Vec<String>)> {
+    let touched = |report: &RecopyReport| -> Vec<(u64, u64, Vec<String>)> {
         let names =
             |examples: &[String]| examples.iter().map(|text| text.replacen("to be ", "", 1)).collect();
-        let of = |t: &tailfill::pipeline::jobs::TargetReport| (t.written, t.deleted, names(&t.examples));
+        let of =
+            |t: &tailfill::pipeline::jobs::RecopyTargetReport| (t.written, t.deleted, names(&t.examples));
         report.targets.iter().map(of).collect()
     };
     // counts that are wrong by a planted item are right once it is gone, so that they are not counted twice
     assert_eq!(touched(&dry)[1..], touched(&wet)[1..]);
-    let said = |report: &Report| report.targets.iter().flat_map(|t| t.examples.clone()).collect::<Vec<_>>();
+    let said =
+        |report: &RecopyReport| report.targets.iter().flat_map(|t| t.examples.clone()).collect::<Vec<_>>();
     assert!(said(&dry).iter().all(|example| example.starts_with("to be ")), "{dry:?}");
     assert!(!said(&wet).iter().any(|example| example.starts_with("to be ")), "{wet:?}");
 }
@@ -359,7 +361,7 @@ async fn beside_a_run_that_has_its_state_for_long_nothing_is_waited_for() {
     sleep(LATE + EXPIRY + Duration::from_secs(1)).await;
     corrupt(&bench).await;
     let begin = Instant::now();
-    let number = recopies.ask(all(&bench)).expect("it takes jobs");
+    let number = recopies.enqueue(all(&bench)).expect("it takes jobs");
     recopies.all_over().await;
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert_eq!(recopies.report(number).expect("it is known").state, JobState::Done);
@@ -367,7 +369,7 @@ async fn beside_a_run_that_has_its_state_for_long_nothing_is_waited_for() {
     assert_eq!(run.await.expect("it does not panic").expect("a clean stop"), Finished::Stopped);
     bench.catches_up().await;
     bench.assert_equal().await;
-    assert!(recopies.ask(all(&bench)).is_err(), "it is over");
+    assert!(recopies.enqueue(all(&bench)).is_err(), "it is over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -459,7 +461,7 @@ async fn a_change_that_was_read_before_a_target_came_back_is_not_missed_by_it() 
     let change = vec![delete(&row(5, 0, "old")), insert(&row(5, 60, "new"))];
     let number = bench.world.database.publish(change, bench.world.clock.now_micros());
     sleep(Duration::from_secs(1)).await;
-    recopies.ask(all(&bench)).expect("it takes jobs");
+    recopies.enqueue(all(&bench)).expect("it takes jobs");
     let committed = async {
         sleep(LATE + EXPIRY + Duration::from_secs(20)).await;
         bench.world.database.commit(number, true);
@@ -507,7 +509,7 @@ async fn a_target_that_is_parked_while_others_go_on_can_come_back_while_they_go_
     sleep(Duration::from_secs(1)).await;
     assert!(lives(&bench).await.iter().any(|life| matches!(life, LifeCycle::Parked { .. })));
     let begin = Instant::now();
-    recopies.ask(all(&bench)).expect("it takes jobs");
+    recopies.enqueue(all(&bench)).expect("it takes jobs");
     let changes = async {
         for item in 0..70 {
             bench.commit(vec![insert(&row(2, 50 + item, "meanwhile"))]);
@@ -541,7 +543,7 @@ async fn lists_that_another_program_holds_delay_a_recopy_and_stop_nobody() {
     let run = tokio::spawn(run_with(bench.parts(), options, recopies.clone(), stop.clone()));
     sleep(LATE + EXPIRY + Duration::from_secs(1)).await;
     let held = another.acquire_all(&[list], another.claim().ticket()).await.expect("nobody has it");
-    recopies.ask(all(&bench)).expect("it takes jobs");
+    recopies.enqueue(all(&bench)).expect("it takes jobs");
     let begin = Instant::now();
     let changes = async {
         for item in 0..40 {

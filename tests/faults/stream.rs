@@ -8,7 +8,7 @@ use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
 use tailfill::model::{Tick, TransactionId};
 use tailfill::pipeline::jobs::requests::Requests;
-use tailfill::pipeline::progress::Place;
+use tailfill::pipeline::progress::RunPosition;
 use tailfill::pipeline::tail::seal;
 use tailfill::protocol::ProtocolError;
 use tailfill::sink::RowWrite;
@@ -100,7 +100,7 @@ async fn a_source_that_lost_what_the_checkpoint_covers_is_not_taken_for_caught_u
 }
 
 /// What the sealer says where it refuses the end of a transaction that never began.
-async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> String {
+async fn refusal_of_the_sealer(sealed: RunPosition, before: Vec<StreamEvent>) -> String {
     let bench = Bench::opened().await;
     let parts = bench.parts();
     parts.progress.positions().sealed = sealed;
@@ -124,7 +124,7 @@ async fn refusal_of_the_sealer(sealed: Place, before: Vec<StreamEvent>) -> Strin
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_sealer_names_a_place_with_its_file() {
     let place = |offset| BinlogPlace { file: "binlog.000007".into(), offset };
-    let sealed = |at| Place { reached: up_to(3), at };
+    let sealed = |at| RunPosition { reached: up_to(3), at };
     let transaction: TransactionId =
         format!("{}", up_to(4).newest().last().expect("one")).parse().expect("a GTID");
     let whole = vec![

@@ -11,7 +11,7 @@ use super::explorer;
 use super::mechanism::Mechanism;
 use bytes::Bytes;
 use tailfill::model::Tick;
-use tailfill::protocol::count::{CountMode, RowWork, Step, What, step};
+use tailfill::protocol::count::{CountMode, RowWork, Step, WorkKind, step};
 use tailfill::sink::{CountChange, CountedRow, CountedWrite};
 
 const ITEMS: [&[u8]; 2] = [b"a", b"b"];
@@ -208,13 +208,13 @@ impl Setting {
 
     fn work(&self, world: &World, writer: usize, number: u8) -> RowWork {
         if writer == PASS {
-            return RowWork { tick: Tick(world.mark.unwrap_or(0).into()), what: What::Count };
+            return RowWork { tick: Tick(world.mark.unwrap_or(0).into()), what: WorkKind::Count };
         }
         let name = |item: usize| Bytes::from_static(ITEMS[item]);
         let batch = self.batches[usize::from(number)];
         let of = |wanted: Does| (0..2).filter(move |item| batch[*item] == wanted);
         let puts = of(Does::Put).map(|item| (name(item), Bytes::new())).collect();
-        let what = What::Batch { puts, delete_columns: of(Does::Delete).map(name).collect() };
+        let what = WorkKind::Batch { puts, delete_columns: of(Does::Delete).map(name).collect() };
         RowWork { tick: Tick(TICKS[usize::from(number) + 1].into()), what }
     }
 

@@ -51,11 +51,11 @@ pub struct Production {
     /// By proof and executed set.
     proven: RefCell<HashMap<(Set, Set), bool>>,
     written: RefCell<Vec<Written>>,
-    known: RefCell<HashMap<What, Content>>,
+    known: RefCell<HashMap<WriteKind, Content>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum What {
+enum WriteKind {
     /// Changes, by their numbers.
     Batch(Vec<u8>),
     Copy(Vec<ItemRow>),
@@ -121,7 +121,7 @@ impl Production {
 
     /// What a batch of these changes writes.
     pub fn batch(&self, changes: &[u8]) -> Content {
-        self.content(What::Batch(changes.to_vec()))
+        self.content(WriteKind::Batch(changes.to_vec()))
     }
 
     /// HBase once all rows of the beginning were copied, at tick 1.
@@ -134,22 +134,22 @@ impl Production {
 
     /// What a copy of these rows writes.
     pub fn copy(&self, rows: Vec<ItemRow>) -> Content {
-        self.content(What::Copy(rows))
+        self.content(WriteKind::Copy(rows))
     }
 
     /// What a re-copy writes: these are deleted, and those written in full, NULLs as markers.
     pub fn repair(&self, extras: Vec<ItemRow>, rows: Vec<ItemRow>) -> Content {
-        self.content(What::Repair(extras, rows))
+        self.content(WriteKind::Repair(extras, rows))
     }
 
-    fn content(&self, what: What) -> Content {
+    fn content(&self, what: WriteKind) -> Content {
         if let Some(known) = self.known.borrow().get(&what) {
             return *known;
         }
         let written = match &what {
-            What::Batch(changes) => self.coalesce(changes),
-            What::Copy(rows) => self.snapshot(rows),
-            What::Repair(extras, rows) => {
+            WriteKind::Batch(changes) => self.coalesce(changes),
+            WriteKind::Copy(rows) => self.snapshot(rows),
+            WriteKind::Repair(extras, rows) => {
                 let deleted = extras.iter().map(|row| Change { before: Some(*row), after: None });
                 let in_full = rows.iter().map(|row| Change { before: Some(*row), after: Some(*row) });
                 self.sealed(Coalescer::new(Failpoints::default()), deleted.chain(in_full), &[])

@@ -29,7 +29,7 @@ use tailfill::store::records::{
 use tailfill::store::{Commit, Space};
 
 /// A transaction's number and a row's number in it.
-type Place = (u64, u64);
+type RowPosition = (u64, u64);
 type Written = (TargetId, Address, Tick);
 
 pub struct Books {
@@ -235,7 +235,11 @@ impl Books {
     }
 
     /// Each address that a transaction mentions, with the place of its last mention.
-    fn last_mentions(&self, number: u64, changes: &[RowChange]) -> BTreeMap<(TargetId, Address), Place> {
+    fn last_mentions(
+        &self,
+        number: u64,
+        changes: &[RowChange],
+    ) -> BTreeMap<(TargetId, Address), RowPosition> {
         let mut mentions = BTreeMap::new();
         let part = |row: &Row| self.epoch.all_lists || self.pilot.contains(&Item::of(row).list);
         let taking_part =
@@ -252,7 +256,7 @@ impl Books {
         mentions
     }
 
-    fn not_landed(&self, target: TargetId, address: &Address, at: Place) -> Option<String> {
+    fn not_landed(&self, target: TargetId, address: &Address, at: RowPosition) -> Option<String> {
         let Some(tick) = self.epoch.tick_of(at) else {
             return Some("no batch was journaled for it".into());
         };

@@ -4,13 +4,13 @@
 #![cfg(feature = "failpoints")]
 
 use super::checker::Kind;
-use super::runs::{Report, play};
+use super::runs::{SeedReport, play};
 use super::seeds::story;
 use super::world::World;
 use tailfill::failpoints::{Failpoints, Switches};
 
 /// Plays seeds until one shows what must be found.
-fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&Report) -> Option<String>) {
+fn must_be_found(name: &str, switches: Switches, budget: u64, finds: fn(&SeedReport) -> Option<String>) {
     must_be_found_in(0..budget, name, switches, finds);
 }
 
@@ -20,7 +20,7 @@ fn misreads(name: &str, switches: Switches) {
     must_be_found_in(seeds, name, switches, rows_that_are_misread);
 }
 
-fn rows_that_are_misread(report: &Report) -> Option<String> {
+fn rows_that_are_misread(report: &SeedReport) -> Option<String> {
     report.violations.iter().find(|violation| violation.contains("by another definition")).cloned()
 }
 
@@ -28,7 +28,7 @@ fn must_be_found_in(
     seeds: impl Iterator<Item = u64>,
     name: &str,
     switches: Switches,
-    finds: fn(&Report) -> Option<String>,
+    finds: fn(&SeedReport) -> Option<String>,
 ) {
     let failpoints = Failpoints::new(switches);
     let reports = seeds.map(|seed| play(seed, failpoints, false));
@@ -40,19 +40,19 @@ fn must_be_found_in(
     }
 }
 
-fn a_lost_delete(report: &Report) -> Option<String> {
+fn a_lost_delete(report: &SeedReport) -> Option<String> {
     report.differences.iter().find(|difference| difference.kind == Kind::Extra).map(ToString::to_string)
 }
 
-fn a_difference(report: &Report) -> Option<String> {
+fn a_difference(report: &SeedReport) -> Option<String> {
     report.differences.first().map(ToString::to_string)
 }
 
-fn an_older_state(report: &Report) -> Option<String> {
+fn an_older_state(report: &SeedReport) -> Option<String> {
     report.violations.iter().find(|violation| violation.starts_with("a reader of")).cloned()
 }
 
-fn a_wrong_count(report: &Report) -> Option<String> {
+fn a_wrong_count(report: &SeedReport) -> Option<String> {
     let at_the_end = report.differences.iter().find(|difference| difference.kind == Kind::Count);
     let on_the_way = report.violations.iter().find(|text| text.starts_with("I11: a row of list"));
     on_the_way.cloned().or(at_the_end.map(ToString::to_string))

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
 use tailfill::model::{TargetId, Value};
-use tailfill::pipeline::jobs::Report;
+use tailfill::pipeline::jobs::RecopyReport;
 use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, Recopies, RunOptions, Settings};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};
@@ -160,7 +160,7 @@ impl Running {
         }
     }
 
-    pub fn reports(&self) -> Vec<Report> {
+    pub fn reports(&self) -> Vec<RecopyReport> {
         self.recopies.reports()
     }
 

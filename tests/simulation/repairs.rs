@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::{Mapping, Value};
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::jobs::{Ask, JobState, Report, Touch, Touched, What};
+use tailfill::pipeline::jobs::{Ask, JobState, RecopyReport, Touch, TouchKind, Touched};
 use tokio::time::sleep;
 
 /// How often somebody looks whether a job is over.
@@ -27,9 +27,9 @@ impl Touched for Noted {
     fn note(&self, _: &str, target: &str, touches: &[Touch]) -> std::io::Result<()> {
         for touch in touches {
             let kind = match touch.what {
-                What::Written => Thrown::Written,
-                What::Deleted => Thrown::Deleted,
-                What::Recounted => Thrown::Recounted,
+                TouchKind::Written => Thrown::Written,
+                TouchKind::Deleted => Thrown::Deleted,
+                TouchKind::Recounted => Thrown::Recounted,
             };
             self.0.tally(kind, 1);
             let (name, what, tick) = (&touch.name, touch.what, touch.tick);
@@ -98,7 +98,7 @@ pub async fn ask_sometimes(world: Arc<World>, recopies: Recopies, pilot: Option<
         }
         let asked = Asked::any(&world, pilot.as_ref());
         world.trace.note(format_args!("somebody asks for {:?}", asked.ask));
-        let Ok(number) = recopies.ask(asked.ask.clone()) else { return };
+        let Ok(number) = recopies.enqueue(asked.ask.clone()) else { return };
         while recopies.report(number).is_some_and(|report| !report.state.is_over()) {
             sleep(LOOK_AGAIN).await;
         }
@@ -109,7 +109,7 @@ pub async fn ask_sometimes(world: Arc<World>, recopies: Recopies, pilot: Option<
 }
 
 /// A job is over: what it mended is not damaged any more.
-pub fn settle(world: &World, asked: &Asked, report: &Report) {
+pub fn settle(world: &World, asked: &Asked, report: &RecopyReport) {
     world.trace.note(format_args!("a re-copy is over: {report:?}"));
     match &report.state {
         JobState::Done => {}
@@ -138,7 +138,7 @@ pub fn settle(world: &World, asked: &Asked, report: &Report) {
 }
 
 /// The lists that it has compared, in the targets in which nothing was left as it was.
-fn mended_lists(world: &World, asked: &Asked, report: &Report) -> BTreeSet<ListIn> {
+fn mended_lists(world: &World, asked: &Asked, report: &RecopyReport) -> BTreeSet<ListIn> {
     let clean = |table: &str| report.targets.iter().any(|target| target.table == table && target.left() == 0);
     let targets = world.mapping.targets.iter().filter(|target| clean(&target.table));
     let has = |list: u64| asked.lists.as_ref().is_none_or(|lists| lists.contains(&list));

@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 /// How a seed ended.
-pub struct Report {
+pub struct SeedReport {
     pub seed: u64,
     pub hash: u64,
     pub virtual_seconds: f64,
@@ -36,7 +36,7 @@ pub struct Report {
     pub story: String,
 }
 
-impl Report {
+impl SeedReport {
     pub fn is_good(&self) -> bool {
         self.differences.is_empty() && self.violations.is_empty()
     }
@@ -50,7 +50,7 @@ impl Report {
 }
 
 /// Plays one seed.
-pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
+pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> SeedReport {
     let _watch = Watch::over(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
@@ -65,7 +65,7 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> Report {
         let items: BTreeSet<Item> =
             differences.iter().flat_map(|difference| difference.items.clone()).collect();
         let items: Vec<Item> = items.into_iter().collect();
-        Report {
+        SeedReport {
             seed,
             hash: world.trace.hash(),
             virtual_seconds: start.elapsed().as_secs_f64(),

@@ -1,7 +1,7 @@
 //! Many seeds, and what is printed of one that fails.
 
 use super::books::SeenOfCounts;
-use super::runs::{Report, play};
+use super::runs::{SeedReport, play};
 use super::tally::Tally;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -59,7 +59,7 @@ fn the_sink_ends_equal_to_the_engine_whatever_happens() {
 }
 
 /// Plays the seeds on all cores; a seed is one thread's. Where a mechanism is off, one seed that notices is enough.
-fn play_all(seeds: &[u64]) -> Vec<Report> {
+fn play_all(seeds: &[u64]) -> Vec<SeedReport> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let one_is_enough = std::env::var("TAILFILL_FAILPOINTS").is_ok_and(|names| !names.is_empty());
     let noticed = AtomicBool::new(false);
@@ -75,7 +75,7 @@ fn play_all(seeds: &[u64]) -> Vec<Report> {
         }
         reports
     };
-    let mut reports: Vec<Report> = std::thread::scope(|scope| {
+    let mut reports: Vec<SeedReport> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no seed panics")).collect()
     });
@@ -94,7 +94,7 @@ fn a_seed_replays_exactly() {
 }
 
 /// Plays a failed seed again, for its story.
-pub fn story(failed: &Report, failpoints: Failpoints) -> String {
+pub fn story(failed: &SeedReport, failpoints: Failpoints) -> String {
     let seed = failed.seed;
     let again = play(seed, failpoints, true);
     let mut text = again.story;

@@ -4,12 +4,12 @@
 //! different each time.
 
 mod bag;
+mod binlog_ends;
 mod bulk;
 mod checker;
 mod log;
 mod mend;
 mod network;
-mod places;
 mod process;
 mod round;
 mod servers;

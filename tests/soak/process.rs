@@ -1,7 +1,7 @@
 //! The life of the tailfill process: started from the checkpoint or from older positions, killed or asked to end.
 
 use super::bag::{Bag, between, dice};
-use super::places::Places;
+use super::binlog_ends::BinlogEnds;
 use super::tally::Tally;
 use crate::support::scenario::Scenario;
 use crate::support::tailfill::{Ended, Tailfill};
@@ -69,7 +69,7 @@ fn last_error(err: &str) -> String {
 /// Lets the process live and die until `end`, and ends the last one.
 pub async fn live_and_die(
     scenario: &Scenario,
-    places: &Places,
+    places: &BinlogEnds,
     tally: &Tally,
     (seed, round): (u64, u64),
     end: Instant,
@@ -169,7 +169,7 @@ fn has_begun(run: &Tailfill, from: From) -> bool {
 
 async fn older_position(
     scenario: &Scenario,
-    places: &Places,
+    places: &BinlogEnds,
     file_offset: bool,
     dice: &mut StdRng,
 ) -> Option<String> {

@@ -1,11 +1,11 @@
 //! One round: a copy from nothing under writes and faults, quiet, and the comparison.
 
 use super::bag::dice;
+use super::binlog_ends::BinlogEnds;
 use super::bulk::{self, Bulk};
 use super::checker::{self, Compared};
 use super::mend::{Mended, Mending};
 use super::network::{self, Links};
-use super::places::Places;
 use super::process::{self, Lives};
 use super::servers;
 use super::tally::Tally;
@@ -171,7 +171,7 @@ pub async fn run(
         (seed, number),
         writes.clone(),
     ));
-    let places = Places::default();
+    let places = BinlogEnds::default();
     let noting = tokio::spawn(places.clone().note(port, writes.clone()));
     let tables = (0..scenario.targets()).map(|target| scenario.table(target)).collect();
     let stop = || faults.clone();

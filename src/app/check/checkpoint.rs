@@ -12,11 +12,11 @@ fn rule(name: &str, expected: &str) -> Rule {
     Rule::new(Group::Mysql, name, expected)
 }
 
-pub async fn look(source: &MysqlSource, config: &Config, known: &Known) -> Vec<Finding> {
+pub async fn findings(source: &MysqlSource, config: &Config, known: &Known) -> Vec<Finding> {
     if known.start == Start::Running {
         return Vec::new();
     }
-    let mut findings = vec![look_for_others(source, config, known).await];
+    let mut findings = vec![check_other_runs(source, config, known).await];
     if let Some(checkpoint) = &known.checkpoint {
         let rule = rule("checkpoint", "the source can continue from it");
         findings.push(match continued(source, known).await {
@@ -27,7 +27,7 @@ pub async fn look(source: &MysqlSource, config: &Config, known: &Known) -> Vec<F
     findings
 }
 
-async fn look_for_others(source: &MysqlSource, config: &Config, known: &Known) -> Finding {
+async fn check_other_runs(source: &MysqlSource, config: &Config, known: &Known) -> Finding {
     let rule = rule("other runs", "none has this state or server_id");
     let id = match &known.run {
         RunId::Known(id) => id.as_str(),

@@ -14,7 +14,7 @@ pub fn needed(workers: usize) -> u64 {
     workers as u64 + BESIDE_WORKERS
 }
 
-pub async fn look(source: &MysqlSource, config: &Config) -> Finding {
+pub async fn finding(source: &MysqlSource, config: &Config) -> Finding {
     match source.connections().await {
         Ok(found) => judge(&found, config.backfill.workers),
         Err(error) => rule(needed(config.backfill.workers)).unknown(error),

@@ -8,7 +8,7 @@ use crate::model::{Mapping, Target};
 use crate::pipeline::life::{self, Standing};
 
 /// Every target of the mappings that fit.
-pub fn look(config: &Config, mappings: &[Mapping], known: &Known) -> Vec<Finding> {
+pub fn findings(config: &Config, mappings: &[Mapping], known: &Known) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (mapping, target) in mappings.iter().flat_map(|m| m.targets.iter().map(move |t| (m, t))) {
         let standing = life::standing(known.life_of(mapping, target), mapping, target);

@@ -1,4 +1,4 @@
-//! HBase: gateways and tables. Judgements are pure; `look` asks.
+//! HBase: gateways and tables. Judgements are pure; `findings` asks.
 
 use super::clocks;
 use super::finding::{Finding, Group, Rule};
@@ -99,7 +99,7 @@ fn gateway_failed(rule: Rule, error: SinkError, spare: bool) -> Finding {
 }
 
 /// Every table, and HBase's clock as seen through the first that is there.
-pub async fn look(
+pub async fn findings(
     sink: &dyn Sink,
     targets: &[Target],
     expected: Expected,
@@ -117,11 +117,11 @@ pub async fn look(
             }
         };
         findings.extend(table(target, &state, expected, &known.run));
-        if let (true, Some(finding)) = (state.has_families_of(target), look_for_answers(sink, target).await) {
+        if let (true, Some(finding)) = (state.has_families_of(target), check_answers(sink, target).await) {
             findings.push(finding);
         } else if state.has_families_of(target) {
             if known.is_fresh(target) {
-                findings.push(look_for_rows(sink, target).await);
+                findings.push(check_no_rows(sink, target).await);
             }
             if clock_finding.is_none() {
                 clock_finding = Some(clocks::hbase(sink, target.id, clock).await);
@@ -160,7 +160,7 @@ pub fn table(target: &Target, state: &TableState, expected: Expected, run: &RunI
 }
 
 /// A table that is disabled says what it is, and nothing else. `None`: it is not.
-pub async fn look_for_answers(sink: &dyn ReadRows, target: &Target) -> Option<Finding> {
+pub async fn check_answers(sink: &dyn ReadRows, target: &Target) -> Option<Finding> {
     let range = ScanRange { limit: 1, ..ScanRange::default() };
     match sink.scan_keys(target.id, &range).await {
         Err(SinkError::Disabled { table }) => {
@@ -289,7 +289,7 @@ fn purge_delay(
 }
 
 /// Nothing was written before a copy begins, so what is there is not ours.
-pub async fn look_for_rows(sink: &dyn ReadCounts, target: &Target) -> Finding {
+pub async fn check_no_rows(sink: &dyn ReadCounts, target: &Target) -> Finding {
     match life::holds_rows(sink, target).await {
         Ok(has_rows) => empty(target, has_rows),
         Err(error) => empty_rule(target).unknown(error),

@@ -156,7 +156,7 @@ fn rows_of_before_the_first_start_are_refused() {
 async fn counts_of_before_the_first_start_are_rows_of_before() {
     let target = Target { layout: Layout::Wide, counted: true, ..target() };
     let sink = MemorySink::with_tables(std::slice::from_ref(&target), Arc::new(SteadyClock::start()));
-    assert_eq!(look_for_rows(&sink, &target).await.level, Level::Ok);
+    assert_eq!(check_no_rows(&sink, &target).await.level, Level::Ok);
     let write = CountedWrite {
         row: "list".into(),
         expected: None,
@@ -166,9 +166,9 @@ async fn counts_of_before_the_first_start_are_rows_of_before() {
         count: CountChange::Set(0),
     };
     assert!(sink.write_counted(target.id, &write).await.expect("it writes"));
-    assert_eq!(look_for_rows(&sink, &target).await.level, Level::Refusal);
+    assert_eq!(check_no_rows(&sink, &target).await.level, Level::Refusal);
     let plain = Target { counted: false, ..target };
-    assert_eq!(look_for_rows(&sink, &plain).await.level, Level::Ok, "nobody reads them");
+    assert_eq!(check_no_rows(&sink, &plain).await.level, Level::Ok, "nobody reads them");
 }
 
 #[test]

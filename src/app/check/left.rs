@@ -46,12 +46,12 @@ fn reasons<'a>(mapping: &'a Mapping, known: &'a Known) -> impl Iterator<Item = O
 }
 
 /// What is wrong with them: nothing refuses.
-pub async fn look(left: &Config, source: &MysqlSource, known: &Known, depth: Depth) -> Vec<Finding> {
+pub async fn findings(left: &Config, source: &MysqlSource, known: &Known, depth: Depth) -> Vec<Finding> {
     let (schemas, mut findings) = mappings::schemas(source, &left.tables()).await;
     let (fitting, misfits) = mappings::fitting(left, &schemas, &known.begun);
     let facts = source.facts().await.ok();
-    let (of_mappings, _) = mappings::look(source, &fitting, facts.as_ref(), depth).await;
-    findings.extend(misfits.into_iter().chain(copies::look(left, &fitting, known)).chain(of_mappings));
+    let (of_mappings, _) = mappings::findings(source, &fitting, facts.as_ref(), depth).await;
+    findings.extend(misfits.into_iter().chain(copies::findings(left, &fitting, known)).chain(of_mappings));
     let does_not_fit = |mapping: &&Mapping| fitting.iter().all(|fits| fits.name != mapping.name);
     findings.extend(left.mappings.iter().filter(does_not_fit).map(|mapping| stands(mapping, known)));
     findings.into_iter().map(Finding::tolerated).collect()

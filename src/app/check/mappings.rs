@@ -1,4 +1,4 @@
-//! Mapped tables: what they must be so that every list arrives whole. Judgements are pure; `look` asks.
+//! Mapped tables: what they must be so that every list arrives whole. Judgements are pure; `findings` asks.
 
 use super::finding::{Finding, Group, Rule};
 use super::mysql::Depth;
@@ -66,7 +66,7 @@ fn misfit(config: &Config, fault: &Fault) -> Finding {
 }
 
 /// Everything about the tables of mappings that fit, and their rows (estimated, over all tables).
-pub async fn look(
+pub async fn findings(
     source: &MysqlSource,
     mappings: &[Mapping],
     server: Option<&Facts>,
@@ -93,13 +93,13 @@ pub async fn look(
             });
         }
         findings.push(columns(mapping));
-        findings.push(look_at_charsets(source, mapping).await);
-        findings.push(look_for_duplicates(source, mapping, depth).await);
+        findings.push(check_charsets(source, mapping).await);
+        findings.push(check_duplicates(source, mapping, depth).await);
         if depth == Depth::All && has_text_key(mapping) {
-            findings.push(look_for_spellings(source, mapping).await);
+            findings.push(check_spellings(source, mapping).await);
         }
         if depth == Depth::All {
-            findings.extend(super::rows::look_for_dates(source, mapping).await);
+            findings.extend(super::rows::check_dates(source, mapping).await);
         }
     }
     (findings, rows)
@@ -194,7 +194,7 @@ fn mapped(mapping: &Mapping) -> Vec<usize> {
     columns
 }
 
-async fn look_at_charsets(source: &MysqlSource, mapping: &Mapping) -> Finding {
+async fn check_charsets(source: &MysqlSource, mapping: &Mapping) -> Finding {
     match source.undecodable(&mapping.schema, &mapped(mapping)).await {
         Ok(unknown) => charsets(&mapping.name, &unknown),
         Err(error) => rule(&mapping.name, "character sets", "can be decoded").unknown(error),
@@ -215,7 +215,7 @@ pub fn charsets(mapping: &str, unknown: &[(String, String)]) -> Finding {
 }
 
 /// Only an index proves it. A check looks through the table all the same, to say whether one can be added.
-async fn look_for_duplicates(source: &MysqlSource, mapping: &Mapping, depth: Depth) -> Finding {
+async fn check_duplicates(source: &MysqlSource, mapping: &Mapping, depth: Depth) -> Finding {
     let columns: Vec<usize> = mapping.key.iter().chain(&mapping.item).copied().collect();
     if depth == Depth::Quick && !mapping.is_unique() {
         return unique(mapping, &Uniqueness::Unproven);
@@ -263,7 +263,7 @@ fn has_text_key(mapping: &Mapping) -> bool {
     mapping.key.iter().any(is_text)
 }
 
-async fn look_for_spellings(source: &MysqlSource, mapping: &Mapping) -> Finding {
+async fn check_spellings(source: &MysqlSource, mapping: &Mapping) -> Finding {
     match source.equal_spellings(&mapping.schema, &mapping.key).await {
         Ok(found) => spellings(mapping, found),
         Err(error) => spellings_rule(mapping).unknown_note(error.to_string(), ""),

@@ -20,7 +20,7 @@ fn rule(name: impl Into<String>, expected: impl Into<String>) -> Rule {
 }
 
 /// Everything about the lease servers, of which `None` means that leases stay in this process.
-pub async fn look(config: &Config, server: Option<&MemcacheLeases>) -> Vec<Finding> {
+pub async fn findings(config: &Config, server: Option<&MemcacheLeases>) -> Vec<Finding> {
     let mut findings = vec![expiry(config.lease.expiry, &config.backfill)];
     match (config.lease.kind, server) {
         (LeaseKind::Memcache, Some(server)) => {

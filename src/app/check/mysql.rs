@@ -48,7 +48,7 @@ pub struct Server {
 }
 
 /// The settings of a server that answers.
-pub async fn look_at_settings(source: &MysqlSource, server_id: u32) -> (Server, Vec<Finding>) {
+pub async fn check_settings(source: &MysqlSource, server_id: u32) -> (Server, Vec<Finding>) {
     let (mut server, mut findings) = (Server::default(), Vec::new());
     match source.facts().await {
         Ok(facts) => {
@@ -68,7 +68,7 @@ pub async fn look_at_settings(source: &MysqlSource, server_id: u32) -> (Server, 
 }
 
 /// Filters, grants, replicas, undecided transactions.
-pub async fn look_at_rest(
+pub async fn check_rest(
     source: &MysqlSource,
     server_id: u32,
     tables: &[TableName],
@@ -80,8 +80,8 @@ pub async fn look_at_rest(
         Ok(filters) => filtered(&filters, tables),
         Err(_) => not_seen("binlog_filters", "no mapped database is excluded", "REPLICATION CLIENT"),
     });
-    findings.extend(look_at_grants(source, tables).await);
-    findings.push(look_at_replicas(source, server_id, start, depth).await);
+    findings.extend(check_grants(source, tables).await);
+    findings.push(check_replicas(source, server_id, start, depth).await);
     findings.push(match source.prepared_xa().await {
         Ok(prepared) => prepared_xa(prepared.len(), start),
         Err(_) => not_seen("xa_recover", "no XA transaction is prepared and undecided", "XA_RECOVER_ADMIN"),
@@ -221,7 +221,7 @@ pub fn retention(facts: &Facts, logging: &Logging, rows: u64) -> Finding {
     )
 }
 
-async fn look_at_grants(source: &MysqlSource, tables: &[TableName]) -> Vec<Finding> {
+async fn check_grants(source: &MysqlSource, tables: &[TableName]) -> Vec<Finding> {
     let mut findings = match source.missing_grants(&[]).await {
         Ok(missing) => global_grants(&missing),
         Err(error) => vec![rule("grants", "readable").unknown(error)],
@@ -279,7 +279,7 @@ fn grant(rule: Rule, missing: Option<&MissingGrant>) -> Finding {
 }
 
 /// A first start gives the server time to notice that an earlier process was killed.
-async fn look_at_replicas(source: &MysqlSource, server_id: u32, start: Start, depth: Depth) -> Finding {
+async fn check_replicas(source: &MysqlSource, server_id: u32, start: Start, depth: Depth) -> Finding {
     let mut looks = Patience::with_one(PREDECESSOR_LEAVES, Pauses::OF_QUESTIONS);
     loop {
         let Ok(others) = source.replicas_with_our_id().await else {

@@ -1,5 +1,5 @@
 //! What the application asks of its lists: by which target it is answered, and at what cost. Judgements are pure;
-//! `look` asks how large lists are.
+//! `findings` asks how large lists are.
 
 use super::finding::{Finding, Group, Rule};
 use super::mysql::Depth;
@@ -24,7 +24,12 @@ fn rule(mapping: &Mapping, name: &str, expected: impl Into<String>) -> Rule {
 }
 
 /// Every query of the mappings that fit. How large lists are is looked up for a check alone, since it may take seconds.
-pub async fn look(source: &MysqlSource, config: &Config, mappings: &[Mapping], scope: Scope) -> Vec<Finding> {
+pub async fn findings(
+    source: &MysqlSource,
+    config: &Config,
+    mappings: &[Mapping],
+    scope: Scope,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for mapping in mappings {
         let queries = config.mapping(&mapping.name).map_or(&[][..], |mapping| &mapping.queries);
@@ -108,9 +113,9 @@ fn verdict(
     let rule = rule(mapping, &query.name, format!("{asked}: a bounded read"));
     let table = place(mapping, best);
     match answer {
-        Answer::Bounded(reads) => rule.ok(format!("best {table}: {}", reads.said(size))),
+        Answer::Bounded(reads) => rule.ok(format!("best {table}: {}", reads.words(size))),
         Answer::Scan { reads, change } => {
-            let actual = format!("best {table}: a scan of the whole list, {}", reads.said(size));
+            let actual = format!("best {table}: a scan of the whole list, {}", reads.words(size));
             rule.warning(actual, change.clone())
         }
         Answer::Not { reason, change } => {
@@ -128,9 +133,9 @@ fn verdict(
 fn on_target(rule: Rule, answer: &Answer, size: Option<ListSize>, hopeless: bool) -> Finding {
     let advice = |change: &String| if hopeless { change.clone() } else { String::new() };
     match answer {
-        Answer::Bounded(reads) => rule.ok(format!("a bounded read: {}", reads.said(size))),
+        Answer::Bounded(reads) => rule.ok(format!("a bounded read: {}", reads.words(size))),
         Answer::Scan { reads, change } => {
-            rule.note(format!("a scan of the whole list: {}", reads.said(size)), advice(change))
+            rule.note(format!("a scan of the whole list: {}", reads.words(size)), advice(change))
         }
         Answer::Not { reason, change } => rule.note(format!("not at all: {reason}"), advice(change)),
     }

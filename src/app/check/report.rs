@@ -12,15 +12,15 @@ const COLUMN_MAX: usize = 44;
 
 /// What was found, group by group.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct CheckReport {
     findings: Vec<Finding>,
 }
 
-impl Report {
+impl CheckReport {
     /// Findings in the order of their groups, otherwise as given.
-    pub fn new(mut findings: Vec<Finding>) -> Report {
+    pub fn new(mut findings: Vec<Finding>) -> CheckReport {
         findings.sort_by_key(|finding| finding.group);
-        Report { findings }
+        CheckReport { findings }
     }
 
     pub fn refused(&self) -> usize {
@@ -107,7 +107,7 @@ pub fn refusal_line(finding: &Finding) -> String {
     line
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for findings in self.findings.chunk_by(|a, b| a.group == b.group) {
             if let Some(first) = findings.first() {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_grouped_and_ends_in_a_sentence() {
-        insta::assert_snapshot!(Report::new(findings()).to_string(), @r"
+        insta::assert_snapshot!(CheckReport::new(findings()).to_string(), @r"
         mysql
           refusal  binlog_format  ROW  MIXED
                    -> SET PERSIST it
@@ -183,16 +183,16 @@ mod tests {
 
     #[test]
     fn a_broken_rule_exits_with_3_a_server_that_is_away_with_1_both_with_3() {
-        assert_eq!(Report::new(vec![]).exit(), Exit::Done);
-        assert_eq!(Report::new(vec![away()]).exit(), Exit::Failed);
-        assert_eq!(Report::new(findings()).exit(), Exit::Refused);
+        assert_eq!(CheckReport::new(vec![]).exit(), Exit::Done);
+        assert_eq!(CheckReport::new(vec![away()]).exit(), Exit::Failed);
+        assert_eq!(CheckReport::new(findings()).exit(), Exit::Refused);
         let both = findings().into_iter().chain([away()]).collect();
-        assert_eq!(Report::new(both).exit(), Exit::Refused);
+        assert_eq!(CheckReport::new(both).exit(), Exit::Refused);
     }
 
     #[test]
     fn the_json_has_counts_and_every_finding() {
-        let json = Report::new(findings()).json().expect("it can be written");
+        let json = CheckReport::new(findings()).json().expect("it can be written");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!((json["refused"].as_u64(), json["warnings"].as_u64()), (Some(1), Some(1)));
         let first = &json["findings"][0];
@@ -206,8 +206,8 @@ mod tests {
 
     #[test]
     fn a_refused_run_hears_every_refusal_and_what_to_do() {
-        assert!(Report::new(vec![]).pass("run").is_ok());
-        let failure = Report::new(findings()).pass("run").expect_err("one refuses");
+        assert!(CheckReport::new(vec![]).pass("run").is_ok());
+        let failure = CheckReport::new(findings()).pass("run").expect_err("one refuses");
         assert_eq!(failure.exit, Exit::Refused);
         assert_eq!(
             failure.render(),

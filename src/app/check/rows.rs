@@ -7,7 +7,7 @@ use crate::sink::condition;
 use crate::source::MysqlSource;
 
 /// Dates in the columns that make up keys; `None` where a mapping has none.
-pub async fn look_for_dates(source: &MysqlSource, mapping: &Mapping) -> Option<Finding> {
+pub async fn check_dates(source: &MysqlSource, mapping: &Mapping) -> Option<Finding> {
     let order = mapping.order.filter(|_| mapping.targets.iter().any(|target| target.ordered));
     let columns = mapping.key.iter().chain(&mapping.item).copied().chain(order.map(|order| order.column));
     let conditions: Vec<String> =

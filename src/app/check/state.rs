@@ -73,7 +73,7 @@ impl Known {
             begun: begun::of_store(store).await?,
             checkpoint,
             source_lost: identity::remembered_in(store).await?,
-            lives: lives(store).await?,
+            lives: life_records(store).await?,
             histories: records::histories(store, SOURCE).await?,
         })
     }
@@ -120,7 +120,7 @@ impl Known {
 }
 
 /// The record of each copy of all lists, or of a pilot whose rows it goes on with.
-async fn lives(store: &dyn Store) -> Result<BTreeMap<(String, String), LifeRecord>, StoreError> {
+async fn life_records(store: &dyn Store) -> Result<BTreeMap<(String, String), LifeRecord>, StoreError> {
     let mut lives: BTreeMap<(String, String), LifeRecord> = BTreeMap::new();
     for (key, value) in store.list(Space::LifeCycle, &[]).await? {
         let Some(key) = CopyKey::of_prefix(&key).filter(|key| key.source == SOURCE) else { continue };
@@ -139,7 +139,7 @@ fn rule(name: &str, expected: impl Into<String>) -> Rule {
 }
 
 /// Looks without making or changing anything.
-pub async fn look(config: &Config) -> (Known, Vec<Finding>) {
+pub async fn findings(config: &Config) -> (Known, Vec<Finding>) {
     let folder = existing(&config.state_dir);
     let writable = access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     let free = statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
@@ -149,7 +149,7 @@ pub async fn look(config: &Config) -> (Known, Vec<Finding>) {
         format!("let this user write in {}, or name another folder", folder.display()),
     )];
     findings.push(free_space(free));
-    let (known, finding) = look_into(config).await;
+    let (known, finding) = read_state(config).await;
     findings.push(finding);
     findings.push(listen(config.admin.listen, known.start));
     (known, findings)
@@ -173,7 +173,7 @@ fn free_space(free: Option<u64>) -> Finding {
     }
 }
 
-async fn look_into(config: &Config) -> (Known, Finding) {
+async fn read_state(config: &Config) -> (Known, Finding) {
     let state = rule("state", "none yet, or one from which a run can continue");
     if !config.state_dir.join(FILE_NAME).exists() {
         return (Known::only(Start::First, RunId::NotYet), state.ok("none yet"));

@@ -64,9 +64,9 @@ impl MemcacheLeases {
     }
 
     /// Says for each key whether what is asked was done. One part that fails fails the call.
-    async fn ask(&self, keys: LeaseKeys<'_>, ask: Ask<'_>) -> Result<Vec<bool>, LockError> {
+    async fn call(&self, keys: LeaseKeys<'_>, ask: Ask<'_>) -> Result<Vec<bool>, LockError> {
         let parts = self.parts(keys);
-        let answers = future::join_all(parts.iter().map(|part| self.ask_part(keys, part, &ask))).await;
+        let answers = future::join_all(parts.iter().map(|part| self.call_server(keys, part, &ask))).await;
         let mut all = vec![false; keys.len()];
         for (part, answers) in parts.iter().zip(answers) {
             part.places.iter().zip(answers?).for_each(|(place, answer)| all[*place] = answer);
@@ -74,7 +74,7 @@ impl MemcacheLeases {
         Ok(all)
     }
 
-    async fn ask_part(
+    async fn call_server(
         &self,
         keys: LeaseKeys<'_>,
         part: &Part,
@@ -119,7 +119,7 @@ impl LeaseServer for MemcacheLeases {
         token: &Token,
         expiry: Duration,
     ) -> Result<Vec<bool>, LockError> {
-        self.ask(keys, Ask::Add { lease: Store::new(token, expiry_seconds(expiry)) }).await
+        self.call(keys, Ask::Add { lease: Store::new(token, expiry_seconds(expiry)) }).await
     }
 
     async fn take_over(
@@ -130,10 +130,10 @@ impl LeaseServer for MemcacheLeases {
         expiry: Duration,
     ) -> Result<Vec<bool>, LockError> {
         let lease = Store::new(token, expiry_seconds(expiry));
-        self.ask(keys, Ask::TakeOver { predecessor, lease }).await
+        self.call(keys, Ask::TakeOver { predecessor, lease }).await
     }
 
     async fn release(&self, keys: LeaseKeys<'_>, token: &Token) -> Result<Vec<bool>, LockError> {
-        self.ask(keys, Ask::Release { token }).await
+        self.call(keys, Ask::Release { token }).await
     }
 }

@@ -5,7 +5,7 @@ use crate::lock::ListId;
 use crate::model::Value;
 use crate::pipeline::backfill::planning;
 use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::copies::span::{Piece, What};
+use crate::pipeline::copies::span::{Piece, PieceRows};
 use crate::protocol::ProtocolError;
 use crate::sink::layout;
 use crate::source::{Source, SourceError, Wanted};
@@ -26,7 +26,7 @@ pub async fn lists_are_gone(
     let mut snapshot = source.snapshot().await?;
     snapshot.hold_view().await?;
     for pieces in pieces.chunk_by(|a, b| a.reads_with(b)) {
-        let What::OfList { range, .. } = &pieces[0].what else { continue };
+        let PieceRows::OfList { range, .. } = &pieces[0].what else { continue };
         let missed: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
         let mut shown = planning::list_sizes(copy, range, &mut *snapshot).await?;
         shown.retain(|size| missed.contains(&size.list));

@@ -107,13 +107,13 @@ async fn wait_until_safe(
         let shows = |awaited| parts.progress.show(Waiter::Mark, awaited);
         match patience::tried(patience::with_one(parts), proven, shows).await? {
             Ok(safe) => return Ok(safe),
-            Err(missing) if first => say_what_is_missing(parts, &missing),
+            Err(missing) if first => report_missing(parts, &missing),
             Err(_) => {}
         }
         looks.again().await;
     }
 }
 
-fn say_what_is_missing(parts: &Parts, missing: &Reached) {
+fn report_missing(parts: &Parts, missing: &Reached) {
     parts.progress.wait_for(Waiter::Mark, Awaited::new(Kind::SourceCommit, missing.to_string()));
 }

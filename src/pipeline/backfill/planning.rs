@@ -8,7 +8,7 @@ use crate::lock::ListId;
 use crate::model::Value;
 use crate::pipeline::copies::chunks::{Chunk, ChunkRange};
 use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::copies::span::{self, ListSize, Piece, What};
+use crate::pipeline::copies::span::{self, ListSize, Piece, PieceRows};
 use crate::pipeline::parts::settings::Settings;
 use crate::protocol::ProtocolError;
 use crate::sink::layout::{self, Codec};
@@ -103,7 +103,7 @@ pub async fn pieces(
         let found = list_sizes(copy, &range, snapshot).await?;
         let rows = found.iter().map(|size| size.rows).sum();
         let lists = found.into_iter().map(|size| size.list).collect();
-        pieces.push_back(Piece { lists, what: What::Range(range), rows });
+        pieces.push_back(Piece { lists, what: PieceRows::Range(range), rows });
     }
     Ok(pieces)
 }
@@ -123,7 +123,7 @@ async fn pieces_of_list(
     loop {
         let up_to = snapshot.list_end(mapping, key, after.as_deref(), rows).await?;
         let range = KeyRange { after, up_to: up_to.clone() };
-        let what = What::List { key: key.to_vec(), range };
+        let what = PieceRows::List { key: key.to_vec(), range };
         pieces.push(Piece { lists: [list].into(), what, rows: rows_max });
         if up_to.is_none() {
             return Ok(pieces);

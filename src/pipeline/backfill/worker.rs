@@ -15,7 +15,7 @@ use crate::pipeline::backfill::overtaken;
 use crate::pipeline::backfill::planning;
 use crate::pipeline::copies::chunks;
 use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::copies::span::{Part, Piece, SpanDone, What};
+use crate::pipeline::copies::span::{Part, Piece, PieceRows, SpanDone};
 use crate::pipeline::life;
 use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
@@ -77,7 +77,7 @@ pub async fn work(
                 tokio::select! { biased;
                     () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
                     outcome = worker.copy_one(copy) => match outcome {
-                        Ok(()) => worker.goes_on(),
+                        Ok(()) => worker.end_trouble(),
                         Err(error) => worker.park_or_retry(copy, error).await?,
                     }
                 }
@@ -256,9 +256,9 @@ impl Worker<'_> {
         for pieces in part.pieces.chunk_by(Piece::reads_with) {
             let keys: Vec<&[Value]> = pieces.iter().filter_map(Piece::list_key).collect();
             let (wanted, whole_range) = match &pieces[0].what {
-                What::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
-                What::Range(range) => (Wanted::Range(range), true),
-                What::List { key, range } => (Wanted::List { key, range }, false),
+                PieceRows::OfList { range, .. } => (Wanted::OfLists { range, lists: &keys }, false),
+                PieceRows::Range(range) => (Wanted::Range(range), true),
+                PieceRows::List { key, range } => (Wanted::List { key, range }, false),
             };
             let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
             let mut memory = ListMemory::default();
@@ -297,8 +297,8 @@ impl Worker<'_> {
                 }
                 Err(busy) => busy,
             };
-            self.parts.progress.counts.chunks_put_aside.fetch_add(1, Relaxed);
-            self.say_busy(busy.local.len(), busy.elsewhere.len());
+            self.parts.progress.totals.chunks_put_aside.fetch_add(1, Relaxed);
+            self.report_busy(busy.local.len(), busy.elsewhere.len());
             if !busy.elsewhere.is_empty() {
                 sleep(ELSEWHERE_PAUSE).await;
                 return None;
@@ -311,7 +311,7 @@ impl Worker<'_> {
         }
     }
 
-    fn say_busy(&self, local: usize, elsewhere: usize) {
+    fn report_busy(&self, local: usize, elsewhere: usize) {
         let awaited = match elsewhere {
             0 => Awaited::new(Kind::ListsHere, format!("some of {local} lists that it copies together")),
             elsewhere => Awaited::leases(elsewhere, self.parts.leases.unanswered().as_deref()),
@@ -407,7 +407,7 @@ impl Worker<'_> {
         Ok(self.snapshot.as_mut().expect("just set"))
     }
 
-    fn goes_on(&mut self) {
+    fn end_trouble(&mut self) {
         self.read_again = false;
         if self.patience.since().is_some() {
             self.patience.worked();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct Piece {
     /// The lists that it is known to have rows of.
     pub lists: BTreeSet<ListId>,
-    pub what: What,
+    pub what: PieceRows,
     /// Rows, about.
     pub rows: u64,
 }
@@ -30,28 +30,28 @@ impl Piece {
     /// Whether the rows of both are read together.
     pub fn reads_with(&self, other: &Piece) -> bool {
         match (&self.what, &other.what) {
-            (What::OfList { range, .. }, What::OfList { range: other, .. }) => range == other,
+            (PieceRows::OfList { range, .. }, PieceRows::OfList { range: other, .. }) => range == other,
             _ => false,
         }
     }
 
     /// Whether it is of a list that a scan has shown.
     pub fn is_list(&self) -> bool {
-        matches!(self.what, What::OfList { .. })
+        matches!(self.what, PieceRows::OfList { .. })
     }
 
     /// The key of the one list that it is of.
     pub fn list_key(&self) -> Option<&[Value]> {
         match &self.what {
-            What::OfList { key, .. } | What::List { key, .. } => Some(key),
-            What::Range(_) => None,
+            PieceRows::OfList { key, .. } | PieceRows::List { key, .. } => Some(key),
+            PieceRows::Range(_) => None,
         }
     }
 }
 
 /// The rows of a piece.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum PieceRows {
     /// Those that one list has in a range of primary keys.
     OfList { key: Vec<Value>, range: Arc<KeyRange> },
     /// All in a range of primary keys, whatever their lists: where the primary key does not begin with the
@@ -93,7 +93,7 @@ pub fn pieces_by_list(
         let rows = rows.div_ceil(ranges.len() as u64);
         pieces.extend(ranges.into_iter().map(|range| Piece {
             lists: [list].into(),
-            what: What::OfList { key: key.clone(), range },
+            what: PieceRows::OfList { key: key.clone(), range },
             rows,
         }));
     }

@@ -32,7 +32,7 @@ fn ranges(ends: &[Option<Vec<Value>>]) -> Vec<KeyRange> {
 }
 
 fn piece(list: u64, rows: u64) -> Piece {
-    let what = What::OfList { key: vec![Value::UInt(list)], range: Arc::default() };
+    let what = PieceRows::OfList { key: vec![Value::UInt(list)], range: Arc::default() };
     Piece { lists: [id(list)].into(), what, rows }
 }
 
@@ -52,7 +52,7 @@ fn lists_come_in_the_order_of_their_hbase_rows_and_are_read_from_the_whole_span(
     assert_eq!(order, [2, 3, 1].map(Value::UInt));
     let whole = Arc::new(KeyRange { after: None, up_to: bound(5, 1) });
     for piece in &pieces {
-        assert!(matches!(&piece.what, What::OfList { range, .. } if *range == whole));
+        assert!(matches!(&piece.what, PieceRows::OfList { range, .. } if *range == whole));
         assert!(piece.reads_with(&pieces[0]));
     }
 }
@@ -64,7 +64,7 @@ fn a_list_longer_than_a_part_is_cut_where_chunks_end_in_it_and_nowhere_else() {
     let found: Vec<KeyRange> = pieces
         .iter()
         .map(|piece| match &piece.what {
-            What::OfList { range, .. } => (**range).clone(),
+            PieceRows::OfList { range, .. } => (**range).clone(),
             other => panic!("{other:?}"),
         })
         .collect();

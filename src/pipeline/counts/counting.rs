@@ -175,7 +175,7 @@ impl Pass<'_> {
                 Recounting::Forget => page.counted,
             });
             let asked = found.len() as u64;
-            if asked > 0 && !self.ask(what, found).await {
+            if asked > 0 && !self.request_recount(what, found).await {
                 return Ok(None);
             }
             rows += asked;
@@ -218,7 +218,7 @@ impl Pass<'_> {
     }
 
     /// Waits until it is done; `false` when nobody answers any more.
-    async fn ask(&self, what: Recounting, rows: Vec<(ListId, Bytes)>) -> bool {
+    async fn request_recount(&self, what: Recounting, rows: Vec<(ListId, Bytes)>) -> bool {
         let recount = Recount { target: self.copy.target.id, what, rows };
         requests::recount(self.requests, recount).await
     }

@@ -97,7 +97,7 @@ impl Counts {
             sink: &*parts.sink,
             held,
             long: &self.long,
-            highest: &parts.progress.counts.tick_high,
+            highest: &parts.progress.totals.tick_high,
             plan: &parts.plan,
             failpoints: parts.settings.failpoints,
         }

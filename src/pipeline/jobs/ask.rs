@@ -46,7 +46,7 @@ impl JobState {
 
 /// What a job has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct RecopyReport {
     /// As it was asked for.
     pub mapping: String,
     /// As it was asked for; `true`: nothing is written.
@@ -56,12 +56,12 @@ pub struct Report {
     /// What it does now, or waits for.
     pub doing: String,
     /// In the order of the configuration; empty until the job runs.
-    pub targets: Vec<TargetReport>,
+    pub targets: Vec<RecopyTargetReport>,
 }
 
 /// The part of one target. Numbers of items, but for counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetReport {
+pub struct RecopyTargetReport {
     /// HBase table, as the configuration spells it.
     pub table: String,
     /// With `table`, names the target.
@@ -92,7 +92,7 @@ pub struct TargetReport {
 /// Examples that are kept for each target.
 pub const EXAMPLES_MAX: usize = 20;
 
-impl TargetReport {
+impl RecopyTargetReport {
     /// Items that a re-copy cannot mend.
     pub fn left(&self) -> u64 {
         self.newer + self.foreign

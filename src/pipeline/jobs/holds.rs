@@ -10,7 +10,7 @@
 use crate::lock::ListId;
 use crate::model::{Reached, Value};
 use crate::pipeline::jobs::requests::{Turn, TurnRequest};
-use crate::pipeline::progress::{Phase, Progress};
+use crate::pipeline::progress::{Progress, RunPhase};
 use crate::protocol::Plan;
 use crate::sink::layout;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl Holds {
     pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, String> {
         let (run, _waiting) = self.enter()?;
         let lists = lists(&run.plan, ask)?;
-        if !matches!(run.progress.phase(), Phase::Starting | Phase::Running) {
+        if !matches!(run.progress.phase(), RunPhase::Starting | RunPhase::Running) {
             return Err("the run replays, or is about to end".into());
         }
         let (reply, answer) = oneshot::channel();

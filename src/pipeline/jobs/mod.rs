@@ -11,11 +11,11 @@ mod queue;
 pub mod requests;
 mod touched;
 
-pub use ask::{Ask, JobState, Report, TargetReport};
+pub use ask::{Ask, JobState, RecopyReport, RecopyTargetReport};
 pub use holds::Holds;
 pub use levers::Levers;
 pub use queue::Recopies;
-pub use touched::{Touch, Touched, What};
+pub use touched::{Touch, TouchKind, Touched};
 
 use crate::protocol::ProtocolError;
 

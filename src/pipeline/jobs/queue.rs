@@ -1,6 +1,6 @@
 //! The jobs of a run: those that wait, and what each says of itself.
 
-use super::{Ask, JobState, Report, Touched};
+use super::{Ask, JobState, RecopyReport, Touched};
 use crate::error::{Disposition, Exit, chain};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
@@ -31,7 +31,7 @@ struct Inner {
 struct State {
     next: u64,
     queued: VecDeque<(u64, Ask)>,
-    reports: BTreeMap<u64, Report>,
+    reports: BTreeMap<u64, RecopyReport>,
     /// Those that the run cannot go on without.
     needed: BTreeSet<u64>,
     closed: bool,
@@ -42,7 +42,7 @@ impl State {
         self.next += 1;
         let number = self.next;
         let (mapping, dry_run) = (ask.mapping.clone(), ask.dry_run);
-        self.reports.insert(number, Report { mapping, dry_run, ..Report::default() });
+        self.reports.insert(number, RecopyReport { mapping, dry_run, ..RecopyReport::default() });
         self.queued.push_back((number, ask));
         while self.reports.len() > KEPT + QUEUED_MAX {
             let over = self.reports.iter().find(|(_, report)| report.state.is_over());
@@ -68,7 +68,7 @@ impl Recopies {
     pub fn only(touched: Arc<dyn Touched>, asks: impl IntoIterator<Item = Ask>) -> Recopies {
         let recopies = Recopies::with(Some(touched), true);
         for ask in asks {
-            recopies.ask(ask).expect("the queue has room for as many as there are mappings");
+            recopies.enqueue(ask).expect("the queue has room for as many as there are mappings");
         }
         recopies
     }
@@ -89,7 +89,7 @@ impl Recopies {
     }
 
     /// Queues a job that the run needs: where it fails the run ends, and until it is over the run has not caught up.
-    pub(in crate::pipeline) fn ask_needed(&self, ask: Ask) {
+    pub(in crate::pipeline) fn enqueue_needed(&self, ask: Ask) {
         let mut state = self.state();
         let number = state.queue(ask);
         state.needed.insert(number);
@@ -106,7 +106,7 @@ impl Recopies {
     ///
     /// # Errors
     /// The run takes none (any more), or too many wait.
-    pub fn ask(&self, ask: Ask) -> Result<u64, String> {
+    pub fn enqueue(&self, ask: Ask) -> Result<u64, String> {
         let mut state = self.state();
         if state.closed || self.inner.touched.is_none() {
             return Err("this run is ending, and takes no more re-copies".into());
@@ -121,19 +121,19 @@ impl Recopies {
     }
 
     /// What a job says of itself; `None` for one that is not known (any more).
-    pub fn report(&self, number: u64) -> Option<Report> {
+    pub fn report(&self, number: u64) -> Option<RecopyReport> {
         self.state().reports.get(&number).cloned()
     }
 
     /// The jobs that are done, by number.
-    pub(in crate::pipeline) fn done(&self) -> Vec<(u64, Report)> {
+    pub(in crate::pipeline) fn done(&self) -> Vec<(u64, RecopyReport)> {
         let state = self.state();
         let done = state.reports.iter().filter(|(_, report)| report.state == JobState::Done);
         done.map(|(number, report)| (*number, report.clone())).collect()
     }
 
     /// All jobs that are known, in their order.
-    pub fn reports(&self) -> Vec<Report> {
+    pub fn reports(&self) -> Vec<RecopyReport> {
         self.state().reports.values().cloned().collect()
     }
 
@@ -167,7 +167,7 @@ impl Recopies {
     }
 
     /// Changes what a job says of itself.
-    pub(in crate::pipeline) fn say(&self, number: u64, change: impl FnOnce(&mut Report)) {
+    pub(in crate::pipeline) fn update(&self, number: u64, change: impl FnOnce(&mut RecopyReport)) {
         if let Some(report) = self.state().reports.get_mut(&number) {
             change(report);
         }
@@ -178,7 +178,7 @@ impl Recopies {
             None => JobState::Done,
             Some(error) => failed(&error),
         };
-        self.say(number, |report| (report.state, report.doing) = (state, String::new()));
+        self.update(number, |report| (report.state, report.doing) = (state, String::new()));
         self.inner.changed.raise();
     }
 

@@ -5,7 +5,7 @@ use crate::sink::layout::Address;
 
 /// What was done to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum TouchKind {
     /// Put in full.
     Written,
     /// Covered by a marker.
@@ -14,21 +14,21 @@ pub enum What {
     Recounted,
 }
 
-impl What {
+impl TouchKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            What::Written => "written",
-            What::Deleted => "deleted",
-            What::Recounted => "recounted",
+            TouchKind::Written => "written",
+            TouchKind::Deleted => "deleted",
+            TouchKind::Recounted => "recounted",
         }
     }
 
     /// What a dry run says.
     pub fn planned(self) -> &'static str {
         match self {
-            What::Written => "to be written",
-            What::Deleted => "to be deleted",
-            What::Recounted => "to be counted again",
+            TouchKind::Written => "to be written",
+            TouchKind::Deleted => "to be deleted",
+            TouchKind::Recounted => "to be counted again",
         }
     }
 }
@@ -41,7 +41,7 @@ pub struct Touch {
     /// Its list and item key, as [`Touched::name`] has them.
     pub name: String,
     /// What is done to it.
-    pub what: What,
+    pub what: TouchKind,
     /// What it is stamped with; `None` for a count, whose mark comes later.
     pub tick: Option<Tick>,
 }

@@ -78,7 +78,7 @@ impl Default for Lag {
 impl Lag {
     /// The source answered a look that began at `at_micros`: it `has` committed these, and its binlog ends `bytes` behind
     /// `written`.
-    pub fn looked(&mut self, at_micros: u64, has: Reached, bytes: Option<u64>) {
+    pub fn source_answered(&mut self, at_micros: u64, has: Reached, bytes: Option<u64>) {
         self.looked_at = Some(at_micros);
         self.bytes = bytes;
         if self.looks.len() >= LOOKS_MAX {

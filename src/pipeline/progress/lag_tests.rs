@@ -33,7 +33,7 @@ fn behind_of(events: &[Event], now: u64, written: u64, received: u64) -> Option<
     let mut lag = Lag::default();
     for event in events {
         match event {
-            Looked(at, has) => lag.looked(at * SECOND, up_to(*has), Some(77)),
+            Looked(at, has) => lag.source_answered(at * SECOND, up_to(*has), Some(77)),
             Passed(at) => lag.passed(&[at * SECOND]),
         }
     }
@@ -86,19 +86,19 @@ fn what_was_read_since_the_newest_look_counts() {
 #[test]
 fn bytes_are_known_while_the_source_answers_and_nothing_is_left_where_it_has_nothing_more() {
     let mut lag = Lag::default();
-    lag.looked(100 * SECOND, up_to(5), Some(300));
+    lag.source_answered(100 * SECOND, up_to(5), Some(300));
     assert_eq!(lag.behind(101 * SECOND, &up_to(4), &up_to(4)).bytes, Some(300));
     assert_eq!(lag.behind(110 * SECOND, &up_to(4), &up_to(4)).bytes, None, "nobody knows what came since");
-    lag.looked(111 * SECOND, up_to(5), Some(157)); // rotated: the head of a new file
+    lag.source_answered(111 * SECOND, up_to(5), Some(157)); // rotated: the head of a new file
     assert_eq!(lag.behind(111 * SECOND, &up_to(5), &up_to(5)).bytes, Some(0));
 }
 
 #[test]
 fn looks_are_bounded_and_the_oldest_one_stays() {
     let mut lag = Lag::default();
-    lag.looked(1, up_to(1), None);
+    lag.source_answered(1, up_to(1), None);
     for second in 1..=100_000 {
-        lag.looked(second * SECOND, up_to(second + 1), None);
+        lag.source_answered(second * SECOND, up_to(second + 1), None);
     }
     assert!(lag.looks.len() <= LOOKS_MAX, "{}", lag.looks.len());
     assert_eq!(lag.looks.front().map(|look| look.at_micros), Some(1));

@@ -20,14 +20,14 @@ use waits::Waits;
 /// The state of a run, shared by its tasks.
 pub struct Progress {
     /// Added to without a lock.
-    pub counts: Counts,
+    pub totals: Totals,
     positions: Mutex<Positions>,
     copies: Mutex<BTreeMap<TargetId, CopyProgress>>,
     /// Some copy is under way; beside `copies`, so that asking for each row takes no lock.
     copying: AtomicBool,
     waits: Mutex<Waits>,
     lag: Mutex<Lag>,
-    phase: Mutex<Phase>,
+    phase: Mutex<RunPhase>,
     /// Nothing is tailed.
     only_copies: AtomicBool,
     mark: Mutex<Option<MarkSeen>>,
@@ -37,7 +37,7 @@ pub struct Progress {
 
 /// Totals since the start of the process.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct Totals {
     /// Read to their end, also those without a change of a mapped table.
     pub transactions: AtomicU64,
     /// Tailed, as MySQL logged them.
@@ -72,7 +72,7 @@ pub struct Counts {
     pub tick_high: AtomicU64,
 }
 
-impl Counts {
+impl Totals {
     /// Inserts, updates and deletes together.
     pub fn changes(&self) -> u64 {
         self.inserts.load(Relaxed) + self.updates.load(Relaxed) + self.deletes.load(Relaxed)
@@ -85,27 +85,27 @@ pub struct Positions {
     /// Of the server that is tailed; empty until the run has asked.
     pub server_uuid: String,
     /// The stream has read up to here.
-    pub received: Place,
+    pub received: RunPosition,
     /// Up to here everything is in a batch with a tick.
-    pub sealed: Place,
+    pub sealed: RunPosition,
     /// Up to here every target has everything.
-    pub written: Place,
+    pub written: RunPosition,
     /// Durable; a restart goes on from here.
-    pub checkpointed: Place,
+    pub checkpointed: RunPosition,
 }
 
 /// A position, and where that is in the binlog's files.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct RunPosition {
     /// Every transaction before the place.
     pub reached: Reached,
     /// For the byte lag, and for people.
     pub at: BinlogPlace,
 }
 
-impl Place {
-    pub(crate) fn of(position: &Position) -> Place {
-        Place {
+impl RunPosition {
+    pub(crate) fn of(position: &Position) -> RunPosition {
+        RunPosition {
             reached: position.reached.clone(),
             at: BinlogPlace { file: position.file.as_str().into(), offset: position.offset },
         }
@@ -150,7 +150,7 @@ pub struct CountsProgress {
 
 /// What the run is doing as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum RunPhase {
     /// Decides where to go on; writes nothing.
     #[default]
     Starting,
@@ -166,15 +166,15 @@ pub enum Phase {
     Ended,
 }
 
-impl Phase {
+impl RunPhase {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Phase::Starting => "starting",
-            Phase::Replaying => "replaying",
-            Phase::Running => "tailing",
-            Phase::Copying => "copying",
-            Phase::Draining => "draining",
-            Phase::Ended => "ended",
+            RunPhase::Starting => "starting",
+            RunPhase::Replaying => "replaying",
+            RunPhase::Running => "tailing",
+            RunPhase::Copying => "copying",
+            RunPhase::Draining => "draining",
+            RunPhase::Ended => "ended",
         }
     }
 }
@@ -205,7 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Default for Progress {
     fn default() -> Progress {
         Progress {
-            counts: Counts::default(),
+            totals: Totals::default(),
             positions: Mutex::default(),
             copies: Mutex::default(),
             copying: AtomicBool::new(false),
@@ -226,7 +226,7 @@ impl Progress {
     }
 
     pub(crate) fn set_checkpointed(&self, position: &Position) {
-        self.positions().checkpointed = Place::of(position);
+        self.positions().checkpointed = RunPosition::of(position);
         self.checkpointed.send_replace(position.reached.clone());
     }
 
@@ -235,14 +235,14 @@ impl Progress {
         self.checkpointed.subscribe()
     }
 
-    pub(crate) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> RunPhase {
         *lock(&self.phase)
     }
 
-    /// A run without a tail is never [`Phase::Running`], but [`Phase::Copying`].
-    pub fn set_phase(&self, phase: Phase) {
+    /// A run without a tail is never [`RunPhase::Running`], but [`RunPhase::Copying`].
+    pub fn set_phase(&self, phase: RunPhase) {
         *lock(&self.phase) = match phase {
-            Phase::Running if self.only_copies.load(Relaxed) => Phase::Copying,
+            RunPhase::Running if self.only_copies.load(Relaxed) => RunPhase::Copying,
             phase => phase,
         };
     }
@@ -344,8 +344,8 @@ impl Progress {
     }
 
     /// The source answered a look; see `Lag::looked`.
-    pub fn looked(&self, at_micros: u64, has: Reached, bytes: Option<u64>) {
-        lock(&self.lag).looked(at_micros, has, bytes);
+    pub fn source_answered(&self, at_micros: u64, has: Reached, bytes: Option<u64>) {
+        lock(&self.lag).source_answered(at_micros, has, bytes);
     }
 
     /// How far HBase is behind the source now.

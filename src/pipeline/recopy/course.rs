@@ -8,10 +8,10 @@ use crate::advice;
 use crate::lock::ListId;
 use crate::model::{Mapping, Target};
 use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::jobs::{Ask, Recopies, TargetReport};
+use crate::pipeline::jobs::{Ask, Recopies, RecopyTargetReport};
 use crate::pipeline::life::{self, definitions, gaps};
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Phase, Waiter};
+use crate::pipeline::progress::{RunPhase, Waiter};
 use crate::protocol::ProtocolError;
 use crate::protocol::plan::Cohort;
 use crate::retry::{Patience, Pauses};
@@ -81,7 +81,7 @@ impl Job<'_> {
             ));
         }
         for copy in &took_part {
-            self.look_at_table(copy).await?;
+            self.require_table(copy).await?;
         }
         let mut since = None;
         if joins && !parked.is_empty() {
@@ -90,9 +90,9 @@ impl Job<'_> {
             }
             self.tail_is_here().await?;
             let brought =
-                definitions::bring_back(self.parts, self.mapping.table, |what| self.waits(what)).await;
+                definitions::bring_back(self.parts, self.mapping.table, |what| self.set_waiting(what)).await;
             since = brought.map_err(|error| self.not_as_it_must_be(error))?;
-            self.goes_on();
+            self.set_not_waiting();
             parked.iter().for_each(|copy| self.parts.plan.written_to().join(copy.target.id));
         }
         let mut done = self.compare_all(&took_part, if joins { &parked } else { &[] }).await;
@@ -108,10 +108,13 @@ impl Job<'_> {
         }
         if let Some(since) = since {
             // a replay must never begin before the definition: it would bring older states back
-            self.waits(Awaited::new(Kind::Checkpoint, "the position at which the definition was checked"));
+            self.set_waiting(Awaited::new(
+                Kind::Checkpoint,
+                "the position at which the definition was checked",
+            ));
             let mut checkpoint = self.parts.progress.watch_checkpoint();
             _ = checkpoint.wait_for(|checkpointed| checkpointed.contains_set(&since)).await;
-            self.goes_on();
+            self.set_not_waiting();
         }
         for copy in parked.iter().filter(|_| joins) {
             life::unpark(self.parts, copy).await?;
@@ -144,10 +147,10 @@ impl Job<'_> {
         let committed = self.tried(|| async { Ok(self.parts.source.executed().await?) }).await?;
         let mut looks = Patience::for_ever(Pauses::OF_LOOKS);
         while !self.parts.progress.positions().sealed.reached.contains_set(&committed) {
-            self.waits(Awaited::new(Kind::Tail, "what was committed when the re-copy began"));
+            self.set_waiting(Awaited::new(Kind::Tail, "what was committed when the re-copy began"));
             looks.again().await;
         }
-        self.goes_on();
+        self.set_not_waiting();
         Ok(())
     }
 
@@ -162,7 +165,7 @@ impl Job<'_> {
     }
 
     /// What cannot be read is said now, not after the horizon.
-    async fn look_at_table(&self, copy: &Copy) -> Result<(), ProtocolError> {
+    async fn require_table(&self, copy: &Copy) -> Result<(), ProtocolError> {
         let Target { id, table, family, .. } = &copy.target;
         let state = self.tried(|| async { Ok(self.parts.sink.describe(*id).await?) }).await?;
         let reason = match state {
@@ -191,7 +194,7 @@ impl Job<'_> {
             scan::from_hbase(&at, &mut settling).await?;
             scan::from_mysql(&at, &mut settling).await?;
             settling.finish().await?;
-            recount::look(&at).await?;
+            recount::compare(&at).await?;
         }
         Ok(())
     }
@@ -202,12 +205,12 @@ impl Job<'_> {
     }
 
     fn begin_report(&self, copies: &[Arc<Copy>]) {
-        let target = |copy: &Arc<Copy>| TargetReport {
+        let target = |copy: &Arc<Copy>| RecopyTargetReport {
             table: copy.target.table.clone(),
             family: copy.target.family.clone(),
-            ..TargetReport::default()
+            ..RecopyTargetReport::default()
         };
-        self.say(|report| report.targets = copies.iter().map(target).collect());
+        self.update_report(|report| report.targets = copies.iter().map(target).collect());
     }
 
     /// Waits until nothing can land any more that was sent before this process had the state, or before a target
@@ -221,19 +224,19 @@ impl Job<'_> {
         let last_sent = copies.iter().filter_map(parked).fold(self.shared.counts.began, Instant::max);
         let until = last_sent + self.parts.settings.late_write + self.parts.leases.expiry();
         if Instant::now() < until {
-            self.waits(Awaited::new(Kind::LateWrites, ""));
+            self.set_waiting(Awaited::new(Kind::LateWrites, ""));
             sleep_until(until).await;
-            self.goes_on();
+            self.set_not_waiting();
         }
     }
 
     /// Waits while older states may show.
     async fn replay_is_over(&self) {
         let mut looks = Patience::for_ever(Pauses::OF_LOOKS);
-        while self.parts.progress.phase() == Phase::Replaying {
-            self.waits(Awaited::new(Kind::Replay, ""));
+        while self.parts.progress.phase() == RunPhase::Replaying {
+            self.set_waiting(Awaited::new(Kind::Replay, ""));
             looks.again().await;
         }
-        self.goes_on();
+        self.set_not_waiting();
     }
 }

@@ -6,7 +6,7 @@ use crate::model::{Mapping, Target, TargetId};
 use crate::pipeline::copies::copy::{self, Copy};
 use crate::pipeline::counts::Counts;
 use crate::pipeline::jobs::requests::{RecountRequest, Turn, TurnRequest};
-use crate::pipeline::jobs::{self, Recopies, Report, TargetReport, Touch};
+use crate::pipeline::jobs::{self, Recopies, RecopyReport, RecopyTargetReport, Touch};
 use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
@@ -74,10 +74,10 @@ impl Job<'_> {
             let proven = self.tried(|| async { Ok(prove(&turn.mark, &*self.parts.source).await?) }).await?;
             match proven {
                 Ok(safe) => {
-                    self.goes_on();
+                    self.set_not_waiting();
                     return Ok((turn, safe));
                 }
-                Err(missing) => self.waits(Awaited::new(Kind::SourceCommit, missing.to_string())),
+                Err(missing) => self.set_waiting(Awaited::new(Kind::SourceCommit, missing.to_string())),
             }
             looks.again().await;
         }
@@ -122,10 +122,10 @@ impl Job<'_> {
         }
     }
 
-    pub fn report(&self, target: TargetId, change: impl FnOnce(&mut TargetReport)) {
+    pub fn report(&self, target: TargetId, change: impl FnOnce(&mut RecopyTargetReport)) {
         let Some((_, Target { table, family, .. })) = self.parts.plan.target(target) else { return };
-        self.say(|report| {
-            let ours = |report: &&mut TargetReport| report.table == *table && report.family == *family;
+        self.update_report(|report| {
+            let ours = |report: &&mut RecopyTargetReport| report.table == *table && report.family == *family;
             if let Some(report) = report.targets.iter_mut().find(ours) {
                 change(report);
             }
@@ -148,31 +148,31 @@ impl Job<'_> {
         format!("{what} {}", touch.name)
     }
 
-    pub fn say(&self, change: impl FnOnce(&mut Report)) {
-        self.recopies.say(self.number, change);
+    pub fn update_report(&self, change: impl FnOnce(&mut RecopyReport)) {
+        self.recopies.update(self.number, change);
     }
 
-    pub fn does(&self, what: &str) {
-        self.say(|report| what.clone_into(&mut report.doing));
+    pub fn set_doing(&self, what: &str) {
+        self.update_report(|report| what.clone_into(&mut report.doing));
     }
 
-    pub fn waits(&self, awaited: Awaited) {
-        self.does(&format!("waits for {}", awaited.phrase()));
+    pub fn set_waiting(&self, awaited: Awaited) {
+        self.set_doing(&format!("waits for {}", awaited.phrase()));
         self.parts.progress.wait_for(Waiter::Recopy, awaited.of(&self.mapping.name));
     }
 
     /// For so many lists that this run writes, and so many that another program holds; `unanswered`: of the latter nobody
     /// knows, because memcached does not answer.
-    pub fn waits_for_lists(&self, here: usize, elsewhere: usize, unanswered: Option<&str>) {
+    pub fn set_waiting_for_lists(&self, here: usize, elsewhere: usize, unanswered: Option<&str>) {
         let elsewhere = Awaited::leases(elsewhere, unanswered);
         let all = [Awaited::many(Kind::ListsHere, here), elsewhere].into_iter().filter(|some| some.count > 0);
         let phrases: Vec<String> = all.clone().map(|awaited| awaited.phrase()).collect();
-        self.does(&format!("waits for {}", phrases.join(", ")));
+        self.set_doing(&format!("waits for {}", phrases.join(", ")));
         let of = |awaited: Awaited| (awaited.of(&self.mapping.name), None);
         self.parts.progress.wait_for_all(Waiter::Recopy, all.map(of));
     }
 
-    pub fn goes_on(&self) {
+    pub fn set_not_waiting(&self) {
         self.parts.progress.go_on(Waiter::Recopy);
     }
 }
@@ -186,12 +186,12 @@ impl Reading for Job<'_> {
 
     fn pause_after(&self, patience: &mut Patience, error: ProtocolError) -> Result<Duration, ProtocolError> {
         let (error, pause) = patience::pause_after(patience, error)?;
-        self.waits(trouble(&error));
+        self.set_waiting(trouble(&error));
         Ok(pause)
     }
 
     fn goes_on(&self) {
-        Job::goes_on(self);
+        Job::set_not_waiting(self);
     }
 
     fn no_place(&self, cause: SinkError) -> ProtocolError {

@@ -5,9 +5,9 @@ use super::target::{AtTarget, Suspect};
 use crate::compare::{ItemKey, Once, Sides, SourceReader};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::Held;
-use crate::pipeline::jobs::{Touch, Touched, What};
+use crate::pipeline::jobs::{Touch, TouchKind, Touched};
 use crate::protocol::counted::Order;
-use crate::protocol::recopy::{Act, Repairs, mend};
+use crate::protocol::recopy::{Act, Repairs, decide};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
 use crate::sink::SinkError;
@@ -74,7 +74,7 @@ impl<'a> Mending<'a> {
             let mut touches = Vec::new();
             for (address, stored) in part.iter().zip(&stored) {
                 let (item, suspect) = (expected.get(address).map(|(item, _)| item), names[address]);
-                let mend = mend(item, stored.as_ref(), mark.tick());
+                let mend = decide(item, stored.as_ref(), mark.tick());
                 if mend.newer {
                     newer.push(Suspect { address: address.clone(), ..suspect.clone() });
                 }
@@ -82,8 +82,8 @@ impl<'a> Mending<'a> {
                     Act::Nothing => continue,
                     Act::Delete if lost.contains(address) => continue,
                     Act::Delete if self.at.job.parts.settings.failpoints.recopy_keeps_extras() => continue,
-                    Act::Delete => What::Deleted,
-                    Act::Write { .. } => What::Written,
+                    Act::Delete => TouchKind::Deleted,
+                    Act::Write { .. } => TouchKind::Written,
                 };
                 repairs.add(suspect.list, address, item, &mend.act);
                 let name = self.name(suspect);
@@ -184,7 +184,7 @@ impl<'a> Mending<'a> {
     }
 
     fn count(&self, touches: &[Touch]) {
-        let deleted = touches.iter().filter(|touch| touch.what == What::Deleted).count() as u64;
+        let deleted = touches.iter().filter(|touch| touch.what == TouchKind::Deleted).count() as u64;
         self.at.job.report(self.at.copy.target.id, |report| {
             report.deleted += deleted;
             report.written += touches.len() as u64 - deleted;

@@ -26,7 +26,7 @@ mod target;
 pub use job::Shared;
 
 use crate::pipeline::copies::copy::Copy;
-use crate::pipeline::jobs::{self, Recopies, Report};
+use crate::pipeline::jobs::{self, Recopies, RecopyReport};
 use crate::pipeline::life;
 use crate::pipeline::parts::settings::Parts;
 use crate::protocol::ProtocolError;
@@ -91,8 +91,8 @@ pub async fn fail_parked(
     Ok(())
 }
 
-fn was_tailed(report: &Report, copy: &Copy) -> bool {
+fn was_tailed(report: &RecopyReport, copy: &Copy) -> bool {
     let Copy { mapping, target, .. } = copy;
-    let is_of = |of: &jobs::TargetReport| of.table == target.table && of.family == target.family;
+    let is_of = |of: &jobs::RecopyTargetReport| of.table == target.table && of.family == target.family;
     report.mapping == mapping.name && report.targets.iter().any(|of| is_of(of) && of.tailed)
 }

@@ -8,7 +8,7 @@ use super::target::AtTarget;
 use crate::compare::{Bring, PAGE_ITEMS_MAX, Passed, RowTally, TallyWalk};
 use crate::lock::ListId;
 use crate::pipeline::jobs::requests;
-use crate::pipeline::jobs::{self, Touch, Touched, What};
+use crate::pipeline::jobs::{self, Touch, TouchKind, Touched};
 use crate::protocol::ProtocolError;
 use crate::protocol::count::{Recount, Recounting};
 use crate::sink::layout::Address;
@@ -28,7 +28,7 @@ struct Wrong {
 }
 
 /// Compares the counts of what is re-copied with the cells, and has those counted again that do not fit.
-pub async fn look(at: &AtTarget<'_>) -> Result<(), ProtocolError> {
+pub async fn compare(at: &AtTarget<'_>) -> Result<(), ProtocolError> {
     let AtTarget { job, copy } = *at;
     let counts = &job.shared.counts;
     let state = || counts.state(copy.target.id);
@@ -36,14 +36,14 @@ pub async fn look(at: &AtTarget<'_>) -> Result<(), ProtocolError> {
     let is_counting =
         || state() == CountsState::Counting && job.shared.counting && !targets.is_parked(copy.target.id);
     if is_counting() {
-        job.waits(Awaited::new(Kind::Counts, ""));
+        job.set_waiting(Awaited::new(Kind::Counts, ""));
         targets.until(async || !is_counting()).await;
-        job.goes_on();
+        job.set_not_waiting();
     }
     if !copy.target.counted || state() != CountsState::Counted {
         return Ok(());
     }
-    job.does(&format!("compares the counts of {}", copy.target.table));
+    job.set_doing(&format!("compares the counts of {}", copy.target.table));
     let mut wrong = Vec::new();
     for range in job.ranges(&copy.target) {
         let mut walk = TallyWalk::new(at.sides(job), range, Bring::Names);
@@ -110,7 +110,7 @@ async fn recount(at: &AtTarget<'_>, wrong: Vec<Wrong>) -> Result<(), ProtocolErr
     let touch = |one: &Wrong| Touch {
         address: Address { row: one.row.clone(), cell: None },
         name: one.name.clone(),
-        what: What::Recounted,
+        what: TouchKind::Recounted,
         tick: None,
     };
     let touches: Vec<Touch> = wrong.iter().map(touch).collect();
@@ -119,8 +119,8 @@ async fn recount(at: &AtTarget<'_>, wrong: Vec<Wrong>) -> Result<(), ProtocolErr
         let (parts, counts) = (job.parts, &job.shared.counts);
         counts.set(parts, copy, CountsState::Counting).await?;
         let rows: Vec<(ListId, Bytes)> = wrong.into_iter().map(|one| (one.list, one.row)).collect();
-        ask(at, Recounting::Forget, rows.clone()).await?;
-        ask(at, Recounting::Count, rows).await?;
+        request_recount(at, Recounting::Forget, rows.clone()).await?;
+        request_recount(at, Recounting::Count, rows).await?;
         counts.set(parts, copy, CountsState::Counted).await?;
     }
     job.report(copy.target.id, |report| {
@@ -131,7 +131,11 @@ async fn recount(at: &AtTarget<'_>, wrong: Vec<Wrong>) -> Result<(), ProtocolErr
 }
 
 /// Waits until it is done.
-async fn ask(at: &AtTarget<'_>, what: Recounting, rows: Vec<(ListId, Bytes)>) -> Result<(), ProtocolError> {
+async fn request_recount(
+    at: &AtTarget<'_>,
+    what: Recounting,
+    rows: Vec<(ListId, Bytes)>,
+) -> Result<(), ProtocolError> {
     let AtTarget { job, copy } = *at;
     let recount = Recount { target: copy.target.id, what, rows };
     match requests::recount(&job.shared.recounts, recount).await {

@@ -19,7 +19,7 @@ const EXTRAS_AT_ONCE: usize = 10_000;
 /// Looks HBase's items up in MySQL: finds what MySQL has not, or has elsewhere.
 pub async fn from_hbase(at: &AtTarget<'_>, settling: &mut Settling<'_>) -> Result<(), ProtocolError> {
     let (job, target) = (at.job, &at.copy.target);
-    job.does(&format!("compares MySQL with {}", target.table));
+    job.set_doing(&format!("compares MySQL with {}", target.table));
     let mut pass = at.sides(job).target_pass(job.ranges(target));
     let mut extras = Vec::new();
     while let Some(names) = pass.next(|_| true).await? {
@@ -54,7 +54,7 @@ async fn settle_extras(
 /// Looks MySQL's items up in HBase: finds what is missing there or different.
 pub async fn from_mysql(at: &AtTarget<'_>, settling: &mut Settling<'_>) -> Result<(), ProtocolError> {
     let (job, target) = (at.job, &at.copy.target);
-    job.does(&format!("compares {} with MySQL", target.table));
+    job.set_doing(&format!("compares {} with MySQL", target.table));
     let lists: Vec<Option<&[Value]>> = match &job.scope {
         Scope::All => vec![None],
         Scope::Lists(lists) => lists.iter().map(|list| Some(&list.key[..])).collect(),

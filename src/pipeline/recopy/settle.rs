@@ -75,7 +75,7 @@ impl<'a> Settling<'a> {
                     }
                 }
                 Ok(Attempt::Slow) => {
-                    self.at.job.waits(Awaited::many(Kind::Items, suspects.len()));
+                    self.at.job.set_waiting(Awaited::many(Kind::Items, suspects.len()));
                     if suspects.len() > 1 {
                         self.at_once = suspects.len() / 2;
                         return Ok(suspects);
@@ -91,7 +91,7 @@ impl<'a> Settling<'a> {
                 sleep(PAUSE).await;
             }
         }
-        self.at.job.goes_on();
+        self.at.job.set_not_waiting();
         Ok(suspects)
     }
 
@@ -124,11 +124,11 @@ impl<'a> Settling<'a> {
         loop {
             let grant = leases.acquire_any(&wanted).await;
             if grant.held.is_some() {
-                self.at.job.goes_on();
+                self.at.job.set_not_waiting();
                 return grant.held;
             }
             let (here, elsewhere) = (grant.busy.len(), grant.busy_elsewhere.len());
-            self.at.job.waits_for_lists(here, elsewhere, leases.unanswered().as_deref());
+            self.at.job.set_waiting_for_lists(here, elsewhere, leases.unanswered().as_deref());
             let left = until.saturating_duration_since(Instant::now());
             if elsewhere > 0 || timeout(left, locks.changed()).await.is_err() {
                 return None;

@@ -53,7 +53,7 @@ pub async fn accept(parts: &Parts) -> Result<(), ProtocolError> {
 /// Why the source cannot be continued; `None`: it can.
 async fn lost(parts: &Parts, found: &Recovered) -> Result<Option<String>, ProtocolError> {
     let answers = async {
-        let seen = identity::look(parts, &found.sealed, &identity::sightings(found)).await?;
+        let seen = identity::compare_sightings(parts, &found.sealed, &identity::sightings(found)).await?;
         parts.source.stream(&found.checkpoint.position).await?.next().await?;
         Ok(seen)
     };
@@ -105,14 +105,14 @@ async fn go_over(
 }
 
 /// Asks for the re-copies that open gaps need, of mappings that the run has.
-pub async fn ask_again(parts: &Parts, recopies: &Recopies) -> Result<(), ProtocolError> {
+pub async fn request_recopies(parts: &Parts, recopies: &Recopies) -> Result<(), ProtocolError> {
     let open = gaps::stored(&*parts.store).await?;
     for mapping in parts.plan.mappings() {
         let missed = open.gaps.iter().any(|gap| gap.mappings.contains(&mapping.name));
         if missed && !recopies.unparks(&mapping.name) {
             tracing::warn!(mapping = %mapping.name, "the run copies the mapping again, because it missed the \
              changes of a gap");
-            recopies.ask_needed(Ask { mapping: mapping.name.clone(), lists: None, dry_run: false });
+            recopies.enqueue_needed(Ask { mapping: mapping.name.clone(), lists: None, dry_run: false });
         }
     }
     Ok(())

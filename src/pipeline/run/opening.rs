@@ -8,7 +8,7 @@ use crate::pipeline::jobs::levers::CanResume;
 use crate::pipeline::life::definitions;
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Phase, Place, Waiter};
+use crate::pipeline::progress::{RunPhase, RunPosition, Waiter};
 use crate::pipeline::run::options::RunOptions;
 use crate::pipeline::tail::identity;
 use crate::protocol::{Fingerprint, Journal, ProtocolError, Recovered};
@@ -196,16 +196,16 @@ fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), Pro
 async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {
     let server_uuid =
         retried(parts, Waiter::Start, || async move { Ok(parts.source.server_uuid().await?) }).await?;
-    let place = Place::of(&recovered.checkpoint.position);
+    let place = RunPosition::of(&recovered.checkpoint.position);
     let mut positions = parts.progress.positions();
     positions.server_uuid = server_uuid;
     positions.received = place.clone();
     positions.written = place.clone();
-    positions.sealed = Place { reached: recovered.sealed.clone(), at: place.at };
+    positions.sealed = RunPosition { reached: recovered.sealed.clone(), at: place.at };
     drop(positions);
     parts.progress.set_checkpointed(&recovered.checkpoint.position);
     let replaying = !recovered.checkpoint.replaying_until.is_empty();
-    parts.progress.set_phase(if replaying { Phase::Replaying } else { Phase::Running });
+    parts.progress.set_phase(if replaying { RunPhase::Replaying } else { RunPhase::Running });
     warn_of_lead(parts, recovered);
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// What is told, and what ends the run.
-const TOLD: Duration = Duration::from_secs(60);
+const WARNED: Duration = Duration::from_secs(60);
 const ENDS: Duration = Duration::from_secs(3_600);
 
 /// Looks again and again, until `stop`.
@@ -21,7 +21,7 @@ const ENDS: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// The clocks are more than an hour apart.
 pub async fn watch(parts: &Parts, stop: CancellationToken) -> Result<(), ProtocolError> {
-    let mut told = false;
+    let mut warned = false;
     loop {
         tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
@@ -37,15 +37,15 @@ pub async fn watch(parts: &Parts, stop: CancellationToken) -> Result<(), Protoco
                 advice: "synchronise the clocks of both machines (NTP), then start again".into(),
             });
         }
-        if skew.apart > TOLD {
+        if skew.apart > WARNED {
             parts.progress.warn(Concern::HbaseClock, skew.to_string());
-            if !told {
+            if !warned {
                 tracing::warn!(seconds = skew.apart.as_secs(), "{skew}");
             }
         } else {
             parts.progress.calm(Concern::HbaseClock);
         }
-        told = skew.apart > TOLD;
+        warned = skew.apart > WARNED;
     }
 }
 

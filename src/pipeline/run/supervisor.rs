@@ -11,7 +11,7 @@ use crate::pipeline::jobs::requests::Requests;
 use crate::pipeline::life::{self, definitions};
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Phase, Waiter};
+use crate::pipeline::progress::{RunPhase, Waiter};
 use crate::pipeline::recopy;
 use crate::pipeline::run::options::RunOptions;
 use crate::pipeline::run::{begin, gap, opening, skew, tables};
@@ -71,12 +71,12 @@ pub async fn run_with(
     let beginning = Beginning { recovered, copies, counts, recopies: recopies.clone() };
     tasks.start(&parts, &options, beginning, &intake);
     let ended = tasks.first_end(&stop).await;
-    parts.progress.set_phase(Phase::Draining);
+    parts.progress.set_phase(RunPhase::Draining);
     intake.cancel();
     tasks.stop.cancel();
     let drained = tasks.drain(&parts).await;
     recopies.close();
-    parts.progress.set_phase(Phase::Ended);
+    parts.progress.set_phase(RunPhase::Ended);
     let finished = ended?;
     drained?;
     Ok(finished)
@@ -102,7 +102,7 @@ async fn prepare(
         gap::accept(parts).await?;
     }
     if options.tail && !recopies.is_alone() {
-        gap::ask_again(parts, recopies).await?;
+        gap::request_recopies(parts, recopies).await?;
     }
     retried(parts, Waiter::Start, || tables::compare(parts)).await?;
     if options.tail
@@ -342,7 +342,7 @@ async fn until_done(
     parts.progress.go_on(Waiter::End);
     if options.tail {
         // the numbers may be those of a binlog that was begun again
-        retried(parts, Waiter::End, || watched.look(parts)).await?;
+        retried(parts, Waiter::End, || watched.check(parts)).await?;
     }
     let parked = if options.backfill { life::caught_up(parts, copies).await? } else { life::parked(parts) };
     match options.until_caught_up {

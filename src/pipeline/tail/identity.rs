@@ -56,7 +56,7 @@ pub async fn require_same(
     if parts.settings.failpoints.source_not_compared() {
         return Ok(wait_until_contained(parts, wanted, &[]).await?);
     }
-    match look(parts, wanted, sightings).await {
+    match compare_sightings(parts, wanted, sightings).await {
         Ok(Seen::Same) => Ok(forget(parts).await?),
         Ok(Seen::Unknown) => match remembered(parts).await? {
             Some(reason) => Err(lost(reason).into()),
@@ -81,7 +81,11 @@ pub async fn came_again(parts: &Parts, transaction: &TransactionId) -> Result<Pr
 }
 
 /// The same as a question.
-pub async fn look(parts: &Parts, wanted: &Reached, sightings: &[Sighting]) -> Result<Seen, SourceError> {
+pub async fn compare_sightings(
+    parts: &Parts,
+    wanted: &Reached,
+    sightings: &[Sighting],
+) -> Result<Seen, SourceError> {
     wait_until_contained(parts, wanted, sightings).await?;
     compare(&*parts.source, sightings).await
 }

@@ -232,7 +232,7 @@ impl Reader<'_> {
     /// How long to wait before the next connect.
     fn pause_after(&mut self, error: ProtocolError) -> Result<Duration, ProtocolError> {
         let (error, pause) = patience::pause_after(&mut self.patience, error)?;
-        self.parts.progress.counts.source_reconnects.fetch_add(1, Relaxed);
+        self.parts.progress.totals.source_reconnects.fetch_add(1, Relaxed);
         if let Some(since) = self.patience.since() {
             self.parts.progress.wait_since(Waiter::Source, since, trouble(&error));
         }

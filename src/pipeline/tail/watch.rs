@@ -61,7 +61,7 @@ impl Watched {
     ///
     /// # Errors
     /// `PositionLost` where it is another binlog; that is durable.
-    pub async fn look(&self, parts: &Parts) -> Result<(), ProtocolError> {
+    pub async fn check(&self, parts: &Parts) -> Result<(), ProtocolError> {
         let received = parts.progress.positions().received.reached.clone();
         let before = self.known().clone();
         let executed = parts.source.executed().await?;
@@ -118,7 +118,7 @@ pub async fn watch(parts: &Parts, watched: &Watched, stop: CancellationToken) ->
     loop {
         let looked = tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
-            looked = async { sleep(parts.settings.look_every).await; watched.look(parts).await } => looked,
+            looked = async { sleep(parts.settings.look_every).await; watched.check(parts).await } => looked,
         };
         match looked {
             Err(error) if error.disposition() != Disposition::Retry => return Err(error),

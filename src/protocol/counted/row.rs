@@ -6,7 +6,7 @@ use super::rows::{CountedRows, RowQueue};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::ListId;
 use crate::model::Tick;
-use crate::protocol::count::{CountMode, RowWork, Step, What, after, step};
+use crate::protocol::count::{CountMode, RowWork, Step, WorkKind, after, step};
 use crate::protocol::write::{counted_before, uncompared};
 use crate::sink::{CellNames, CellRange, CountedRow, CountedWrite, SinkError};
 
@@ -92,9 +92,9 @@ impl<'a> Row<'a> {
                 Step::Write(write) => match self.send(&write, work).await {
                     Ok(true) => {
                         match work.what {
-                            What::Batch { .. } => kill_at(KillPoint::CountedItemsWritten),
-                            What::Count => kill_at(KillPoint::CountWritten),
-                            What::Forget => {}
+                            WorkKind::Batch { .. } => kill_at(KillPoint::CountedItemsWritten),
+                            WorkKind::Count => kill_at(KillPoint::CountWritten),
+                            WorkKind::Forget => {}
                         }
                         self.known = Some(after(found, &write));
                         return Ok((write.puts.len() + write.delete_columns.len()).max(1) as u64);
@@ -121,7 +121,7 @@ impl<'a> Row<'a> {
     }
 
     async fn send(&self, write: &CountedWrite, work: &RowWork) -> Result<bool, SinkError> {
-        if matches!(work.what, What::Count) {
+        if matches!(work.what, WorkKind::Count) {
             kill_at(KillPoint::RowCounted);
         }
         let (held, sink, target) = (self.with.held, self.with.sink, self.queue.target);

@@ -6,7 +6,7 @@ use crate::failpoints::Failpoints;
 use crate::lock::{Held, ListId};
 use crate::model::{TargetId, Tick};
 use crate::protocol::Plan;
-use crate::protocol::count::{RowWork, What};
+use crate::protocol::count::{RowWork, WorkKind};
 use crate::sink::{CellNames, CountedRow, Sink, SinkError};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -41,10 +41,10 @@ impl RowQueue {
     /// The row and the items that are touched in it.
     pub(super) fn names(&self) -> CellNames {
         let touched = |work: &RowWork| match &work.what {
-            What::Batch { puts, delete_columns } => {
+            WorkKind::Batch { puts, delete_columns } => {
                 puts.iter().map(|(name, _)| name).chain(delete_columns).cloned().collect()
             }
-            What::Count | What::Forget => Vec::new(),
+            WorkKind::Count | WorkKind::Forget => Vec::new(),
         };
         let names: BTreeSet<Bytes> = self.works.iter().flat_map(touched).collect();
         CellNames { row: self.row.clone(), qualifiers: names.into_iter().collect() }

@@ -1,6 +1,6 @@
 //! Scans cell by cell, in pages: requests that do not depend on each other.
 
-use super::places::PROBE_ROW;
+use super::registered::PROBE_ROW;
 use crate::sink::cells::{CellRange, next_row};
 use crate::sink::{SinkError, StoredRow};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn ask(&self, left: usize) -> Ask {
+    fn next_page(&self, left: usize) -> Ask {
         if self.cells == 0 {
             return Ask { rows: 1, batch: left.clamp(1, FIRST_CELLS) };
         }
@@ -61,7 +61,7 @@ where
     let (mut found, mut shape): (Vec<StoredRow>, _) = (Vec::new(), Shape::default());
     let (mut rest, mut left) = (range.clone(), range.limit);
     while left > 0 && !rest.is_empty() {
-        let ask = shape.ask(left);
+        let ask = shape.next_page(left);
         // a filter on qualifiers would hold for every row, so the rest of a row is asked for alone
         let part = match &rest.after {
             Some(_) => CellRange { stop: next_row(&rest.start), ..rest.clone() },
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn a_scan_asks_for_about_the_cells_that_are_left_and_never_for_twice_as_many() {
         let shape = |results, cells| Shape { results, cells, bytes: cells * 100 };
-        assert_eq!(Shape::default().ask(5_000), Ask { rows: 1, batch: 1_000 });
-        assert_eq!(Shape::default().ask(10), Ask { rows: 1, batch: 10 });
-        assert_eq!(shape(1, 1_000).ask(4_000), Ask { rows: 4, batch: 2_000 }, "one row may be larger");
-        assert_eq!(shape(10, 10).ask(100), Ask { rows: 100, batch: 2 });
+        assert_eq!(Shape::default().next_page(5_000), Ask { rows: 1, batch: 1_000 });
+        assert_eq!(Shape::default().next_page(10), Ask { rows: 1, batch: 10 });
+        assert_eq!(shape(1, 1_000).next_page(4_000), Ask { rows: 4, batch: 2_000 }, "one row may be larger");
+        assert_eq!(shape(10, 10).next_page(100), Ask { rows: 100, batch: 2 });
         for (results, cells, left) in [(1, 1_000, 9), (3, 7, 1), (50, 60, 4_999), (1, 1_000, usize::MAX)] {
-            let Ask { rows, batch } = shape(results, cells).ask(left);
+            let Ask { rows, batch } = shape(results, cells).next_page(left);
             assert!(
                 rows >= 1 && batch >= 1 && rows * batch <= 2 * left.min(CELLS_MAX) + rows,
                 "{rows} x {batch}"
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn large_cells_make_small_pages() {
         let shape = Shape { results: 1, cells: 4, bytes: 4 << 20 };
-        assert_eq!(shape.ask(1_000), Ask { rows: 1, batch: 4 });
+        assert_eq!(shape.next_page(1_000), Ask { rows: 1, batch: 4 });
     }
 
     /// A row with as many cells as in `names`.

@@ -2,9 +2,9 @@
 
 use super::calls::{self, Condition, Found, Get, Scan};
 use super::cell_pages::{self, Ask};
-use super::places::PROBE_ROW;
+use super::registered::PROBE_ROW;
 use super::wire::{self, Cell, Column, Marker};
-use super::{HbaseSink, Place, filter, request};
+use super::{HbaseSink, TargetNames, filter, request};
 use crate::model::Tick;
 use crate::sink::cells::{
     self, COUNT, COUNT_TICK, COUNTS_FAMILY, CellNames, CellRange, CountChange, CountedRow, CountedWrite,
@@ -16,13 +16,17 @@ use bytes::Bytes;
 const ROWS_MAX: usize = 5_000;
 
 impl HbaseSink {
-    pub(super) async fn cells(&self, place: &Place, range: &CellRange) -> Result<Vec<StoredRow>, SinkError> {
+    pub(super) async fn cells(
+        &self,
+        place: &TargetNames,
+        range: &CellRange,
+    ) -> Result<Vec<StoredRow>, SinkError> {
         cell_pages::scan(range, |page, ask| self.cell_page(place, page, ask)).await
     }
 
     async fn cell_page(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: CellRange,
         ask: Ask,
     ) -> Result<Vec<StoredRow>, SinkError> {
@@ -39,7 +43,7 @@ impl HbaseSink {
         self.scanned(place, &scan).await?.into_iter().filter_map(|row| self.stored(row).transpose()).collect()
     }
 
-    pub(super) async fn keys(&self, place: &Place, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
+    pub(super) async fn keys(&self, place: &TargetNames, range: &ScanRange) -> Result<Vec<Bytes>, SinkError> {
         let keys = self.pages(place, range, |scan| Scan { filter: Some(filter::first_names()), ..scan });
         Ok(keys
             .await?
@@ -51,7 +55,7 @@ impl HbaseSink {
 
     pub(super) async fn counts(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: &ScanRange,
     ) -> Result<Vec<CountedRow>, SinkError> {
         let counts = self.pages(place, range, |scan| Scan { family: COUNTS_FAMILY.as_bytes(), ..scan });
@@ -61,7 +65,7 @@ impl HbaseSink {
     /// Whole rows of a range, page by page, without that of the clock's probe.
     async fn pages(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: &ScanRange,
         ask: impl Fn(Scan<'_>) -> Scan<'_>,
     ) -> Result<Vec<Found>, SinkError> {
@@ -81,7 +85,7 @@ impl HbaseSink {
 
     pub(super) async fn named_cells(
         &self,
-        place: &Place,
+        place: &TargetNames,
         wanted: &[CellNames],
     ) -> Result<Vec<Option<StoredRow>>, SinkError> {
         // No names would mean all cells of the row.
@@ -98,7 +102,7 @@ impl HbaseSink {
 
     pub(super) async fn counted_rows(
         &self,
-        place: &Place,
+        place: &TargetNames,
         wanted: &[CellNames],
     ) -> Result<Vec<CountedRow>, SinkError> {
         let with_counts = |names| {
@@ -140,7 +144,7 @@ impl HbaseSink {
 
     pub(super) async fn mutate_counted(
         &self,
-        place: &Place,
+        place: &TargetNames,
         write: &CountedWrite,
     ) -> Result<bool, SinkError> {
         let stamp =
@@ -162,7 +166,11 @@ impl HbaseSink {
         self.pool.call(&place.subject("a counted write"), limit, request).await
     }
 
-    pub(super) async fn scanned(&self, place: &Place, scan: &Scan<'_>) -> Result<Vec<Found>, SinkError> {
+    pub(super) async fn scanned(
+        &self,
+        place: &TargetNames,
+        scan: &Scan<'_>,
+    ) -> Result<Vec<Found>, SinkError> {
         let (request, limit) =
             (calls::scanner_results(&place.table, scan), self.places.options.operation_timeout);
         let results = self.pool.call(&place.subject("a scan"), limit, request).await?;
@@ -173,7 +181,7 @@ impl HbaseSink {
 
 /// The mutations of a counted write: a TDelete with markers of items and of the row's count, if there are any, and a
 /// TPut.
-fn mutations(place: &Place, write: &CountedWrite, stamp: i64) -> (Option<Vec<u8>>, Vec<u8>) {
+fn mutations(place: &TargetNames, write: &CountedWrite, stamp: i64) -> (Option<Vec<u8>>, Vec<u8>) {
     let (items, counts, timestamp) = (&place.family[..], COUNTS_FAMILY.as_bytes(), Some(stamp));
     let tick = cells::count_bytes(write.tick.0);
     let number = match write.count {

@@ -1,6 +1,6 @@
 //! HBase's clock, seen through a cell that it stamps itself.
 
-use super::places::{PROBE_ROW, Place, Places};
+use super::registered::{PROBE_ROW, RegisteredTargets, TargetNames};
 use super::thrift::Request;
 use super::wire::{self, Cell, Column, Marker};
 use super::{HbaseSink, calls, failure};
@@ -12,7 +12,7 @@ pub(super) const PROBE_LIFE_MS: u64 = 30_000;
 
 impl HbaseSink {
     /// Puts a cell without timestamp, reads its timestamp, and deletes it at that timestamp.
-    pub(super) async fn read_clock(&self, place: &Place) -> Result<u64, SinkError> {
+    pub(super) async fn read_clock(&self, place: &TargetNames) -> Result<u64, SinkError> {
         let qualifier = qualifier();
         let cell = Cell { family: &place.family, qualifier: &qualifier, value: &[], timestamp: None };
         let probe = one(place, |call| wire::put_for_a_while(call, PROBE_ROW, cell, PROBE_LIFE_MS));
@@ -29,14 +29,14 @@ impl HbaseSink {
         Ok(stamp)
     }
 
-    async fn probe(&self, place: &Place, request: Request<()>) -> Result<(), SinkError> {
+    async fn probe(&self, place: &TargetNames, request: Request<()>) -> Result<(), SinkError> {
         let limit = self.places.options.operation_timeout;
         self.pool.call(&place.subject("a probe of its clock"), limit, request).await
     }
 }
 
 /// The arguments of a call with one mutation.
-fn one(place: &Place, mutation: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn one(place: &TargetNames, mutation: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut call = wire::call_head(&place.table);
     let head = call.len();
     mutation(&mut call);
@@ -49,7 +49,7 @@ pub(super) fn qualifier() -> Bytes {
     Bytes::from(format!("tailfill.clock.{:016x}", rand::random::<u64>()))
 }
 
-pub(super) fn gone(places: &Places) -> SinkError {
+pub(super) fn gone(places: &RegisteredTargets) -> SinkError {
     failure::unavailable(
         &places.options.gateways.join(","),
         "the probe of its clock was gone before it was read",

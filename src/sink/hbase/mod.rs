@@ -27,10 +27,10 @@ mod filter;
 mod line;
 mod options;
 mod pages;
-mod places;
 mod pool;
 mod probe;
 mod read_meter;
+mod registered;
 mod request;
 mod schema;
 mod table;
@@ -45,10 +45,10 @@ pub use thrift::Transport;
 
 use calls::{Found, Get};
 use failure::Subject;
-use places::{Place, Places};
 use pool::Pool;
 use probe::Interface;
 use read_meter::ReadMeter;
+use registered::{RegisteredTargets, TargetNames};
 use thrift::Request;
 
 /// Rows of one call at most. Larger calls are no faster, and a lost reply costs more (docs/performance.md).
@@ -56,7 +56,7 @@ const CALL_ROWS_MAX: usize = 2_000;
 
 /// A [`Sink`](crate::sink::Sink) on Thrift2 gateways.
 pub struct HbaseSink {
-    places: Places,
+    places: RegisteredTargets,
     pool: Pool,
     reads: ReadMeter,
 }
@@ -69,7 +69,7 @@ impl HbaseSink {
     /// `Unavailable` when none answers. Takes at most 3 s a gateway for each of both.
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<HbaseSink, SinkError> {
         let pool = Pool::open(&options, Interface::Thrift2).await?;
-        Ok(HbaseSink { places: Places::new(options, &targets), pool, reads: ReadMeter::default() })
+        Ok(HbaseSink { places: RegisteredTargets::new(options, &targets), pool, reads: ReadMeter::default() })
     }
 
     /// Disables and deletes a table, if it is there.
@@ -88,7 +88,7 @@ impl HbaseSink {
     /// One putMultiple or deleteMultiple.
     async fn mutate(
         &self,
-        place: &Place,
+        place: &TargetNames,
         what: &'static str,
         rows: usize,
         request: Request<()>,
@@ -97,13 +97,13 @@ impl HbaseSink {
         self.pool.write(&place.subject(what), limit, rows, request).await
     }
 
-    async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+    async fn get(&self, place: &TargetNames, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let gets: Vec<Get<'_>> = keys.iter().map(|key| request::get(key, &place.family)).collect();
         self.gets(place, &gets).await?.into_iter().map(|result| self.stored(result)).collect()
     }
 
     /// One getMultiple: a result for each Get.
-    async fn gets(&self, place: &Place, gets: &[Get<'_>]) -> Result<Vec<Found>, SinkError> {
+    async fn gets(&self, place: &TargetNames, gets: &[Get<'_>]) -> Result<Vec<Found>, SinkError> {
         let (request, limit) =
             (calls::get_multiple(&place.table, gets), self.places.options.operation_timeout);
         let results = self.pool.call(&place.subject("a read"), limit, request).await?;
@@ -117,7 +117,7 @@ impl HbaseSink {
 
     async fn scan_page(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
@@ -190,7 +190,7 @@ impl ReadCounts for HbaseSink {
 impl WriteRows for HbaseSink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.places.get(target)?;
-        let to = request::Place { table: &place.table, family: &place.family };
+        let to = request::TableFamily { table: &place.table, family: &place.family };
         let written = request::mutations(rows, &to, self.places.call_bounds(CALL_ROWS_MAX))
             .map_err(|reason| self.places.refused("a write", reason))?;
         let deletes = stream::iter(written.deletes)
@@ -216,7 +216,7 @@ impl Tables for HbaseSink {
     }
 
     async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
-        let place = Place::new(target);
+        let place = TargetNames::new(target);
         let sharing = schema::sharing(target, self.places.targets());
         if let Some(families) = self.families(&place).await? {
             return super::require_family(target, families.iter());
@@ -270,7 +270,7 @@ impl HbaseSink {
     }
 
     /// `None` when the table does not exist.
-    async fn descriptor(&self, place: &Place) -> Result<Option<table::Table>, SinkError> {
+    async fn descriptor(&self, place: &TargetNames) -> Result<Option<table::Table>, SinkError> {
         let subject = place.subject("describing a table");
         if !self.table_exists(&subject).await? {
             return Ok(None);
@@ -279,7 +279,7 @@ impl HbaseSink {
         self.pool.call(&subject, self.places.options.operation_timeout, request).await.map(Some)
     }
 
-    async fn families(&self, place: &Place) -> Result<Option<Vec<String>>, SinkError> {
+    async fn families(&self, place: &TargetNames) -> Result<Option<Vec<String>>, SinkError> {
         Ok(self.descriptor(place).await?.map(|descriptor| schema::families(&descriptor)))
     }
 }

@@ -1,6 +1,6 @@
 //! Scans in pages: requests that do not depend on each other, so that each may go to another gateway.
 
-use super::places::PROBE_ROW;
+use super::registered::PROBE_ROW;
 use super::request::Page;
 use crate::sink::{ScanRange, SinkError, StoredRow};
 use std::future::Future;

@@ -33,7 +33,7 @@ pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Resu
     let address = reach(name, options.connect_timeout).await?;
     let wrong = |reason: String| SinkError::WrongProtocol { gateway: name.to_owned(), reason };
     let asked = connections(address, options.transport);
-    let reason = match ask(&asked).await {
+    let reason = match server_type(&asked).await {
         Answer::Offers(found) if found == wanted => return Ok(asked),
         Answer::Offers(found) => return Err(wrong(format!("it is a {found:?} gateway, not {wanted:?}"))),
         Answer::Nonsense(reason) => return Err(wrong(reason)),
@@ -43,7 +43,7 @@ pub async fn find(name: &str, options: &HbaseOptions, wanted: Interface) -> Resu
         Transport::Buffered => (Transport::Framed, "framed, but `buffered` is configured"),
         Transport::Framed => (Transport::Buffered, "buffered (unframed), but `framed` is configured"),
     };
-    match ask(&connections(address, other)).await {
+    match server_type(&connections(address, other)).await {
         Answer::Offers(found) if found == wanted => Err(wrong(format!("its transport is {spoken}"))),
         Answer::Offers(found) => {
             Err(wrong(format!("it is a {found:?} gateway, and its transport is another one too")))
@@ -88,7 +88,7 @@ enum Answer {
     None(String),
 }
 
-async fn ask(connections: &Connections) -> Answer {
+async fn server_type(connections: &Connections) -> Answer {
     match timeout(PROBE_TIMEOUT, connections.call(calls::server_type())).await {
         Ok(Ok(2)) => Answer::Offers(Interface::Thrift2),
         Ok(Ok(1)) => Answer::Offers(Interface::Thrift1),

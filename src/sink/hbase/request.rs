@@ -46,7 +46,11 @@ pub struct Call {
 
 /// The calls that write `rows`: deletes, and puts, each split within `bounds`, in the order given. Consecutive writes to
 /// one row, whatever their ticks, share a mutation: each cell and marker has its own timestamp.
-pub fn mutations(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) -> Result<Mutations, String> {
+pub fn mutations(
+    rows: &[PackedWrite<'_>],
+    place: &TableFamily<'_>,
+    bounds: Bounds,
+) -> Result<Mutations, String> {
     let (mut deletes, mut puts) = (Calls::new(bounds, place.table), Calls::new(bounds, place.table));
     for write in rows {
         timestamp(write.tick)?;
@@ -63,7 +67,7 @@ pub fn mutations(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) ->
 /// Adds the mutations of some writes to one row.
 fn add_row(
     writes: &[PackedWrite<'_>],
-    place: &Place<'_>,
+    place: &TableFamily<'_>,
     deletes: &mut Calls,
     puts: &mut Calls,
 ) -> Result<(), String> {
@@ -122,7 +126,7 @@ fn split_row<'a, 'b>(
 
 /// Where rows are written to.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct TableFamily<'a> {
     pub table: &'a [u8],
     pub family: &'a [u8],
 }

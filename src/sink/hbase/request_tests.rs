@@ -2,7 +2,7 @@ use super::super::calls::FoundCell;
 use super::*;
 use crate::sink::{PackedRows, RowWrite};
 
-const TO: Place<'static> = Place { table: b"t", family: b"f" };
+const TO: TableFamily<'static> = TableFamily { table: b"t", family: b"f" };
 
 fn write(row: &str, value: &str) -> RowWrite {
     RowWrite {

@@ -87,24 +87,25 @@ pub fn among<'a>(
 }
 
 /// A column that orders a list.
-struct Place<'a> {
+struct SortColumn<'a> {
     column: &'a Column,
     descending: bool,
 }
 
-fn places<'a>(schema: &'a TableSchema, mapping: &Mapping) -> Vec<Place<'a>> {
+fn places<'a>(schema: &'a TableSchema, mapping: &Mapping) -> Vec<SortColumn<'a>> {
     let order = mapping.order.map(|order| (order.column, order.descending));
     let items = mapping.item.iter().map(|&column| (column, false));
-    let place = |(column, descending): (usize, bool)| Place { column: &schema.columns[column], descending };
+    let place =
+        |(column, descending): (usize, bool)| SortColumn { column: &schema.columns[column], descending };
     order.into_iter().chain(items).map(place).collect()
 }
 
-fn behind(places: &[Place<'_>], charsets: &Charsets, after: &Cursor) -> Result<Condition, BadBound> {
+fn behind(places: &[SortColumn<'_>], charsets: &Charsets, after: &Cursor) -> Result<Condition, BadBound> {
     let values = after.order.iter().chain(&after.item);
     if values.clone().count() != places.len() {
         return Err(BadBound { column: "of the list's order".into() });
     }
-    let step = |(place, value): (&Place<'_>, &Value)| {
+    let step = |(place, value): (&SortColumn<'_>, &Value)| {
         let (sql, param) = bound(place.column, charsets, value)?;
         let (strict, wide) = if place.descending { ("<", "<=") } else { (">", ">=") };
         Ok(Step { name: sorted(place.column), sql, param, strict, wide })

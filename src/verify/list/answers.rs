@@ -23,7 +23,7 @@ pub enum Question {
 }
 
 impl Question {
-    pub(super) fn ask(&self) -> Ask {
+    pub(super) fn as_ask(&self) -> Ask {
         let (kind, limit) = match self {
             Question::First(limit) => (QueryKind::First, *limit),
             Question::Latest(limit) => (QueryKind::Latest, *limit),
@@ -36,7 +36,7 @@ impl Question {
 
     /// Which items are asked for, where it is some of the list's order.
     pub(super) fn part(&self, mapping: &Mapping) -> Option<ListPart> {
-        let Ask { kind, limit } = self.ask();
+        let Ask { kind, limit } = self.as_ask();
         let after = match self {
             Question::Page { after, .. } => after.clone(),
             _ => None,

@@ -8,7 +8,7 @@ use super::Life;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::pipeline::jobs::{JobState, Report};
+use tailfill::pipeline::jobs::{JobState, RecopyReport};
 use tailfill::pipeline::{Finished, RunOptions};
 use tailfill::protocol::ProtocolError;
 use tokio::time::{sleep, timeout};
@@ -82,7 +82,7 @@ impl Life {
     }
 
     /// A statement about the table parked it while it was copied.
-    fn parked_meanwhile(&self, report: &Report) -> bool {
+    fn parked_meanwhile(&self, report: &RecopyReport) -> bool {
         self.world.profile.statements > 0
             && matches!(&report.state, JobState::Failed { reason, .. } if parked_meanwhile(reason))
     }
@@ -109,7 +109,7 @@ impl Life {
     }
 
     /// A process that nothing disturbs; where the journal cannot be cut again, a second one from the checkpoint on.
-    async fn runs_to_its_end(&mut self, what: &str, kind: RunKind) -> Vec<Report> {
+    async fn runs_to_its_end(&mut self, what: &str, kind: RunKind) -> Vec<RecopyReport> {
         let world = self.world.clone();
         loop {
             let (options, asked) = match &kind {
@@ -150,7 +150,8 @@ impl Life {
             if let Some(violation) = violation {
                 world.books().violation(violation);
             }
-            let is_done = |report: &Report| report.state == JobState::Done || self.parked_meanwhile(report);
+            let is_done =
+                |report: &RecopyReport| report.state == JobState::Done || self.parked_meanwhile(report);
             if !reports.iter().all(is_done) {
                 world.books().violation(format!("{what} is not done: {reports:?}"));
             }

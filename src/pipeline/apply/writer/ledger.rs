@@ -3,7 +3,7 @@
 use super::{BatchState, Writer};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::model::{Position, Reached, Tick};
-use crate::pipeline::progress::{Phase, Place};
+use crate::pipeline::progress::{RunPhase, RunPosition};
 use crate::pipeline::tail::sealed::Boundary;
 use crate::protocol::ProtocolError;
 use crate::source::BinlogPlace;
@@ -34,7 +34,7 @@ impl Writer {
         batch.left -= lists;
         if batch.left == 0 {
             batch.permit = None;
-            self.parts.progress.counts.queued_rows.fetch_sub(batch.changes, Relaxed);
+            self.parts.progress.totals.queued_rows.fetch_sub(batch.changes, Relaxed);
             let now = self.parts.clock.now_micros();
             self.parts.progress.written_at(now, &batch.committed_micros);
         }
@@ -62,7 +62,7 @@ impl Writer {
         let replayed = &mut self.written.replaying_until;
         if !replayed.is_empty() && position.reached.contains_set(replayed) {
             *replayed = Reached::default();
-            self.parts.progress.set_phase(Phase::Running);
+            self.parts.progress.set_phase(RunPhase::Running);
         }
         self.checkpoint_is_stale = true;
         self.note_written(&boundary);
@@ -70,7 +70,7 @@ impl Writer {
 
     pub(super) fn note_written(&self, boundary: &Boundary) {
         let mut positions = self.parts.progress.positions();
-        let written: &mut Place = &mut positions.written;
+        let written: &mut RunPosition = &mut positions.written;
         written.reached.union_with(&boundary.transactions);
         written.at = boundary.at.clone();
     }
@@ -88,7 +88,7 @@ impl Writer {
         }
         self.journal.advance(&self.written).await?;
         self.checkpoint_is_stale = false;
-        self.parts.progress.counts.checkpoints.fetch_add(1, Relaxed);
+        self.parts.progress.totals.checkpoints.fetch_add(1, Relaxed);
         self.parts.progress.set_checkpointed(&self.written.position);
         Ok(())
     }

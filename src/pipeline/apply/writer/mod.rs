@@ -192,9 +192,9 @@ impl Writer {
                     }
                     None => open = false,
                 },
-                () = locks.changed(), if self.aside.iter().any(|aside| aside.why == Why::HeldHere) => self.ask_again(None),
+                () = locks.changed(), if self.aside.iter().any(|aside| aside.why == Why::HeldHere) => self.retry_aside(None),
                 () = sleep_until(ask_again.unwrap_or_else(Instant::now)), if ask_again.is_some() => {
-                    self.ask_again(Some(Instant::now()));
+                    self.retry_aside(Some(Instant::now()));
                 }
             }
         }
@@ -262,7 +262,7 @@ impl Writer {
             if lists.is_empty() {
                 return;
             }
-            self.parts.progress.counts.windows.fetch_add(1, Relaxed);
+            self.parts.progress.totals.windows.fetch_add(1, Relaxed);
             let (parts, counts, at_once) = (self.parts.clone(), self.counts.clone(), self.pace.at_once());
             self.windows.spawn(async move { write_window(&parts, &counts, lists, at_once).await });
         }
@@ -321,7 +321,7 @@ impl Writer {
     }
 
     async fn settle(&mut self, mut done: WindowDone) -> Result<(), ProtocolError> {
-        let counts = &self.parts.progress.counts;
+        let counts = &self.parts.progress.totals;
         counts.rows_written.fetch_add(done.rows_written, Relaxed);
         counts.lists_put_aside.fetch_add((done.busy.len() + done.busy_elsewhere.len()) as u64, Relaxed);
         self.parts.plan.written_to().accepted(done.accepted.drain(..));
@@ -340,7 +340,7 @@ impl Writer {
         self.put_aside(done.busy, now + BUSY_PAUSE, Why::HeldHere);
         self.put_aside(done.busy_elsewhere, now + ELSEWHERE_PAUSE, Why::HeldElsewhere);
         self.put_aside(done.unwritten, now + TROUBLE_PAUSE, Why::NotWritten);
-        self.say_what_waits();
+        self.report_waits();
         self.move_written();
         Ok(())
     }
@@ -398,7 +398,7 @@ impl Writer {
         if done.unwritten.is_empty() {
             return Ok(());
         }
-        self.parts.progress.counts.sink_retries.fetch_add(1, Relaxed);
+        self.parts.progress.totals.sink_retries.fetch_add(1, Relaxed);
         let Some(error) = &done.trouble else { return Ok(()) };
         let since = *self.trouble_since.get_or_insert_with(Instant::now);
         let awaited = Awaited::new(Kind::Hbase, error.to_string());
@@ -425,7 +425,7 @@ impl Writer {
     }
 
     /// Makes lists ready that are due at `now`, or those of this process when the locks changed.
-    fn ask_again(&mut self, now: Option<Instant>) {
+    fn retry_aside(&mut self, now: Option<Instant>) {
         let due = |aside: &Aside| now.map_or(aside.why == Why::HeldHere, |now| aside.ask_again <= now);
         let (ready, later): (Vec<_>, Vec<_>) = self.aside.drain(..).partition(due);
         self.aside = later;
@@ -435,7 +435,7 @@ impl Writer {
         }
     }
 
-    fn say_what_waits(&self) {
+    fn report_waits(&self) {
         let unanswered = self.parts.leases.unanswered();
         self.parts.progress.wait_for_all(Waiter::Lists, awaited(&self.aside, unanswered.as_deref()));
     }

@@ -13,7 +13,7 @@ use crate::model::{Point, Reached, RowChangeRef, TableId, TargetId, Tick, Transa
 use crate::pipeline::jobs::requests::{Requests, TurnRequest};
 use crate::pipeline::life;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Phase, Positions};
+use crate::pipeline::progress::{Positions, RunPhase};
 use crate::pipeline::tail::sealed::{Boundary, Sealed, SealedBatch};
 use crate::protocol::{Coalescer, Entry, Plan, ProtocolError, Recovered, Replay, Ticks};
 use crate::source::{BinlogPlace, Changes, StreamEvent};
@@ -123,7 +123,7 @@ impl<'a> Sealer<'a> {
     fn new(parts: &'a Parts, recovered: Recovered, out: mpsc::Sender<Sealed>) -> Sealer<'a> {
         let off = parts.settings.failpoints.replay_takes_new_ticks();
         let replay = if off { Vec::new() } else { recovered.replay };
-        parts.progress.counts.tick_high.store(recovered.last_tick.0, Relaxed);
+        parts.progress.totals.tick_high.store(recovered.last_tick.0, Relaxed);
         Sealer {
             parts,
             plan: parts.plan.clone(),
@@ -316,7 +316,7 @@ impl<'a> Sealer<'a> {
         if transaction.rows > 0 {
             self.batch.committed_micros.push(transaction.committed_micros);
         }
-        self.parts.progress.counts.transactions.fetch_add(1, Relaxed);
+        self.parts.progress.totals.transactions.fetch_add(1, Relaxed);
         self.ended.transactions.insert(&id);
         self.ended.at = place;
         self.ended.witness = Witness::of(&id, transaction.original_micros).or(self.ended.witness.take());
@@ -383,7 +383,7 @@ impl<'a> Sealer<'a> {
             self.note_sealed(&boundary.transactions, Some(&boundary.at));
         }
         let changes = batch.changes.changes();
-        self.parts.progress.counts.batches.fetch_add(1, Relaxed);
+        self.parts.progress.totals.batches.fetch_add(1, Relaxed);
         let permit = self.make_room(changes, batch.changes.bytes()).await;
         let writes = batch.changes.finish(tick);
         let committed_micros = batch.committed_micros;
@@ -396,7 +396,7 @@ impl<'a> Sealer<'a> {
     async fn make_room(&self, changes: u64, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let weight = changes.max(bytes as u64 / ROW_BYTES);
         let wanted = u32::try_from(weight).unwrap_or(u32::MAX).min(self.parts.settings.queue_rows);
-        self.parts.progress.counts.queued_rows.fetch_add(changes, Relaxed);
+        self.parts.progress.totals.queued_rows.fetch_add(changes, Relaxed);
         self.room.clone().acquire_many_owned(wanted).await.ok()
     }
 
@@ -406,7 +406,7 @@ impl<'a> Sealer<'a> {
     }
 
     fn take_tick(&mut self) -> Tick {
-        let (tick, counts) = (self.ticks.take(), &self.parts.progress.counts);
+        let (tick, counts) = (self.ticks.take(), &self.parts.progress.totals);
         counts.tick_lead_ms.store(self.ticks.lead_ms(), Relaxed);
         counts.tick_high.store(tick.0, Relaxed);
         tick
@@ -417,7 +417,7 @@ impl<'a> Sealer<'a> {
     }
 
     fn count(&self, kinds: Kinds) {
-        let counts = &self.parts.progress.counts;
+        let counts = &self.parts.progress.totals;
         counts.inserts.fetch_add(kinds.inserts, Relaxed);
         counts.updates.fetch_add(kinds.updates, Relaxed);
         counts.deletes.fetch_add(kinds.deletes, Relaxed);
@@ -433,8 +433,8 @@ impl<'a> Sealer<'a> {
             positions.sealed.at = at.clone();
         }
         drop(positions);
-        if self.parts.progress.phase() == Phase::Starting {
-            self.parts.progress.set_phase(Phase::Running);
+        if self.parts.progress.phase() == RunPhase::Starting {
+            self.parts.progress.set_phase(RunPhase::Running);
         }
     }
 

@@ -1,10 +1,10 @@
 //! HBase's clock, seen through a cell that it stamps itself.
 
 use super::calls::{self, Batch};
-use super::{Place, Thrift1Sink};
+use super::{TargetNames, Thrift1Sink};
 use crate::sink::SinkError;
 use crate::sink::hbase::clock::{PROBE_LIFE_MS, gone, qualifier};
-use crate::sink::hbase::places::PROBE_ROW;
+use crate::sink::hbase::registered::PROBE_ROW;
 use crate::sink::hbase::wire::LIFE;
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ const WHAT: &str = "a probe of its clock";
 
 impl Thrift1Sink {
     /// Puts a cell without timestamp, reads its timestamp, and deletes it at that timestamp.
-    pub(super) async fn read_clock(&self, place: &Place) -> Result<u64, SinkError> {
+    pub(super) async fn read_clock(&self, place: &TargetNames) -> Result<u64, SinkError> {
         let qualifier = qualifier();
         let column = [&place.family[..], b":", &qualifier].concat();
         let probe = one(place, &column, Some(&[]));
@@ -27,7 +27,7 @@ impl Thrift1Sink {
 }
 
 /// A batch with one mutation of the probe's row.
-fn one(place: &Place, column: &[u8], value: Option<&[u8]>) -> Batch {
+fn one(place: &TargetNames, column: &[u8], value: Option<&[u8]>) -> Batch {
     let (mut batch, mut mutation) = (Batch::new(&place.table), Vec::new());
     calls::mutation(&mut mutation, column, value);
     batch.add(PROBE_ROW, 1, &mutation);

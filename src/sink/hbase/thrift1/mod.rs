@@ -7,10 +7,10 @@
 use super::calls::{Found, Scan};
 use super::cell_pages::{self, Ask};
 use super::line::Kind;
-use super::places::{Place, Places};
 use super::pool::Pool;
 use super::probe::Interface;
 use super::read_meter::ReadMeter;
+use super::registered::{RegisteredTargets, TargetNames};
 use super::thrift::Request;
 use super::{CALL_ROWS_MAX, HbaseOptions, filter, pages, request, schema};
 use crate::model::{Target, TargetId};
@@ -42,7 +42,7 @@ const PAGE_CALLS: u64 = 3;
 
 /// A [`Sink`](crate::sink::Sink) on Thrift1 gateways.
 pub struct Thrift1Sink {
-    places: Places,
+    places: RegisteredTargets,
     pool: Pool,
     call_times: CallTimes,
     reads: ReadMeter,
@@ -52,17 +52,22 @@ impl Thrift1Sink {
     /// As [`HbaseSink::connect`](super::HbaseSink::connect).
     pub async fn connect(options: HbaseOptions, targets: Vec<Target>) -> Result<Thrift1Sink, SinkError> {
         let pool = Pool::open(&options, Interface::Thrift1).await?;
-        let (places, call_times) = (Places::new(options, &targets), CallTimes::default());
+        let (places, call_times) = (RegisteredTargets::new(options, &targets), CallTimes::default());
         Ok(Thrift1Sink { places, pool, call_times, reads: ReadMeter::default() })
     }
 
     /// One call that does not write rows.
-    async fn call<T>(&self, place: &Place, what: &'static str, request: Request<T>) -> Result<T, SinkError> {
+    async fn call<T>(
+        &self,
+        place: &TargetNames,
+        what: &'static str,
+        request: Request<T>,
+    ) -> Result<T, SinkError> {
         self.pool.call(&place.subject(what), self.places.options.operation_timeout, request).await
     }
 
     /// One mutateRowsTs.
-    async fn mutate(&self, place: &Place, call: writes::Call) -> Result<(), SinkError> {
+    async fn mutate(&self, place: &TargetNames, call: writes::Call) -> Result<(), SinkError> {
         let timed = self.call_times.begin();
         let (request, limit) =
             (call.batch.mutate_rows_at(call.timestamp), self.places.options.operation_timeout);
@@ -71,7 +76,7 @@ impl Thrift1Sink {
         Ok(())
     }
 
-    async fn get(&self, place: &Place, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
+    async fn get(&self, place: &TargetNames, keys: &[Bytes]) -> Result<Vec<Option<StoredRow>>, SinkError> {
         let request = calls::get_rows(&place.table, keys, &place.family);
         let found = self.call(place, "a read", request).await?;
         let answers = results::in_order(keys, found, &place.family);
@@ -82,7 +87,7 @@ impl Thrift1Sink {
 
     /// Opens a scanner, takes one page of so many results from it and closes it, in one turn: scanners are the
     /// gateway's own.
-    async fn page(&self, place: &Place, scan: &Scan<'_>) -> Result<Vec<StoredRow>, SinkError> {
+    async fn page(&self, place: &TargetNames, scan: &Scan<'_>) -> Result<Vec<StoredRow>, SinkError> {
         let turn = self.pool.turn(Kind::Other).await?;
         let reading = async {
             let scanner = turn.connections.call(calls::scanner_open(&place.table, scan)).await?;
@@ -101,7 +106,7 @@ impl Thrift1Sink {
 
     async fn scan_page(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
@@ -110,7 +115,7 @@ impl Thrift1Sink {
 
     async fn cell_page(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: CellRange,
         ask: Ask,
     ) -> Result<Vec<StoredRow>, SinkError> {
@@ -128,7 +133,7 @@ impl Thrift1Sink {
 
     async fn key_page(
         &self,
-        place: &Place,
+        place: &TargetNames,
         range: ScanRange,
         rows: usize,
     ) -> Result<Vec<StoredRow>, SinkError> {
@@ -137,7 +142,11 @@ impl Thrift1Sink {
     }
 
     /// A Get of its own: one for several rows asks all of them for the same cells.
-    async fn named_cells(&self, place: &Place, wanted: &CellNames) -> Result<Option<StoredRow>, SinkError> {
+    async fn named_cells(
+        &self,
+        place: &TargetNames,
+        wanted: &CellNames,
+    ) -> Result<Option<StoredRow>, SinkError> {
         if wanted.qualifiers.is_empty() {
             return Ok(None); // no names would mean all cells
         }
@@ -218,7 +227,7 @@ impl WriteRows for Thrift1Sink {
     async fn write(&self, target: TargetId, rows: &[PackedWrite<'_>]) -> Result<(), SinkError> {
         let place = self.places.get(target)?;
         let bounds = self.places.call_bounds(CALL_ROWS_MAX);
-        let to = request::Place { table: &place.table, family: &place.family };
+        let to = request::TableFamily { table: &place.table, family: &place.family };
         let calls =
             writes::calls(rows, &to, bounds).map_err(|reason| self.places.refused("a write", reason))?;
         let calls = stream::iter(calls).map(|call| self.mutate(place, call));
@@ -244,7 +253,7 @@ impl Tables for Thrift1Sink {
 
     /// Only ever says how: a table made through this interface would lack the purge delay and the splits.
     async fn create(&self, target: &Target, run_id: &str, purge_deletes_ms: u64) -> Result<(), SinkError> {
-        if let Some(found) = self.families(&Place::new(target)).await? {
+        if let Some(found) = self.families(&TargetNames::new(target)).await? {
             return crate::sink::require_family(target, found.keys());
         }
         let sharing = schema::sharing(target, self.places.targets());
@@ -262,7 +271,7 @@ impl Tables for Thrift1Sink {
 
 impl Thrift1Sink {
     /// `None` when the table does not exist.
-    async fn families(&self, place: &Place) -> Result<Option<table::Families>, SinkError> {
+    async fn families(&self, place: &TargetNames) -> Result<Option<table::Families>, SinkError> {
         match self.call(place, "describing a table", table::describe(&place.table)).await {
             Ok(families) => Ok(Some(families)),
             Err(SinkError::Missing { .. }) => Ok(None),

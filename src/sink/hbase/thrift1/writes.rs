@@ -2,7 +2,7 @@
 
 use super::calls::{Batch, ROW_BYTES, mutation};
 use crate::sink::PackedWrite;
-use crate::sink::hbase::request::{self, Bounds, ENVELOPE_BYTES, Place};
+use crate::sink::hbase::request::{self, Bounds, ENVELOPE_BYTES, TableFamily};
 use std::collections::BTreeMap;
 
 /// One call that writes.
@@ -18,7 +18,7 @@ pub struct Call {
 
 /// The calls that write `rows`, those of each tick within `bounds` in the order given; older ticks come first.
 /// Consecutive writes of a tick to one row share a mutation.
-pub fn calls(rows: &[PackedWrite<'_>], place: &Place<'_>, bounds: Bounds) -> Result<Vec<Call>, String> {
+pub fn calls(rows: &[PackedWrite<'_>], place: &TableFamily<'_>, bounds: Bounds) -> Result<Vec<Call>, String> {
     let mut ticks: BTreeMap<i64, Vec<Call>> = BTreeMap::new();
     let mut mutations = Vec::new();
     for write in rows {
@@ -77,7 +77,7 @@ mod tests {
     use crate::sink::{PackedRows, RowWrite};
 
     const BOUNDS: Bounds = Bounds { rows: 3, bytes: 4 << 20, hard: true, cell_bytes: 10 << 20 };
-    const TO: Place<'static> = Place { table: b"t", family: b"f" };
+    const TO: TableFamily<'static> = TableFamily { table: b"t", family: b"f" };
 
     fn put(row: &str, tick: u64, value: Vec<u8>) -> RowWrite {
         RowWrite {

@@ -13,18 +13,18 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// One moment: what the engine had committed, and where the binlog ended, which is at or past it.
 #[derive(Clone, Debug)]
-struct Place {
+struct BinlogEnd {
     gtids: String,
     file_offset: String,
 }
 
 /// Positions in the order of time.
 #[derive(Clone, Default)]
-pub struct Places {
-    noted: Arc<Mutex<Vec<Place>>>,
+pub struct BinlogEnds {
+    noted: Arc<Mutex<Vec<BinlogEnd>>>,
 }
 
-impl Places {
+impl BinlogEnds {
     /// Notes positions until it is stopped.
     pub async fn note(self, port: u16, stop: CancellationToken) {
         let mut conn = mysql::connect_when_up(port, None).await;
@@ -67,11 +67,11 @@ impl Places {
     }
 }
 
-async fn now(conn: &mut Conn) -> Result<Place, Error> {
+async fn now(conn: &mut Conn) -> Result<BinlogEnd, Error> {
     let gtids: Option<String> = conn.query_first("SELECT @@gtid_executed").await?;
     let row: Option<Row> = conn.query_first("SHOW BINARY LOG STATUS").await?;
     let row = row.expect("there is a binlog");
     let (file, offset): (String, u64) = (row.get(0).expect("a file"), row.get(1).expect("an offset"));
     let gtids = gtids.unwrap_or_default().replace('\n', "");
-    Ok(Place { gtids, file_offset: format!("{file}:{offset}") })
+    Ok(BinlogEnd { gtids, file_offset: format!("{file}:{offset}") })
 }

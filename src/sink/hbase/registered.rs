@@ -14,15 +14,15 @@ use std::collections::BTreeMap;
 pub const PROBE_ROW: &[u8] = &[0xff];
 
 /// A target and its names as they go on the wire.
-pub struct Place {
+pub struct TargetNames {
     pub target: Target,
     pub table: Bytes,
     pub family: Bytes,
 }
 
-impl Place {
-    pub fn new(target: &Target) -> Place {
-        Place {
+impl TargetNames {
+    pub fn new(target: &Target) -> TargetNames {
+        TargetNames {
             target: target.clone(),
             table: Bytes::copy_from_slice(target.table.as_bytes()),
             family: Bytes::copy_from_slice(target.family.as_bytes()),
@@ -35,18 +35,18 @@ impl Place {
 }
 
 /// Every target, and how gateways are reached.
-pub struct Places {
+pub struct RegisteredTargets {
     pub options: HbaseOptions,
-    targets: BTreeMap<TargetId, Place>,
+    targets: BTreeMap<TargetId, TargetNames>,
 }
 
-impl Places {
-    pub fn new(options: HbaseOptions, targets: &[Target]) -> Places {
-        let targets = targets.iter().map(|target| (target.id, Place::new(target))).collect();
-        Places { options, targets }
+impl RegisteredTargets {
+    pub fn new(options: HbaseOptions, targets: &[Target]) -> RegisteredTargets {
+        let targets = targets.iter().map(|target| (target.id, TargetNames::new(target))).collect();
+        RegisteredTargets { options, targets }
     }
 
-    pub fn get(&self, target: TargetId) -> Result<&Place, SinkError> {
+    pub fn get(&self, target: TargetId) -> Result<&TargetNames, SinkError> {
         self.targets
             .get(&target)
             .ok_or_else(|| self.refused(&format!("target {}", target.0), "it was not registered".into()))
