@@ -7,7 +7,7 @@ use super::Sides;
 use super::items::{ItemKey, item_key};
 use super::reading::Reading;
 use crate::failpoints::Failpoints;
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::source::SourceError;
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub async fn items_are_gone<R: Reading>(
     snapshot.hold_view().await?;
     let mut shown = Vec::new();
     for row in snapshot.items_by_scan(mapping, wanted).await? {
-        let address = layout::address(mapping, target, &row)?;
+        let address = Codec::of(mapping, target).address(&row)?;
         if addresses.contains(&address) {
             shown.push((address, item_key(mapping, &row)));
         }
@@ -36,7 +36,7 @@ pub async fn items_are_gone<R: Reading>(
     let mut found = BTreeSet::new();
     if !keys.is_empty() {
         for row in snapshot.items(mapping, &keys).await? {
-            found.insert(layout::address(mapping, target, &row)?);
+            found.insert(Codec::of(mapping, target).address(&row)?);
         }
     }
     match shown.into_iter().find(|(address, _)| !found.contains(address)) {

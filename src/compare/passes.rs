@@ -9,7 +9,7 @@ use super::source::{SourceReader, TableWalk};
 use super::target::{Bring, TargetWalk};
 use crate::model::{Row, Value};
 use crate::sink::ScanRange;
-use crate::sink::layout::{self, Address, AddressParts, ItemWrite};
+use crate::sink::layout::{Address, AddressParts, Codec, ItemWrite};
 use crate::source::KeyRange;
 use std::collections::BTreeSet;
 use std::vec::IntoIter;
@@ -59,7 +59,7 @@ impl<R: Reading> SourcePass<'_, R> {
         let Sides { mapping, target, by, .. } = self.sides;
         let mut kept: Vec<(Row, ItemWrite)> = Vec::new();
         for row in rows {
-            let write = layout::item_write(mapping, target, &row).map_err(|cause| by.no_place(cause))?;
+            let write = Codec::of(mapping, target).item_write(&row).map_err(|cause| by.no_place(cause))?;
             if keep(&row, &write.address) {
                 kept.push((row, write));
             }
@@ -107,7 +107,7 @@ impl<R: Reading> TargetPass<'_, R> {
         names.retain(keep);
         let Sides { mapping, target, .. } = self.sides;
         let item = |address: Address| {
-            let parts = layout::split(mapping, target, &address);
+            let parts = Codec::of(mapping, target).split(&address);
             TargetItem { address, parts, in_source: false }
         };
         let mut items: Vec<TargetItem> = names.into_iter().map(item).collect();
@@ -135,7 +135,7 @@ impl<R: Reading> TargetPass<'_, R> {
         let wanted: Vec<_> = parts.map(|parts| (parts.key.clone(), parts.item.clone())).collect();
         let mut there = BTreeSet::new();
         for row in self.source.items(&wanted).await? {
-            there.insert(layout::address(mapping, target, &row).map_err(|cause| by.no_place(cause))?);
+            there.insert(Codec::of(mapping, target).address(&row).map_err(|cause| by.no_place(cause))?);
         }
         items.iter_mut().for_each(|item| item.in_source = there.contains(&item.address));
         Ok(())

@@ -294,35 +294,5 @@ fn push_stored(qualifier: &[u8], value: Option<&Bytes>, out: &mut Vec<u8>) {
     let Ok(_) = push_cell(out, qualifier, put);
 }
 
-/// [`Codec::address`].
-pub fn address(mapping: &Mapping, target: &Target, row: &[ColumnValue<'_>]) -> Result<Address, SinkError> {
-    Codec::of(mapping, target).address(row)
-}
-
-/// [`Codec::item_write`].
-pub fn item_write(
-    mapping: &Mapping,
-    target: &Target,
-    row: &[ColumnValue<'_>],
-) -> Result<ItemWrite, SinkError> {
-    Codec::of(mapping, target).item_write(row)
-}
-
-/// [`Codec::address_of`].
-pub fn address_of(
-    mapping: &Mapping,
-    target: &Target,
-    key: &[Value],
-    order: Option<&Value>,
-    item: &[Value],
-) -> Result<Address, SinkError> {
-    Codec::of(mapping, target).address_of(key, order, item)
-}
-
-/// [`Codec::split`].
-pub fn split(mapping: &Mapping, target: &Target, address: &Address) -> Option<AddressParts> {
-    Codec::of(mapping, target).split(address)
-}
-
 /// Room for most addresses.
 const ADDRESS_BYTES: usize = 40;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 pub(crate) mod answer;
 pub(crate) mod cells;
 pub(crate) mod condition;
+pub(crate) mod decode;
 pub mod encode;
 mod error;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{Row, Tick};
 use crate::sink::fixtures::{date_time, followers};
-use crate::sink::layout::address;
+use crate::sink::layout::Codec;
 use crate::sink::rows::{Packed, RowBlock};
 
 fn follower(created_at: &str, note: Value) -> Row {
@@ -14,8 +14,8 @@ const VECTOR: &str = "0a00000000000000077ff9f228efdcff87000000000000002a";
 fn the_row_key_has_the_bytes_of_the_vector() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    assert_eq!(hex::encode(address(&mapping, &mapping.targets[0], &row).unwrap().row), VECTOR);
-    let has = address(&mapping, &mapping.targets[1], &row).unwrap();
+    assert_eq!(hex::encode(Codec::of(&mapping, &mapping.targets[0]).address(&row).unwrap().row), VECTOR);
+    let has = Codec::of(&mapping, &mapping.targets[1]).address(&row).unwrap();
     assert_eq!(hex::encode(has.row), "0a0000000000000007000000000000002a");
 }
 
@@ -26,11 +26,11 @@ fn row_keys_of_plain_values_are_those_of_rows() {
     let of = |target, order| row_key_of(&mapping, target, &row[..1], order, &row[1..2]);
     assert_eq!(
         of(&mapping.targets[0], Some(&row[2])).unwrap(),
-        address(&mapping, &mapping.targets[0], &row).unwrap().row
+        Codec::of(&mapping, &mapping.targets[0]).address(&row).unwrap().row
     );
     assert_eq!(
         of(&mapping.targets[1], None).unwrap(),
-        address(&mapping, &mapping.targets[1], &row).unwrap().row
+        Codec::of(&mapping, &mapping.targets[1]).address(&row).unwrap().row
     );
     assert!(of(&mapping.targets[0], None).is_err());
 }
@@ -39,7 +39,7 @@ fn row_keys_of_plain_values_are_those_of_rows() {
 fn an_item_is_written_with_its_nulls_named() {
     let mapping = followers();
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = crate::sink::layout::Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
+    let write = Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
     assert_eq!(write.puts, [("created_at".into(), "2024-01-01 00:00:00.123".into())]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
@@ -62,7 +62,7 @@ fn an_item_without_any_value_gets_the_placeholder() {
     let mut mapping = followers();
     mapping.targets[0].columns = vec![3];
     let row = follower("2024-01-01 00:00:00.123", Value::Null);
-    let write = crate::sink::layout::Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
+    let write = Codec::of(&mapping, &mapping.targets[0]).item_write(&row).unwrap();
     assert_eq!(write.puts, [PLACEHOLDER]);
     assert_eq!(write.nulls, [Bytes::from("note")]);
     assert_eq!(cells_of(&mapping, &row), (write.puts, write.nulls));
@@ -111,7 +111,8 @@ fn a_list_lies_between_its_prefix_and_the_key_after_it() {
 #[test]
 fn later_items_come_first_when_the_order_is_descending() {
     let mapping = followers();
-    let key =
-        |created_at| address(&mapping, &mapping.targets[0], &follower(created_at, Value::Null)).unwrap();
+    let key = |created_at| {
+        Codec::of(&mapping, &mapping.targets[0]).address(&follower(created_at, Value::Null)).unwrap()
+    };
     assert!(key("2024-01-02 00:00:00.000") < key("2024-01-01 00:00:00.000"));
 }

@@ -1,9 +1,9 @@
 //! Which columns differ, where one cell holds all columns of an item, or one column alone.
 
-use super::unpack;
 use crate::compare::{CellDifference, Difference, How};
 use crate::model::{CellForm, Mapping, Target};
 use crate::sink::StoredRow;
+use crate::sink::decode;
 use crate::sink::layout::ItemWrite;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -24,12 +24,12 @@ pub fn by_column(
     let said = expected.puts.iter().map(|(qualifier, value)| (qualifier, value));
     let found = stored.cells.iter().map(|cell| (&cell.qualifier, &cell.value));
     let is_there = stored.cells.iter().any(|cell| cell.qualifier == own);
-    let said: Columns = unpack::columns(mapping, target, said).into_iter().collect();
-    let found: Columns = unpack::columns(mapping, target, found).into_iter().collect();
+    let said: Columns = decode::columns(mapping, target, said).into_iter().collect();
+    let found: Columns = decode::columns(mapping, target, found).into_iter().collect();
     let mut differ = merged(&said, &found);
-    if !is_there || found.contains_key(&unpack::UNREADABLE) {
+    if !is_there || found.contains_key(&decode::UNREADABLE) {
         // what is in it cannot be told, so that only cells beside it have names
-        differ.retain(|cell| !said.contains_key(&cell.qualifier) && cell.qualifier != unpack::UNREADABLE);
+        differ.retain(|cell| !said.contains_key(&cell.qualifier) && cell.qualifier != decode::UNREADABLE);
         differ.insert(0, whole(if is_there { How::Changed } else { How::Absent }));
     }
     if differ.is_empty() {
@@ -62,7 +62,8 @@ mod tests {
     use super::*;
     use crate::compare::difference;
     use crate::model::{Row, Tick};
-    use crate::sink::{StoredCell, layout};
+    use crate::sink::StoredCell;
+    use crate::sink::layout::Codec;
     use crate::verify::fixtures::{edge, mapping, packed};
 
     fn stored(write: &ItemWrite) -> StoredRow {
@@ -83,8 +84,8 @@ mod tests {
     ) -> Vec<(String, How)> {
         let mapping = mapping();
         let target = packed(&mapping.targets[0], form);
-        let write = layout::item_write(&mapping, &target, expected).unwrap();
-        let mut stored = stored(&layout::item_write(&mapping, &target, in_hbase).unwrap());
+        let write = Codec::of(&mapping, &target).item_write(expected).unwrap();
+        let mut stored = stored(&Codec::of(&mapping, &target).item_write(in_hbase).unwrap());
         change(&mut stored);
         let Some(found) = difference(Some(&write), Some(&stored)) else { return vec![] };
         match by_column(&mapping, &target, found, &write, &stored) {

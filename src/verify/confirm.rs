@@ -18,7 +18,7 @@ use super::tail::Watch;
 use super::{Verification, VerifyError, turn, under_way};
 use crate::compare::{Difference, ItemKey, SourceReader, difference};
 use crate::model::{ColumnValue, Mapping, Reached, Row, Target, Value};
-use crate::sink::layout::{self, Address, ItemWrite};
+use crate::sink::layout::{self, Address, Codec, ItemWrite};
 use crate::sink::{SinkError, StoredRow};
 use crate::source::SourceError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,7 +132,7 @@ impl<'a> Confirmer<'a> {
         let mut before: BTreeMap<Address, Vec<ItemWrite>> = BTreeMap::new();
         let see = |address: Address, row: Option<&[ColumnValue<'_>]>| {
             if known.contains(&address) && !before.contains_key(&address) {
-                let write = row.and_then(|row| layout::item_write(mapping, target, row).ok());
+                let write = row.and_then(|row| Codec::of(mapping, target).item_write(row).ok());
                 before.insert(address, write.into_iter().collect());
             }
         };
@@ -215,7 +215,7 @@ impl<'a> Confirmer<'a> {
         let wanted: Vec<_> = candidates.iter().filter_map(|candidate| candidate.key.clone()).collect();
         let mut expected = Expected { by_address: BTreeMap::new(), items: BTreeMap::new() };
         for row in source.items(&wanted).await? {
-            let write = layout::item_write(self.mapping, self.target, &row)?;
+            let write = Codec::of(self.mapping, self.target).item_write(&row)?;
             expected.items.insert(identity(self.mapping, &row)?, write.address.clone());
             expected.by_address.entry(write.address.clone()).or_default().push(write);
         }

@@ -23,7 +23,7 @@ use super::view::View;
 use super::{Verification, VerifyError, turn};
 use crate::compare::{Bring, Passed, RowTally, Sides, TallyWalk, buckets};
 use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::sink::{CellNames, CountedRow, SinkError, wide};
 use crate::source::SourceError;
 use bytes::Bytes;
@@ -268,7 +268,7 @@ impl CountConfirmer<'_> {
         lists.dedup(); // the segments of a list lie together
         let mut counts: BTreeMap<Bytes, u64> = BTreeMap::new();
         let mut bad: Option<SinkError> = None;
-        let mut take = |row: &[Value]| match layout::address(self.mapping, self.target, row) {
+        let mut take = |row: &[Value]| match Codec::of(self.mapping, self.target).address(row) {
             Ok(Address { row, cell: Some(cell) }) => {
                 if stood.get(&row).is_some_and(|stood| !stood.touched.contains(&cell)) {
                     *counts.entry(row).or_default() += 1;

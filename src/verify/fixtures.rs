@@ -8,7 +8,7 @@ use crate::model::{
     CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Reached, Row, RowChange,
     TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::sink::memory::MemorySink;
 use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, WriteRows};
 use async_trait::async_trait;
@@ -307,7 +307,7 @@ impl World {
     }
 
     pub fn store_in(&self, target: &Target, row: &Row) {
-        let write = layout::item_write(&self.mapping, target, row).unwrap();
+        let write = Codec::of(&self.mapping, target).item_write(row).unwrap();
         match target.counted && self.state().counting {
             true => self.counted(target, write.address.row, write.puts, vec![]),
             false => self.write(target, write.address.row, write.puts, write.nulls),
@@ -316,7 +316,7 @@ impl World {
 
     fn forget(&self, row: &Row) {
         for target in &self.mapping.targets {
-            let Address { row, cell } = layout::address(&self.mapping, target, row).unwrap();
+            let Address { row, cell } = Codec::of(&self.mapping, target).address(row).unwrap();
             match cell {
                 Some(cell) if target.counted && self.state().counting => {
                     self.counted(target, row, vec![], vec![cell]);
@@ -368,7 +368,7 @@ impl World {
 
     /// Removes an item of HBase behind everybody's back.
     pub fn lose(&self, target: &Target, row: &Row) {
-        self.remove(target, &layout::address(&self.mapping, target, row).unwrap());
+        self.remove(target, &Codec::of(&self.mapping, target).address(row).unwrap());
     }
 
     fn remove(&self, target: &Target, Address { row, cell }: &Address) {

@@ -2,7 +2,7 @@ use super::fixtures::{Call, World, edge};
 use super::{Tail, VerifyReport, full};
 use crate::error::Exit;
 use crate::model::{Position, Reached, Row, Tick};
-use crate::sink::layout;
+use crate::sink::layout::Codec;
 use crate::store::records::CheckpointRecord;
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -64,7 +64,7 @@ fn equal_sides_are_equal_with_and_without_a_live_tail() {
 fn each_kind_of_difference_is_found_and_described() {
     let world = world(5, 20);
     let [ordered, has] = [world.mapping.targets[0].clone(), world.mapping.targets[1].clone()];
-    let address = |row: &Row| layout::address(&world.mapping, &ordered, row).unwrap().row;
+    let address = |row: &Row| Codec::of(&world.mapping, &ordered).address(row).unwrap().row;
     let puts = |name: &'static str, value: &'static str| vec![(Bytes::from(name), Bytes::from(value))];
     let note = || vec![Bytes::from("note")];
     world.lose(&ordered, &edge(0, 1, 1, None));
@@ -276,7 +276,7 @@ fn corrupt(world: &World, (followee, follower): (u64, u64), target: usize, corru
     let second = follower as i64;
     let target = &world.mapping.targets[target];
     let row = edge(followee, follower, second, Some("note"));
-    let address = |row: &Row| layout::address(&world.mapping, target, row).unwrap().row;
+    let address = |row: &Row| Codec::of(&world.mapping, target).address(row).unwrap().row;
     let put = |row: Bytes, name: &'static str| {
         world.write(target, row, vec![(name.into(), "corrupt".into())], vec![]);
     };

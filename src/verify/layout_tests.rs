@@ -4,7 +4,7 @@ use super::fixtures::{Call, World, edge, other_layouts};
 use super::{VerifyReport, full};
 use crate::error::Exit;
 use crate::model::{Row, TableSchema, Target, TargetId, Value};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{self, Address, Codec};
 use crate::sink::{CountChange, encode, wide};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn lines(report: &VerifyReport) -> BTreeSet<String> {
 }
 
 fn address(world: &World, target: &Target, row: &Row) -> Address {
-    layout::address(&world.mapping, target, row).unwrap()
+    Codec::of(&world.mapping, target).address(row).unwrap()
 }
 
 /// Puts a value in the place of an item.
@@ -70,7 +70,7 @@ fn put(world: &World, target: &Target, row: &Row, value: &'static [u8]) {
 /// Puts the cells of `as_of` in the place of `row`.
 fn put_other(world: &World, target: &Target, row: &Row, as_of: &Row) {
     let Address { row, cell } = address(world, target, row);
-    let value = layout::item_write(&world.mapping, target, as_of).unwrap().puts.remove(0).1;
+    let value = Codec::of(&world.mapping, target).item_write(as_of).unwrap().puts.remove(0).1;
     world.write(target, row, vec![(cell.unwrap_or_default(), value)], vec![]);
 }
 

@@ -6,8 +6,9 @@ use crate::clock::SteadyClock;
 use crate::model::{
     CellForm, Cursor, DateTime, Layout, Mapping, OrderKey, Target, TargetId, Tick, Value, ValueEncoding,
 };
+use crate::sink::layout::Codec;
 use crate::sink::memory::MemorySink;
-use crate::sink::{CountChange, CountedWrite, WriteRows, layout};
+use crate::sink::{CountChange, CountedWrite, WriteRows};
 use crate::verify::VerifyError;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -279,7 +280,7 @@ fn items_by_row(world: &World, target: &Target) -> std::collections::BTreeMap<By
     let mut rows = std::collections::BTreeMap::new();
     for number in 1..=100 {
         let row = edge(7, number, number as i64, None);
-        let address = layout::address(&world.mapping, target, &row).unwrap();
+        let address = Codec::of(&world.mapping, target).address(&row).unwrap();
         *rows.entry(address.row).or_default() += 1;
     }
     rows
@@ -290,7 +291,7 @@ fn items_are_shown_side_by_side_with_what_differs() {
     let world = world(order(true));
     let target = world.mapping.targets[0].clone();
     let address = |follower, second| {
-        layout::address(&world.mapping, &target, &edge(7, follower, second, None)).unwrap().row
+        Codec::of(&world.mapping, &target).address(&edge(7, follower, second, None)).unwrap().row
     };
     world.lose(&target, &edge(7, 5, 30, None));
     let note = |text: &'static str| vec![(Bytes::from("note"), Bytes::from(text))];
@@ -364,11 +365,11 @@ fn packed_columns_are_shown_like_cells_and_those_that_differ_are_marked() {
     let world = world_of(order(true), vec![segmented("segments")]);
     fill(&world);
     let target = &world.mapping.targets[0];
-    let other = layout::item_write(&world.mapping, target, &edge(7, 4, 30, Some("c\\d"))).unwrap();
+    let other = Codec::of(&world.mapping, target).item_write(&edge(7, 4, 30, Some("c\\d"))).unwrap();
     world.write(target, other.address.row.clone(), other.puts, vec![]);
-    let lost = layout::address(&world.mapping, target, &edge(7, 5, 30, None)).unwrap();
+    let lost = Codec::of(&world.mapping, target).address(&edge(7, 5, 30, None)).unwrap();
     world.write(target, lost.row, vec![], lost.cell.into_iter().collect());
-    let unreadable = layout::address(&world.mapping, target, &edge(7, 2, 20, None)).unwrap();
+    let unreadable = Codec::of(&world.mapping, target).address(&edge(7, 2, 20, None)).unwrap();
     let puts = vec![(unreadable.cell.unwrap(), Bytes::from_static(b"\x01"))];
     world.write(target, unreadable.row, puts, vec![]);
     let answers = asked(&world, &Question::Latest(4), Side::Both);

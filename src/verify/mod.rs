@@ -35,7 +35,6 @@ mod turn;
 #[cfg(test)]
 mod turn_tests;
 mod under_way;
-mod unpack;
 mod verification;
 mod view;
 #[cfg(test)]

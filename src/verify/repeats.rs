@@ -12,7 +12,7 @@ use super::view::View;
 use super::{Verification, VerifyError};
 use crate::compare::ItemKey;
 use crate::model::{Mapping, Target};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::source::KeyRange;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -97,7 +97,7 @@ impl Repeats {
         for range in ranges {
             let Some(found) = view.rows(mapping, range).await? else { return Ok(None) };
             for row in &found {
-                let address = layout::address(mapping, target, row)?;
+                let address = Codec::of(mapping, target).address(row)?;
                 if self.found.contains_key(&address) {
                     *rows.entry(address).or_default() += 1;
                 }

@@ -1,10 +1,11 @@
 //! Values and lists as people read them, and as JSON.
 
 use super::list::{Answers, Count, Pair, Side, StoredItem, Work};
-use super::unpack;
 use crate::compare::Difference;
 use crate::model::{ColumnType, Cursor, Mapping, Target, Value, ValueEncoding};
-use crate::sink::{encode, layout};
+use crate::sink::decode;
+use crate::sink::encode;
+use crate::sink::layout::Codec;
 use bytes::Bytes;
 use serde_json::{Map, json};
 use std::fmt::Write as _;
@@ -59,12 +60,12 @@ fn cell_text(mapping: &Mapping, column: Option<usize>, encoding: ValueEncoding, 
         return hex();
     };
     let is_text = encoding == ValueEncoding::Utf8 || is_text_in_bytes(&declared.column_type);
-    if unpack::is_raw(&declared.column_type) {
+    if decode::is_raw(&declared.column_type) {
         hex()
     } else if is_text {
         std::str::from_utf8(bytes).map_or_else(|_| hex(), str::to_owned)
     } else {
-        let value = unpack::key_value(&declared.column_type, encoding, bytes);
+        let value = decode::key_value(&declared.column_type, encoding, bytes);
         value.map_or_else(hex, |value| value_text(mapping, column, &value))
     }
 }
@@ -142,7 +143,7 @@ impl<'a> Columns<'a> {
 
     /// The address's shown values; all of it in hexadecimal where it is none of the mapping.
     fn key_values(&self, pair: &Pair) -> Vec<String> {
-        match layout::split(self.mapping, self.target, &pair.address) {
+        match Codec::of(self.mapping, self.target).split(&pair.address) {
             Some(parts) => {
                 let values = parts.order.iter().chain(&parts.item);
                 self.key_columns().zip(values).map(|(c, value)| value_text(self.mapping, c, value)).collect()
@@ -165,7 +166,7 @@ impl<'a> Columns<'a> {
         let (_, bytes) = item.columns.iter().find(|(other, _)| other == name)?;
         let column =
             self.mapping.schema.columns.iter().position(|column| column.name.as_bytes() == &name[..]);
-        Some(cell_text(self.mapping, column, unpack::encoding(self.target), bytes))
+        Some(cell_text(self.mapping, column, decode::encoding(self.target), bytes))
     }
 
     /// One side of a line; columns that differ end with `*`.

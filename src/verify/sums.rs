@@ -9,7 +9,7 @@ use crate::compare::difference::{expected_cells, stored_cells};
 use crate::compare::{Bring, Passed, Sides, TableWalk, TallyWalk, buckets};
 use crate::model::{Mapping, Target};
 use crate::sink::ScanRange;
-use crate::sink::layout;
+use crate::sink::layout::Codec;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::{Mutex, PoisonError};
 use tokio::task::JoinSet;
@@ -71,7 +71,7 @@ async fn of_source(with: &Verification, mapping: &Mapping) -> Result<(u64, Vec<S
     while let Some((rows, _)) = walk.next().await? {
         for (target, digest) in mapping.targets.iter().zip(&mut digests) {
             for row in &rows {
-                let write = layout::item_write(mapping, target, row)?;
+                let write = Codec::of(mapping, target).item_write(row)?;
                 digest.add(&write.address, &expected_cells(&write));
             }
         }

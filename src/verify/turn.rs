@@ -16,7 +16,7 @@ use super::under_way::Feed;
 use super::{Verification, VerifyError};
 use crate::model::{ColumnValue, Mapping, Reached, Target, Value};
 use crate::retry::{Patience, Pauses};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 
 /// How often lists are held up for the same reading.
 const TURNS: u32 = 5;
@@ -67,7 +67,7 @@ pub async fn stood_before(
         for (row, before) in [(change.before, true), (change.after, false)] {
             // a row without address (a zero date in a key) is in no target
             if let Some(row) = row
-                && let Ok(address) = layout::address(mapping, target, row)
+                && let Ok(address) = Codec::of(mapping, target).address(row)
             {
                 see(address, before.then_some(row));
             }

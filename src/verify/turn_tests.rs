@@ -4,7 +4,7 @@ use super::fixtures::{Call, World, edge, other_layouts};
 use super::{Verification, VerifyReport, full};
 use crate::error::Exit;
 use crate::sink::CountChange;
-use crate::sink::layout;
+use crate::sink::layout::Codec;
 
 /// More changes than a comparison has looks.
 const WITHOUT_END: u64 = 500;
@@ -106,7 +106,7 @@ fn the_count_of_a_row_that_never_rests_is_judged() {
     for wrong in [0, 990] {
         let world = filled(World::of(other_layouts()));
         let [wide, whole] = [0, 1].map(|target| world.mapping.targets[target].clone());
-        let row = layout::address(&world.mapping, &whole, &edge(1, 0, 1, None)).unwrap().row;
+        let row = Codec::of(&world.mapping, &whole).address(&edge(1, 0, 1, None)).unwrap().row;
         world.recount(&whole, &row, CountChange::Set(10 + wrong));
         for n in 0..WITHOUT_END {
             let busy = world.clone();

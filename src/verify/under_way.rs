@@ -5,7 +5,7 @@
 
 use super::{Verification, VerifyError};
 use crate::model::{Mapping, Position, Reached, RowChangeRef, Target, TransactionId};
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{Address, Codec};
 use crate::source::{BinlogPlace, ChangeStream, StreamEvent};
 use std::collections::BTreeSet;
 
@@ -108,7 +108,7 @@ pub fn addresses<'a>(
     let images = [change.before, change.after].into_iter().flatten();
     images
         .filter(move |_| change.table == mapping.table)
-        .filter_map(|row| layout::address(mapping, target, row).ok())
+        .filter_map(|row| Codec::of(mapping, target).address(row).ok())
 }
 
 fn position(server_uuid: String, reached: Reached) -> Position {

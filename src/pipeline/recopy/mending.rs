@@ -11,7 +11,7 @@ use crate::protocol::recopy::{Act, Repairs, decide};
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
 use crate::sink::SinkError;
-use crate::sink::layout::{self, Address, ItemWrite};
+use crate::sink::layout::{Address, Codec, ItemWrite};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes after which what is read is written before more is read.
@@ -120,7 +120,7 @@ impl<'a> Mending<'a> {
                 continue; // another spelling of a key: another list
             }
             let item =
-                layout::item_write(mapping, target, &row).map_err(|cause| self.at.copy.refused(cause))?;
+                Codec::of(mapping, target).item_write(&row).map_err(|cause| self.at.copy.refused(cause))?;
             let suspect = Suspect::of(self.at, list, &row, item.address.clone());
             expected.insert(item.address.clone(), (item, suspect));
         }

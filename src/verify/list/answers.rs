@@ -100,7 +100,7 @@ pub struct Pair {
     pub difference: Option<Difference>,
 }
 
-/// Names and values of an item's columns, as `unpack::columns` gives them.
+/// Names and values of an item's columns, as `decode::columns` gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredItem {
     pub columns: Vec<(Bytes, Bytes)>,

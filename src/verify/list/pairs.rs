@@ -7,8 +7,9 @@ use super::stored::StoredList;
 use crate::compare::{Found, difference};
 use crate::model::{Cursor, ListPart, Row};
 use crate::sink::StoredRow;
-use crate::sink::layout::{self, Address, ItemWrite};
-use crate::verify::{VerifyError, unpack};
+use crate::sink::decode;
+use crate::sink::layout::{Address, Codec, ItemWrite};
+use crate::verify::VerifyError;
 use std::collections::BTreeMap;
 
 /// What both sides have at an address.
@@ -63,7 +64,7 @@ pub async fn items(
 }
 
 fn writes(list: &StoredList<'_>, rows: &[Row]) -> Result<Vec<ItemWrite>, VerifyError> {
-    rows.iter().map(|row| Ok(layout::item_write(list.mapping, list.target, row)?)).collect()
+    rows.iter().map(|row| Ok(Codec::of(list.mapping, list.target).item_write(row)?)).collect()
 }
 
 /// Where the last item stands: MySQL's, which has more to say of it.
@@ -86,7 +87,7 @@ async fn look_up(
         |has: fn(&Both) -> bool| both.iter().filter(move |(_, both)| !has(both)).map(|(address, _)| address);
     let in_hbase: Vec<Address> = unseen(|both| both.hbase.is_some()).cloned().collect();
     let in_mysql = unseen(|both| both.mysql.is_some());
-    let parts = in_mysql.filter_map(|address| layout::split(list.mapping, list.target, address));
+    let parts = in_mysql.filter_map(|address| Codec::of(list.mapping, list.target).split(address));
     let items = parts.map(|parts| parts.item).collect();
     for Found { address, stored } in list.at(&in_hbase).await? {
         both.entry(address).or_default().hbase = Some(stored);
@@ -136,10 +137,10 @@ fn pair(list: &StoredList<'_>, address: Address, both: Both, side: Side) -> Pair
 
 fn written(list: &StoredList<'_>, write: &ItemWrite) -> StoredItem {
     let cells = write.puts.iter().map(|(name, value)| (name, value));
-    StoredItem { columns: unpack::columns(list.mapping, list.target, cells) }
+    StoredItem { columns: decode::columns(list.mapping, list.target, cells) }
 }
 
 fn stored(list: &StoredList<'_>, row: &StoredRow) -> StoredItem {
     let cells = row.cells.iter().map(|cell| (&cell.qualifier, &cell.value));
-    StoredItem { columns: unpack::columns(list.mapping, list.target, cells) }
+    StoredItem { columns: decode::columns(list.mapping, list.target, cells) }
 }

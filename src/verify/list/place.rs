@@ -1,9 +1,9 @@
 //! Where an item stands in the order of its list.
 
 use crate::model::{Cursor, Mapping, Target, Value};
-use crate::sink::layout::{self, Address};
+use crate::sink::decode;
+use crate::sink::layout::{Address, Codec};
 use crate::sink::{SinkError, answer, parts};
-use crate::verify::unpack;
 use bytes::Bytes;
 
 /// Sorts as the list is ordered.
@@ -27,7 +27,7 @@ pub fn of_item<'a>(
     if answer::keeps_order(mapping, target) {
         return Position::Address(address.clone());
     }
-    let cursor = cursor(mapping, target, address, &unpack::columns(mapping, target, cells));
+    let cursor = cursor(mapping, target, address, &decode::columns(mapping, target, cells));
     let parts = cursor.and_then(|cursor| of_cursor(mapping, target, &cursor).ok());
     parts.unwrap_or_else(|| Position::Unknown(address.clone()))
 }
@@ -48,7 +48,7 @@ pub fn cursor(
     address: &Address,
     columns: &[(Bytes, Bytes)],
 ) -> Option<Cursor> {
-    let parts = layout::split(mapping, target, address)?;
+    let parts = Codec::of(mapping, target).split(address)?;
     let order = match (mapping.order, parts.order) {
         (None, _) => None,
         (Some(_), Some(order)) => Some(order),
@@ -69,5 +69,5 @@ fn order_value(
     }
     let column = mapping.schema.columns.get(column)?;
     let (_, bytes) = columns.iter().find(|(name, _)| name == column.name.as_bytes())?;
-    unpack::key_value(&column.column_type, unpack::encoding(target), bytes)
+    decode::key_value(&column.column_type, decode::encoding(target), bytes)
 }

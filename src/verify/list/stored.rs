@@ -7,7 +7,7 @@ use crate::compare::items::{tall_item, wide_items};
 use crate::compare::{Bring, Found, Once, Page, Sides, TargetWalk};
 use crate::model::{Layout, ListPart, Mapping, Target, Value};
 use crate::sink::cells::CellRange;
-use crate::sink::layout::{self, Address};
+use crate::sink::layout::{self, Address, Codec};
 use crate::sink::{ScanRange, answer, parts, tall};
 use crate::verify::VerifyError;
 use bytes::Bytes;
@@ -46,10 +46,10 @@ impl StoredList<'_> {
     pub async fn has(&self, item: &[Value]) -> Result<Vec<Found>, VerifyError> {
         let mut addresses = Vec::new();
         if parts::order_of(self.mapping, self.target).is_none() {
-            addresses.push(layout::address_of(self.mapping, self.target, self.key, None, item)?);
+            addresses.push(Codec::of(self.mapping, self.target).address_of(self.key, None, item)?);
         } else {
             let is_it = |address: &Address| {
-                layout::split(self.mapping, self.target, address).is_some_and(|parts| parts.item == item)
+                Codec::of(self.mapping, self.target).split(address).is_some_and(|parts| parts.item == item)
             };
             let keep = |found: Found| addresses.extend(Some(found.address).filter(|address| is_it(address)));
             self.walk(Bring::Names, keep).await?;
@@ -183,6 +183,6 @@ impl StoredList<'_> {
     }
 
     fn address(&self, order: Option<&Value>, item: &[Value]) -> Result<Address, VerifyError> {
-        Ok(layout::address_of(self.mapping, self.target, self.key, order, item)?)
+        Ok(Codec::of(self.mapping, self.target).address_of(self.key, order, item)?)
     }
 }

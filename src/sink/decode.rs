@@ -5,7 +5,7 @@ use crate::sink::number;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use rmp::{Marker, decode};
+use rmp::{Marker, decode as msgpack};
 
 /// The name of a value that should hold columns and cannot be read as that.
 pub const UNREADABLE: Bytes = Bytes::from_static(b"?");
@@ -30,7 +30,7 @@ pub fn columns<'a>(
         let holds_all = qualifier.is_empty() || target.layout == Layout::Wide;
         match target.form {
             CellForm::Columns if qualifier.is_empty() => {}
-            CellForm::Msgpack if holds_all => found.extend(or_unreadable(msgpack(value), value)),
+            CellForm::Msgpack if holds_all => found.extend(or_unreadable(of_msgpack(value), value)),
             CellForm::Json if holds_all => found.extend(or_unreadable(json(mapping, value), value)),
             CellForm::Alone if holds_all => found.extend(alone(mapping, target, value)),
             _ => found.push((qualifier.clone(), value.clone())),
@@ -50,9 +50,9 @@ fn alone(mapping: &Mapping, target: &Target, value: &Bytes) -> Option<(Bytes, By
     (!is_null).then(|| (Bytes::copy_from_slice(column.name.as_bytes()), value.clone()))
 }
 
-fn msgpack(value: &[u8]) -> Option<Vec<(Bytes, Bytes)>> {
+fn of_msgpack(value: &[u8]) -> Option<Vec<(Bytes, Bytes)>> {
     let (mut rest, mut found) = (value, Vec::new());
-    for _ in 0..decode::read_map_len(&mut rest).ok()? {
+    for _ in 0..msgpack::read_map_len(&mut rest).ok()? {
         let name = text(&mut rest)?;
         found.push((Bytes::copy_from_slice(name), msgpack_value(&mut rest)?.into()));
     }
@@ -62,19 +62,19 @@ fn msgpack(value: &[u8]) -> Option<Vec<(Bytes, Bytes)>> {
 /// What a cell in `utf8` would hold.
 fn msgpack_value(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(match Marker::from_u8(*rest.first()?) {
-        Marker::F32 => number::shortest_f32(decode::read_f32(rest).ok()?)?.into_bytes(),
-        Marker::F64 => number::shortest_f64(decode::read_f64(rest).ok()?)?.into_bytes(),
+        Marker::F32 => number::shortest_f32(msgpack::read_f32(rest).ok()?)?.into_bytes(),
+        Marker::F64 => number::shortest_f64(msgpack::read_f64(rest).ok()?)?.into_bytes(),
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => text(rest)?.to_vec(),
         Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => {
-            let length = decode::read_bin_len(rest).ok()?;
+            let length = msgpack::read_bin_len(rest).ok()?;
             take(rest, length)?.to_vec()
         }
-        _ => decode::read_int::<i128, _>(rest).ok()?.to_string().into_bytes(),
+        _ => msgpack::read_int::<i128, _>(rest).ok()?.to_string().into_bytes(),
     })
 }
 
 fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = decode::read_str_len(rest).ok()?;
+    let length = msgpack::read_str_len(rest).ok()?;
     take(rest, length)
 }
 
@@ -143,5 +143,5 @@ pub fn key_value(column_type: &ColumnType, encoding: ValueEncoding, bytes: &[u8]
 }
 
 #[cfg(test)]
-#[path = "unpack_tests.rs"]
+#[path = "decode_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{Column, Time};
-use crate::sink::layout;
-use crate::verify::fixtures::mapping;
+use crate::sink::fixtures::followers;
+use crate::sink::layout::Codec;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -13,6 +13,18 @@ fn column(name: &str, column_type: ColumnType) -> Column {
         declared: String::new(),
         virtual_generated: false,
     }
+}
+
+/// Followers whose note alone may be NULL; the second target has items without any cell.
+fn mapping() -> Mapping {
+    let mut mapping = followers();
+    let mut schema = (*mapping.schema).clone();
+    schema.columns.iter_mut().for_each(|column| column.nullable = column.name == "note");
+    schema.columns[2].column_type = ColumnType::DateTime { fraction: 0 };
+    mapping.schema = Arc::new(schema);
+    mapping.targets[0].columns = vec![2, 3];
+    mapping.targets[1].columns = vec![3];
+    mapping
 }
 
 fn text_type() -> ColumnType {
@@ -67,7 +79,7 @@ fn row((n, u, d): (i64, u64, f64), text: String, bytes: Vec<u8>, nulls: u16) -> 
 fn through(mapping: &Mapping, form: CellForm, layout: Layout, row: &[Value]) -> Vec<(Bytes, Bytes)> {
     let columns = (2..mapping.schema.columns.len()).collect();
     let target = Target { form, layout, columns, ..mapping.targets[0].clone() };
-    let write = layout::item_write(mapping, &target, row).unwrap();
+    let write = Codec::of(mapping, &target).item_write(row).unwrap();
     super::columns(mapping, &target, write.puts.iter().map(|(name, value)| (name, value)))
 }
 
