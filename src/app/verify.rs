@@ -8,7 +8,7 @@ use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::{LifeEvent, Mapping, Reached, Value, life_cycle};
+use crate::model::{LifeEvent, Mapping, Reached, Value, Work, life_cycle};
 use crate::pipeline::jobs::Ask;
 use crate::pipeline::jobs::holds::{self, HoldAsk};
 use crate::protocol::{Journal, plan::Cohort};
@@ -124,6 +124,12 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
         let text =
             "the run that is up only copies (--backfill-only): HBase misses all changes since its start";
         return Err(Failure::new(Exit::Refused, text).with_help(advice::verify_later()));
+    }
+    if let Some(Status { control, .. }) = &running
+        && control.is_paused(Work::Tail)
+    {
+        let text = format!("the tail is {}: HBase misses all changes since then", control.tail);
+        return Err(Failure::new(Exit::Refused, text).with_help(advice::resume()));
     }
     if let Some(status) = running.filter(is_tailing) {
         let tail = Tail::Live(Arc::new(AdminTail { config: config.clone() }));

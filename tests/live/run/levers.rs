@@ -50,6 +50,9 @@ async fn a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says() {
     let again = scenario.run(&["pause", "tail"]).await.expect_code(0);
     assert!(again.out.contains("the tail is as it was: paused by "), "{}", again.out);
 
+    let unjudged = scenario.run(&["verify", "--full"]).await.expect_code(3);
+    unjudged.says(&["the tail is paused by ", "HBase misses all changes since then", "`tailfill resume`"]);
+
     run.signal("TERM");
     run.ended().await.expect_code(130);
     let text = scenario.run(&["status"]).await.expect_code(0).out;
