@@ -44,7 +44,10 @@ pub struct Serving {
 
 impl Serving {
     pub async fn close(self) {
-        self.looking.iter().for_each(|looking| looking.abort());
+        for looking in self.looking {
+            looking.abort();
+            _ = looking.await; // it has the state until then
+        }
         self.server.stop().await;
     }
 

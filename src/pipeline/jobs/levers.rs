@@ -13,7 +13,7 @@ use crate::status::{Awaited, Kind};
 use crate::store::{Commit, Space, Store, StoreError, records};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The record's key in the space of meta records.
 const KEY: &[u8] = b"control";
@@ -71,9 +71,8 @@ pub struct Levers {
 struct Shared {
     control: Mutex<Control>,
     changed: Signal,
-    run: OnceLock<Run>,
-    /// Held from reading the record to having written it.
-    writing: tokio::sync::Mutex<()>,
+    /// `None`: before a run has read its state, and once it has ended.
+    run: tokio::sync::Mutex<Option<Run>>,
 }
 
 struct Run {
@@ -101,9 +100,14 @@ impl Levers {
     /// Takes over what the store says; from now on levers can be set.
     pub async fn open(&self, store: &Arc<dyn Store>, can_resume: CanResume) -> Result<(), StoreError> {
         *self.state() = stored(&**store).await?;
-        _ = self.shared.run.set(Run { store: store.clone(), can_resume });
+        *self.shared.run.lock().await = Some(Run { store: store.clone(), can_resume });
         self.shared.changed.raise();
         Ok(())
+    }
+
+    /// The run has ended: whoever still has a handle keeps its state from nobody.
+    pub async fn close(&self) {
+        *self.shared.run.lock().await = None;
     }
 
     /// Sets levers, durably.
@@ -112,11 +116,13 @@ impl Levers {
     /// The run is still starting; the source cannot continue a tail that is to be resumed, which stays paused then; the
     /// store fails.
     pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, LeverRefused> {
-        let Some(run) = self.shared.run.get() else {
-            let (reason, advice) = ("the run is still starting".to_owned(), Some("try again".to_owned()));
+        // held until it is written
+        let run = self.shared.run.lock().await;
+        let Some(run) = &*run else {
+            let (reason, advice) =
+                ("the run is starting, or has ended".to_owned(), Some("try again".to_owned()));
             return Err(LeverRefused { reason, advice, exit: Exit::Failed as u8 });
         };
-        let _writing = self.shared.writing.lock().await;
         let resumes_tail = ask.lever.wanted == Wanted::Running && ask.works.contains(&Work::Tail);
         if resumes_tail && self.is_paused(Work::Tail) {
             (run.can_resume)().await?;

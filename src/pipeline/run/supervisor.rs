@@ -62,6 +62,18 @@ pub async fn run_with(
     recopies: Recopies,
     stop: CancellationToken,
 ) -> Result<Finished, ProtocolError> {
+    let levers = parts.levers.clone();
+    let ended = run_to_its_end(parts, options, recopies, stop).await;
+    levers.close().await;
+    ended
+}
+
+async fn run_to_its_end(
+    parts: Parts,
+    options: RunOptions,
+    recopies: Recopies,
+    stop: CancellationToken,
+) -> Result<Finished, ProtocolError> {
     let (recovered, copies, counts) = tokio::select! { biased;
         () = stop.cancelled() => return Ok(Finished::Stopped),
         prepared = prepare(&parts, &options, &recopies) => prepared?,

@@ -118,7 +118,9 @@ async fn goes_on_over_the_gap(scenario: &mut Scenario) {
     scenario.until_status("the gap to be shown", is_open).await;
     run.kill();
     let status = scenario.run(&["status"]).await.expect_code(0).out;
-    for text in ["\ngap ", " were missed: ", "to be copied again: ", "parked (you accepted a gap in MySQL's binlog"] {
+    for text in
+        ["\ngap ", " were missed: ", "to be copied again: ", "parked (you accepted a gap in MySQL's binlog"]
+    {
         assert!(status.contains(text), "{text:?} is not in:\n{status}");
     }
     let run = scenario.start(&["run", "--until", "caught-up"]);
