@@ -9,6 +9,16 @@ pub enum Disposition {
     Halt(Exit),
 }
 
+impl Disposition {
+    /// How a command ends that does not try again: a passing error was repeated within its bound, and that is over.
+    pub fn exit(self) -> Exit {
+        match self {
+            Disposition::Retry => Exit::Failed,
+            Disposition::Halt(exit) => exit,
+        }
+    }
+}
+
 /// An error and its causes in one line, by colons.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

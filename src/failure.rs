@@ -5,6 +5,7 @@ use crate::advice;
 use crate::config::{ConfigError, Faults};
 use crate::error::{Disposition, Exit};
 use crate::lock::LockError;
+use crate::pipeline::jobs::Failed;
 use crate::protocol::ProtocolError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -61,12 +62,7 @@ impl Failure {
         help: Option<String>,
         error: Box<dyn Error + Send + Sync>,
     ) -> Failure {
-        let exit = match disposition {
-            // It was repeated within its bound, and that bound is over.
-            Disposition::Retry => Exit::Failed,
-            Disposition::Halt(exit) => exit,
-        };
-        Failure { exit, error, details: Vec::new(), help }
+        Failure { exit: disposition.exit(), error, details: Vec::new(), help }
     }
 }
 
@@ -112,6 +108,13 @@ impl From<ProtocolError> for Failure {
     fn from(error: ProtocolError) -> Failure {
         let help = error.advice().map(str::to_owned);
         Failure::by_disposition(error.disposition(), help, error.into())
+    }
+}
+
+/// What a run that is up did not do.
+impl From<Failed> for Failure {
+    fn from(Failed { reason, advice, exit }: Failed) -> Failure {
+        Failure { help: advice, ..Failure::new(Exit::of_code(exit), reason) }
     }
 }
 

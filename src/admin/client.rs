@@ -1,8 +1,9 @@
 //! Asking a running tailfill, which is found by the files in its `state_dir`.
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
+use crate::pipeline::jobs::Failed;
 use crate::pipeline::jobs::holds::{Held, HoldAsk, TURN_WITHIN};
-use crate::pipeline::jobs::levers::{LeverAsk, LeverRefused, LeverSet};
+use crate::pipeline::jobs::levers::{LeverAsk, LeverSet};
 use crate::pipeline::jobs::{Ask, RecopyReport};
 use crate::status::Status;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -111,7 +112,7 @@ impl Client {
     }
 
     /// Pauses or resumes; `Err` within: the run refuses it, and all stays as it was.
-    pub async fn set_levers(&self, ask: &LeverAsk) -> Result<Result<LeverSet, LeverRefused>, ClientError> {
+    pub async fn set_levers(&self, ask: &LeverAsk) -> Result<Result<LeverSet, Failed>, ClientError> {
         let token = self.token()?;
         let answer = self.send(Method::POST, "levers", Some(&token), |request| request.json(ask)).await?;
         match answer.status() {

@@ -5,15 +5,16 @@
 //! [`BYTES_MAX`] it becomes `events.jsonl.1`, and the one before goes. Whether TAILFILL_LOG shows the record does not
 //! matter.
 
+use super::lines;
 use crate::admin::EVENTS_FILE;
+use crate::clock::{Clock, SteadyClock};
 use crate::model::DateTime;
 use serde_json::{Map, Value as Json};
 use std::fmt::Debug;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::filter_fn;
@@ -52,7 +53,7 @@ impl<S: Subscriber> Layer<S> for Events {
         let mut line = Line::default();
         event.record(&mut line);
         // a log that cannot be written is no reason to end a run: the store notices a full disk
-        _ = log.lock().unwrap_or_else(PoisonError::into_inner).write(now_micros(), line);
+        _ = log.lock().unwrap_or_else(PoisonError::into_inner).write(SteadyClock::start().now_micros(), line);
     }
 }
 
@@ -106,18 +107,15 @@ struct Log {
 
 impl Log {
     fn open(path: PathBuf, bytes_max: u64) -> io::Result<Log> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+        let file = lines::open(&path)?;
         let bytes = file.metadata()?.len();
         Ok(Log { path, file, bytes, bytes_max })
     }
 
-    fn write(&mut self, at_micros: i64, line: Line) -> io::Result<()> {
+    fn write(&mut self, at_micros: u64, line: Line) -> io::Result<()> {
         let mut object = Map::new();
-        object.insert("at".into(), DateTime::from_micros_since_epoch(at_micros).rfc3339().into());
+        let at = DateTime::from_micros_since_epoch(i64::try_from(at_micros).unwrap_or(i64::MAX));
+        object.insert("at".into(), at.rfc3339().into());
         object.insert(FIELD.into(), line.event);
         object.insert("words".into(), line.words);
         object.extend(line.more);
@@ -131,11 +129,6 @@ impl Log {
         self.bytes += bytes.len() as u64;
         Ok(())
     }
-}
-
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::{Control, Lever, Wanted, Work};
-use crate::pipeline::jobs::levers::{self, LeverAsk, LeverRefused, LeverSet};
+use crate::model::{Lever, Wanted, Work};
+use crate::pipeline::jobs::levers::{self, LeverAsk, LeverSet};
 use crate::store::Store;
 use crate::store::redb::{FILE_NAME, RedbStore};
 
@@ -20,7 +20,7 @@ pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure
     let LeverOptions { works, wanted, reason } = options;
     let ask = LeverAsk { works, lever: lever(wanted, reason) };
     let (set, live) = match status::running(config).await? {
-        Some(_) => (Client::open(&config.state_dir)?.set_levers(&ask).await?.map_err(refused)?, true),
+        Some(_) => (Client::open(&config.state_dir)?.set_levers(&ask).await??, true),
         None => (in_state(config, &ask).await?, false),
     };
     for work in &ask.works {
@@ -36,7 +36,7 @@ pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure
 }
 
 /// A lever that this account sets now.
-pub fn lever(wanted: Wanted, reason: String) -> Lever {
+fn lever(wanted: Wanted, reason: String) -> Lever {
     let account = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let by = account.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed account".to_owned());
     Lever { wanted, by, at_ms: SteadyClock::start().now_ms(), reason }
@@ -47,14 +47,6 @@ async fn in_state(config: &Config, ask: &LeverAsk) -> Result<LeverSet, Failure> 
         RedbStore::open_read_only(&config.state_dir).await?; // says that `init` makes it
     }
     Ok(levers::set_in(&open_state(&config.state_dir).await?, ask).await?)
-}
-
-fn refused(refused: LeverRefused) -> Failure {
-    let failure = Failure::new(Exit::of_code(refused.exit), refused.reason);
-    match refused.advice {
-        Some(advice) => failure.with_help(advice),
-        None => failure,
-    }
 }
 
 /// What a lever does now.
@@ -84,11 +76,11 @@ fn sentence(work: Work, set: &LeverSet, live: bool) -> String {
 ///
 /// # Errors
 /// The run is to end by itself (`ends`), and something is paused.
-pub async fn at_start(store: &dyn Store, resume: bool, ends: bool) -> Result<Control, Failure> {
+pub async fn at_start(store: &dyn Store, resume: bool, ends: bool) -> Result<(), Failure> {
     if resume {
         let lever = lever(Wanted::Running, "run --resume".to_owned());
-        let set = levers::set_in(store, &LeverAsk { works: Work::ALL.to_vec(), lever }).await?;
-        return Ok(set.control);
+        levers::set_in(store, &LeverAsk { works: Work::ALL.to_vec(), lever }).await?;
+        return Ok(());
     }
     let control = levers::stored(store).await?;
     let paused: Vec<String> =
@@ -99,12 +91,13 @@ pub async fn at_start(store: &dyn Store, resume: bool, ends: bool) -> Result<Con
     for words in paused {
         tracing::warn!("{words}; {}", advice::resume());
     }
-    Ok(control)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Control;
 
     #[test]
     fn what_changed_says_what_happens_and_what_did_not_says_who_set_it() {

@@ -10,6 +10,7 @@ mod events;
 mod get;
 mod init;
 mod levers;
+mod lines;
 mod lost_leases;
 mod options;
 pub(crate) mod output;

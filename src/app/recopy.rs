@@ -197,12 +197,8 @@ fn touched(report: &RecopyReport) -> u64 {
 /// How a command that did these jobs ends: with the first failure, else by what they had to leave.
 pub fn outcome(reports: &[RecopyReport]) -> Result<Exit, Failure> {
     for report in reports {
-        if let JobState::Failed { reason, advice, exit } = &report.state {
-            let failure = Failure::new(Exit::of_code(*exit), reason.clone());
-            return Err(match advice {
-                Some(advice) => failure.with_help(advice.clone()),
-                None => failure,
-            });
+        if let JobState::Failed(failed) = &report.state {
+            return Err(failed.clone().into());
         }
     }
     let left = reports.iter().flat_map(|report| &report.targets).any(|target| target.left() > 0);

@@ -1,11 +1,11 @@
 //! The log of what re-copies touched: one JSON line an item, with its keys and without its values.
 
+use super::lines;
 use crate::clock::{Clock, SteadyClock};
 use crate::model::{Mapping, Value};
 use crate::pipeline::jobs::{Touch, Touched};
 use crate::verify::key_text;
 use serde::Serialize;
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -67,11 +67,7 @@ impl Touched for TouchedFile {
             lines.push(b'\n');
         }
         let _one_at_a_time = self.writing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&self.path)?;
+        let mut file = lines::open(&self.path)?;
         file.write_all(&lines)?;
         file.sync_data()
     }

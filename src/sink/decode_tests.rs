@@ -1,19 +1,9 @@
 use super::*;
-use crate::model::{Column, Time};
-use crate::sink::fixtures::followers;
+use crate::model::Time;
+use crate::sink::fixtures::{column, followers, text_type};
 use crate::sink::layout::Codec;
 use proptest::prelude::*;
 use std::sync::Arc;
-
-fn column(name: &str, column_type: ColumnType) -> Column {
-    Column {
-        name: name.into(),
-        column_type,
-        nullable: true,
-        declared: String::new(),
-        virtual_generated: false,
-    }
-}
 
 /// Followers whose note alone may be NULL; the second target has items without any cell.
 fn mapping() -> Mapping {
@@ -25,10 +15,6 @@ fn mapping() -> Mapping {
     mapping.targets[0].columns = vec![2, 3];
     mapping.targets[1].columns = vec![3];
     mapping
-}
-
-fn text_type() -> ColumnType {
-    ColumnType::Text { charset: "utf8mb4".into(), collation: "utf8mb4_bin".into() }
 }
 
 /// The mapping of the fixtures, with a column of every kind of value behind its own.

@@ -6,7 +6,7 @@ use crate::simulation::checker;
 use std::sync::Arc;
 use tailfill::model::Tick;
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::jobs::JobState;
+use tailfill::pipeline::jobs::{Failed, JobState};
 
 const CONTRADICTION: &str = "a look-up by that key in the same read view finds none";
 
@@ -31,7 +31,7 @@ async fn a_recopy_deletes_nothing_of_a_list_that_its_look_up_does_not_find() {
     let recopies = Recopies::only(noted.clone(), [all(&bench)]);
     let ended = runs(&bench, &recopies).await;
     let report = recopies.reports().remove(0);
-    let JobState::Failed { reason, .. } = report.state else { panic!("{ended:?} {report:?}") };
+    let JobState::Failed(Failed { reason, .. }) = report.state else { panic!("{ended:?} {report:?}") };
     assert!(reason.contains(CONTRADICTION), "{reason}");
     assert!(noted.take().is_empty(), "nothing was touched");
     assert_eq!(checker::compare(&bench.world).await.len(), 0);

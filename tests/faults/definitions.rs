@@ -9,7 +9,7 @@ use std::time::Duration;
 use tailfill::error::Exit;
 use tailfill::model::history::{Entry, Meaning};
 use tailfill::model::{Definition, History, LifeCycle, Parking, TableId};
-use tailfill::pipeline::jobs::{Ask, JobState};
+use tailfill::pipeline::jobs::{Ask, Failed, JobState};
 use tailfill::pipeline::{Finished, Recopies};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::{Proof, SourceError, StreamEvent};
@@ -116,7 +116,7 @@ async fn journaled_batches_of_which_all_rows_are_left_out_now_are_passed_over() 
     let (report, _) = recopied(&bench, all(&bench)).await;
     // the tail comes to the parking while the re-copy goes on
     assert!(
-        matches!(&report.state, JobState::Failed { reason, .. } if reason.contains("TRUNCATE")),
+        matches!(&report.state, JobState::Failed(Failed { reason, .. }) if reason.contains("TRUNCATE")),
         "{report:?}"
     );
     bench.assert_equal().await;
@@ -213,7 +213,7 @@ async fn a_recopy_whose_target_the_tail_parks_meanwhile_says_so_and_why() {
         let parking = Box::new(parking(number));
         bench.source.reports_in(number, StreamEvent::Parked { table: TABLE, parking });
         let (report, _) = recopied(&bench, Ask { dry_run, ..all(&bench) }).await;
-        let JobState::Failed { reason, advice, exit } = &report.state else { panic!("{report:?}") };
+        let JobState::Failed(Failed { reason, advice, exit }) = &report.state else { panic!("{report:?}") };
         for target in &bench.world.mapping.targets {
             assert!(reason.contains(&format!("-> {}", target.table)), "{reason}");
         }

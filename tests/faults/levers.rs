@@ -5,7 +5,8 @@ use super::recopy::copied;
 use std::time::Duration;
 use tailfill::error::Exit;
 use tailfill::model::{Lever, Wanted, Work};
-use tailfill::pipeline::jobs::levers::{LeverAsk, LeverRefused, LeverSet};
+use tailfill::pipeline::jobs::Failed;
+use tailfill::pipeline::jobs::levers::{LeverAsk, LeverSet};
 use tailfill::pipeline::{self, Finished, Levers, Parts, RunOptions};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::Source;
@@ -34,7 +35,7 @@ impl Live {
         Live { parts, stop, run }
     }
 
-    async fn set(&self, works: &[Work], wanted: Wanted) -> Result<LeverSet, LeverRefused> {
+    async fn set(&self, works: &[Work], wanted: Wanted) -> Result<LeverSet, Failed> {
         set(&self.parts.levers, works, wanted).await
     }
 
@@ -56,11 +57,12 @@ impl Live {
 
     /// Waits until somebody waits for a person.
     async fn waits(&self) {
-        let begin = Instant::now();
-        while !self.waits_for_a_person() {
-            assert!(begin.elapsed() < LONGEST, "nobody says that it is paused");
-            sleep(Duration::from_millis(10)).await;
-        }
+        until("nobody says that it is paused", || self.waits_for_a_person()).await;
+    }
+
+    /// Waits until history is copied.
+    async fn copies(&self) {
+        until("the copy does not go on", || !self.parts.progress.copying()).await;
     }
 
     fn waits_for_a_person(&self) -> bool {
@@ -74,7 +76,15 @@ impl Live {
     }
 }
 
-async fn set(levers: &Levers, works: &[Work], wanted: Wanted) -> Result<LeverSet, LeverRefused> {
+async fn until(otherwise: &str, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < LONGEST, "{otherwise}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn set(levers: &Levers, works: &[Work], wanted: Wanted) -> Result<LeverSet, Failed> {
     let lever = Lever { wanted, by: "ann".into(), at_ms: 7, reason: "deploy".into() };
     let ask = LeverAsk { works: works.to_vec(), lever };
     // a run takes them once it has read its state
@@ -127,11 +137,7 @@ async fn deletes_during_a_copy_beside_a_paused_tail_are_not_lost() {
             });
             sleep(Duration::from_millis(300)).await;
         }
-        let begin = Instant::now();
-        while run.parts.progress.copying() {
-            assert!(begin.elapsed() < LONGEST, "the copy goes on beside a paused tail");
-            sleep(Duration::from_millis(100)).await;
-        }
+        run.copies().await;
         run.resumes(&Work::ALL).await;
         run.catches_up().await;
         run.stops().await;
@@ -154,11 +160,7 @@ async fn a_paused_backfill_copies_nothing_while_the_tail_goes_on() {
     assert_eq!(bench.gateway.take_sent(), [], "nothing is copied while it is paused");
     assert!(run.parts.progress.copying(), "it was paused before its end");
     run.resumes(&[Work::Backfill]).await;
-    let begin = Instant::now();
-    while run.parts.progress.copying() {
-        assert!(begin.elapsed() < LONGEST, "the copy goes on once it is resumed");
-        sleep(Duration::from_millis(100)).await;
-    }
+    run.copies().await;
     run.stops().await;
     bench.copies().await;
     bench.assert_equal().await;

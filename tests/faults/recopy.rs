@@ -485,7 +485,7 @@ async fn a_target_that_is_refused_while_it_is_copied_again_stays_parked_and_ends
     let last = bench.world.mapping.targets.last().expect("it has targets").id;
     bench.gateway.close([last]);
     let (report, _) = recopied(&bench, all(&bench)).await;
-    assert!(matches!(report.state, JobState::Failed { .. }), "{report:?}");
+    assert!(matches!(report.state, JobState::Failed(_)), "{report:?}");
     assert!(lives(&bench).await.iter().any(|life| matches!(life, LifeCycle::Parked { .. })));
     bench.gateway.close([]);
     bench.commit(vec![delete(&row(3, 3, "old"))]);

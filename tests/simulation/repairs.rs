@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::model::{Mapping, Value};
 use tailfill::pipeline::Recopies;
-use tailfill::pipeline::jobs::{Ask, JobState, RecopyReport, Touch, TouchKind, Touched};
+use tailfill::pipeline::jobs::{Ask, Failed, JobState, RecopyReport, Touch, TouchKind, Touched};
 use tokio::time::sleep;
 
 /// How often somebody looks whether a job is over.
@@ -113,7 +113,7 @@ pub fn settle(world: &World, asked: &Asked, report: &RecopyReport) {
     world.trace.note(format_args!("a re-copy is over: {report:?}"));
     match &report.state {
         JobState::Done => {}
-        JobState::Failed { reason, .. } => {
+        JobState::Failed(Failed { reason, .. }) => {
             world.tally(Thrown::Unfinished, 1);
             if !may_fail_for(world, reason) {
                 world.books().violation(format!("a re-copy failed: {reason}"));

@@ -1,5 +1,6 @@
 //! What a re-copy is asked, and what it says of itself.
 
+use super::Failed;
 use crate::model::Value;
 use serde::{Deserialize, Serialize};
 
@@ -27,20 +28,13 @@ pub enum JobState {
     /// All that it could do is done; its report says what it could not.
     Done,
     /// It ended with an error; what it wrote until then is right and stays.
-    Failed {
-        /// The error and its causes in one line.
-        reason: String,
-        /// What a person can do.
-        advice: Option<String>,
-        /// As the exit code of the command.
-        exit: u8,
-    },
+    Failed(Failed),
 }
 
 impl JobState {
     /// Whether its report changes no more.
     pub fn is_over(&self) -> bool {
-        matches!(self, JobState::Done | JobState::Failed { .. })
+        matches!(self, JobState::Done | JobState::Failed(_))
     }
 }
 

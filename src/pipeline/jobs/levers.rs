@@ -3,7 +3,8 @@
 //!
 //! What is wanted is durable before it holds, so a paused run stays paused over restarts.
 
-use crate::error::{Disposition, Exit, chain};
+use super::Failed;
+use crate::error::Exit;
 use crate::failpoints::Failpoints;
 use crate::model::{Control, Lever, Wanted, Work};
 use crate::pipeline::progress::{Progress, Waiter};
@@ -34,28 +35,6 @@ pub struct LeverSet {
     pub changed: Vec<Work>,
     /// All that is wanted now.
     pub control: Control,
-}
-
-/// Why a lever stays as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeverRefused {
-    /// A sentence for people, with its causes.
-    pub reason: String,
-    /// What a person can do, if anything.
-    pub advice: Option<String>,
-    /// As the exit code of the command.
-    pub exit: u8,
-}
-
-impl From<ProtocolError> for LeverRefused {
-    fn from(error: ProtocolError) -> LeverRefused {
-        let exit = match error.disposition() {
-            Disposition::Halt(exit) => exit,
-            Disposition::Retry => Exit::Failed,
-        };
-        let advice = error.advice().map(str::to_owned);
-        LeverRefused { reason: chain(&error), advice, exit: exit as u8 }
-    }
 }
 
 /// Asked before a tail is resumed: whether the source can still continue from the checkpoint.
@@ -115,19 +94,19 @@ impl Levers {
     /// # Errors
     /// The run is still starting; the source cannot continue a tail that is to be resumed, which stays paused then; the
     /// store fails.
-    pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, LeverRefused> {
+    pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, Failed> {
         // held until it is written
         let run = self.shared.run.lock().await;
         let Some(run) = &*run else {
             let (reason, advice) =
                 ("the run is starting, or has ended".to_owned(), Some("try again".to_owned()));
-            return Err(LeverRefused { reason, advice, exit: Exit::Failed as u8 });
+            return Err(Failed { reason, advice, exit: Exit::Failed as u8 });
         };
         let resumes_tail = ask.lever.wanted == Wanted::Running && ask.works.contains(&Work::Tail);
         if resumes_tail && self.is_paused(Work::Tail) {
-            (run.can_resume)().await?;
+            (run.can_resume)().await.map_err(|error| Failed::from(&error))?;
         }
-        let set = set_in(&*run.store, ask).await.map_err(ProtocolError::from)?;
+        let set = set_in(&*run.store, ask).await.map_err(|error| Failed::from(&error.into()))?;
         *self.state() = set.control.clone();
         self.shared.changed.raise();
         for work in &set.changed {

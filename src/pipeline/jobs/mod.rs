@@ -5,6 +5,7 @@
 //! Refuses to know: how a re-copy compares, and how a turn of a list comes about.
 
 mod ask;
+mod failed;
 pub mod holds;
 pub mod levers;
 mod queue;
@@ -12,6 +13,7 @@ pub mod requests;
 mod touched;
 
 pub use ask::{Ask, JobState, RecopyReport, RecopyTargetReport};
+pub use failed::Failed;
 pub use holds::Holds;
 pub use levers::Levers;
 pub use queue::Recopies;

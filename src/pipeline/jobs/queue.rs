@@ -1,7 +1,6 @@
 //! The jobs of a run: those that wait, and what each says of itself.
 
-use super::{Ask, JobState, RecopyReport, Touched};
-use crate::error::{Disposition, Exit, chain};
+use super::{Ask, Failed, JobState, RecopyReport, Touched};
 use crate::protocol::ProtocolError;
 use crate::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -176,7 +175,7 @@ impl Recopies {
     pub(in crate::pipeline) fn end(&self, number: u64, error: Option<ProtocolError>) {
         let state = match error {
             None => JobState::Done,
-            Some(error) => failed(&error),
+            Some(error) => JobState::Failed(Failed::from(&error)),
         };
         self.update(number, |report| (report.state, report.doing) = (state, String::new()));
         self.inner.changed.raise();
@@ -211,13 +210,4 @@ impl Recopies {
         // no method panics between two changes that belong together
         self.inner.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-fn failed(error: &ProtocolError) -> JobState {
-    let reason = chain(error);
-    let exit = match error.disposition() {
-        Disposition::Halt(exit) => exit,
-        Disposition::Retry => Exit::Failed,
-    };
-    JobState::Failed { reason, advice: error.advice().map(str::to_owned), exit: exit as u8 }
 }

@@ -8,7 +8,7 @@ use super::Life;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
-use tailfill::pipeline::jobs::{JobState, RecopyReport};
+use tailfill::pipeline::jobs::{Failed, JobState, RecopyReport};
 use tailfill::pipeline::{Finished, RunOptions};
 use tailfill::protocol::ProtocolError;
 use tokio::time::{sleep, timeout};
@@ -84,7 +84,7 @@ impl Life {
     /// A statement about the table parked it while it was copied.
     fn parked_meanwhile(&self, report: &RecopyReport) -> bool {
         self.world.profile.statements > 0
-            && matches!(&report.state, JobState::Failed { reason, .. } if parked_meanwhile(reason))
+            && matches!(&report.state, JobState::Failed(Failed { reason, .. }) if parked_meanwhile(reason))
     }
 
     pub(super) async fn last_run(&mut self) {
