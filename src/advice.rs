@@ -4,6 +4,14 @@
 //! that performs it: most take the commands out of the sentence, carry them out on real servers, and compare both sides
 //! afterwards. `tests/properties/advice.rs` fails where a piece has no such test, and where advice stands elsewhere in `src`.
 
+mod positions;
+mod support;
+
+pub use positions::{
+    accept_gap, begin_with_from, copied_again, known_transactions, moment_ahead, moment_purged, pause_first,
+};
+pub use support::{add_check, add_log};
+
 use crate::model::Parking;
 
 /// The command that takes the parked targets of a mapping back.
@@ -322,19 +330,40 @@ pub fn with_yes() -> &'static str {
     "nothing was written; the same command with --yes writes it"
 }
 
-/// Only a pilot's lists were moved, and a re-copy alone would be of all lists.
+/// A pilot continues, because no option says which lists.
 ///
-/// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
-pub fn beside_the_pilot() -> &'static str {
-    "start the pilot's run again (--only and its lists), and repeat the re-copy while it is up; or move all lists \
-     first: `tailfill run`"
+/// Performed by `live::run::pilot::lists_of_a_file_are_moved_compared_asked_for_and_not_copied_twice`.
+pub fn move_all_lists() -> &'static str {
+    "`tailfill run --all` moves all lists"
 }
 
-/// Only a pilot's lists were moved, and whole tables are compared.
+/// HBase is asked for a list that the pilot does not move.
 ///
-/// Performed by `live::run::advice::first_steps::a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved`.
-pub fn move_all_lists() -> &'static str {
-    "compare single lists with tailfill get, or move all lists first: `tailfill run`"
+/// Performed by `live::run::pilot::lists_of_a_file_are_moved_compared_asked_for_and_not_copied_twice`.
+pub fn list_outside_the_pilot() -> &'static str {
+    "ask MySQL for it: --from mysql; or move all lists: `tailfill run --all`"
+}
+
+/// A list is to be copied again that the pilot does not move.
+///
+/// Performed by `live::run::pilot::lists_of_a_file_are_moved_compared_asked_for_and_not_copied_twice`.
+pub fn list_of_the_pilot() -> &'static str {
+    "name lists of the pilot, or move all lists first: `tailfill run --all`"
+}
+
+/// All lists are moved, and a pilot is asked for.
+///
+/// Performed by `live::run::pilot::fewer_lists_are_refused_and_the_ways_out_work`.
+pub fn all_lists_go_on() -> &'static str {
+    "`tailfill run` continues with all lists; a pilot needs a state_dir and HBase tables of its own"
+}
+
+/// Lists of before are not among those of this run.
+///
+/// Performed by `live::run::pilot::fewer_lists_are_refused_and_the_ways_out_work`.
+pub fn narrower_pilot() -> &'static str {
+    "`tailfill run` continues with the lists of the last run, and `tailfill run --all` moves all lists; to add lists, name the \
+     lists of the last run, too; fewer lists need a new state_dir and new HBase tables"
 }
 
 /// The source went on while no run was up.
@@ -409,6 +438,21 @@ pub fn memcached_away() -> &'static str {
 /// Performed by `live::run::levers::a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says`.
 pub fn resume() -> &'static str {
     "when it may go on: `tailfill resume`"
+}
+
+/// Something holds the copy back.
+///
+/// Performed by `live::run::throttle::each_limit_holds_the_copy_with_its_figure_and_lets_it_go`.
+pub fn throttle() -> &'static str {
+    "the copy continues by itself when this is over; `tailfill throttle show` lists every limit, `tailfill throttle set \
+     KEY=VALUE` changes one"
+}
+
+/// A limit of the copy that does not exist, or does not take the value.
+///
+/// Performed by `live::run::throttle::each_limit_holds_the_copy_with_its_figure_and_lets_it_go`.
+pub fn limit_keys() -> &'static str {
+    "`tailfill throttle show` lists the keys; config/example.toml explains them"
 }
 
 /// MySQL will soon purge what a run has not read.

@@ -70,6 +70,22 @@ switches! {
     resume_from_now = "resume-from-now";
     /// What a person pauses is paused in this process only.
     pause_not_durable = "pause-not-durable";
+    /// A newer position is taken like an older one: what lies between is neither read nor copied again (I5).
+    newer_position_not_refused = "newer-position-not-refused";
+    /// A replay from an older position does not say up to where older states may show.
+    replay_not_noted = "replay-not-noted";
+    /// The tables of a transaction that is left out are neither parked nor copied again (I5).
+    skipped_not_copied = "skipped-not-copied";
+    /// What a re-copy did when its run began anew elsewhere is forgotten, and not begun again.
+    interrupted_not_repeated = "interrupted-not-repeated";
+    /// A worker waits for its pace under the leases of the part that it copies next (I8).
+    permit_under_leases = "permit-under-leases";
+    /// A part stands in the queue for all of its lists as soon as one of them is busy.
+    parts_wait_for_all = "parts-wait-for-all";
+    /// A signal that cannot be read does not hold the copy.
+    unread_signal_is_free = "unread-signal-is-free";
+    /// Limits that a person sets hold in this process only.
+    limits_not_durable = "limits-not-durable";
     /// An insert and a delete of one address in one batch cancel each other out.
     insert_delete_cancels = "insert-delete-cancels";
     /// A NULL column is left out of a write instead of getting a marker.
@@ -108,6 +124,8 @@ switches! {
     unknown_events_passed_over = "unknown-events-passed-over";
     /// Whoever reaches the admin address may change something.
     admin_token_not_asked = "admin-token-not-asked";
+    /// The lists of a pilot are not copied again when others join, whether or not their own copy was complete (I8).
+    pilot_taken_for_copied = "pilot-taken-for-copied";
     /// A re-copy does not delete what only HBase has.
     recopy_keeps_extras = "recopy-keeps-extras";
     /// A gap that is accepted is neither noted nor does it park anything.

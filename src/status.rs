@@ -3,9 +3,11 @@
 //! A snapshot, without references into the run. Field names are the JSON's; a field may be added,
 //! none changes its meaning.
 
-mod text;
+pub(crate) mod text;
+mod throttle;
 mod wait;
 
+pub use throttle::{Holding, LimitShown, Origin, ThrottleShown, ThrottleStatus};
 pub use wait::{Awaited, Concern, Kind, Wait, Warning, Who};
 
 use crate::model::{Control, Work};
@@ -33,12 +35,21 @@ pub struct Status {
     /// What a person wants of the tail and of the backfill.
     #[serde(default)]
     pub control: Control,
+    /// How fast the copy may be now, and what holds it back.
+    #[serde(default)]
+    pub throttle: ThrottleStatus,
     /// In how many seconds the source may purge the first change that is not in HBase yet; `None`: never, or not known.
     #[serde(default)]
     pub purge_in_seconds: Option<u64>,
-    /// Whether only some lists are moved (`--only`): the chunks of a target are these lists then.
+    /// How long the file of the state is; `None`: not known (a dry run has none).
+    #[serde(default)]
+    pub state_file_bytes: Option<u64>,
+    /// Whether only some lists are moved, those of a pilot.
     #[serde(default)]
     pub pilot: bool,
+    /// Which lists these are, in words: `2 lists of followers; 1% of replies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pilot_lists: Option<String>,
     /// Everything that somebody waits for now, as sentences; empty: nobody waits.
     pub waits: Vec<String>,
     /// The same as data, in the same order.

@@ -7,12 +7,13 @@ use crate::data::{Edge, tuple};
 use crate::ground::{FOLLOWS, Ground};
 use crate::probe::Lists;
 use anyhow::Context;
+use hdrhistogram::Histogram;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -95,6 +96,8 @@ pub struct Application {
 struct Shared {
     stop: AtomicBool,
     committed: AtomicU64,
+    /// Microseconds from the moment of each transaction to its reply, since somebody took them.
+    waited: Mutex<Histogram<u64>>,
 }
 
 impl Application {
@@ -108,7 +111,11 @@ impl Application {
         transactions: &Arc<impl Transactions>,
         rate: u32,
     ) -> anyhow::Result<Application> {
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), committed: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            committed: AtomicU64::new(0),
+            waited: Mutex::new(Histogram::new(3)?),
+        });
         let mut conns = Vec::new();
         for _ in 0..CONNECTIONS {
             conns.push(ground.connect().await?);
@@ -120,6 +127,14 @@ impl Application {
             workers.spawn(work(conn, transactions.clone(), shared.clone(), first, pace));
         }
         Ok(Application { workers, shared, begin })
+    }
+
+    /// How long transactions took since the last call, microseconds.
+    pub fn take_waited(&self) -> Histogram<u64> {
+        let mut waited = self.shared.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = waited.clone();
+        waited.reset();
+        taken
     }
 
     /// Ends it and returns the transactions a second that it reached.
@@ -147,8 +162,10 @@ async fn work(
     let mut due = first;
     while !shared.stop.load(Relaxed) {
         tokio::time::sleep_until(due.into()).await;
-        due += pace;
         conn.query_drop(transactions.next(&mut rng)).await.context("a transaction of the application")?;
+        let micros = u64::try_from(due.elapsed().as_micros())?;
+        shared.waited.lock().unwrap_or_else(PoisonError::into_inner).record(micros)?;
+        due += pace;
         shared.committed.fetch_add(1, Relaxed);
     }
     Ok(conn.disconnect().await?)

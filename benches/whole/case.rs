@@ -42,6 +42,8 @@ pub enum Case {
     Beside,
     /// Tail and backfill by `hbase.connections`, on gateways near and far (only when asked for)
     Connections,
+    /// What a copy costs the application, with and without a throttle (only when asked for)
+    Throttle,
     /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
     Giant,
 }
@@ -53,8 +55,15 @@ impl Case {
 
     /// What runs when nothing is asked for.
     fn usual() -> impl Iterator<Item = Case> {
-        let asked_for =
-            [Case::Hbase, Case::Layouts, Case::Counted, Case::Beside, Case::Connections, Case::Giant];
+        let asked_for = [
+            Case::Hbase,
+            Case::Layouts,
+            Case::Counted,
+            Case::Beside,
+            Case::Connections,
+            Case::Throttle,
+            Case::Giant,
+        ];
         Case::value_variants().iter().copied().filter(move |case| !asked_for.contains(case))
     }
 

@@ -38,8 +38,8 @@ impl Header {
             config.hbase.connections,
             config.tail.window_rows,
             config.tail.batch_rows,
-            config.backfill.workers,
-            config.backfill.chunk_rows
+            config.limits.limits.workers,
+            config.limits.limits.chunk_rows
         );
         let flushing = "SELECT CONCAT(VERSION(), ', innodb_flush_log_at_trx_commit ', \
              @@innodb_flush_log_at_trx_commit, ', sync_binlog ', @@sync_binlog)";

@@ -4,7 +4,7 @@ use crate::application::{Application, Rows};
 use crate::case::Case;
 use crate::child::{Status, Tailfill};
 use crate::ground::{FOLLOWS, Ground};
-use crate::measure::{BenchReport, Round, bound};
+use crate::measure::{BenchReport, Round, bound, ratio};
 use crate::probe::{self, Lags, Lists};
 use crate::processes::Meter;
 use crate::show::grouped;
@@ -47,16 +47,23 @@ pub async fn lag(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<BenchRepor
     Ok(report)
 }
 
-/// The backfill of the whole table, beside the same application; `alone`: the rounds of `backfill`.
-pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow::Result<BenchReport> {
-    let mut runs = Vec::new();
+/// The backfill of the whole table, beside the same application, in turns with one whose workers all copy at all times;
+/// `alone`: the rounds of `backfill`.
+pub async fn both(ground: &Ground, rows: &Arc<Rows>, alone: &[Round]) -> anyhow::Result<Vec<BenchReport>> {
+    let (mut runs, mut all_workers) = (Vec::new(), Vec::new());
     for _ in 0..ground.scale.rounds {
-        runs.push(both_round(ground, rows).await?);
+        all_workers.push(both_round(ground, rows, &["throttle", "set", "throttle.tail_write=off"]).await?);
+        runs.push(both_round(ground, rows, &["throttle", "show"]).await?);
     }
-    let mut report = report(&Case::Both.name(), ground.scale.rate, &runs);
-    let own: Vec<Round> = runs.iter().map(|run| run.round.clone()).collect();
-    report.compare(&Case::Backfill.name(), &own, alone, bound(alone, &own));
-    Ok(report)
+    let rounds = |runs: &[Beside]| runs.iter().map(|run| run.round.clone()).collect::<Vec<Round>>();
+    let (own, others) = (rounds(&runs), rounds(&all_workers));
+    let mut yielding = report(&Case::Both.name(), ground.scale.rate, &runs);
+    yielding.compare(&Case::Backfill.name(), &own, alone, bound(alone, &own));
+    let by_all = ratio(&own, &others, |round| Some(round.whole));
+    yielding.more.insert("rate_by_that_of_both-all-workers".into(), json!(by_all));
+    let mut all = report("both-all-workers", ground.scale.rate, &all_workers);
+    all.compare(&Case::Backfill.name(), &others, alone, bound(alone, &others));
+    Ok(vec![all, yielding])
 }
 
 /// `asked`: transactions a second.
@@ -140,8 +147,10 @@ async fn lag_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> 
     Ok(Beside { round, lags, rate, own_lag_ms: own_lag(&status) })
 }
 
-async fn both_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside> {
+/// `lever`: what is done before the start.
+async fn both_round(ground: &Ground, rows: &Arc<Rows>, lever: &[&str]) -> anyhow::Result<Beside> {
     let prepared = prepare(ground, Case::Both).await?;
+    Tailfill::complete(&ground.tailfill, &prepared.folder, lever).await?;
     let application = Application::start(ground, rows).await?;
     let beside = beside_a_copy(ground, &prepared, application, &rows.lists()).await?;
     ground.forget_table(&prepared.sink, &Case::Both.name()).await?;
@@ -149,7 +158,7 @@ async fn both_round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<Beside>
 }
 
 /// Copies a whole table while `application` changes it and probes are sent after its changes; ends all of it when the copy
-/// is complete.
+/// is complete. The copy begins once the tail has caught up: what was committed while the run started is no lag beside a copy.
 pub async fn beside_a_copy(
     ground: &Ground,
     prepared: &Prepared,
@@ -157,9 +166,13 @@ pub async fn beside_a_copy(
     lists: &Lists,
 ) -> anyhow::Result<Beside> {
     let Prepared { folder, sink, mapping } = prepared;
+    Tailfill::complete(&ground.tailfill, folder, &["pause", "backfill"]).await?;
     let mut run = Tailfill::start(&ground.tailfill, folder, &["run"])?;
     let (meter, mut trace, mut last) = (ground.meter(run.pid()), Trace::default(), None);
-    let status = run.until("there was a mark", SOON, |status| status.has("/mark")).await?;
+    run.until("there was a mark", SOON, |status| status.has("/mark")).await?;
+    sleep(ground.scale.warm_up).await;
+    Tailfill::complete(&ground.tailfill, folder, &["resume", "backfill"]).await?;
+    let status = run.status().await.context(NO_ANSWER)?;
     trace.push(true, Sample { at: Instant::now(), rows: status.copied(), cpu: meter.read()? });
     let during = copying(&mut run, &meter, &mut trace, &mut last);
     let lags = probe::probe(ground, sink, mapping, lists, during).await?;

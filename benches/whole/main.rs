@@ -11,7 +11,7 @@
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
 //! - [`link`], [`second`]: a gateway far away, a second one; [`turns`]: several ways to move one table
 //! - [`beside`], [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`connections`], [`reading`]: cases that are rates
-//! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`giant`]: the other cases
+//! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`throttled`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
 mod application;
@@ -43,6 +43,7 @@ mod rows;
 mod second;
 mod show;
 mod standing;
+mod throttled;
 mod trace;
 mod turns;
 

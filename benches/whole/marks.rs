@@ -41,6 +41,11 @@ pub fn marks(reports: &[BenchReport]) -> Vec<Mark> {
     let lag = find(reports, "lag");
     at_most("lag p50 in ms, below 15".into(), lag.and_then(|report| report.p50_ms), 15.0);
     at_most("lag p99 in ms, below 80".into(), lag.and_then(|report| report.p99_ms), 80.0);
+    for signal in ["throttle.threads_running", "throttle.query"] {
+        let ratio = find(reports, "throttle")
+            .and_then(|report| report.more.get(signal)?.pointer("/p99_by_nothing_copied/median")?.as_f64());
+        at_most(format!("{signal}: the application's p99 by that without a copy, at most 1.3"), ratio, 1.3);
+    }
     let most = reports.iter().filter_map(|report| Some((report.peak_memory_mb?, &report.case)));
     if let Some((memory, case)) = most.max_by(|a, b| a.0.total_cmp(&b.0)) {
         at_most(format!("memory in MB in every case, below 150 (most in {case})"), Some(memory), 150.0);

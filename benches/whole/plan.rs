@@ -8,7 +8,7 @@ use crate::measure::{BenchReport, Round, bound, ratio};
 use crate::moved::Side;
 use crate::{
     beside, connections, cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show,
-    standing,
+    standing, throttled,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,8 +19,16 @@ use tailfill::sink::RowWrite;
 const IN_TURNS: [Case; 4] = [Case::Gateway, Case::GatewayOrdered, Case::Tail, Case::Backfill];
 
 /// Cases that run by themselves, in the order of [`Case`].
-const AFTERWARDS: [Case; 7] =
-    [Case::Lease, Case::Journal, Case::Idle, Case::Lag, Case::Both, Case::Restart, Case::Huge];
+const AFTERWARDS: [Case; 8] = [
+    Case::Lease,
+    Case::Journal,
+    Case::Idle,
+    Case::Lag,
+    Case::Both,
+    Case::Restart,
+    Case::Huge,
+    Case::Throttle,
+];
 
 /// The rounds of each case that is one of [`IN_TURNS`].
 pub type Rounds = BTreeMap<Case, Vec<Round>>;
@@ -74,7 +82,7 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Ben
     let rows = Arc::new(Rows::new(backlog.edges.clone()));
     for case in cases.into_iter().filter(|case| AFTERWARDS.contains(case)) {
         run.say(&case.name());
-        reports.push(run.afterwards(case, &rounds, &rows).await?);
+        reports.extend(run.afterwards(case, &rounds, &rows).await?);
     }
     Ok(reports)
 }
@@ -109,20 +117,28 @@ impl Run {
         Ok(rounds)
     }
 
-    async fn afterwards(&self, case: Case, rounds: &Rounds, rows: &Arc<Rows>) -> anyhow::Result<BenchReport> {
+    async fn afterwards(
+        &self,
+        case: Case,
+        rounds: &Rounds,
+        rows: &Arc<Rows>,
+    ) -> anyhow::Result<Vec<BenchReport>> {
         let ground = &self.ground;
-        match case {
+        let report = match case {
             Case::Lease => overhead::lease(ground, rounds).await,
             Case::Journal => overhead::journal(ground, rounds).await,
             Case::Idle => standing::idle(ground).await,
             Case::Lag => lag::lag(ground, rows).await,
             Case::Both => {
-                lag::both(ground, rows, rounds.get(&Case::Backfill).map_or(&[], Vec::as_slice)).await
+                let alone = rounds.get(&Case::Backfill).map_or(&[][..], Vec::as_slice);
+                return lag::both(ground, rows, alone).await;
             }
+            Case::Throttle => throttled::run(ground, rows).await,
             Case::Restart => standing::restart(ground, rows).await,
             Case::Huge => Ok(BenchReport::of(case.name(), &[moved::huge(ground).await?])),
             in_turns => anyhow::bail!("{} runs in turns", in_turns.name()),
-        }
+        };
+        Ok(vec![report?])
     }
 
     async fn turn(&self, case: Case, backlog: &Backlog, ready: &[RowWrite]) -> anyhow::Result<Round> {

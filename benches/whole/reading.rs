@@ -190,6 +190,7 @@ async fn encoded(
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
         levers: tailfill::pipeline::Levers::default(),
+        throttle: tailfill::pipeline::Throttle::default(),
         definitions: tailfill::pipeline::Definitions::default(),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());

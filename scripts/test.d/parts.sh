@@ -18,7 +18,7 @@ readonly FEATURES=(--locked --features "failpoints,demo,bench")
 # Seconds; the limits on the way of CI stay below 45 minutes for a machine that keeps to its usual times.
 limit_of() {
   case $1 in
-    live) echo 2400 ;;
+    live) echo 3900 ;;
     build) echo 1200 ;;
     lint | servers) echo 900 ;;
     model | simulation | soak | hunt) echo 600 ;;
@@ -60,9 +60,20 @@ doing() {
 part_format() { doing cargo fmt --all --check; }
 
 part_scripts() {
-  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/hunt scripts/prose scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh)
+  local files=(.ci/run scripts/bench scripts/break scripts/demo scripts/hunt scripts/onlookers scripts/package scripts/prose scripts/readers scripts/services scripts/simulate scripts/soak scripts/test scripts/*.sh scripts/*.d/*.sh config/debian/*)
   bring shellcheck=shellcheck || { echo "SKIPPED: scripts: shellcheck is not installed, and apt does not have it"; return 0; }
-  doing shellcheck -x "${files[@]}"
+  doing shellcheck -x "${files[@]}" && verify_unit
+}
+
+# Any word of systemd-analyze is a failure. It asks for the program of the unit, which is not installed here.
+verify_unit() {
+  bring systemd-analyze=systemd || { echo "SKIPPED: scripts: systemd-analyze is not installed, and apt does not have it"; return 0; }
+  local unit=$WORK/tailfill.service said
+  sed 's#^ExecStart=/usr/bin/tailfill#ExecStart=/bin/true#' config/tailfill.service >"$unit"
+  echo "$ systemd-analyze verify $unit"
+  said=$(systemd-analyze verify "$unit" 2>&1) && [ -z "$said" ] && return 0
+  echo "$said"
+  return 1
 }
 
 # The English of the pages that operators read.
@@ -93,6 +104,9 @@ part_servers() { doing scripts/services up "${SERVERS[@]}"; }
 
 # What live tests run the examples for other programs with.
 part_readers() { doing scripts/readers; }
+
+# A browser, rules of accessibility, and Prometheus' checks, for live tests.
+part_onlookers() { doing scripts/onlookers; }
 
 # run_tests SELECTION... [-- FOR-THE-TESTS...]: what passing tests print is shown, since it may say that they skipped. With
 # --long, those that are ignored as long come after the others; what else is ignored is no test by itself.

@@ -8,6 +8,9 @@ use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// By which a browser says from where it asks.
+const SEC_FETCH_SITE: header::HeaderName = header::HeaderName::from_static("sec-fetch-site");
+
 /// The text that a request must bring to change something.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
@@ -49,6 +52,23 @@ pub async fn require_loopback_host(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, "tailfill answers only requests to a loopback address\n").into_response()
+}
+
+/// Lets a request that may change something pass unless a web page of another origin sends it. Browsers name the origin;
+/// programs name none.
+pub async fn require_same_origin(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = header_text(headers, header::HOST).unwrap_or_default();
+    let ours = match (headers.get(header::ORIGIN), header_text(headers, SEC_FETCH_SITE)) {
+        (Some(origin), _) => origin.to_str().is_ok_and(|origin| origin == format!("http://{host}")),
+        (None, Some(site)) => matches!(site, "same-origin" | "none"),
+        (None, None) => true,
+    };
+    if ours || request.method().is_safe() {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "tailfill takes no request that changes something from another web page\n")
+        .into_response()
 }
 
 fn is_loopback(host: &str) -> bool {

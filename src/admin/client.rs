@@ -1,11 +1,15 @@
 //! Asking a running tailfill, which is found by the files in its `state_dir`.
 
 use super::{ADDRESS_FILE, TOKEN_FILE};
+use crate::model::{LimitsAsk, Pilot};
 use crate::pipeline::jobs::Failed;
+use crate::pipeline::jobs::history::Since;
 use crate::pipeline::jobs::holds::{Held, HoldAsk, TURN_WITHIN};
 use crate::pipeline::jobs::levers::{LeverAsk, LeverSet};
+use crate::pipeline::jobs::moves::{MoveAsk, Moved};
 use crate::pipeline::jobs::{Ask, RecopyReport};
-use crate::status::Status;
+use crate::status::{Status, ThrottleShown};
+use crate::store::records::{PassageRecord, VerdictRecord};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::net::SocketAddr;
@@ -14,6 +18,9 @@ use std::time::Duration;
 
 /// An answer comes from memory; one that takes longer than this does not come.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A run whose tail is moved ends what is under way first, and asks MySQL whether it can continue from there.
+const MOVED_WITHIN: Duration = Duration::from_secs(120);
 
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -82,6 +89,19 @@ impl Client {
         self.read(answer).await
     }
 
+    /// The metrics of now, as Prometheus' text.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.call(Method::GET, "metrics", None, |request| request).await?;
+        Ok(String::from_utf8_lossy(&self.body(answer).await?).into_owned())
+    }
+
+    /// The lists of the run; `None`: all.
+    pub async fn pilot(&self) -> Result<Option<Pilot>, ClientError> {
+        let token = self.token()?;
+        let answer = self.call(Method::GET, "pilot", Some(&token), |request| request).await?;
+        self.read(answer).await
+    }
+
     /// Asks for a re-copy. The job's number.
     pub async fn recopy(&self, ask: &Ask) -> Result<u64, ClientError> {
         let token = self.token()?;
@@ -115,11 +135,52 @@ impl Client {
     pub async fn set_levers(&self, ask: &LeverAsk) -> Result<Result<LeverSet, Failed>, ClientError> {
         let token = self.token()?;
         let answer = self.send(Method::POST, "levers", Some(&token), |request| request.json(ask)).await?;
-        match answer.status() {
-            status if status.is_success() => self.read(answer).await.map(Ok),
-            StatusCode::CONFLICT => self.read(answer).await.map(Err),
-            status => Err(self.not_understood(format!("it answered /levers with {status}"))),
-        }
+        self.taken_or_refused("levers", answer).await
+    }
+
+    /// Moves the tail; `Err` within: the run refuses it, and all stays as it was.
+    pub async fn move_tail(&self, ask: &MoveAsk) -> Result<Result<Moved, Failed>, ClientError> {
+        let token = self.token()?;
+        let with = |request: RequestBuilder| request.json(ask).timeout(MOVED_WITHIN);
+        let answer = self.send(Method::POST, "position", Some(&token), with).await?;
+        self.taken_or_refused("position", answer).await
+    }
+
+    /// The newest records of the history of positions, oldest first.
+    pub async fn position_history(&self, since: Since) -> Result<Vec<PassageRecord>, ClientError> {
+        let route = format!("position/history/{}/{}", since.since_ms, since.limit);
+        let answer = self.call(Method::GET, &route, None, |request| request).await?;
+        self.read(answer).await
+    }
+
+    /// Has a verdict kept; `Err` within: the run refuses it.
+    pub async fn keep_verdict(
+        &self,
+        verdict: &VerdictRecord,
+    ) -> Result<Result<VerdictRecord, Failed>, ClientError> {
+        let (token, route) = (self.token()?, "verify/history");
+        let answer = self.send(Method::POST, route, Some(&token), |request| request.json(verdict)).await?;
+        self.taken_or_refused(route, answer).await
+    }
+
+    /// The newest verdicts, oldest first.
+    pub async fn verdicts(&self, since: Since) -> Result<Vec<VerdictRecord>, ClientError> {
+        let (token, route) = (self.token()?, format!("verify/history/{}/{}", since.since_ms, since.limit));
+        let answer = self.call(Method::GET, &route, Some(&token), |request| request).await?;
+        self.read(answer).await
+    }
+
+    /// The limits of the copy, its pace, and what holds it back.
+    pub async fn throttle(&self) -> Result<ThrottleShown, ClientError> {
+        let answer = self.call(Method::GET, "throttle", None, |request| request).await?;
+        self.read(answer).await
+    }
+
+    /// Changes limits; `Err` within: the run refuses it, and all stays as it was.
+    pub async fn change_limits(&self, ask: &LimitsAsk) -> Result<Result<ThrottleShown, Failed>, ClientError> {
+        let token = self.token()?;
+        let answer = self.send(Method::POST, "throttle", Some(&token), |request| request.json(ask)).await?;
+        self.taken_or_refused("throttle", answer).await
     }
 
     /// Asks the run to drain and end; does not wait for it.
@@ -127,6 +188,19 @@ impl Client {
     pub async fn stop(&self) -> Result<(), ClientError> {
         let token = self.token()?;
         self.call(Method::POST, "stop", Some(&token), |request| request).await.map(drop)
+    }
+
+    /// The answer to what a run takes or refuses; `Err` within: why it refuses.
+    async fn taken_or_refused<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        answer: Response,
+    ) -> Result<Result<T, Failed>, ClientError> {
+        match answer.status() {
+            status if status.is_success() => self.read(answer).await.map(Ok),
+            StatusCode::CONFLICT | StatusCode::BAD_REQUEST => self.read(answer).await.map(Err),
+            status => Err(self.not_understood(format!("it answered /{route} with {status}"))),
+        }
     }
 
     fn token(&self) -> Result<String, ClientError> {

@@ -1,19 +1,39 @@
-//! `GET /metrics`: a status in OpenMetrics text.
+//! `GET /metrics`: a status in Prometheus' text format, or in OpenMetrics for those who ask for it.
 //!
 //! Every name is in this file, with its unit; the encoder puts `tailfill_` before each and `_total`
-//! behind each counter.
+//! behind each counter. docs/metrics.md is made from them.
 
-use crate::model::Work;
+use crate::model::{LimitKey, Work};
 use crate::status::{Concern, Kind, Phase, Status};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 
-/// What OpenMetrics text calls itself.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The name of OpenMetrics among types of answers.
+pub const OPEN_METRICS: &str = "application/openmetrics-text";
+
+/// The text formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own, which tools read.
+    Text,
+    /// What a Prometheus server asks for.
+    OpenMetrics,
+}
+
+impl Format {
+    /// As an answer names it.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 const INFO: Name = ("info", "Version of this tailfill; always 1");
 const STARTED: Name = ("started_timestamp_seconds", "When this process started, seconds since 1970");
@@ -27,6 +47,12 @@ const PURGE: Name = (
     "purge_in_seconds",
     "In how long MySQL may purge the first change that is not in HBase yet; absent: never, or not known",
 );
+const STATE_FILE: Name = ("state_file_bytes", "How long the file of the state is");
+const PACE: Name = (
+    "backfill_pace_rows_per_second",
+    "Rows a second that the copy may read now; 0: none at all; absent: as many as it can",
+);
+const HOLDING: Name = ("throttle_holding", "1 while this limit holds the copy back");
 const OFFSET: Name = ("position_offset_bytes", "Offset in the binlog file of each position");
 const LAG_SECONDS: Name = ("lag_seconds", "Everything that MySQL had committed this long ago is in HBase");
 const LAG_BYTES: Name = ("lag_bytes", "Bytes of MySQL's binlog that are not written to HBase yet");
@@ -56,12 +82,15 @@ const CHUNKS: Name = ("target_chunks", "Chunks of each target, by what is known 
 const ROWS_COPIED: Name = ("target_rows_copied", "Rows copied of each target");
 const ROW_RATE: Name = ("target_rows_per_second", "Rows copied per second now");
 
+/// Those with quantiles.
+const SUMMARIES: [Name; 2] = [WRITE_LAG, RECENT_WRITE_LAG];
+
 /// A metric's name and its help.
 type Name = (&'static str, &'static str);
 type Labels = Vec<(&'static str, String)>;
 
 /// The metrics of a status.
-pub fn render(status: &Status) -> String {
+pub fn render(status: &Status, format: Format) -> String {
     let mut page = Page { registry: Registry::with_prefix("tailfill") };
     page.run(status);
     page.tail(status);
@@ -71,7 +100,37 @@ pub fn render(status: &Status) -> String {
     if text::encode(&mut text, &page.registry).is_err() {
         text.clear();
     }
+    for (name, _) in SUMMARIES {
+        // the encoder has no summaries
+        text = text
+            .replace(&format!("# TYPE tailfill_{name} gauge"), &format!("# TYPE tailfill_{name} summary"));
+    }
+    match format {
+        Format::OpenMetrics => text,
+        Format::Text => as_text(&text),
+    }
+}
+
+/// OpenMetrics as Prometheus' text: there a counter's `_total` belongs to the name of the family, and nothing marks the end.
+fn as_text(open_metrics: &str) -> String {
+    let counters: HashSet<&str> = open_metrics.lines().filter_map(counter).collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match [(); 4].map(|()| words.next().unwrap_or_default()) {
+            ["#", what, name, rest] if counters.contains(name) => {
+                text += &format!("# {what} {name}_total {rest}");
+            }
+            _ => text += line,
+        }
+        text.push('\n');
+    }
     text
+}
+
+/// The name of the counter that a line declares.
+fn counter(line: &str) -> Option<&str> {
+    line.strip_prefix("# TYPE ")?.strip_suffix(" counter")
 }
 
 struct Page {
@@ -88,6 +147,7 @@ impl Page {
         let paused = Work::ALL.map(|work| (label("of", work.name()), truth(status.control.is_paused(work))));
         self.gauge(PAUSED, paused);
         self.gauge(PURGE, status.purge_in_seconds.map(|seconds| (vec![], seconds as f64)));
+        self.gauge(STATE_FILE, status.state_file_bytes.map(|bytes| (vec![], bytes as f64)));
         let waits = |kind: Kind| status.waiting.iter().filter(move |wait| wait.kind == kind);
         let count = |kind| waits(kind).map(|wait| wait.count).sum::<u64>() as f64;
         self.gauge(WAITS, Kind::ALL.map(|kind| (label("kind", kind.name()), count(kind))));
@@ -96,6 +156,11 @@ impl Page {
         self.gauge(WAIT_SECONDS, Kind::ALL.map(|kind| (label("kind", kind.name()), from_ms(longest(kind)))));
         let warns = |kind| status.warnings.iter().any(|warning| warning.kind == kind);
         self.gauge(WARNINGS, Concern::ALL.map(|kind| (label("kind", kind.name()), truth(warns(kind)))));
+        let throttle = &status.throttle;
+        self.gauge(PACE, throttle.rows_per_second.map(|rows| (vec![], rows)));
+        let holds = |key: &LimitKey| throttle.holding.iter().any(|held| held.signal == key.name());
+        let signals = LimitKey::ALL.iter().filter(|key| key.is_signal());
+        self.gauge(HOLDING, signals.map(|key| (label("signal", key.name()), truth(holds(key)))));
         let leases = &status.leases;
         self.counter(LEASES, [(vec![], leases.acquired)]);
         let waits =
@@ -214,49 +279,8 @@ fn from_ms(ms: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::status::{Awaited, Lag, TailTotals, TargetStatus, Wait, Who};
+pub(super) use tests::full as full_status;
 
-    #[test]
-    fn a_status_becomes_open_metrics_text() {
-        let target = TargetStatus {
-            mapping: "m".to_owned(),
-            table: "t".to_owned(),
-            family: "f".to_owned(),
-            life_cycle: "parked (the table was altered)".to_owned(),
-            chunks_done: 3,
-            rows_copied: 42,
-            ..TargetStatus::default()
-        };
-        let status = Status {
-            lag: Lag { seconds: Some(1.5), ..Lag::default() },
-            at_ms: 9_500,
-            waiting: vec![
-                Wait::new(Who::Tail, Awaited::many(Kind::ListsElsewhere, 3), 2_000),
-                Wait::new(Who::Backfill, Awaited::many(Kind::ListsElsewhere, 1), 9_000),
-            ],
-            tail: TailTotals { deletes: 7, ..TailTotals::default() },
-            targets: vec![target],
-            ..Status::default()
-        };
-        let text = render(&status);
-        for line in [
-            "tailfill_lag_seconds 1.5",
-            "tailfill_waits{kind=\"lists_elsewhere\"} 4.0",
-            "tailfill_wait_seconds{kind=\"lists_elsewhere\"} 7.5",
-            "tailfill_waits{kind=\"lists_unwritten\"} 0.0",
-            "tailfill_warnings{kind=\"hbase_clock\"} 0.0",
-            "tailfill_changes_total{kind=\"delete\"} 7",
-            "tailfill_run_phase{phase=\"starting\"} 1.0",
-            "tailfill_run_phase{phase=\"tailing\"} 0.0",
-            "tailfill_target_rows_copied_total{mapping=\"m\",table=\"t\",family=\"f\"} 42",
-            "tailfill_target_chunks{mapping=\"m\",table=\"t\",family=\"f\",chunks=\"done\"} 3.0",
-            "tailfill_target_life_cycle{mapping=\"m\",table=\"t\",family=\"f\",state=\"parked\"} 1.0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
-        assert!(!text.contains("\ntailfill_lag_bytes"), "a lag that is not known is absent\n{text}");
-        assert!(text.ends_with("# EOF\n"));
-    }
-}
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

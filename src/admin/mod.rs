@@ -1,18 +1,28 @@
-//! The admin server: status, metrics and health over HTTP on loopback, and the client for it.
+//! The admin server: status, metrics, health and a page over HTTP on loopback, and the client for it.
 //!
 //! Promises: nothing that changes something is done without the token of `state_dir/admin.token`;
 //! a web page that a person has open cannot ask either (only requests that name a loopback host are
-//! answered).
+//! answered, and none that another page sends changes anything).
 //! Refuses to know: where a status comes from, and what stopping means.
 
 mod auth;
 mod client;
 mod files;
+mod follow;
+mod history;
+mod live;
 mod metrics;
+#[cfg(test)]
+mod openapi_tests;
+mod page;
 mod server;
+mod throttle;
+mod verdicts;
 
 pub(crate) use client::{Client, ClientError};
-pub(crate) use server::{AdminServer, Taken};
+pub(crate) use files::newest_lines;
+pub(crate) use page::report;
+pub(crate) use server::{AdminServer, Taken, TakenPilot};
 
 use std::path::PathBuf;
 

@@ -2,41 +2,55 @@
 //!
 //! | route | answers | needs the token |
 //! |---|---|---|
+//! | `GET /`, `/page.css`, `/page.js`, `/page.svg` | the page of [`page`] | |
 //! | `GET /status` | the [`Status`](crate::status::Status) as JSON | |
-//! | `GET /metrics` | the same as OpenMetrics text | |
+//! | `GET /metrics` | the same as metrics: Prometheus' text, or OpenMetrics for those who accept it | |
 //! | `GET /healthz`, `/health` | 200 while the run is up and both servers have answered within a minute; else 503 | |
 //! | `GET /readyz` | 200 while the run tails or copies and both servers answer; else 503 | |
-//! | `GET /events` | the newest lines of `state_dir/events.jsonl`, at most a mebibyte, oldest first | |
+//! | `GET /events` | the newest lines of `state_dir/events.jsonl`, at most a mebibyte, oldest first; for `Accept: text/event-stream` server-sent events ([`live`]) | |
+//! | `GET /throttle` | the [`ThrottleShown`](crate::status::ThrottleShown) as JSON | |
+//! | `POST /throttle` | 200 and the same for a [`LimitsAsk`](crate::model::LimitsAsk); 400 (faults) or 409 and the [`Failed`](crate::pipeline::jobs::Failed) | yes |
 //! | `POST /stop` | 202; the run drains and ends | yes |
 //! | `POST /levers` | 200 and the [`LeverSet`](crate::pipeline::jobs::levers::LeverSet) for a [`LeverAsk`]; 409 and the reason when it is refused | yes |
+//! | `POST /position` | 200 and the [`Moved`](crate::pipeline::jobs::moves::Moved) for a [`MoveAsk`]; 409 and the reason when it is refused | yes |
+//! | `GET /position/history/SINCE_MS/LIMIT` | the newest [`PassageRecord`](crate::store::records::PassageRecord)s as JSON, oldest first | |
+//! | `POST /verify/history` | 200 and the [`VerdictRecord`](crate::store::records::VerdictRecord) as it is kept; 409 and the reason when it is not | yes |
+//! | `GET /verify/history/SINCE_MS/LIMIT` | the newest [`VerdictRecord`](crate::store::records::VerdictRecord)s as JSON, oldest first | yes |
 //! | `POST /recopy` | 202 and `{"job":N}` for an [`Ask`]; 409 when it is not taken | yes |
 //! | `POST /hold` | 200 and the [`Held`](crate::pipeline::jobs::holds::Held) for a [`HoldAsk`]; 409 when it is refused | yes |
+//! | `GET /pilot` | the [`Pilot`] whose lists alone are moved as JSON, `null` where all are; 503 while the run starts | yes |
 //! | `POST /release/N` | `true` where the hold had lasted until now, else `false` | yes |
 //! | `GET /recopy/N` | the job's [`Report`](crate::pipeline::jobs::RecopyReport) as JSON | yes |
 
 use super::auth::{self, Token};
 use super::client::Job;
-use super::files::{self, Files};
-use super::{AdminError, EVENTS_FILE, metrics};
+use super::files::Files;
+use super::history::History;
+use super::live::{self, Listeners, Log};
+use super::metrics::Format;
+use super::page::{self, Page};
+use super::{AdminError, EVENTS_FILE, metrics, throttle, verdicts};
+use crate::model::Pilot;
 use crate::pipeline::jobs::Ask;
+use crate::pipeline::jobs::history::Since;
 use crate::pipeline::jobs::holds::HoldAsk;
 use crate::pipeline::jobs::levers::LeverAsk;
-use crate::pipeline::{Holds, Levers, Recopies};
+use crate::pipeline::jobs::moves::MoveAsk;
+use crate::pipeline::{Holds, Levers, Recopies, Throttle};
 use crate::status::StatusSource;
 use axum::extract::{Path as RoutePath, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router, middleware};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// The longest answer to `GET /events`.
-const EVENTS_BYTES_MAX: u64 = 1 << 20;
 
 /// How long open connections may take to end once the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -46,8 +60,22 @@ pub struct Taken {
     /// `POST /stop` cancels it.
     pub drain: CancellationToken,
     pub levers: Levers,
+    pub throttle: Throttle,
     pub recopies: Recopies,
     pub holds: Holds,
+    /// The lists of the run, once it knows them.
+    pub pilot: TakenPilot,
+}
+
+/// The lists of a run, as it tells them to commands beside it: none known yet, all, or those of a pilot.
+#[derive(Clone, Debug, Default)]
+pub struct TakenPilot(Arc<OnceLock<Option<Pilot>>>);
+
+impl TakenPilot {
+    /// `None`: all lists. Once.
+    pub fn set(&self, pilot: Option<Pilot>) {
+        let _ = self.0.set(pilot); // it does not change while a run is up
+    }
 }
 
 /// A running admin server. Dropping it removes its files and ends it abruptly; [`AdminServer::stop`]
@@ -80,11 +108,23 @@ impl AdminServer {
         let files = Files::write(state_dir, address, token.text())?;
         let stopping = CancellationToken::new();
         let stopped = stopping.clone().cancelled_owned();
-        let events = Router::new().route("/events", get(show_events)).with_state(state_dir.to_owned());
-        let routes = routes(status, token, taken, events);
+        let (history, path) = (History::default(), state_dir.join(EVENTS_FILE));
+        let listeners = Listeners::new(stopping.clone());
+        let log = Log { path: path.clone(), status: status.clone(), listeners };
+        let events = Router::new().route("/events", get(live::show_events)).with_state(log);
+        let (throttle, levers) = (taken.throttle.clone(), taken.levers.clone());
+        let limits = Arc::new(move || throttle.shown(&levers.control(), true));
+        let page = page::routes(Page { status: status.clone(), limits, history: history.clone(), log: path });
+        let sampling = history.sample(status.clone());
+        let routes = routes(status, token, taken, events.merge(page));
+        let listener = listener.tap_io(live::cut_off_slow_readers);
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the admin server ended");
+            let served = axum::serve(listener, routes).with_graceful_shutdown(stopped);
+            tokio::select! {
+                served = served => if let Err(error) = served {
+                    tracing::error!(%error, "the admin server ended");
+                },
+                () = sampling => {}
             }
         });
         tracing::info!(%address, "the admin server listens");
@@ -117,21 +157,33 @@ impl Drop for AdminServer {
     }
 }
 
-fn routes(status: StatusSource, token: Token, taken: Taken, events: Router) -> Router {
-    let Taken { drain, levers, recopies, holds } = taken;
+/// `shown`: what shows something beside the status.
+fn routes(status: StatusSource, token: Token, taken: Taken, shown: Router) -> Router {
+    let Taken { drain, levers, throttle, recopies, holds, pilot } = taken;
+    let (limits, limiting) = throttle::routes(throttle, levers.clone());
     let recopying = Router::new()
         .route("/recopy", post(recopy))
         .route("/recopy/{job}", get(show_recopy))
         .with_state(recopies);
     let holding =
         Router::new().route("/hold", post(hold)).route("/release/{hold}", post(release)).with_state(holds);
-    let pausing = Router::new().route("/levers", post(set_levers)).with_state(levers);
+    let history = Router::new()
+        .route("/position/history/{since_ms}/{limit}", get(show_history))
+        .with_state(levers.clone());
+    let verdicts = verdicts::routes(levers.clone());
+    let pausing = Router::new()
+        .route("/levers", post(set_levers))
+        .route("/position", post(move_tail))
+        .with_state(levers);
     let changing = Router::new()
         .route("/stop", post(stop))
         .with_state(drain)
         .merge(pausing)
+        .merge(limiting)
         .merge(recopying)
         .merge(holding)
+        .merge(verdicts)
+        .merge(Router::new().route("/pilot", get(show_pilot)).with_state(pilot))
         .route_layer(middleware::from_fn_with_state(token, auth::require_token));
     Router::new()
         .route("/status", get(show_status))
@@ -140,24 +192,32 @@ fn routes(status: StatusSource, token: Token, taken: Taken, events: Router) -> R
         .route("/healthz", get(show_health))
         .route("/readyz", get(show_readiness))
         .with_state(status)
-        .merge(events)
+        .merge(shown)
+        .merge(history)
+        .merge(limits)
         .merge(changing)
+        .layer(middleware::from_fn(auth::require_same_origin))
         .layer(middleware::from_fn(auth::require_loopback_host))
+        .layer(middleware::from_fn(page::guard))
+}
+
+async fn show_pilot(State(TakenPilot(pilot)): State<TakenPilot>) -> Response {
+    match pilot.get() {
+        Some(pilot) => Json(pilot).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the run is still starting\n").into_response(),
+    }
 }
 
 async fn show_status(State(status): State<StatusSource>) -> Response {
     Json(status()).into_response()
 }
 
-async fn show_metrics(State(status): State<StatusSource>) -> Response {
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&status())).into_response()
-}
-
-async fn show_events(State(state_dir): State<PathBuf>) -> Response {
-    match files::newest_lines(&state_dir.join(EVENTS_FILE), EVENTS_BYTES_MAX) {
-        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
+async fn show_metrics(State(status): State<StatusSource>, headers: HeaderMap) -> Response {
+    let format = match live::accepts(&headers, metrics::OPEN_METRICS) {
+        true => Format::OpenMetrics,
+        false => Format::Text,
+    };
+    ([(header::CONTENT_TYPE, format.content_type())], metrics::render(&status(), format)).into_response()
 }
 
 async fn show_health(State(status): State<StatusSource>) -> Response {
@@ -189,6 +249,20 @@ async fn set_levers(State(levers): State<Levers>, Json(ask): Json<LeverAsk>) -> 
     }
 }
 
+async fn move_tail(State(levers): State<Levers>, Json(ask): Json<MoveAsk>) -> Response {
+    match levers.move_tail(&ask).await {
+        Ok(moved) => Json(moved).into_response(),
+        Err(refused) => (StatusCode::CONFLICT, Json(refused)).into_response(),
+    }
+}
+
+async fn show_history(State(levers): State<Levers>, RoutePath(since): RoutePath<Since>) -> Response {
+    match levers.history(since).await {
+        Ok(records) => Json(records).into_response(),
+        Err(failed) => (StatusCode::SERVICE_UNAVAILABLE, Json(failed)).into_response(),
+    }
+}
+
 async fn recopy(State(recopies): State<Recopies>, Json(ask): Json<Ask>) -> Response {
     tracing::info!(mapping = %ask.mapping, dry_run = ask.dry_run, "received a request for a re-copy");
     match recopies.enqueue(ask) {
@@ -216,169 +290,8 @@ async fn release(State(holds): State<Holds>, RoutePath(hold): RoutePath<u64>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{ADDRESS_FILE, Client, ClientError, TOKEN_FILE};
-    use super::*;
-    use crate::model::{Lever, Mapping, Value, Work};
-    use crate::pipeline::jobs::{JobState, Touch, Touched};
-    use crate::status::Status;
-    use std::os::unix::fs::PermissionsExt;
-    use std::sync::Arc;
+pub(super) use tests::Nothing;
 
-    struct Running {
-        server: AdminServer,
-        drain: CancellationToken,
-        recopies: Recopies,
-        state_dir: tempfile::TempDir,
-        base: String,
-        http: reqwest::Client,
-    }
-
-    fn taken(drain: &CancellationToken, recopies: &Recopies) -> Taken {
-        let (drain, recopies) = (drain.clone(), recopies.clone());
-        Taken { drain, levers: Levers::default(), recopies, holds: Holds::default() }
-    }
-
-    async fn start() -> Running {
-        let state_dir = tempfile::tempdir().expect("a folder");
-        let (drain, recopies) = (CancellationToken::new(), Recopies::taken(Arc::new(Nothing)));
-        let status: StatusSource = Arc::new(|| Status { pid: 4242, ..Status::default() });
-        let listen = "127.0.0.1:0".parse().expect("an address");
-        let taken = taken(&drain, &recopies);
-        let server = AdminServer::start(listen, state_dir.path(), status, taken).await.expect("a server");
-        let base = format!("http://{}", server.address());
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Running { server, drain, recopies, state_dir, base, http }
-    }
-
-    #[tokio::test]
-    async fn probes_answer_200_only_while_nothing_is_wrong() {
-        let run = start().await;
-        for (path, code) in [("health", 200), ("healthz", 200), ("readyz", 503)] {
-            let answer = run.http.get(format!("{}/{path}", run.base)).send().await.expect(path);
-            assert_eq!(answer.status().as_u16(), code, "{path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_client_finds_the_server_by_its_files_and_reads_the_status() {
-        let run = start().await;
-        let client = Client::open(run.state_dir.path()).expect("a client");
-        assert_eq!(client.status().await.expect("a status").pid, 4242);
-        let metrics = run.http.get(format!("{}/metrics", run.base)).send().await.expect("metrics");
-        assert_eq!(metrics.headers()["content-type"], metrics::CONTENT_TYPE);
-        let health = run.http.get(format!("{}/health", run.base)).send().await.expect("health");
-        assert_eq!(health.status(), 200);
-    }
-
-    #[tokio::test]
-    async fn stopping_the_run_needs_the_token() {
-        let run = start().await;
-        let stop = || run.http.post(format!("{}/stop", run.base));
-        assert_eq!(stop().send().await.expect("an answer").status(), 401);
-        assert_eq!(stop().bearer_auth("0".repeat(64)).send().await.expect("an answer").status(), 401);
-        assert!(!run.drain.is_cancelled());
-        Client::open(run.state_dir.path()).expect("a client").stop().await.expect("a stop");
-        assert!(run.drain.is_cancelled());
-    }
-
-    /// Keeps nothing.
-    struct Nothing;
-
-    impl Touched for Nothing {
-        fn name(&self, _: &Mapping, _: &[Value], _: &[Value]) -> String {
-            String::new()
-        }
-
-        fn note(&self, _: &str, _: &str, _: &[Touch]) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn a_recopy_needs_the_token_and_says_how_far_it_is() {
-        let run = start().await;
-        let lists = Some(vec![vec![Value::UInt(7), Value::Text("eu".into())]]);
-        let ask = Ask { mapping: "followers".into(), lists, dry_run: true };
-        let post = || run.http.post(format!("{}/recopy", run.base)).json(&ask);
-        assert_eq!(post().send().await.expect("an answer").status(), 401);
-        assert_eq!(post().bearer_auth("0".repeat(64)).send().await.expect("an answer").status(), 401);
-        assert!(run.recopies.reports().is_empty());
-        let client = Client::open(run.state_dir.path()).expect("a client");
-        let job = client.recopy(&ask).await.expect("it is taken");
-        let look = run.http.get(format!("{}/recopy/{job}", run.base));
-        assert_eq!(look.send().await.expect("an answer").status(), 401);
-        let report = client.recopy_report(job).await.expect("a report");
-        assert_eq!((report.mapping.as_str(), report.state), ("followers", JobState::Queued));
-        assert!(matches!(client.recopy_report(job + 1).await, Err(ClientError::Refused { .. })));
-        run.recopies.close();
-        assert!(matches!(client.recopy(&ask).await, Err(ClientError::Refused { .. })));
-    }
-
-    #[tokio::test]
-    async fn setting_a_lever_needs_the_token_and_a_run_that_has_begun() {
-        let run = start().await;
-        let ask = LeverAsk { works: vec![Work::Tail], lever: Lever::default() };
-        let post = run.http.post(format!("{}/levers", run.base)).json(&ask);
-        assert_eq!(post.send().await.expect("an answer").status(), 401);
-        let client = Client::open(run.state_dir.path()).expect("a client");
-        let refused = client.set_levers(&ask).await.expect("an answer").expect_err("it is starting");
-        assert!(refused.reason.contains("starting"), "{refused:?}");
-    }
-
-    #[tokio::test]
-    async fn holding_lists_up_needs_the_token_and_a_run_that_tails() {
-        let run = start().await;
-        let ask = HoldAsk { mapping: "followers".into(), lists: vec![vec![Value::UInt(7)]] };
-        for route in ["hold", "release/1"] {
-            let post = run.http.post(format!("{}/{route}", run.base)).json(&ask);
-            assert_eq!(post.send().await.expect("an answer").status(), 401);
-        }
-        let client = Client::open(run.state_dir.path()).expect("a client");
-        assert!(matches!(client.hold(&ask).await, Err(ClientError::Refused { .. })));
-        assert!(!client.release(1).await.expect("an answer"), "nothing is held");
-    }
-
-    #[tokio::test]
-    async fn a_request_under_a_foreign_host_name_is_refused() {
-        let run = start().await;
-        let request = run.http.get(format!("{}/status", run.base)).header("Host", "evil.example");
-        assert_eq!(request.send().await.expect("an answer").status(), 403);
-    }
-
-    #[tokio::test]
-    async fn the_token_is_private_and_both_files_are_gone_at_the_end() {
-        let run = start().await;
-        let [address, token] = [ADDRESS_FILE, TOKEN_FILE].map(|name| run.state_dir.path().join(name));
-        assert_eq!(
-            std::fs::read_to_string(&address).expect("the address"),
-            format!("{}\n", run.server.address())
-        );
-        assert_eq!(std::fs::metadata(&token).expect("the token").permissions().mode() & 0o777, 0o600);
-        run.server.stop().await;
-        assert!(!address.exists() && !token.exists());
-        assert!(matches!(Client::open(run.state_dir.path()), Err(ClientError::NotRunning { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_run_that_was_killed_leaves_files_and_counts_as_not_running() {
-        let run = start().await;
-        let copy = tempfile::tempdir().expect("a folder");
-        for name in [ADDRESS_FILE, TOKEN_FILE] {
-            std::fs::copy(run.state_dir.path().join(name), copy.path().join(name)).expect("a copy");
-        }
-        run.server.stop().await;
-        let client = Client::open(copy.path()).expect("a client");
-        assert!(matches!(client.status().await, Err(ClientError::NotRunning { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_port_that_is_taken_is_an_error_with_advice() {
-        let run = start().await;
-        let state_dir = tempfile::tempdir().expect("a folder");
-        let status: StatusSource = Arc::new(Status::default);
-        let taken = taken(&CancellationToken::new(), &Recopies::none());
-        let second = AdminServer::start(run.server.address(), state_dir.path(), status, taken).await;
-        assert!(second.expect_err("a taken port").advice().contains("admin.listen"));
-    }
-}
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -8,13 +8,13 @@ use crate::failure::Failure;
 use crate::lock::memcache::MemcacheLeases;
 use crate::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
 use crate::model::{Mapping, TableName, Target};
-use crate::pipeline::Settings;
+use crate::pipeline::{Settings, Throttle};
 use crate::sink::hbase::thrift1::Thrift1Sink;
 use crate::sink::hbase::{HbaseOptions, HbaseSink, Transport};
 use crate::sink::{Sink, SinkError};
-use crate::source::InUse;
 use crate::source::mysql::MysqlSource;
 use crate::source::options::{MysqlOptions, TlsFiles, TlsMode};
+use crate::source::{InUse, MysqlGauges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +76,23 @@ pub fn mysql_options(config: &Config) -> MysqlOptions {
         Tls::VerifyIdentity => TlsMode::VerifyIdentity(files()),
     };
     options
+}
+
+/// The throttle of a run, with the servers that it asks.
+pub fn throttle(config: &Config) -> Throttle {
+    let replica = |replica: &checked::Replica| {
+        let mut options = mysql_options(config);
+        (options.host, options.port) = (replica.address.host.clone(), replica.address.port);
+        options.user.clone_from(&replica.user);
+        options.database = None;
+        if let Some(password) = &replica.password {
+            options.password = Some(password.reveal().to_owned());
+        }
+        options
+    };
+    let replicas = config.replicas.iter().map(replica).collect();
+    let gauges = Arc::new(MysqlGauges::new(mysql_options(config), replicas));
+    Throttle::new(config.limits.clone(), gauges)
 }
 
 /// HBase behind its gateways.
@@ -168,8 +185,7 @@ pub fn settings(config: &Config) -> Settings {
         writes_at_once: (usize::from(config.hbase.connections) * gateways).max(1),
         retry_for: config.run.retry_for,
         mark_age_max: config.hbase.purge_deletes / 2,
-        backfill_workers: config.backfill.workers,
-        chunk_rows: config.backfill.chunk_rows,
+        limits: config.limits.clone(),
         late_write: config.hbase.operation_timeout,
         failpoints: Failpoints::default(),
         ..Settings::default()

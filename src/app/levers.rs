@@ -2,7 +2,7 @@
 //! next run.
 
 use super::output;
-use super::state::open_state;
+use super::state::open_for_lever;
 use super::{LeverOptions, status};
 use crate::admin::Client;
 use crate::advice;
@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::model::{Lever, Wanted, Work};
 use crate::pipeline::jobs::levers::{self, LeverAsk, LeverSet};
 use crate::store::Store;
-use crate::store::redb::{FILE_NAME, RedbStore};
 
 /// Sets levers, and prints what they do now.
 pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure> {
@@ -35,18 +34,21 @@ pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
-/// A lever that this account sets now.
-fn lever(wanted: Wanted, reason: String) -> Lever {
+/// The account that runs this command.
+pub fn account() -> String {
     let account = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let by = account.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed account".to_owned());
-    Lever { wanted, by, at_ms: SteadyClock::start().now_ms(), reason }
+    account.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed account".to_owned())
+}
+
+/// A lever that this account sets now.
+pub(super) fn lever(wanted: Wanted, reason: String) -> Lever {
+    Lever { wanted, by: account(), at_ms: SteadyClock::start().now_ms(), reason }
 }
 
 async fn in_state(config: &Config, ask: &LeverAsk) -> Result<LeverSet, Failure> {
-    if !config.state_dir.join(FILE_NAME).exists() {
-        RedbStore::open_read_only(&config.state_dir).await?; // says that `init` makes it
-    }
-    Ok(levers::set_in(&open_state(&config.state_dir).await?, ask).await?)
+    let set = levers::set_in(&open_for_lever(&config.state_dir).await?, ask).await?;
+    levers::note(ask, &set);
+    Ok(set)
 }
 
 /// What a lever does now.
@@ -79,7 +81,8 @@ fn sentence(work: Work, set: &LeverSet, live: bool) -> String {
 pub async fn at_start(store: &dyn Store, resume: bool, ends: bool) -> Result<(), Failure> {
     if resume {
         let lever = lever(Wanted::Running, "run --resume".to_owned());
-        levers::set_in(store, &LeverAsk { works: Work::ALL.to_vec(), lever }).await?;
+        let ask = LeverAsk { works: Work::ALL.to_vec(), lever };
+        levers::note(&ask, &levers::set_in(store, &ask).await?);
         return Ok(());
     }
     let control = levers::stored(store).await?;

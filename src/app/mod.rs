@@ -14,15 +14,22 @@ mod lines;
 mod lost_leases;
 mod options;
 pub(crate) mod output;
+mod pilot;
+mod position;
 mod purge;
 mod recopy;
 mod run;
 mod starting;
 mod state;
 mod status;
+mod suggest;
+mod support;
+mod throttle;
 mod touched;
+mod verdicts;
 mod verify;
 
+pub(crate) use crate::pipeline::jobs::history::Since;
 pub(crate) use check::check;
 pub(crate) use display::above_bars;
 pub(crate) use events::layer as event_layer;
@@ -30,12 +37,19 @@ pub(crate) use get::get;
 pub(crate) use init::init;
 pub(crate) use levers::set as set_levers;
 pub(crate) use options::{
-    CheckOptions, GetOptions, InitOptions, LeverOptions, ListSelection, RecopyOptions, RunMode, RunOptions,
-    StartAt, VerifyOptions,
+    CheckOptions, Compared, GetOptions, InitOptions, LeverOptions, Lists, RecopyOptions, RunMode, RunOptions,
+    StartAt, SupportOptions, VerifyOptions,
+};
+pub(crate) use position::{
+    MoveOptions, Wish, history as position_history, set as move_tail, show as show_position,
 };
 pub(crate) use recopy::recopy;
 pub(crate) use run::run;
 pub(crate) use status::status;
+pub(crate) use suggest::{Asked, OrderWish, PasswordFrom, ShapeWish, SuggestOptions, suggest};
+pub(crate) use support::bundle as support_bundle;
+pub(crate) use throttle::{change as change_limits, show as show_limits};
+pub(crate) use verdicts::{can_report, history as verdict_history, report as verdict_report};
 pub(crate) use verify::verify;
 
 use crate::config::Config;

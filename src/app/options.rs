@@ -1,6 +1,6 @@
 //! What a command was asked to do, typed; the command line makes these.
 
-use crate::model::{Reached, Value, Wanted, Work};
+use crate::model::{Pilot, Reached, Value, Wanted, Work};
 use crate::verify::{Question, Side};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +26,7 @@ pub struct RunOptions {
     /// End once every chunk is copied and the checkpoint has reached the source's position of
     /// that moment.
     pub until_caught_up: bool,
-    /// Move these lists only; all when empty.
-    pub only: Vec<ListSelection>,
+    pub lists: Lists,
     /// Read and count, write nothing.
     pub dry_run: bool,
     /// What a person has paused runs again.
@@ -60,7 +59,7 @@ impl RunMode {
     }
 }
 
-/// POSITION of `--from`.
+/// POSITION, as a person gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartAt {
     /// `FILE:OFFSET` in the source's binlog.
@@ -71,19 +70,38 @@ pub enum StartAt {
     Now,
     /// The beginning of the oldest binlog that the source has.
     Earliest,
+    /// Before the first transaction that the source committed at this moment or later, microseconds since 1970.
+    Moment { micros: i64 },
 }
 
-/// One list of a mapping.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListSelection {
-    /// The mapping's name.
-    pub mapping: String,
-    /// Values of its key columns, in key order.
-    pub key: Vec<Value>,
+/// Which lists a run moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Lists {
+    /// Those of the last run; all if there was none.
+    #[default]
+    OfBefore,
+    All,
+    Pilot(Pilot),
+}
+
+/// What `verify` compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compared {
+    /// Every item of every mapping.
+    #[default]
+    Items,
+    /// So many items of each target, drawn at random.
+    Sample { items: u64 },
+    /// The answers to each configured query.
+    Answers {
+        /// Lists of each mapping that are drawn at random.
+        random: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
+    pub compared: Compared,
     pub json: bool,
     /// Say what a re-copy of the lists that differ would touch.
     pub repair: bool,
@@ -122,4 +140,13 @@ pub struct GetOptions {
     /// Say how much was read.
     pub stats: bool,
     pub json: bool,
+}
+
+/// What goes into a support bundle, and where to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SupportOptions {
+    /// The archive; `None`: a new file in the working folder, with the time in its name.
+    pub output: Option<std::path::PathBuf>,
+    /// The log of a run, which tailfill itself does not keep.
+    pub log: Option<std::path::PathBuf>,
 }

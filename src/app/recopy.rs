@@ -3,7 +3,7 @@
 
 use super::output;
 use super::run::recopy_alone;
-use super::state::{SOURCE, stored_cohort};
+use super::state::SOURCE;
 use super::touched::{self, TouchedFile};
 use super::{RecopyOptions, begun, check, status};
 use crate::admin::{Client, ClientError};
@@ -13,7 +13,7 @@ use crate::error::Exit;
 use crate::failure::Failure;
 use crate::pipeline::Recopies;
 use crate::pipeline::jobs::{Ask, JobState, RecopyReport, RecopyTargetReport};
-use crate::protocol::{Journal, plan::Cohort};
+use crate::protocol::Journal;
 use crate::retry::{Patience, Pauses};
 use crate::status::Status;
 use crate::store::redb::{FILE_NAME, RedbStore};
@@ -100,10 +100,6 @@ async fn alone(config: &Config, asks: Vec<Ask>) -> Result<Vec<RecopyReport>, Fai
         let is_parked = !begun::parked(&*journal.store()).await?.is_empty();
         if journal.checkpoint().await?.is_none() && !is_parked {
             return Err(nothing_copied());
-        }
-        if stored_cohort(&journal).await? != Cohort::All.name() {
-            return Err(Failure::new(Exit::Refused, "so far only a pilot's lists were moved")
-                .with_help(advice::beside_the_pilot()));
         }
     }
     let recopies = Recopies::only(Arc::new(TouchedFile::of(&config.state_dir)), asks);

@@ -2,26 +2,25 @@
 
 use super::alone::Alone;
 use super::starting::Starting;
-use super::state::{SOURCE, open_state, run_id};
+use super::state::{SOURCE, open_with_events, run_id};
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, begun, by_history, connect, display, events, levers, output};
-use crate::admin::Taken;
+use super::{RunOptions, StartAt, begun, by_history, connect, display, levers, output, pilot};
+use crate::admin::{Taken, TakenPilot};
 use crate::clock::SteadyClock;
 use crate::config::Config;
 use crate::error::{Exit, chain};
 use crate::failure::Failure;
 use crate::lock::LeaseServer;
-use crate::model::{Mapping, Position};
+use crate::model::Position;
 use crate::pipeline::{self, Finished, Holds, Levers, Parts, Progress, Recopies};
-use crate::protocol::{Plan, ProtocolError, plan::Cohort};
+use crate::protocol::{Plan, ProtocolError};
+use crate::sink::Sink;
 use crate::sink::null::NullSink;
-use crate::sink::{Sink, layout};
 use crate::source::Source;
 use crate::source::mysql::MysqlSource;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -129,7 +128,7 @@ async fn compose(
     // the state first: a second run with it is refused before anything else happens
     let store: Arc<dyn Store> = match options.dry_run {
         true => Arc::new(MemoryStore::new()),
-        false => Arc::new(open_state(&config.state_dir).await?),
+        false => Arc::new(open_with_events(&config.state_dir).await?),
     };
     let begun = match options.dry_run {
         true => begun::of(config).await?,
@@ -137,17 +136,19 @@ async fn compose(
     };
     levers::at_start(&*store, options.resume, options.until_caught_up).await?;
     if !options.dry_run {
-        events::begin(&config.state_dir).map_err(|error| Failure::new(Exit::Failed, error))?;
         let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
         tracing::debug!(event = "run_started", version, pid, "a run has the state");
     }
-    let starting = Arc::new(Starting::default());
-    let (holds, levers) = (Holds::default(), Levers::default());
+    let starting = Arc::new(Starting::run(config));
+    let (holds, levers, taken_pilot) = (Holds::default(), Levers::default(), TakenPilot::default());
+    let throttle = connect::throttle(config);
     let taken = Taken {
         drain: stop.clone(),
         levers: levers.clone(),
+        throttle: throttle.clone(),
         recopies: recopies.clone(),
         holds: holds.clone(),
+        pilot: taken_pilot.clone(),
     };
     let mut admin = match options.dry_run {
         true => None,
@@ -166,7 +167,8 @@ async fn compose(
             Some(starting.step("MySQL: another run to leave this state or server_id", begin).await?)
         }
     };
-    let cohort = cohort(&resolved.mappings, options)?;
+    let cohort = pilot::of_run(&store, &resolved.mappings, &options.lists).await?;
+    taken_pilot.set(cohort.pilot().cloned());
     let null = options.dry_run.then(|| Arc::new(NullSink::default()));
     let (sink, server): (Arc<dyn Sink>, Option<Arc<dyn LeaseServer>>) = match &null {
         Some(null) => (null.clone(), None),
@@ -187,7 +189,7 @@ async fn compose(
                         looked => looked,
                     }
                 };
-                let Err(refused) = starting.step("the checks of the start", gate).await else { break };
+                let Err(refused) = starting.questions("the checks of the start", gate).await else { break };
                 // a table may have gone since its definition was read
                 let now = starting.step(step, resolve).await?;
                 if now.by_history == resolved.by_history {
@@ -218,6 +220,7 @@ async fn compose(
         progress: Arc::new(Progress::default()),
         holds,
         levers,
+        throttle,
         definitions: pipeline::Definitions::default(),
     };
     starting.step("MySQL: about how many rows the tables have", || estimate(&parts)).await?;
@@ -236,31 +239,13 @@ async fn readable(resolved: &connect::Resolved) -> Result<(), Failure> {
     Ok(resolved.source.readable(tables).await?)
 }
 
-fn cohort(mappings: &[Mapping], options: &RunOptions) -> Result<Cohort, Failure> {
-    if options.only.is_empty() {
-        return Ok(Cohort::All);
-    }
-    if mappings.len() > 1 {
-        let text = "--only works with one mapping in the configuration";
-        return Err(
-            Failure::new(Exit::Usage, text).with_help("put the pilot's mapping into a file of its own")
-        );
-    }
-    let mut lists = BTreeMap::new();
-    for selection in &options.only {
-        let mapping = mappings.iter().find(|mapping| mapping.name == selection.mapping);
-        let Some(mapping) = mapping else { continue };
-        lists.insert(layout::list_key_of(mapping, &selection.key)?, selection.key.clone());
-    }
-    Ok(Cohort::Only(lists))
-}
-
-async fn position(source: &MysqlSource, start: &StartAt) -> Result<Position, Failure> {
+pub(super) async fn position(source: &MysqlSource, start: &StartAt) -> Result<Position, Failure> {
     Ok(match start {
         StartAt::FileOffset { file, offset } => source.position_at(file, *offset).await?,
         StartAt::Reached(reached) => source.position_of(reached.clone()),
         StartAt::Now => source.start().await?,
         StartAt::Earliest => source.earliest().await?,
+        StartAt::Moment { micros } => source.at_moment(*micros).await?,
     })
 }
 
@@ -268,7 +253,8 @@ async fn position(source: &MysqlSource, start: &StartAt) -> Result<Position, Fai
 async fn estimate(parts: &Parts) -> Result<(), Failure> {
     let mut snapshot = parts.source.snapshot().await?;
     for mapping in parts.plan.mappings() {
-        let rows = snapshot.estimated_rows(mapping.table).await?;
+        let all = snapshot.estimated_rows(mapping.table).await?;
+        let rows = parts.plan.cohort().share_of(mapping.id, all);
         for target in &mapping.targets {
             parts.progress.copy(target.id, mapping.id, |copy| copy.rows_estimated = rows);
         }
@@ -357,18 +343,21 @@ impl Summary {
             0 => String::new(),
             rows => format!(", {rows} rows counted"),
         };
+        // no transaction is written within no time: there was none with a change for HBase
+        let lag = match self.lag_p50_ms > 0.0 {
+            true => format!("; lag p50 {:.1} ms, p99 {:.1} ms", self.lag_p50_ms, self.lag_p99_ms),
+            false => String::new(),
+        };
         format!(
             "{how} after {:.1} s: {} rows copied{counted}; {} changes tailed ({} inserts, {} updates, {} deletes, \
-             {} of these while copying); lag p50 {:.1} ms, p99 {:.1} ms",
+             {} of these while copying){lag}",
             self.seconds,
             self.rows_copied,
             self.changes_tailed,
             self.inserts,
             self.updates,
             self.deletes,
-            self.deletes_while_copying,
-            self.lag_p50_ms,
-            self.lag_p99_ms
+            self.deletes_while_copying
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
-use crate::error::Disposition;
+use crate::error::{Disposition, Exit};
 use crate::failure::Failure;
 use crate::retry::{Patience, Pauses};
 use crate::sink::SinkError;
@@ -22,36 +22,68 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 pub struct Starting {
     /// Who starts.
     who: &'static str,
-    /// How long it waits for HBase where that does not answer.
-    hbase_for: Duration,
+    /// How long it waits for a server that does not answer.
+    retry_for: Duration,
     awaited: Mutex<Option<(Awaited, u64)>>,
 }
 
-impl Default for Starting {
-    fn default() -> Starting {
-        Starting { who: "the start", hbase_for: Duration::ZERO, awaited: Mutex::default() }
-    }
-}
-
 impl Starting {
-    /// `init`, which waits for HBase as long as a run does.
-    pub fn init(config: &Config) -> Starting {
-        Starting { who: "init", hbase_for: config.run.retry_for, ..Starting::default() }
+    /// The start of a run.
+    pub fn run(config: &Config) -> Starting {
+        Starting::of("the start", config.run.retry_for)
     }
 
-    /// Does one thing of a start; again as long as it fails for something that it waits for.
+    /// `init`.
+    pub fn init(config: &Config) -> Starting {
+        Starting::of("init", config.run.retry_for)
+    }
+
+    fn of(who: &'static str, retry_for: Duration) -> Starting {
+        Starting { who, retry_for, awaited: Mutex::default() }
+    }
+
+    /// Does one thing of a start; again as long as it fails for something that it waits for: a locked table, and within
+    /// `run.retry_for` a server that does not answer.
     pub async fn step<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        self.until_done(what, attempt, kind_of).await
+    }
+
+    /// The same for something that fails with 1 only because a server did not answer, whatever its error says.
+    pub async fn questions<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let kind =
+            |failure: &Failure| kind_of(failure).or((failure.exit == Exit::Failed).then_some(Kind::Step));
+        self.until_done(what, attempt, kind).await
+    }
+
+    async fn until_done<T, F>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+        kind_of: impl Fn(&Failure) -> Option<Kind>,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         let begin = Instant::now();
-        let (mut say_from, mut hbase) = (begin, Patience::with_one(self.hbase_for, Pauses::OF_A_CONNECTION));
+        let (mut say_from, mut patience) =
+            (begin, Patience::with_a_task(self.retry_for, Pauses::OF_A_CONNECTION));
         loop {
             let ended = self.once(what, begin, attempt()).await;
-            let Some((failure, kind, pause)) = ended.as_ref().err().and_then(|failure| {
-                let (kind, pause) = passes(failure, &mut hbase)?;
+            let passes = |failure| {
+                let kind = kind_of(failure)?;
+                let pause = match kind {
+                    Kind::TableLock => SAY_AFTER, // a person ends it
+                    _ => patience.after(Disposition::Retry).ok()?,
+                };
                 Some((failure, kind, pause))
-            }) else {
+            };
+            let Some((failure, kind, pause)) = ended.as_ref().err().and_then(passes) else {
                 *self.awaited() = None;
                 return ended;
             };
@@ -114,19 +146,19 @@ fn now_ms() -> u64 {
     SteadyClock::start().now_ms()
 }
 
-/// What a failure waits for, and how long until the next attempt; `None`: it ends the start.
-fn passes(failure: &Failure, hbase: &mut Patience) -> Option<(Kind, Duration)> {
-    if failure.error.downcast_ref().is_some_and(SourceError::is_lock_wait) {
-        return Some((Kind::TableLock, SAY_AFTER));
+/// What a failure waits for; `None`: it ends the start.
+fn kind_of(failure: &Failure) -> Option<Kind> {
+    match (failure.error.downcast_ref::<SourceError>(), failure.error.downcast_ref::<SinkError>()) {
+        (Some(error), _) if error.is_lock_wait() => Some(Kind::TableLock),
+        (Some(SourceError::Unavailable { .. }), _) => Some(Kind::Source),
+        (_, Some(SinkError::Unavailable { .. })) => Some(Kind::Hbase),
+        _ => None,
     }
-    let Some(SinkError::Unavailable { .. }) = failure.error.downcast_ref() else { return None };
-    Some((Kind::Hbase, hbase.after(Disposition::Retry).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Exit;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     fn locked() -> Failure {
@@ -136,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_start_says_what_it_waits_for_and_tries_again_while_a_table_is_locked() {
-        let (starting, attempts) = (Starting::default(), AtomicU32::new(0));
+        let (starting, attempts) = (Starting::of("the start", Duration::ZERO), AtomicU32::new(0));
         let attempt = || async {
             match attempts.fetch_add(1, Relaxed) {
                 0 => {
@@ -157,18 +189,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn init_waits_for_hbase_for_its_time_and_a_start_does_not() {
-        let begin = Instant::now();
-        let away = || async { Err::<(), _>(unavailable()) };
-        let starting = Starting::default();
-        assert!(starting.step("HBase", away).await.is_err());
-        assert_eq!(begin.elapsed(), Duration::ZERO);
-        let init = Starting { who: "init", hbase_for: Duration::from_secs(20), ..Starting::default() };
-        assert!(init.step("HBase", away).await.is_err());
-        assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
+    async fn a_start_waits_for_a_server_for_its_time_and_not_for_what_a_person_has_to_change() {
+        let source = || SourceError::Unavailable { address: "a:1".into(), reason: "refused".into() }.into();
+        let sink = || SinkError::Unavailable { gateway: "a:1".into(), reason: "no answer".into() }.into();
+        let servers: [(&dyn Fn() -> Failure, Kind); 2] = [(&source, Kind::Source), (&sink, Kind::Hbase)];
+        for (away, kind) in servers {
+            let (starting, begin) = (Starting::of("the start", Duration::from_secs(20)), Instant::now());
+            let attempt = || async {
+                if begin.elapsed() > Duration::from_secs(5) {
+                    assert_eq!(starting.status().waiting[0].kind, kind);
+                }
+                Err::<(), _>(away())
+            };
+            assert!(starting.step("the server", attempt).await.is_err());
+            assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
+        }
+        let (starting, begin) = (Starting::of("the start", Duration::from_secs(20)), Instant::now());
+        let wrong = || async { Err::<(), _>(Failure::new(Exit::Failed, "a wrong password")) };
+        assert!(starting.step("the server", wrong).await.is_err());
+        let refused = || async { Err::<(), _>(Failure::new(Exit::Refused, "two checks refuse")) };
+        assert!(starting.questions("the checks", refused).await.is_err());
+        assert_eq!(begin.elapsed(), Duration::ZERO, "nobody waits for these");
+        // checks that nobody answered
+        assert!(starting.questions("the checks", wrong).await.is_err());
+        assert!(begin.elapsed() >= Duration::from_secs(20));
     }
 
-    fn unavailable() -> Failure {
-        SinkError::Unavailable { gateway: "a:1".into(), reason: "no answer".into() }.into()
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_cut_once_does_not_end_a_start() {
+        let (starting, attempts) = (Starting::of("the start", Duration::from_secs(20)), AtomicU32::new(0));
+        let attempt = || async {
+            let cut = SourceError::Unavailable { address: "a:1".into(), reason: "it was cut".into() };
+            if attempts.fetch_add(1, Relaxed) == 0 { Err(cut.into()) } else { Ok(7) }
+        };
+        assert_eq!(starting.step("MySQL", attempt).await.expect("the second attempt"), 7);
+        assert_eq!(starting.status().waits, Vec::<String>::new());
     }
 }

@@ -7,8 +7,9 @@ use super::state::{SOURCE, stored_cohort};
 use crate::admin::{AdminServer, Client, ClientError, Taken};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::model::{LifeCycle, Position, TargetDefinition};
+use crate::model::{LifeCycle, Pilot, Position, TargetDefinition};
 use crate::pipeline::copies::chunks::Chunks;
+use crate::pipeline::copies::cohorts;
 use crate::pipeline::counts;
 use crate::pipeline::jobs::levers;
 use crate::pipeline::life::gaps;
@@ -196,9 +197,12 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
         pid: std::process::id(),
         at_ms: now_ms,
         phase: phase(progress),
-        pilot: !matches!(parts.plan.cohort(), Cohort::All),
+        pilot: parts.plan.cohort().pilot().is_some(),
+        pilot_lists: parts.plan.cohort().pilot().map(Pilot::words),
         control: parts.levers.control(),
+        throttle: parts.throttle.status(),
         purge_in_seconds: purge.map(|purge| purge.left.as_secs()),
+        state_file_bytes: parts.store.file_bytes(),
         warnings: warnings(parts, purge, now_ms),
         positions: positions(progress),
         lag: lag(&reading),
@@ -385,7 +389,11 @@ async fn running_or_starting(config: &Config) -> Result<Option<Status>, ClientEr
 
 /// What the state says, without asking a server.
 async fn stored(config: &Config) -> Result<Status, Failure> {
-    let store = RedbStore::open_read_only(&config.state_dir).await?;
+    of_state(config, RedbStore::open_read_only(&config.state_dir).await?).await
+}
+
+/// The status of a state that no run has.
+pub async fn of_state(config: &Config, store: RedbStore) -> Result<Status, Failure> {
     let journal = Journal::new(Arc::new(store), SOURCE);
     let mut status = Status { phase: Phase::Stopped, ..Status::default() };
     status.version = env!("CARGO_PKG_VERSION").to_owned();
@@ -400,10 +408,13 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
         }
     }
     let store = journal.store();
+    status.state_file_bytes = store.file_bytes();
     status.gaps = open_gaps(&*store).await?;
     status.control = levers::stored(&*store).await?;
     let cohort = stored_cohort(&journal).await?;
     status.pilot = cohort != Cohort::All.name();
+    let pilot = cohorts::stored_pilot(&*store, &cohort).await?;
+    status.pilot_lists = pilot.as_ref().map(Pilot::words);
     for mapping in &config.mappings {
         for target in &mapping.targets {
             let key = CopyKey {
@@ -412,7 +423,9 @@ async fn stored(config: &Config) -> Result<Status, Failure> {
                 cohort: cohort.clone(),
                 target: format!("{}/{}", target.table, target.family),
             };
-            let mut copy = match status.pilot {
+            let sampled = pilot.as_ref().and_then(|pilot| pilot.mappings.get(&mapping.name));
+            let by_lists = status.pilot && sampled.is_none_or(|lists| lists.buckets == 0);
+            let mut copy = match by_lists {
                 true => Chunks::copied_by_a_pilot(&*store, &key).await?,
                 false => stored_copy(&*store, &key).await?,
             };

@@ -1,25 +1,29 @@
-//! `tailfill verify`: composes a comparison, shows how far it is, and prints and keeps what it found.
+//! `tailfill verify`: composes a comparison, shows how far it is, prints what it found, and has the verdict kept.
 
+use super::display::{PLAIN_CHECK, Plain, Shown};
 use super::state::{SOURCE, stored_cohort};
-use super::{VerifyOptions, begun, check, connect, output, recopy, status};
+use super::{
+    Compared, VerifyOptions, begun, check, connect, display, output, pilot, recopy, status, verdicts,
+};
 use crate::admin::Client;
 use crate::advice;
 use crate::clock::{Clock, SteadyClock};
-use crate::config::Config;
+use crate::config::{Config, checked};
 use crate::error::Exit;
 use crate::failure::Failure;
-use crate::model::{LifeEvent, Mapping, Reached, Value, Work, life_cycle};
+use crate::model::{Mapping, Reached, Value, Work};
 use crate::pipeline::jobs::Ask;
 use crate::pipeline::jobs::holds::{self, HoldAsk};
-use crate::protocol::{Journal, plan::Cohort};
+use crate::protocol::Journal;
 use crate::retry::{Patience, Pauses};
+use crate::source::{MysqlSource, SourceError};
 use crate::status::{Phase, Status, TargetStatus};
-use crate::store::records::{self, CheckpointRecord, CopyKey, CountsRecord, CountsState, LifeRecord};
+use crate::store::records::{self, CopyKey, CountsRecord, CountsState, VerdictRecord};
 use crate::store::redb::{FILE_NAME, RedbStore};
-use crate::store::{Commit, Space, Store, StoreError};
+use crate::store::{Space, Store, StoreError};
 use crate::verify::{
-    Held, ListsFound, Meter, Settings, Tail, TailPositions, TailView, Verification, VerifyReport,
-    VerifyTargetReport, full,
+    BusinessAsk, Held, ListsFound, Meter, Query, SampleAsk, Settings, Stage, Tail, TailPositions, TailView,
+    Verification, VerifyError, business, full,
 };
 use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,44 +35,74 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 const REDRAW: Duration = Duration::from_millis(200);
-const PLAIN_LINE: Duration = Duration::from_secs(2);
+/// Changes of this long ago count as late ones.
+const LATELY: Duration = Duration::from_secs(600);
 
 /// How long a tail that does not answer is asked before it counts as gone.
 const ASK_TAIL: Duration = Duration::from_secs(1);
 
-/// Compares every item and every cell; exits with 0 when all are equal, 4 when differences remain, 3 when it
-/// cannot be told. Differences are mended where that is asked for, and then it is compared once more.
+/// Compares items or answers; exits with 0 when all are equal, 4 when differences remain, 3 when it cannot be told.
+/// Differences are mended where that is asked for, and then it is compared once more.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
-    let report = compare(config, options.json).await?;
-    let asks = asks(&report, !options.yes);
+    let Found { exit, lists } = compare(config, &options, false).await?;
+    let asks = asks(lists, !options.yes);
     if !options.repair || asks.is_empty() {
-        return Ok(report.exit());
+        return Ok(exit);
     }
     let done = recopy::carry_out(config, asks).await?;
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
         output::eprint_line(advice::with_yes());
-        return Ok(report.exit());
+        return Ok(exit);
     }
-    Ok(compare(config, options.json).await?.exit())
+    Ok(compare(config, &options, true).await?.exit)
 }
 
-/// Re-copies of the lists that confirmed differences lie in.
-fn asks(report: &VerifyReport, dry_run: bool) -> Vec<Ask> {
-    let mut lists: BTreeMap<&str, ListsFound> = BTreeMap::new();
-    for target in report.targets.iter().filter(|_| report.judged) {
-        lists.entry(&target.mapping).or_default().join(&target.lists);
-    }
+/// What a comparison found.
+struct Found {
+    exit: Exit,
+    /// The lists that confirmed differences lie in, by mapping.
+    lists: BTreeMap<String, ListsFound>,
+}
+
+/// Re-copies of lists.
+fn asks(lists: BTreeMap<String, ListsFound>, dry_run: bool) -> Vec<Ask> {
     let found = lists.into_iter().filter(|(_, lists)| !lists.is_empty());
-    found.map(|(mapping, lists)| Ask { mapping: mapping.to_owned(), lists: lists.keys(), dry_run }).collect()
+    found.map(|(mapping, lists)| Ask { mapping, lists: lists.keys(), dry_run }).collect()
 }
 
-async fn compare(config: &Config, json: bool) -> Result<VerifyReport, Failure> {
-    let Standing { tail, cohort, counted } = standing(config).await?;
+/// `repaired`: lists that differed were copied again just before. What is drawn at random is another part each time: the one
+/// that was repaired says nothing about the others.
+async fn compare(config: &Config, options: &VerifyOptions, repaired: bool) -> Result<Found, Failure> {
+    let (mut verification, source) = composed(config).await?;
+    let seed = rand::random();
+    let (found, verdict) = match options.compared {
+        Compared::Items => items(&verification, options.json).await?,
+        Compared::Sample { items: wanted } => {
+            verification.settings.sample = Some(SampleAsk { items: wanted, seed });
+            items(&verification, options.json).await?
+        }
+        Compared::Answers { random } => {
+            let ask = BusinessAsk {
+                queries: queries(config, &verification.mappings),
+                random,
+                seed,
+                since: lately(&source).await?,
+            };
+            answers(&verification, &ask, options.json).await?
+        }
+    };
+    verdicts::keep(config, &verification.cohort, repaired, verdict).await;
+    Ok(found)
+}
+
+/// Everything that a comparison needs.
+async fn composed(config: &Config) -> Result<(Verification, Arc<MysqlSource>), Failure> {
+    let Standing { tail, counted } = standing(config).await?;
     let resolved = connect::resolve(config, &begun::of(config).await?).await?;
+    let cohort = pilot::known(config, &resolved.mappings).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
-    let is_live = matches!(tail, Tail::Live(_));
     let verification = Verification {
         source: resolved.source.clone(),
         sink,
@@ -82,32 +116,86 @@ async fn compare(config: &Config, json: bool) -> Result<VerifyReport, Failure> {
             .map(|(_, target)| target.id)
             .collect(),
         mappings: resolved.mappings,
+        cohort,
         tail,
-        settings: Settings { chunk_rows: config.backfill.chunk_rows, ..Settings::default() },
+        settings: Settings { chunk_rows: config.limits.limits.chunk_rows, ..Settings::default() },
         meter: Arc::new(Meter::default()),
     };
+    Ok((verification, resolved.source))
+}
+
+/// Where the part of the binlog begins in which changed lists are looked for; `None`: it does not go back so far.
+async fn lately(source: &MysqlSource) -> Result<Option<Reached>, Failure> {
+    let micros = SteadyClock::start().now_micros().saturating_sub(LATELY.as_micros() as u64);
+    match source.at_moment(i64::try_from(micros).unwrap_or(0)).await {
+        Ok(position) => Ok(Some(position.reached)),
+        Err(SourceError::PositionLost { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compares items, and prints what was found.
+async fn items(verification: &Verification, json: bool) -> Result<(Found, VerdictRecord), Failure> {
+    let report = shown(verification, full(verification)).await?;
+    print(&report, json)?;
+    let mut lists: BTreeMap<String, ListsFound> = BTreeMap::new();
+    for target in report.targets.iter().filter(|_| report.judged) {
+        lists.entry(target.mapping.clone()).or_default().join(&target.lists);
+    }
+    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+}
+
+/// Compares answers, and prints what was found.
+async fn answers(
+    verification: &Verification,
+    ask: &BusinessAsk,
+    json: bool,
+) -> Result<(Found, VerdictRecord), Failure> {
+    let report = shown(verification, business(verification, ask)).await?;
+    print(&report, json)?;
+    let mappings = report.mappings.iter().filter(|_| report.judged);
+    let lists = mappings.map(|mapping| (mapping.mapping.clone(), mapping.found.clone())).collect();
+    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+}
+
+/// What the application asks, by mapping.
+fn queries(config: &Config, mappings: &[Mapping]) -> Vec<Vec<Query>> {
+    let of = |mapping: &Mapping| {
+        let configured = config.mapping(&mapping.name).map_or(&[][..], |mapping| &mapping.queries);
+        let query = |query: &checked::Query| Query {
+            name: query.name.clone(),
+            kind: query.kind,
+            limit: query.limit.unwrap_or(0),
+            sql: query.sql.clone(),
+        };
+        configured.iter().map(query).collect()
+    };
+    mappings.iter().map(of).collect()
+}
+
+/// Shows how far a comparison is, until it is done.
+async fn shown<T>(
+    verification: &Verification,
+    comparison: impl Future<Output = Result<T, VerifyError>>,
+) -> Result<T, Failure> {
     let display = tokio::spawn(show(verification.meter.clone()));
-    let report = full(&verification).await;
+    let report = comparison.await;
     display.abort();
     let _ = display.await; // it was aborted
-    let report = report?;
-    let text = match json {
-        true => serde_json::to_string(&report).map_err(|error| Failure::new(Exit::Failed, error))? + "\n",
+    Ok(report?)
+}
+
+fn print(report: &(impl Serialize + std::fmt::Display), json: bool) -> Result<(), Failure> {
+    check::print(&match json {
+        true => serde_json::to_string(report).map_err(|error| Failure::new(Exit::Failed, error))? + "\n",
         false => report.to_string(),
-    };
-    check::print(&text)?;
-    if !is_live && let Err(error) = keep(config, &verification.mappings, &report, &cohort).await {
-        tracing::warn!(%error, "verify could not write its result to the state");
-    }
-    Ok(report)
+    })
 }
 
 /// What is known of the runs of this state.
 struct Standing {
     /// The live tail, or what the last one left.
     tail: Tail,
-    /// The cohort's name.
-    cohort: String,
     /// Counted targets whose rows all have their counts, as [`named`].
     counted: BTreeSet<(String, String)>,
 }
@@ -118,7 +206,6 @@ fn named(mapping: &str, table: &str, family: &str) -> (String, String) {
 }
 
 async fn standing(config: &Config) -> Result<Standing, Failure> {
-    let cohort = Cohort::All.name();
     let running = status::running(config).await?;
     if running.as_ref().is_some_and(|status| status.phase == Phase::Copying) {
         let text =
@@ -138,20 +225,16 @@ async fn standing(config: &Config) -> Result<Standing, Failure> {
         };
         let counted = status.targets.iter().filter(is_counted);
         let counted = counted.map(|target| named(&target.mapping, &target.table, &target.family)).collect();
-        return Ok(Standing { tail, cohort, counted });
+        return Ok(Standing { tail, counted });
     }
     if !config.state_dir.join(FILE_NAME).exists() {
-        return Ok(Standing { tail: Tail::Stopped { checkpoint: None }, cohort, counted: BTreeSet::new() });
+        return Ok(Standing { tail: Tail::Stopped { checkpoint: None }, counted: BTreeSet::new() });
     }
     let store = RedbStore::open_read_only(&config.state_dir).await?;
     let journal = Journal::new(Arc::new(store), SOURCE);
-    let (checkpoint, stored) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
-    if stored != cohort {
-        let text = "so far only a pilot's lists were moved, and verify compares whole tables";
-        return Err(Failure::new(Exit::Refused, text).with_help(advice::move_all_lists()));
-    }
+    let (checkpoint, cohort) = (journal.checkpoint().await?, stored_cohort(&journal).await?);
     let counted = counted(&*journal.store(), &cohort).await?;
-    Ok(Standing { tail: Tail::Stopped { checkpoint }, cohort, counted })
+    Ok(Standing { tail: Tail::Stopped { checkpoint }, counted })
 }
 
 async fn counted(store: &dyn Store, cohort: &str) -> Result<BTreeSet<(String, String)>, StoreError> {
@@ -226,63 +309,17 @@ fn positions(status: &Status) -> Option<TailPositions> {
     })
 }
 
-/// What is kept of a comparison. Key: `verify/` and `at_ms`, 8 bytes big-endian.
-#[derive(Debug, Serialize)]
-struct VerifiedRecord<'a> {
-    /// Milliseconds since 1970.
-    at_ms: u64,
-    checkpoint: Option<&'a CheckpointRecord>,
-    report: &'a VerifyReport,
-}
-
-/// Notes the result in the history, and in the life cycle of each target. A state that does not exist is not made.
-async fn keep(
-    config: &Config,
-    mappings: &[Mapping],
-    report: &VerifyReport,
-    cohort: &str,
-) -> Result<(), StoreError> {
-    if !report.judged || !config.state_dir.join(FILE_NAME).exists() {
-        return Ok(());
-    }
-    let store = RedbStore::open(&config.state_dir).await?;
-    let checkpoint = Journal::new(Arc::new(store.clone()), SOURCE).checkpoint().await?;
-    let at_ms = SteadyClock::start().now_ms();
-    let record = VerifiedRecord { at_ms, checkpoint: checkpoint.as_ref(), report };
-    let key = [&b"verify/"[..], &at_ms.to_be_bytes()].concat();
-    let mut commit = Commit::default();
-    commit.put.push((Space::History, key, records::encode(&record)?));
-    let targets = mappings.iter().flat_map(|m| m.targets.iter().map(move |target| (m, target)));
-    for ((mapping, target), found) in targets.zip(&report.targets) {
-        let (mapping, target) = named(&mapping.name, &target.table, &target.family);
-        let key = CopyKey { source: SOURCE.to_owned(), mapping, cohort: cohort.to_owned(), target };
-        if let Some(life) = next_life(&store, &key.prefix(), found).await? {
-            commit.put.push((Space::LifeCycle, key.prefix(), records::encode(&life)?));
-        }
-    }
-    store.commit(commit).await.map(drop)
-}
-
-/// The life cycle after the comparison; `None` where it says nothing (a copy that is not complete).
-async fn next_life(
-    store: &dyn Store,
-    key: &[u8],
-    found: &VerifyTargetReport,
-) -> Result<Option<LifeRecord>, StoreError> {
-    let record: Option<LifeRecord> = records::read(store, Space::LifeCycle, key).await?;
-    let event = if found.is_equal() { LifeEvent::VerifiedEqual } else { LifeEvent::DifferencesFound };
-    Ok(record.and_then(|record| {
-        Some(LifeRecord { state: life_cycle::step(&record.state, event).ok()?, ..record })
-    }))
-}
-
 /// Shows `meter` until the future is dropped: a line that is redrawn on a terminal, else one now and then.
 async fn show(meter: Arc<Meter>) {
     let begin = Instant::now();
     if !std::io::stderr().is_terminal() {
+        let (clock, mut plain) = (SteadyClock::start(), Plain::default());
         loop {
-            tokio::time::sleep(PLAIN_LINE).await;
-            output::eprint_line(&line(&meter, begin));
+            tokio::time::sleep(PLAIN_CHECK).await;
+            if plain.is_due(Instant::now(), meter.stage()) {
+                let at = display::moment(clock.now_micros());
+                output::eprint_line(&format!("{at} {}", line(&meter, begin)));
+            }
         }
     }
     let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");
@@ -291,6 +328,13 @@ async fn show(meter: Arc<Meter>) {
         bar.0.set_message(line(&meter, begin));
         bar.0.tick();
         tokio::time::sleep(REDRAW).await;
+    }
+}
+
+/// A plain line comes with each new stage.
+impl Shown for Stage {
+    fn moved_to(&self, now: &Stage) -> bool {
+        self != now
     }
 }
 
@@ -317,4 +361,18 @@ fn line(meter: &Meter, begin: Instant) -> String {
         line.push_str(&format!(" | {candidates} to confirm"));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_comes_with_each_stage_and_once_a_minute() {
+        let (begin, mut plain) = (Instant::now(), Plain::default());
+        let mut due = |seconds, stage| plain.is_due(begin + Duration::from_secs(seconds), stage);
+        assert!(due(2, Stage::CatchingUp) && !due(4, Stage::CatchingUp));
+        assert!(due(6, Stage::Reading) && !due(64, Stage::Reading) && due(66, Stage::Reading));
+        assert!(!due(68, Stage::Reading) && due(70, Stage::LookingCloser));
+    }
 }

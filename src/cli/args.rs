@@ -1,5 +1,9 @@
 //! What can be typed.
 
+mod suggest;
+
+pub use suggest::SuggestArgs;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -18,6 +22,9 @@ const AFTER_HELP: &str = "\
 KEY and ITEM: the plain value of one column (42, bob, 2024-01-31), a JSON array for several columns
 ([7,\"eu\"]), hexadecimal for binary (0x2a)
 
+POSITION: FILE:OFFSET, a GTID set, now, earliest, or @TIME (RFC 3339, @2026-11-29T03:12:45Z): before
+the first transaction that MySQL committed then or later
+
 TAILFILL_LOG sets what tailfill logs to standard error (debug, tailfill=trace, ...; default: info).
 NO_COLOR=1 takes the colours away.
 
@@ -27,7 +34,7 @@ Exit codes:
     2  the command line or the configuration is wrong
     3  refused by a check, or verify could not judge
     4  MySQL and HBase differ
-    5  MySQL cannot continue from the checkpoint, or from the position of --from
+    5  MySQL cannot continue from the checkpoint or from a POSITION, or changes would be missed
   130  you stopped the command; a run has checkpointed";
 
 #[derive(Debug, Subcommand)]
@@ -40,8 +47,12 @@ pub enum Command {
     Run(RunArgs),
     /// Pauses the tail, the backfill or both, until you resume them; a restart keeps them paused
     Pause(PauseArgs),
-    /// Resumes what is paused
+    /// Resumes what is paused; with --from, the tail continues from another position
     Resume(ResumeArgs),
+    /// Shows where the tail stands and stood, and moves a tail that is paused or stopped
+    Position(PositionArgs),
+    /// Shows or changes how fast existing rows are copied, and what holds the copy back
+    Throttle(ThrottleArgs),
     /// Shows what a run does, how far it is, and what it waits for
     Status(StatusArgs),
     /// Compares MySQL and HBase, also while the application writes
@@ -52,6 +63,10 @@ pub enum Command {
     Get(GetArgs),
     /// Prints the bytes of a list's or an item's keys; writes nothing
     Key(KeyArgs),
+    /// Looks at a MySQL table and prints a configuration for it, with the reasons; writes nothing
+    Suggest(SuggestArgs),
+    /// Writes what support needs of this run into one archive, without secrets; changes nothing
+    SupportBundle(SupportBundleArgs),
     /// Prints a script that completes commands and options in your shell
     Completions(CompletionsArgs),
     /// Prints the man page, or writes a page for each command into a folder
@@ -86,7 +101,7 @@ pub struct RunArgs {
     /// Only copy existing rows
     #[arg(long)]
     pub backfill_only: bool,
-    /// Begin the tail here: FILE:OFFSET, a GTID set, now, or earliest [default: the checkpoint, else now]
+    /// Begin the tail at this POSITION [default: the checkpoint, else now]
     #[arg(long, value_name = "POSITION")]
     pub from: Option<String>,
     /// End when every chunk is copied and the checkpoint has caught up
@@ -95,8 +110,17 @@ pub struct RunArgs {
     /// Move these lists only, as a pilot: KEY, or several with commas between them; you can repeat the option
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
+    /// The same with the lists of a file: a KEY, or MAPPING=KEY, on each line
+    #[arg(long, value_name = "FILE")]
+    pub only_file: Option<PathBuf>,
+    /// Move this share of the lists only, as a pilot: 1%, or MAPPING=1%; always the same lists, and a higher share adds some
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Vec<String>,
+    /// Move all lists; those of a pilot that are copied are not copied again [default: the lists of the last run, else all]
+    #[arg(long, conflicts_with_all = ["only", "only_file", "sample"])]
+    pub all: bool,
     /// Continue although MySQL cannot continue from the checkpoint; the run copies everything again
-    #[arg(long, conflicts_with_all = ["from", "only", "backfill_only", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["from", "only", "only_file", "sample", "backfill_only", "dry_run"])]
     pub accept_gap: bool,
     /// Resume what `tailfill pause` has paused
     #[arg(long, conflicts_with = "dry_run")]
@@ -150,9 +174,99 @@ pub struct ResumeArgs {
     /// What to resume
     #[arg(default_value = "all")]
     pub work: LeverWork,
+    /// The tail continues from this POSITION, not from the checkpoint
+    #[arg(long, value_name = "POSITION")]
+    pub from: Option<String>,
+    /// With --from: miss the transactions before a newer position; the run copies everything again
+    #[arg(long, requires = "from")]
+    pub accept_gap: bool,
     /// Why; `tailfill status` shows it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PositionArgs {
+    #[command(subcommand)]
+    pub command: PositionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PositionCommand {
+    /// Shows what the tail has received, sealed, written and checkpointed
+    Show {
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows where the tail stood: each minute, and at each start, stop and lever; oldest first
+    History {
+        /// Only since this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// The newest N records
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Print one JSON document on each line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sets where a tail that is paused or stopped continues
+    Set {
+        /// FILE:OFFSET, a GTID set, now, earliest, or @TIME
+        position: String,
+        /// Miss the transactions before a newer position; the run copies everything again
+        #[arg(long)]
+        accept_gap: bool,
+        /// Why; the history of positions shows it
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Leaves one transaction out that cannot be applied; the run copies the tables that it names again
+    Skip {
+        /// The GTID of the transaction
+        gtid: String,
+        /// Why; the history of positions shows it
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ThrottleArgs {
+    #[command(subcommand)]
+    pub what: ThrottleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ThrottleCommand {
+    /// Shows each limit: its value, where the value comes from, and the last figure
+    Show {
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sets limits, at once and over restarts, until you unset them
+    Set {
+        /// For example backfill.rows_per_second=20000 or throttle.tail_lag=2s; config/example.toml explains every key
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        limits: Vec<String>,
+        /// Why; `tailfill throttle show` shows it
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Ends what was set: the configuration holds again
+    Unset {
+        /// The keys
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -166,19 +280,63 @@ pub struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct SupportBundleArgs {
+    /// The archive; it must not exist [default: tailfill-support-TIME.tar.gz in this folder]
+    #[arg(short, long, value_name = "FILE.tar.gz")]
+    pub output: Option<PathBuf>,
+    /// Add the end of this log of a run, at most 16 MiB
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct VerifyArgs {
+    #[command(subcommand)]
+    pub command: Option<VerifyCommand>,
     /// Compare every item of every mapping (the default)
     #[arg(long)]
     pub full: bool,
+    /// Compare about N items of each target, drawn at random from those of both sides
+    #[arg(long, value_name = "N", conflicts_with = "full", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub sample: Option<u64>,
+    /// Compare the answers to each [[mapping.query]], for chosen lists and some at random
+    #[arg(long, conflicts_with_all = ["full", "sample"])]
+    pub business: bool,
+    /// With --business: how many lists of each mapping are drawn at random [default: 1000]
+    #[arg(long, value_name = "N", requires = "business", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub lists: Option<u32>,
     /// List what a re-copy of the lists that differ would change; with --yes change it, and compare again
     #[arg(long)]
     pub repair: bool,
     /// With --repair: write to HBase
     #[arg(long, requires = "repair")]
     pub yes: bool,
+    /// Write a report of the whole history into this HTML file afterwards
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Print one JSON document instead of a table; with --repair several, one on each line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VerifyCommand {
+    /// Shows the verdict of each comparison that has ended, a line each, oldest first
+    History {
+        /// Only since this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// The newest N verdicts
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Write a report of these verdicts into this HTML file, and print nothing
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        report: Option<PathBuf>,
+        /// Print one JSON document on each line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -322,6 +480,9 @@ mod tests {
             "tailfill run --tail-only --backfill-only",
             "tailfill run --until tomorrow",
             "tailfill run --accept-gap --from now",
+            "tailfill resume --accept-gap",
+            "tailfill position",
+            "tailfill position set",
             "tailfill get m",
             "tailfill get m 1 --first 3 --count",
             "tailfill get m 1 --first 0",
@@ -333,6 +494,14 @@ mod tests {
             "tailfill recopy",
             "tailfill recopy m --dry-run --yes",
             "tailfill verify --yes",
+            "tailfill verify --full history",
+            "tailfill verify --full --sample 9",
+            "tailfill verify --sample 0",
+            "tailfill verify history --limit -1",
+            "tailfill suggest --table t",
+            "tailfill suggest --source mysql://u@h/d",
+            "tailfill suggest --source u --table t --password-env A --password-file b",
+            "tailfill suggest --source u --table t --server-id 0",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

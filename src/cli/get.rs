@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn queries() -> Vec<Query> {
-        let query = |name: &str, kind, limit| Query { name: name.into(), kind, limit };
+        let query = |name: &str, kind, limit| Query { name: name.into(), kind, limit, sql: None };
         vec![
             query("newest", QueryKind::Latest, Some(5_000)),
             query("pages", QueryKind::Page, Some(50)),

@@ -1,7 +1,9 @@
 //! `tailfill pause` and `tailfill resume`.
 
 use super::args::{LeverWork, PauseArgs, ResumeArgs};
-use crate::app::{self, LeverOptions};
+use super::position;
+use super::usage::usage;
+use crate::app::{self, LeverOptions, MoveOptions, Wish};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::failure::Failure;
@@ -14,7 +16,14 @@ pub async fn pause(config: &Config, args: PauseArgs) -> Result<Exit, Failure> {
 
 pub async fn resume(config: &Config, args: ResumeArgs) -> Result<Exit, Failure> {
     let (works, reason) = (works(args.work), args.reason.unwrap_or_default());
-    app::set_levers(config, LeverOptions { works, wanted: Wanted::Running, reason }).await
+    let Some(from) = args.from else {
+        return app::set_levers(config, LeverOptions { works, wanted: Wanted::Running, reason }).await;
+    };
+    if !works.contains(&Work::Tail) {
+        return Err(usage("--from is for the tail").with_help("resume the tail, or all"));
+    }
+    let (wish, accept_gap) = (Wish::At(position::parse("--from", &from)?), args.accept_gap);
+    app::move_tail(config, MoveOptions { wish, accept_gap, reason, resumes: works, json: false }).await
 }
 
 fn works(work: LeverWork) -> Vec<Work> {

@@ -22,6 +22,6 @@ pub use items::{Found, ItemKey, item_key};
 pub use passes::{SourceItem, TargetItem};
 pub use reading::{Once, Reading, retry};
 pub use sides::Sides;
-pub use source::{SourceReader, TableWalk};
+pub use source::{ListsWalk, SourceReader, TableWalk};
 pub use tally::{Passed, RowTally, TallyWalk};
 pub use target::{Bring, PAGE_ITEMS_MAX, Page, TargetWalk, buckets};

@@ -58,7 +58,7 @@ impl<R: Reading> SourcePass<'_, R> {
         let Some((rows, range)) = self.walk.next().await? else { return Ok(None) };
         let Sides { mapping, target, by, .. } = self.sides;
         let mut kept: Vec<(Row, ItemWrite)> = Vec::new();
-        for row in rows {
+        for row in rows.into_iter().filter(|row| by.takes_row(mapping, row)) {
             let write = Codec::of(mapping, target).item_write(&row).map_err(|cause| by.no_place(cause))?;
             if keep(&row, &write.address) {
                 kept.push((row, write));
@@ -105,7 +105,9 @@ impl<R: Reading> TargetPass<'_, R> {
     ) -> Result<Option<Vec<TargetItem>>, R::Error> {
         let Some(mut names) = self.names().await? else { return Ok(None) };
         names.retain(keep);
-        let Sides { mapping, target, .. } = self.sides;
+        let sides = self.sides;
+        let Sides { mapping, target, .. } = sides;
+        names.retain(|address| sides.takes_address(address));
         let item = |address: Address| {
             let parts = Codec::of(mapping, target).split(&address);
             TargetItem { address, parts, in_source: false }

@@ -1,5 +1,6 @@
 //! How a reader of either side bears errors that pass.
 
+use crate::model::{Mapping, Value};
 use crate::retry::{Patience, Pauses};
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -26,6 +27,21 @@ pub trait Reading: Sync {
     /// The error of a row of MySQL that has no place in HBase.
     fn no_place(&self, cause: SinkError) -> Self::Error {
         cause.into()
+    }
+
+    /// Whether every list takes part. All do, unless only some are compared.
+    fn takes_all(&self) -> bool {
+        true
+    }
+
+    /// Whether a row of MySQL takes part.
+    fn takes_row(&self, _mapping: &Mapping, _row: &[Value]) -> bool {
+        true
+    }
+
+    /// Whether a list does, by its encoded key.
+    fn takes_list(&self, _mapping: &Mapping, _list_key: &[u8]) -> bool {
+        true
     }
 
     /// So many rows of MySQL were read.

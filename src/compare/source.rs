@@ -48,7 +48,7 @@ impl<'a, R: Reading> SourceReader<'a, R> {
     }
 
     /// `call` gives the connection back, unless it failed: then the next one is opened anew.
-    async fn select<T, F>(&mut self, call: impl Fn(Box<dyn Snapshot>) -> F) -> Result<T, R::Error>
+    pub async fn select<T, F>(&mut self, call: impl Fn(Box<dyn Snapshot>) -> F) -> Result<T, R::Error>
     where
         F: Future<Output = Result<(T, Box<dyn Snapshot>), SourceError>>,
     {
@@ -115,6 +115,37 @@ impl<'a, R: Reading> TableWalk<'a, R> {
         self.reader.by.rows_read(rows.len());
         self.next = range.up_to.clone().map(Some);
         Ok(Some((rows, range)))
+    }
+}
+
+/// The lists of a source table, in the order of primary keys: a list may come in several pieces.
+pub struct ListsWalk<'a, R> {
+    reader: SourceReader<'a, R>,
+    rows_max: u32,
+    /// Where the next piece begins; `None` at the end.
+    next: Option<Option<Vec<Value>>>,
+}
+
+impl<'a, R: Reading> ListsWalk<'a, R> {
+    pub fn new(reader: SourceReader<'a, R>, rows_max: u32) -> ListsWalk<'a, R> {
+        ListsWalk { reader, rows_max, next: Some(None) }
+    }
+
+    /// The lists of the next rows, each with the number of its rows there; `None` after the last ones. Only the key columns
+    /// are set.
+    pub async fn next(&mut self) -> Result<Option<Vec<(Row, u64)>>, R::Error> {
+        let Some(after) = self.next.take() else { return Ok(None) };
+        let (mapping, rows_max, after) = (self.reader.mapping, self.rows_max, &after);
+        let piece = |mut snapshot: Box<dyn Snapshot>| async move {
+            let up_to = snapshot.chunk_end(mapping.table, after.as_deref(), rows_max).await?;
+            let range = KeyRange { after: after.clone(), up_to };
+            let lists = snapshot.lists(mapping, &range).await?;
+            Ok(((lists, range.up_to), snapshot))
+        };
+        let (lists, up_to) = self.reader.select(piece).await?;
+        self.reader.by.rows_read(lists.iter().map(|(_, rows)| *rows as usize).sum());
+        self.next = up_to.map(Some);
+        Ok(Some(lists))
     }
 }
 

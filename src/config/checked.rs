@@ -1,7 +1,8 @@
 //! What the program uses: every setting present, in its unit, in its range.
 
 use super::Secret;
-use crate::model::{CellForm, Layout, QueryKind, TableName, ValueEncoding};
+use crate::model::{CellForm, FileLimits, Layout, QueryKind, TableName, ValueEncoding};
+use crate::source::ApplicationSql;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,8 +26,10 @@ pub struct Config {
     pub admin: Admin,
     /// The sizes of batches and queues; they bound what the tail keeps in memory.
     pub tail: Tail,
-    /// How many rows are copied side by side.
-    pub backfill: Backfill,
+    /// Of the copy: `[backfill]` and `[throttle]`.
+    pub limits: FileLimits,
+    /// Whose lag `throttle.replica_lag` bounds.
+    pub replicas: Vec<Replica>,
     /// At least one, names unique, in the order of the file.
     pub mappings: Vec<Mapping>,
 }
@@ -145,13 +148,13 @@ pub struct Tail {
     pub queue_rows: usize,
 }
 
-/// `[backfill]`.
+/// `[[throttle.replica]]`: a replica of the source. TLS is as for the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backfill {
-    /// Chunks copied at the same time.
-    pub workers: usize,
-    /// Rows of a chunk, about.
-    pub chunk_rows: u32,
+pub struct Replica {
+    pub address: HostPort,
+    pub user: String,
+    /// `None`: the source's.
+    pub password: Option<Secret>,
 }
 
 /// `[[mapping]]`. Column names as the file spells them; MySQL compares them without case.
@@ -216,6 +219,9 @@ pub struct Query {
     pub kind: QueryKind,
     /// Items asked for at most; `None` for `has` and `count`, which return none.
     pub limit: Option<u32>,
+    /// What the application itself asks MySQL with; never with `page`. It has a `?` for each column of the key, and then, with
+    /// `has`, for each one of the item.
+    pub sql: Option<ApplicationSql>,
 }
 
 /// A server's address; `host` is a name or an IP address without brackets.

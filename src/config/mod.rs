@@ -13,16 +13,18 @@ mod read;
 mod resolve;
 mod rules;
 mod secret;
+pub(crate) mod shown;
 mod source_url;
 #[cfg(test)]
 mod tests;
-pub(crate) mod units;
 
+pub(crate) use crate::model::units;
 pub use checked::Config;
 pub(crate) use fault::{Fault, Faults};
 pub(crate) use password::Environment;
 pub(crate) use resolve::Begun;
 pub(crate) use secret::Secret;
+pub(crate) use source_url::without_password;
 
 use std::path::{Path, PathBuf};
 

@@ -46,7 +46,7 @@ pub fn read(source: &mut Section<'_>, folder: &Path, environment: Option<Environ
 }
 
 /// Capital letters, digits and underscores: hardly a password that somebody put there.
-fn looks_like_a_variable(name: &str) -> bool {
+pub fn looks_like_a_variable(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     name.bytes().all(plain) && name.contains('_')
 }

@@ -219,6 +219,11 @@ impl<'f> Section<'f> {
         }
     }
 
+    /// The dotted path of `key`.
+    pub fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
     /// A fault of `key`, with the value given.
     pub fn fault(&self, key: &str, rule: String) {
         let given = self.found(key).and_then(|found| given(found.get_ref()));
@@ -277,10 +282,6 @@ impl<'f> Section<'f> {
 
     fn line_of(&self, value: &Spanned<DeValue<'_>>) -> Option<usize> {
         Some(self.findings.line_at(value.span().start))
-    }
-
-    fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }
 

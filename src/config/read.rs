@@ -1,12 +1,12 @@
 //! From a file's sections to a [`Config`]: the name, the default and the rule of every key of the
 //! servers and of the program. Mappings are in `read/mapping.rs`.
 
+mod limits;
 mod mapping;
 mod target;
 
 use super::checked::{
-    Admin, Backfill, Config, GatewayKind, Hbase, HostPort, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls,
-    Transport,
+    Admin, Config, GatewayKind, Hbase, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls, Transport,
 };
 use super::fault::Faults;
 use super::password::Environment;
@@ -38,6 +38,8 @@ pub fn config(text: &str, folder: &Path, environment: Option<Environment<'_>>) -
         let (source, database) = source(file.section("source"), folder, environment);
         let lease = lease(file.section("lease"));
         let (hbase, old_retry_for) = hbase(file.section("hbase"));
+        let (limits, replicas) =
+            limits::limits(file.section("backfill"), file.section("throttle"), folder, environment);
         let config = Config {
             state_dir: folder.join(state_dir),
             source,
@@ -45,7 +47,8 @@ pub fn config(text: &str, folder: &Path, environment: Option<Environment<'_>>) -
             run: run(file.section("run"), old_retry_for),
             admin: admin(file.section("admin")),
             tail: tail(file.section("tail"), hbase.kind),
-            backfill: backfill(file.section("backfill")),
+            limits,
+            replicas,
             mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
             hbase,
         };
@@ -61,7 +64,7 @@ fn source(
     folder: &Path,
     environment: Option<Environment<'_>>,
 ) -> (Source, Option<String>) {
-    let url = source_url(&mut section);
+    let url = source_url::read(&mut section, "give mysql://USER@HOST:PORT/DATABASE");
     let password = password::read(&mut section, folder, environment);
     let server_id = section.required(
         "server_id",
@@ -101,20 +104,6 @@ fn source(
         key,
     };
     (source, database)
-}
-
-/// The URL; its faults never repeat it, because it may hold a password.
-fn source_url(section: &mut Section<'_>) -> SourceUrl {
-    let mut rule = None;
-    let url = section.required("url", "give mysql://USER@HOST:PORT/DATABASE", |value| {
-        let parsed = value.as_str().ok_or_else(|| "must be a text in quotes".to_owned());
-        Ok(parsed.and_then(source_url::parse).map_err(|fault| rule = Some(fault)).ok())
-    });
-    if let Some(rule) = rule {
-        section.fault_without_value("url", rule);
-    }
-    let placeholder = || SourceUrl { address: HostPort::default(), user: String::new(), database: None };
-    url.flatten().unwrap_or_else(placeholder)
 }
 
 fn certificate(section: &mut Section<'_>, name: &'static str, folder: &Path) -> Option<PathBuf> {
@@ -231,11 +220,4 @@ fn tail(mut section: Section<'_>, kind: GatewayKind) -> Tail {
         GatewayKind::Thrift1 => Duration::from_millis(50),
     });
     Tail { batch_rows, batch_wait, window_rows, queue_rows }
-}
-
-fn backfill(mut section: Section<'_>) -> Backfill {
-    let workers = section.optional("workers", rules::integer(1..=256));
-    let chunk_rows = section.optional("chunk_rows", rules::integer(1..=100_000));
-    section.close();
-    Backfill { workers: workers.unwrap_or(4), chunk_rows: chunk_rows.unwrap_or(2_000) }
 }

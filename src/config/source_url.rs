@@ -1,6 +1,8 @@
 //! The source's URL: `mysql://USER@HOST:PORT/DATABASE`.
 
+use super::Secret;
 use super::checked::HostPort;
+use super::raw::Section;
 use url::Url;
 
 /// What the URL says; port 3306 when it says none.
@@ -9,6 +11,21 @@ pub struct SourceUrl {
     pub address: HostPort,
     pub user: String,
     pub database: Option<String>,
+}
+
+/// Reads the key `url`, which must be given; `advice` says how. A placeholder stands in for a faulty one. No fault repeats
+/// any of it, because it may hold a password.
+pub fn read(section: &mut Section<'_>, advice: &str) -> SourceUrl {
+    let mut rule = None;
+    let url = section.required("url", advice, |value| {
+        let parsed = value.as_str().ok_or_else(|| "must be a text in quotes".to_owned());
+        Ok(parsed.and_then(parse).map_err(|fault| rule = Some(fault)).ok())
+    });
+    if let Some(rule) = rule {
+        section.fault_without_value("url", rule);
+    }
+    let placeholder = || SourceUrl { address: HostPort::default(), user: String::new(), database: None };
+    url.flatten().unwrap_or_else(placeholder)
 }
 
 /// Reads a source URL.
@@ -44,6 +61,17 @@ pub fn parse(text: &str) -> Result<SourceUrl, String> {
     })
 }
 
+/// A URL without its password, and that. A text that is no URL, or whose password is no text, comes back as it is.
+pub fn without_password(text: &str) -> (String, Option<Secret>) {
+    let divided = || {
+        let mut url = Url::parse(text).ok()?;
+        let password = decode(url.password()?)?;
+        url.set_password(None).ok()?;
+        Some((url.into(), Some(Secret::new(password))))
+    };
+    divided().unwrap_or_else(|| (text.to_owned(), None))
+}
+
 /// Undoes %XX; `None` when it is not UTF-8 after that.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -76,6 +104,18 @@ mod tests {
         assert_eq!(url.database.as_deref(), Some("social"));
         let plain = parse("mysql://u@db.example").unwrap();
         assert_eq!((plain.address.port, plain.database), (3306, None));
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_a_url() {
+        let (url, password) = without_password("mysql://u%40x:hunter%3A2@h:3307/d");
+        assert_eq!(
+            (url.as_str(), password.as_ref().map(Secret::reveal)),
+            ("mysql://u%40x@h:3307/d", Some("hunter:2"))
+        );
+        for text in ["mysql://u@h:3307/d", "u:hunter2@h", ""] {
+            assert_eq!(without_password(text), (text.to_owned(), None));
+        }
     }
 
     #[test]

@@ -59,6 +59,10 @@ points! {
     RecopyWritten = "recopy-written";
     /// A table is parked durably, and the checkpoint is before that.
     TableParked = "table-parked";
+    /// It is decided where a tail is moved to, and nothing of it is durable.
+    PositionAsked = "position-asked";
+    /// A tail is moved durably, and nobody was told.
+    PositionMoved = "position-moved";
 }
 
 /// Dies here where a test says so.

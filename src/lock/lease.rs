@@ -194,6 +194,41 @@ impl Leases {
         self.inner.release(&claim.leave(), asked.token).await;
         Err(Busy { local: Vec::new(), elsewhere })
     }
+
+    /// Takes those groups of which all lists are free now, and says which: for a part of the copy, whose pieces are
+    /// independent of each other. Nothing is queued on, so nobody waits for what this claimant does not hold.
+    pub async fn acquire_free(&self, groups: &[Vec<ListId>]) -> (Option<Held>, Vec<bool>) {
+        let watch = Stopwatch::start(&self.inner.totals.waited_nanos);
+        self.inner.release_strays().await;
+        let ticket = self.ticket();
+        let mut granted = self.inner.locks.try_lock_groups(ticket, groups);
+        let refused = granted.iter().zip(groups).filter(|(granted, _)| !**granted);
+        add(&self.inner.totals.busy_local, refused.map(|(_, group)| group.len()).sum());
+        let taken = lists_of(groups, &granted);
+        if taken.is_empty() {
+            return (None, granted);
+        }
+        let mut claim = LocalClaim::of(&self.inner, taken.iter().map(|list| (*list, ticket)).collect());
+        let asked = self.inner.request(&taken).await;
+        if !asked.refused.is_empty() {
+            let refused: Vec<ListId> = asked.refused.iter().map(|at| taken[*at]).collect();
+            add(&self.inner.totals.busy_elsewhere, refused.len());
+            let is_refused = |group: &Vec<ListId>| group.iter().any(|list| refused.contains(list));
+            granted.iter_mut().zip(groups).for_each(|(granted, group)| *granted &= !is_refused(group));
+            let surplus = claim.keep(&lists_of(groups, &granted));
+            let (refused, ours) = surplus.into_iter().partition::<Vec<_>, _>(|list| refused.contains(list));
+            self.inner.locks.unlock_all(&refused);
+            self.inner.release(&ours, asked.token.clone()).await;
+        }
+        let held = (!claim.lists.is_empty()).then(|| claim.hold(asked, watch.since));
+        (held, granted)
+    }
+}
+
+/// The lists of those groups that are granted.
+fn lists_of(groups: &[Vec<ListId>], granted: &[bool]) -> Lists {
+    let of = groups.iter().zip(granted).filter(|(_, granted)| **granted).flat_map(|(group, _)| group);
+    Lists::from(of.copied().collect::<Vec<_>>())
 }
 
 /// The server's answer about lists whose in-process locks are held.
@@ -307,6 +342,14 @@ impl<'a> LocalClaim<'a> {
         self.inner.locks.unlock_and_queue(&back);
         add(&self.inner.totals.busy_elsewhere, back.len());
         back.into_iter().map(|(list, _)| list).collect()
+    }
+
+    /// Leaves the locks of all lists but these to the caller.
+    fn keep(&mut self, kept: &Lists) -> Vec<ListId> {
+        let all = self.lists.drain(..).zip(self.tickets.drain(..));
+        let (kept, left): (Vec<_>, Vec<_>) = all.partition(|(list, _)| kept.contains(list));
+        (self.lists, self.tickets) = kept.into_iter().unzip();
+        left.into_iter().map(|(list, _)| list).collect()
     }
 
     fn hold(mut self, asked: Asked, asked_at: Instant) -> Held {

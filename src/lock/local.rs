@@ -135,6 +135,12 @@ impl FairLocks {
         self.with(|state| state.try_lock_all(ticket, lists))
     }
 
+    /// Takes of each group all its lists or none, and says which. A list that was taken for an earlier group is free to a
+    /// later one. Queues on nothing: what is refused stays free to others.
+    pub(super) fn try_lock_groups(&self, ticket: Ticket, groups: &[Vec<ListId>]) -> Vec<bool> {
+        self.with(|state| groups.iter().map(|group| state.try_lock_group(ticket, group)).collect())
+    }
+
     /// Gives lists back, with one notification. A list that is not held is left alone.
     pub fn unlock_all(&self, lists: &[ListId]) {
         if !lists.is_empty() {
@@ -221,6 +227,16 @@ impl State {
         }
         lists.iter().for_each(|list| self.enqueue(ticket, *list));
         false
+    }
+
+    fn try_lock_group(&mut self, ticket: Ticket, lists: &[ListId]) -> bool {
+        let is_free = |entry: &Standing| entry.holder == Some(ticket) || entry.is_available(ticket);
+        let are_free = lists.iter().all(|list| self.lists.get(list).is_none_or(is_free));
+        if are_free {
+            // one that the ticket has already is refused, and not queued on
+            lists.iter().for_each(|list| _ = self.try_lock(ticket, *list));
+        }
+        are_free
     }
 
     fn enqueue(&mut self, ticket: Ticket, list: ListId) {
@@ -352,6 +368,24 @@ mod tests {
         locks.unlock_all(&[list(1)]);
         assert!(locks.try_lock_all(chunk, &[list(1), list(2), list(2)]));
         assert_eq!(locks.counts().held, 2);
+    }
+
+    #[test]
+    fn groups_take_what_is_free_whole_and_reserve_nothing() {
+        let locks = FairLocks::new();
+        let (holder, copy, tail) = (locks.ticket(), locks.ticket(), locks.ticket());
+        assert!(locks.try_lock(holder, list(1)));
+        let groups = [vec![list(2)], vec![list(1), list(3)], vec![list(2), list(4)]];
+        assert_eq!(locks.try_lock_groups(copy, &groups), [true, false, true]);
+        assert_eq!(locks.counts(), LocalCounts { held: 3, queued: 0, waits_total: 0 });
+        assert!(locks.try_lock(tail, list(3)), "nobody holds it, and the copy does not wait for it");
+        assert!(!locks.try_lock(tail, list(4)));
+        locks.unlock_all(&[list(1), list(4)]);
+        assert_eq!(
+            locks.try_lock_groups(locks.ticket(), &[vec![list(4)], vec![list(1)]]),
+            [false, true],
+            "tail waits"
+        );
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! What is wanted of a run, by a person and durably: the tail and the backfill, each running or paused.
+//! What is wanted of a run, by a person and durably: the tail and the backfill, each running or paused, and the limits of
+//! the copy.
 
 use super::DateTime;
+use super::limits_set::LimitSet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One of the two things that a run does and a person can pause.
@@ -64,8 +67,7 @@ pub struct Lever {
 /// `paused by ann since 2026-11-29 03:12:45 UTC: reason`.
 impl fmt::Display for Lever {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = i64::try_from(self.at_ms).unwrap_or(0).saturating_mul(1_000);
-        let since = DateTime::from_micros_since_epoch(micros).in_seconds();
+        let since = DateTime::from_ms_since_epoch(self.at_ms).in_seconds();
         let by = if self.by.is_empty() { "nobody" } else { &self.by };
         write!(f, "{} by {by} since {since}", self.wanted.name())?;
         if self.reason.is_empty() { Ok(()) } else { write!(f, ": {}", self.reason) }
@@ -79,6 +81,9 @@ pub struct Control {
     pub tail: Lever,
     /// Of copying history and counting rows.
     pub backfill: Lever,
+    /// Limits of the copy that a person has set, by the names of their keys. A record of before they were there has none.
+    #[serde(default)]
+    pub limits: BTreeMap<String, LimitSet>,
 }
 
 impl Control {
@@ -135,6 +140,14 @@ mod tests {
         assert_eq!(control.set(&Work::ALL, &lever(Wanted::Running, "ann")), Work::ALL);
         assert_eq!(control.paused().count(), 0);
         assert!(control.set(&Work::ALL, &lever(Wanted::Running, "bob")).is_empty());
+    }
+
+    #[test]
+    fn a_record_of_before_there_were_limits_is_read() {
+        let before = r#"{"tail":{"wanted":"paused","by":"ann","at_ms":7,"reason":""},
+            "backfill":{"wanted":"running","by":"","at_ms":0,"reason":""}}"#;
+        let control: Control = serde_json::from_str(before).expect("it is read");
+        assert!(control.is_paused(Work::Tail) && control.limits.is_empty());
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub fn step(state: &LifeCycle, event: LifeEvent) -> Result<LifeCycle, Illegal> {
     use LifeEvent as E;
     let next = match (state, &event) {
         (S::Parked { .. }, E::Unparked) => Some(S::Tailing),
+        // again while its re-copy is under way: the last reason is the one to remove
+        (S::Parked { .. }, E::Parked { reason }) => Some(S::Parked { reason: reason.clone() }),
         (S::Parked { .. }, _) => None,
         (_, E::Parked { reason }) => Some(S::Parked { reason: reason.clone() }),
         (S::New, E::TailStarted) => Some(S::Tailing),
@@ -120,7 +122,7 @@ mod tests {
         "backfilling backfilling caught_up - - parked -",
         "caught_up caught_up caught_up verified caught_up parked -",
         "verified verified verified verified caught_up parked -",
-        "- - - - - - tailing",
+        "- - - - - parked tailing",
     ];
 
     #[test]

@@ -39,7 +39,10 @@ impl Witness {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} (GTIDs {})", self.file, self.offset, self.reached)
+        match self.file.is_empty() {
+            true => write!(f, "GTIDs {}", self.reached), // as a person gave it
+            false => write!(f, "{}:{} (GTIDs {})", self.file, self.offset, self.reached),
+        }
     }
 }
 

@@ -113,6 +113,11 @@ impl DateTime {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 
+    /// The UTC fields of `ms` milliseconds since 1970-01-01 00:00:00.
+    pub fn from_ms_since_epoch(ms: u64) -> DateTime {
+        DateTime::from_micros_since_epoch(i64::try_from(ms).unwrap_or(0).saturating_mul(1_000))
+    }
+
     /// The UTC fields of `micros` since 1970-01-01 00:00:00.
     pub fn from_micros_since_epoch(micros: i64) -> DateTime {
         let seconds = micros.div_euclid(1_000_000);

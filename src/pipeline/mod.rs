@@ -23,9 +23,11 @@ pub mod progress;
 mod recopy;
 pub mod run;
 pub mod tail;
+mod throttle;
 
 pub use jobs::{Holds, Levers, Recopies};
 pub use parts::definitions::Definitions;
 pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;
 pub use run::{Finished, RunOptions, run, run_with};
+pub use throttle::Throttle;

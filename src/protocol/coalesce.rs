@@ -118,7 +118,7 @@ impl Coalescer {
             return if matches!(plan.cohort(), Cohort::All) { Err(error) } else { Ok(None) };
         }
         let key = &self.buffer[scratch_at..];
-        let takes_part = plan.cohort().has(key);
+        let takes_part = plan.cohort().has(mapping, key);
         let list = ListId::new(mapping.id.0, key);
         self.buffer.truncate(scratch_at);
         Ok(takes_part.then_some((list, row)))

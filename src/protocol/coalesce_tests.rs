@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::SteadyClock;
-use crate::model::{DateTime, Layout, Row, RowChange, TableId, Value};
+use crate::model::{DateTime, Layout, Pilot, Row, RowChange, TableId, Value};
 use crate::protocol::plan::{Cohort, list_of};
 use crate::sink::PackedWrite;
 use crate::sink::fixtures::{followers, followers_everywhere};
@@ -126,9 +126,9 @@ fn an_item_that_moves_to_another_list_is_deleted_under_the_lease_of_the_first() 
 
 #[test]
 fn an_item_that_leaves_the_cohort_is_deleted_and_one_that_joins_is_written_in_full() {
-    let values = vec![Value::UInt(1)];
-    let key = layout::list_key_of(&followers(), &values).expect("a whole key");
-    let pilot = plan(Cohort::Only([(key, values)].into()));
+    let mut lists = Pilot::default();
+    lists.add("m", vec![Value::UInt(1)]);
+    let pilot = plan(Cohort::of(lists, &[followers()]).expect("a whole key"));
     let (inside, outside) = (row(1, 1, 0, None), row(2, 1, 0, None));
     let leaves = batch_of(&pilot, &[update(inside.clone(), outside.clone())], TICK);
     assert!(leaves.iter().flat_map(unpacked).all(|write| is_delete(&write)));

@@ -11,7 +11,7 @@ use super::mark::UnprovenMark;
 use crate::failpoints::{KillPoint, kill_at};
 use crate::model::{Point, Reached, Tick, Witness};
 use crate::store::records::{self, CheckpointRecord, JournalRecord, MetaRecord};
-use crate::store::{Commit, Outcome, Space, Store, StoreError};
+use crate::store::{Commit, Space, Store, StoreError};
 use std::sync::Arc;
 
 /// What a tick covers.
@@ -282,10 +282,7 @@ impl Journal {
     }
 
     async fn make(&self, commit: Commit) -> Result<(), StoreError> {
-        match self.store.commit(commit).await? {
-            Outcome::Committed => Ok(()),
-            Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
-        }
+        self.store.commit(commit).await?.taken()
     }
 }
 

@@ -11,6 +11,7 @@
 //! Refuses to know: tasks, queues, retries over time (the pipeline), and which database it is.
 
 pub mod coalesce;
+pub mod cohort;
 pub mod count;
 pub mod counted;
 mod definition;

@@ -1,11 +1,10 @@
 //! What is moved: the mappings of a run, found by table, and the cohort of lists that takes part.
 
+pub use super::cohort::Cohort;
 use super::{Fingerprint, Targets};
 use crate::lock::ListId;
-use crate::model::{ColumnValue, Mapping, RowChangeRef, TableId, Target, TargetId, Value};
+use crate::model::{ColumnValue, Mapping, RowChangeRef, TableId, Target, TargetId};
 use crate::sink::{SinkError, layout};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -18,49 +17,6 @@ pub struct Plan {
     written_to: Arc<Targets>,
     /// Held by who parks.
     parking: Arc<Mutex<()>>,
-}
-
-/// Which lists take part.
-#[derive(Clone, Debug, Default)]
-pub enum Cohort {
-    /// Every list of every mapping.
-    #[default]
-    All,
-    /// The lists with these keys: encoded list key to its values, in encoded order.
-    Only(BTreeMap<Vec<u8>, Vec<Value>>),
-}
-
-impl Cohort {
-    /// The cohort's name in the store: `all`, or `only-` and 16 hex digits of the SHA-256 of its keys.
-    pub fn name(&self) -> String {
-        match self {
-            Cohort::All => "all".into(),
-            Cohort::Only(keys) => {
-                let mut digest = Sha256::new();
-                for key in keys.keys() {
-                    digest.update((key.len() as u64).to_be_bytes());
-                    digest.update(key);
-                }
-                format!("only-{}", hex::encode(&digest.finalize()[..8]))
-            }
-        }
-    }
-
-    pub(crate) fn has(&self, list_key: &[u8]) -> bool {
-        match self {
-            Cohort::All => true,
-            Cohort::Only(keys) => keys.contains_key(list_key),
-        }
-    }
-
-    /// Whether every list of `other` is in this one.
-    pub fn contains(&self, other: &Cohort) -> bool {
-        match (self, other) {
-            (Cohort::All, _) => true,
-            (Cohort::Only(_), Cohort::All) => false,
-            (Cohort::Only(mine), Cohort::Only(theirs)) => theirs.keys().all(|key| mine.contains_key(key)),
-        }
-    }
 }
 
 impl Plan {
@@ -98,7 +54,7 @@ impl Plan {
         let Cohort::Only(_) = &self.cohort else { return self.of_table(change.table).next().is_some() };
         self.of_table(change.table).any(|mapping| {
             let rows = [change.before, change.after].into_iter().flatten();
-            rows.into_iter().any(|row| layout::list_key(mapping, row).is_ok_and(|key| self.cohort.has(&key)))
+            rows.into_iter().any(|row| self.cohort.has_row(mapping, row))
         })
     }
 

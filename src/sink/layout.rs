@@ -44,6 +44,12 @@ pub fn list_key_of(mapping: &Mapping, key: &[Value]) -> Result<Vec<u8>, SinkErro
     encode::key_parts_of(mapping, &mapping.key, key)
 }
 
+/// The values of a list key, in key order; `None` when the bytes are none of this mapping.
+pub fn key_of_list(mapping: &Mapping, mut list_key: &[u8]) -> Option<Vec<Value>> {
+    let key = parts::take_parts(mapping, &mapping.key, &mut list_key)?;
+    list_key.is_empty().then_some(key)
+}
+
 /// An address taken apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddressParts {

@@ -11,6 +11,7 @@
 use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::time::Duration;
 
 pub(crate) mod answer;
 pub(crate) mod cells;
@@ -116,6 +117,12 @@ pub trait WriteRows: Send + Sync {
     /// than can be written within a lease would be given up and sent again for ever.
     fn ticks_max(&self) -> usize {
         usize::MAX
+    }
+
+    /// The 99th percentile of the time that calls with rows took in the last seconds; `None`: there was none, or nobody
+    /// measures. Never waits.
+    fn write_p99(&self) -> Option<Duration> {
+        None
     }
 }
 

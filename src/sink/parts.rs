@@ -110,7 +110,8 @@ pub fn split_item(mapping: &Mapping, target: &Target, mut rest: &[u8]) -> Option
     rest.is_empty().then_some((order, item))
 }
 
-fn take_parts(mapping: &Mapping, columns: &[usize], rest: &mut &[u8]) -> Option<Vec<Value>> {
+/// Takes the values of some columns off the front of `rest`.
+pub fn take_parts(mapping: &Mapping, columns: &[usize], rest: &mut &[u8]) -> Option<Vec<Value>> {
     let types = columns.iter().map(|&column| mapping.schema.columns.get(column));
     types.map(|column| encode::take_part(&column?.column_type, Direction::Ascending, rest)).collect()
 }

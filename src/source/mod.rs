@@ -13,15 +13,20 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod application;
 pub mod binlog;
 mod changes;
 pub(crate) mod claim;
 mod connection;
+pub(crate) mod dives;
 mod error;
+pub(crate) mod facts_application;
 pub(crate) mod facts_connections;
+pub(crate) mod facts_index;
 pub mod facts_list;
 pub(crate) mod facts_logging;
 pub(crate) mod facts_table;
+pub mod gauges;
 mod json;
 mod json_diff;
 mod locked;
@@ -33,14 +38,17 @@ mod place;
 pub mod preflight;
 mod privileges;
 mod registry;
+pub(crate) mod sample;
 mod schema;
 mod session;
 mod session_settings;
 pub mod snapshot;
 pub mod text;
 
+pub use application::{APPLICATION_SQL_MAX, ApplicationAsk, ApplicationSql, Reply};
 pub use changes::Changes;
 pub use error::SourceError;
+pub use gauges::{Gauges, MysqlGauges, NoGauges};
 pub use mysql::MysqlSource;
 pub use options::{MysqlOptions, TlsFiles, TlsMode};
 pub use place::BinlogPlace;
@@ -124,6 +132,15 @@ pub trait Source: Send + Sync {
         transaction: &TransactionId,
     ) -> Result<Option<u64>, SourceError> {
         self.original_micros(transaction).await
+    }
+
+    /// The registered tables that a committed transaction may have changed, without reading its rows; `None`: any may
+    /// be among them.
+    async fn tables_named_in(
+        &self,
+        _transaction: &TransactionId,
+    ) -> Result<Option<Vec<TableId>>, SourceError> {
+        Ok(None)
     }
 
     /// The transactions that XA RECOVER lists: prepared, undecided. The backfill waits for them at
@@ -271,6 +288,23 @@ pub trait Snapshot: Send {
     /// Opens a read view, which shows what the engine has committed by now, and which all SELECTs of this snapshot
     /// see from here on.
     async fn hold_view(&mut self) -> Result<(), SourceError>;
+
+    /// Ends the read view: each SELECT has its own again.
+    async fn release_view(&mut self) -> Result<(), SourceError>;
+
+    /// Runs a SELECT of the application, in the read view that is held, where nothing can be written; and how long that
+    /// took. MySQL stops it after [`APPLICATION_SQL_MAX`], and from then on bounds every SELECT of this snapshot so.
+    ///
+    /// # Errors
+    /// `Refused`, with the name of the query: MySQL does not run it, or its result has not what answers the question.
+    /// `Unavailable` where MySQL stopped it.
+    async fn application(
+        &mut self,
+        _mapping: &Mapping,
+        ask: ApplicationAsk<'_>,
+    ) -> Result<(Reply, Duration), SourceError> {
+        Err(ask.sql.unusable("this source runs no SQL"))
+    }
 
     /// The primary key of the `rows`-th row after `after` (`None`: from the table's beginning), or
     /// `None` when fewer are left.

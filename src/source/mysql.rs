@@ -1,8 +1,10 @@
 //! The real source: a MySQL server (8.0 to 9.x) with GTIDs.
 
+use super::binlog::moment;
 use super::binlog::proof::{self, Strictness};
 use super::binlog::scan;
 use super::binlog::stream::MysqlStream;
+use super::binlog::touches;
 use super::connection::{Connection, text_at};
 use super::names::NameCase;
 use super::options::MysqlOptions;
@@ -111,6 +113,15 @@ impl MysqlSource {
         scan::position_at(&self.session, file, offset).await
     }
 
+    /// The position before the first transaction that the server committed at a moment or later, microseconds since
+    /// 1970. Where it has committed none since, what it has committed now.
+    ///
+    /// # Errors
+    /// `PositionLost` when the moment lies in the future, or before what the binlog keeps.
+    pub async fn at_moment(&self, micros: i64) -> Result<Position, SourceError> {
+        moment::position_at(&self.session, micros).await
+    }
+
     /// Whether the binlog has everything behind `gtids`.
     ///
     /// # Errors
@@ -212,6 +223,13 @@ impl Source for MysqlSource {
             // purged, or begun again: the search by its GTID tells which
             _ => scan::original_micros(&self.session, transaction).await,
         }
+    }
+
+    async fn tables_named_in(
+        &self,
+        transaction: &TransactionId,
+    ) -> Result<Option<Vec<TableId>>, SourceError> {
+        touches::tables_named_in(&self.session, transaction).await
     }
 
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {

@@ -283,7 +283,7 @@ impl MysqlSource {
 }
 
 /// Whether the server stopped a query at its MAX_EXECUTION_TIME (ER_QUERY_TIMEOUT).
-pub(super) fn was_stopped(error: &SourceError) -> bool {
+pub(crate) fn was_stopped(error: &SourceError) -> bool {
     matches!(error, SourceError::Unavailable { reason, .. } if reason.ends_with("(error 3024)"))
 }
 

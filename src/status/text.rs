@@ -15,10 +15,14 @@ impl fmt::Display for Status {
         }
         line(f, "run", &self.phase_text())?;
         if self.pilot {
-            line(f, "lists", "only those of a pilot (--only); each chunk is a list")?;
+            let lists = self.pilot_lists.as_deref().unwrap_or("which ones is not known");
+            line(f, "lists", &format!("only those of a pilot: {lists}"))?;
         }
         for (work, lever) in self.control.paused() {
             line(f, "paused", &format!("the {}, {lever}", work.name()))?;
+        }
+        if let Some(pace) = self.throttle.pace_text() {
+            line(f, "pace", &pace)?;
         }
         self.fmt_waits(f)?;
         writeln!(f)?;
@@ -155,7 +159,7 @@ fn answers_text(Answers { answers, since_ms }: Answers) -> String {
     format!("{answers} since {}", moment(since_ms))
 }
 
-fn place_text(place: &PositionStatus) -> String {
+pub fn place_text(place: &PositionStatus) -> String {
     if place.file.is_empty() && place.gtids.is_empty() {
         return "nothing yet".to_owned();
     }
@@ -223,7 +227,7 @@ fn state_text(target: &TargetStatus) -> String {
 }
 
 /// `1,234,567`.
-fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -236,7 +240,7 @@ fn count(number: u64) -> String {
 }
 
 /// The two largest units: `2d 3h`, `5m 10s`, `7s`.
-fn seconds(total: u64) -> String {
+pub fn seconds(total: u64) -> String {
     match (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60) {
         (0, 0, 0, seconds) => format!("{seconds}s"),
         (0, 0, minutes, seconds) => format!("{minutes}m {seconds}s"),
@@ -245,7 +249,7 @@ fn seconds(total: u64) -> String {
     }
 }
 
-fn bytes(total: u64) -> String {
+pub fn bytes(total: u64) -> String {
     const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match UNITS.iter().find(|(shift, _)| total >> shift > 0) {
         Some((shift, unit)) => format!("{:.1} {unit}", total as f64 / (1_u64 << shift) as f64),
@@ -254,8 +258,8 @@ fn bytes(total: u64) -> String {
 }
 
 /// `2024-01-31 10:00:00 UTC`.
-fn moment(ms: u64) -> String {
-    DateTime::from_micros_since_epoch(i64::try_from(ms).unwrap_or(0).saturating_mul(1_000)).in_seconds()
+pub fn moment(ms: u64) -> String {
+    DateTime::from_ms_since_epoch(ms).in_seconds()
 }
 
 #[cfg(test)]
@@ -272,8 +276,11 @@ mod tests {
             version: "0.1.0".to_owned(),
             state_id: "0123456789abcdef".to_owned(),
             control: Control::default(),
+            throttle: ThrottleStatus::default(),
             purge_in_seconds: None,
+            state_file_bytes: Some(3 << 20),
             pilot: false,
+            pilot_lists: None,
             pid: 4242,
             at_ms: 1_706_703_185_000,
             started_at_ms: 1_706_695_200_000,
@@ -404,8 +411,10 @@ m          ns:members:f        0 of 0            0       0       -  parked (the 
 
     #[test]
     fn a_pilot_shows_as_one() {
-        let pilot = Status { pilot: true, ..Status::default() };
-        assert!(pilot.to_string().contains("lists         only those of a pilot (--only)"), "{pilot}");
+        let pilot_lists = Some("2 lists of followers".to_owned());
+        let pilot = Status { pilot: true, pilot_lists, ..Status::default() };
+        let said = "lists         only those of a pilot: 2 lists of followers";
+        assert!(pilot.to_string().contains(said), "{pilot}");
         assert!(!Status::default().to_string().contains("pilot"));
     }
 

@@ -63,10 +63,12 @@ pub enum Kind {
     Items,
     /// A person has paused it. `detail`: who, when and why.
     Resume,
+    /// Its pace does not let it read more. `detail`: what holds it back, with figure and limit.
+    Throttle,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Step,
         Kind::TableLock,
         Kind::Source,
@@ -86,6 +88,7 @@ impl Kind {
         Kind::EarlierLeases,
         Kind::Items,
         Kind::Resume,
+        Kind::Throttle,
     ];
 
     /// As JSON and metrics have it.
@@ -110,6 +113,7 @@ impl Kind {
             Kind::EarlierLeases => "earlier_leases",
             Kind::Items => "items",
             Kind::Resume => "resume",
+            Kind::Throttle => "throttle",
         }
     }
 }
@@ -176,6 +180,7 @@ impl Awaited {
             Kind::EarlierLeases => "the leases of an earlier process to expire".to_owned(),
             Kind::Items => format!("{} to be compared and written within one lease", many("item")),
             Kind::Resume => format!("a person to resume it ({detail})"),
+            Kind::Throttle => format!("its pace: {detail}"),
         }
     }
 
@@ -189,6 +194,7 @@ impl Awaited {
             Kind::ListsElsewhere => advice::lists_elsewhere(),
             Kind::Memcached => advice::memcached_away(),
             Kind::Resume => advice::resume(),
+            Kind::Throttle => advice::throttle(),
             _ => "",
         }
     }

@@ -112,3 +112,16 @@ pub enum Outcome {
     /// An expectation did not hold; nothing was changed.
     Refused,
 }
+
+impl Outcome {
+    /// All of it is durable.
+    ///
+    /// # Errors
+    /// An expectation did not hold, as when another owner has the state.
+    pub fn taken(self) -> Result<(), StoreError> {
+        match self {
+            Outcome::Committed => Ok(()),
+            Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
+        }
+    }
+}

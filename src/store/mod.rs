@@ -30,4 +30,9 @@ pub trait Store: Send + Sync {
 
     /// What commits cost so far.
     fn counts(&self) -> CommitCounts;
+
+    /// How long the file of the store is; `None`: it has none, or it cannot be seen now.
+    fn file_bytes(&self) -> Option<u64> {
+        None
+    }
 }

@@ -12,7 +12,15 @@ use crate::model::{
 use serde::{Deserialize, Serialize};
 
 mod codec;
+mod passage;
 mod v1;
+mod verdict;
+
+pub use passage::{Cause, PassageRecord};
+pub use verdict::{
+    FINDINGS_MAX, VerdictFinding, VerdictMapping, VerdictMode, VerdictQuery, VerdictRecord, VerdictScope,
+    VerdictTarget,
+};
 
 pub use codec::{VERSION, Versioned, decode, encode, histories, read};
 
@@ -140,6 +148,11 @@ pub fn journal_tick(key: &[u8]) -> Result<Tick, StoreError> {
     Ok(Tick(u64::from_be_bytes(bytes)))
 }
 
+/// The key of a cohort's [`Pilot`](crate::model::Pilot) in the meta space. `cohort`: its name.
+pub fn pilot_key(cohort: &str) -> Vec<u8> {
+    format!("pilot/{cohort}").into_bytes()
+}
+
 /// A text of the meta space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetaRecord {
@@ -181,6 +194,10 @@ pub struct LifeRecord {
     /// tell it, and in a record of an earlier build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// The name of the cohort of before, whose lists this copy need not copy again: its own copy was complete, and they were
+    /// tailed ever since. `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<String>,
 }
 
 /// How far the counts of a copy into a counted target are. Key: [`CopyKey::prefix`].

@@ -3,15 +3,19 @@
 //! redb's commits are copy-on-write with checksummed roots: after a crash the file opens at the last
 //! durable commit (redb's docs/design.md). The file is locked by the process that has it open.
 
+mod compaction;
+
 use super::meter::{Asked, Meter};
 use super::{Commit, CommitCounts, Outcome, Space, Store, StoreError};
 use crate::failpoints::{KillPoint, kill_at};
 use crate::isolation::caught;
+use ::redb::backends::InMemoryBackend;
 use ::redb::{
     Database, DatabaseError, Durability, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
+    ReadableTable, StorageBackend as _, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use async_trait::async_trait;
+pub use compaction::Compacted;
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
@@ -49,8 +53,10 @@ pub struct RedbStore {
 }
 
 struct Shared {
+    path: PathBuf,
     place: String,
     database: Opened,
+    compacted: Option<Compacted>,
     /// Commits wait here for their turn and not in threads.
     turn: Arc<Mutex<()>>,
     meter: Meter,
@@ -63,7 +69,8 @@ enum Opened {
 
 impl RedbStore {
     /// Opens the store of `state_dir`, and creates both when missing (the directory with mode 0700, the
-    /// file with 0600). A file that was not closed properly is repaired, and every page is checked.
+    /// file with 0600). A file that was not closed properly is repaired, and every page is checked. A large file of
+    /// which at most half is in use is compacted ([`RedbStore::compacted`]).
     ///
     /// # Errors
     /// `Locked` when another process has it open; `Io` when it cannot be read; `Damaged` when bytes of it
@@ -73,8 +80,10 @@ impl RedbStore {
             if !path.try_exists().map_err(|error| io(place, error))? {
                 create(path, place)?;
             }
-            let database = builder().open(path).map_err(|error| open_error(place, error))?;
-            Ok(Opened::ReadWrite(database))
+            let open = || ours(builder().open(path), place);
+            let bytes = || file_bytes(path);
+            let (database, compacted) = compaction::compact_if_wasteful(open()?, bytes, open)?;
+            Ok((Opened::ReadWrite(database), compacted))
         })
         .await
     }
@@ -86,34 +95,54 @@ impl RedbStore {
     /// As for [`RedbStore::open`], and `Missing` when there is no state yet. `Locked` means that a run is
     /// active: ask its admin address.
     pub async fn open_read_only(state_dir: &Path) -> Result<RedbStore, StoreError> {
+        RedbStore::open_by(state_dir, |path, place| {
+            let opened = match builder().open_read_only(path) {
+                // The last run was killed. Only an open for writing repairs.
+                Err(DatabaseError::RepairAborted) => {
+                    drop(builder().open(path).map_err(|error| open_error(place, error))?);
+                    builder().open_read_only(path)
+                }
+                Err(_) if !path.exists() => return Err(StoreError::Missing { place: place.to_owned() }),
+                opened => opened,
+            };
+            Ok((Opened::ReadOnly(ours(opened, place)?), None))
+        })
+        .await
+    }
+
+    /// The same, and changes nothing: what a killed run left is repaired in a copy in memory.
+    ///
+    /// # Errors
+    /// As for [`RedbStore::open_read_only`].
+    pub async fn open_unchanged(state_dir: &Path) -> Result<RedbStore, StoreError> {
         RedbStore::open_by(state_dir, |path, place| match builder().open_read_only(path) {
-            Ok(database) => Ok(Opened::ReadOnly(database)),
-            // The last run was killed. Only an open for writing repairs.
             Err(DatabaseError::RepairAborted) => {
-                let database = builder().open(path).map_err(|error| open_error(place, error))?;
-                drop(database);
-                let database = builder().open_read_only(path).map_err(|error| open_error(place, error))?;
-                Ok(Opened::ReadOnly(database))
+                let copy = copy(path).map_err(|error| io(place, error))?;
+                Ok((Opened::ReadWrite(ours(builder().create_with_backend(copy), place)?), None))
             }
             Err(_) if !path.exists() => Err(StoreError::Missing { place: place.to_owned() }),
-            Err(error) => Err(open_error(place, error)),
+            opened => Ok((Opened::ReadOnly(ours(opened, place)?), None)),
         })
         .await
     }
 
     async fn open_by(
         state_dir: &Path,
-        open: impl FnOnce(&Path, &str) -> Result<Opened, StoreError> + Send + 'static,
+        open: impl FnOnce(&Path, &str) -> Result<(Opened, Option<Compacted>), StoreError> + Send + 'static,
     ) -> Result<RedbStore, StoreError> {
         let path = state_dir.join(FILE_NAME);
         let place = path.display().to_string();
         blocking(place.clone(), move || {
-            let database = open(&path, &place)?;
-            let shared = Shared { place, database, turn: Arc::default(), meter: Meter::default() };
-            shared.check_schema()?;
-            Ok(RedbStore { shared: Arc::new(shared) })
+            let (database, compacted) = open(&path, &place)?;
+            let (turn, meter) = (Arc::default(), Meter::default());
+            Ok(RedbStore { shared: Arc::new(Shared { path, place, database, compacted, turn, meter }) })
         })
         .await
+    }
+
+    /// What [`RedbStore::open`] did to the length of the file; `None`: nothing.
+    pub fn compacted(&self) -> Option<Compacted> {
+        self.shared.compacted
     }
 
     async fn with<T: Send + 'static>(
@@ -170,6 +199,10 @@ impl Store for RedbStore {
     fn counts(&self) -> CommitCounts {
         self.shared.meter.counts()
     }
+
+    fn file_bytes(&self) -> Option<u64> {
+        file_bytes(&self.shared.path)
+    }
 }
 
 impl Shared {
@@ -191,23 +224,6 @@ impl Shared {
             Ok(records) => Ok(Some(records)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(self.io(error)),
-        }
-    }
-
-    fn check_schema(&self) -> Result<(), StoreError> {
-        let foreign = |reason: String| StoreError::Record { reason: format!("{}: {reason}", self.place) };
-        let schema = match self.begin_read()?.open_table(SCHEMA) {
-            Ok(schema) => schema,
-            Err(TableError::Storage(error)) => return Err(self.io(error)),
-            Err(_) => return Err(foreign("it was not written by tailfill".to_owned())),
-        };
-        let version = schema.get("version").map_err(|error| self.io(error))?.map(|version| version.value());
-        match version {
-            Some(SCHEMA_VERSION) => Ok(()),
-            Some(other) => Err(foreign(format!(
-                "its schema version is {other}, this tailfill uses {SCHEMA_VERSION}; use the version that wrote it"
-            ))),
-            None => Err(foreign("it has no schema version".to_owned())),
         }
     }
 
@@ -264,6 +280,39 @@ fn apply(transaction: &WriteTransaction, commit: &Commit) -> Result<(), ::redb::
         transaction.open_table(table(*space))?.insert(key.as_slice(), value.as_slice())?;
     }
     Ok(())
+}
+
+/// The database, if tailfill of this schema wrote it.
+fn ours<D: ReadableDatabase>(opened: Result<D, DatabaseError>, place: &str) -> Result<D, StoreError> {
+    let database = opened.map_err(|error| open_error(place, error))?;
+    let foreign = |reason: String| StoreError::Record { reason: format!("{place}: {reason}") };
+    let schema = match database.begin_read().map_err(|error| io(place, error))?.open_table(SCHEMA) {
+        Ok(schema) => schema,
+        Err(TableError::Storage(error)) => return Err(io(place, error)),
+        Err(_) => return Err(foreign("it was not written by tailfill".to_owned())),
+    };
+    let version = schema.get("version").map_err(|error| io(place, error))?.map(|version| version.value());
+    match version {
+        Some(SCHEMA_VERSION) => Ok(database),
+        Some(other) => Err(foreign(format!(
+            "its schema version is {other}, this tailfill uses {SCHEMA_VERSION}; use the version that wrote it"
+        ))),
+        None => Err(foreign("it has no schema version".to_owned())),
+    }
+}
+
+/// How long the file is; `None`: it cannot be seen now.
+fn file_bytes(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// A file in memory.
+fn copy(path: &Path) -> std::io::Result<InMemoryBackend> {
+    let bytes = fs::read(path)?;
+    let copy = InMemoryBackend::new();
+    let written = copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes));
+    written.map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(copy)
 }
 
 /// Makes a whole new file beside, and puts it in place at once: an unfinished one is never found

@@ -91,12 +91,12 @@ pub async fn settle(
     accounts: &[Account],
     reports: &mut [VerifyTargetReport],
 ) -> Result<(), VerifyError> {
-    let short = |report: &VerifyTargetReport| report.mysql_rows_counted.abs_diff(report.items_compared);
+    let short = |report: &VerifyTargetReport| report.mysql_rows_counted.abs_diff(report.mysql_rows_shown);
     let is_whole = reports.iter().all(|report| short(report) == 0);
     if with.settings.failpoints.scans_not_counted() || (is_whole && accounts.iter().all(Account::is_closed)) {
         return Ok(());
     }
-    let UnderWay { of_table, by_partition } = under_way(with, watch, mapping).await?;
+    let UnderWay { of_table, by_partition } = under_way(with, watch, mapping, accounts).await?;
     for ((account, report), changes) in accounts.iter().zip(reports).zip(&by_partition) {
         let explained = of_table.saturating_mul(EXPLAINED_BY_A_CHANGE);
         report.unexplained = account.unexplained(changes) + short(report).saturating_sub(explained);
@@ -107,14 +107,19 @@ pub async fn settle(
 /// Changes outside G0.
 struct UnderWay {
     of_table: u64,
-    /// For each target, how many touch an item of each partition.
+    /// For each target, how many touch an item of each suspect partition.
     by_partition: Vec<Vec<u64>>,
 }
 
-async fn under_way(with: &Verification, watch: &Watch, mapping: &Mapping) -> Result<UnderWay, VerifyError> {
+async fn under_way(
+    with: &Verification,
+    watch: &Watch,
+    mapping: &Mapping,
+    accounts: &[Account],
+) -> Result<UnderWay, VerifyError> {
     let mut readings = 1;
     loop {
-        match read_changes(with, watch, mapping).await {
+        match read_changes(with, watch, mapping, accounts).await {
             Err(VerifyError::Source(SourceError::Unavailable { address, reason })) if readings < READINGS => {
                 tracing::warn!(%address, %reason, "the binlog could not be read");
                 readings += 1;
@@ -135,6 +140,7 @@ async fn read_changes(
     with: &Verification,
     watch: &Watch,
     mapping: &Mapping,
+    accounts: &[Account],
 ) -> Result<UnderWay, VerifyError> {
     let mut changes =
         UnderWay { of_table: 0, by_partition: vec![vec![0; PARTITIONS]; mapping.targets.len()] };
@@ -144,8 +150,15 @@ async fn read_changes(
             return;
         }
         changes.of_table += 1;
-        for (target, touched) in mapping.targets.iter().zip(&mut changes.by_partition) {
-            for address in under_way::addresses(mapping, target, change) {
+        let images = [change.before, change.after];
+        if !images.into_iter().flatten().any(|row| with.cohort.has_row(mapping, row)) {
+            return;
+        }
+        for ((target, account), touched) in
+            mapping.targets.iter().zip(accounts).zip(&mut changes.by_partition)
+        {
+            let addresses = under_way::addresses(mapping, target, change);
+            for address in addresses.filter(|address| account.suspects.has(address)) {
                 touched[partition_of(&address)] += 1;
             }
         }

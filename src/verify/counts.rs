@@ -78,7 +78,9 @@ pub async fn confirm(
             while let Some(passed) = walk.next().await? {
                 let Passed::Rows(rows) = passed else { continue };
                 let called_for = |tally: &RowTally| {
-                    suspects.call_for(tally, due) && !suspects.seen.moved.contains(&tally.row)
+                    suspects.call_for(tally, due)
+                        && !suspects.seen.moved.contains(&tally.row)
+                        && sides.takes_wide_row(&tally.row)
                 };
                 rows.into_iter().filter(called_for).for_each(|tally| confirmer.add(tally.row));
                 confirmer.work_if_full(report).await?;

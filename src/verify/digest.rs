@@ -5,6 +5,7 @@
 //! fixed size whatever their number. A sum and not an exclusive or, in which an item seen twice would vanish.
 //! Two sets that differ in a partition have the same digest with a probability of 2^-128.
 
+use super::sample::Draw;
 use crate::sink::layout::Address;
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +15,7 @@ pub const PARTITIONS: usize = 1 << 16;
 
 /// The digest of a set of items.
 pub struct SetDigest {
+    draw: Draw,
     sums: Box<[u128]>,
     /// How many items each partition has.
     counts: Box<[u32]>,
@@ -22,17 +24,22 @@ pub struct SetDigest {
 
 /// Partitions that are worth a closer look: of items, or of rows that items share.
 pub struct Suspects {
+    draw: Draw,
     partitions: Box<[bool]>,
 }
 
 impl SetDigest {
-    pub fn new() -> SetDigest {
+    /// Of those items that are drawn.
+    pub fn of(draw: Draw) -> SetDigest {
         let (sums, counts) = (vec![0; PARTITIONS].into_boxed_slice(), vec![0; PARTITIONS].into_boxed_slice());
-        SetDigest { sums, counts, items: 0 }
+        SetDigest { draw, sums, counts, items: 0 }
     }
 
-    /// Takes in an item: its address and its cells, as [`compare::cells`](crate::compare::difference::cells) lists them.
+    /// Takes in an item, where it is drawn: its address and its cells, as [`compare::cells`](crate::compare::difference::cells) lists them.
     pub fn add(&mut self, address: &Address, cells: &[(&[u8], &[u8])]) {
+        if !self.draw.has(address) {
+            return;
+        }
         let at = partition_of(address);
         self.sums[at] = self.sums[at].wrapping_add(item_hash(&address.row, cells));
         self.counts[at] = self.counts[at].saturating_add(1);
@@ -51,21 +58,23 @@ impl SetDigest {
 
     /// Partitions whose digests are not the same.
     pub fn differing(&self, other: &SetDigest) -> Suspects {
-        Suspects { partitions: self.sums.iter().zip(&other.sums).map(|(a, b)| a != b).collect() }
+        let partitions = self.sums.iter().zip(&other.sums).map(|(a, b)| a != b).collect();
+        Suspects { draw: self.draw, partitions }
     }
 }
 
 impl Suspects {
     pub fn none() -> Suspects {
-        Suspects { partitions: vec![false; PARTITIONS].into_boxed_slice() }
+        Suspects { draw: Draw::ALL, partitions: vec![false; PARTITIONS].into_boxed_slice() }
     }
 
     pub fn any(&self) -> bool {
         self.partitions.contains(&true)
     }
 
+    /// Whether an item is drawn, and its partition suspect.
     pub fn has(&self, address: &Address) -> bool {
-        self.partitions[partition_of(address)]
+        self.partitions[partition_of(address)] && self.draw.has(address)
     }
 
     /// Their numbers.
@@ -124,7 +133,7 @@ mod tests {
     }
 
     fn digest(rows: &[&'static [u8]]) -> SetDigest {
-        let mut digest = SetDigest::new();
+        let mut digest = SetDigest::of(Draw::ALL);
         for row in rows {
             digest.add(&tall(row), &[(b"q", b"v")]);
         }
@@ -152,7 +161,7 @@ mod tests {
     fn the_items_of_one_row_are_spread_too() {
         let wide = |cell: &'static [u8]| Address { row: b"r"[..].into(), cell: Some(cell.into()) };
         let digest = |cells: &[&'static [u8]]| {
-            let mut digest = SetDigest::new();
+            let mut digest = SetDigest::of(Draw::ALL);
             cells.iter().for_each(|cell| digest.add(&wide(cell), &[(cell, b"v")]));
             digest
         };

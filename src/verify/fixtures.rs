@@ -8,9 +8,11 @@ use crate::model::{
     CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Reached, Row, RowChange,
     TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
+use crate::protocol::cohort::Cohort;
 use crate::sink::layout::{Address, Codec};
 use crate::sink::memory::MemorySink;
 use crate::sink::{CellNames, CountChange, CountedWrite, PackedRows, ReadCounts, RowWrite, WriteRows};
+use crate::source::{ApplicationAsk, Reply};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -118,9 +120,12 @@ pub enum Call {
     Rows,
     /// Lists to be held up.
     Hold,
+    /// A SELECT of the application.
+    Application,
 }
 
 type Hook = Box<dyn FnOnce(&World) + Send>;
+type Script = Arc<dyn Fn(&ApplicationAsk<'_>, Vec<Row>) -> Reply + Send + Sync>;
 
 /// MySQL, HBase and a tail, all in memory. Clones are handles.
 #[derive(Clone)]
@@ -152,6 +157,8 @@ struct State {
     passed_over: Option<(u64, u64)>,
     /// A row that SELECTs of one kind pass over.
     blind: Option<(Call, (u64, u64))>,
+    /// What the application's SELECT returns, from the rows of the list.
+    application: Option<Script>,
 }
 
 impl World {
@@ -188,6 +195,7 @@ impl World {
     pub fn verification(&self, live: bool) -> Verification {
         self.state().live = live;
         Verification {
+            cohort: Cohort::All,
             source: Arc::new(self.clone()),
             sink: Arc::new(self.sink.clone()),
             mappings: vec![self.mapping.clone()],
@@ -201,6 +209,16 @@ impl World {
     /// Runs `hook` before the next call of this kind that no earlier hook takes.
     pub fn before(&self, call: Call, hook: impl FnOnce(&World) + Send + 'static) {
         self.state().hooks.push_back((call, Box::new(hook)));
+    }
+
+    /// What the application's SELECT returns from now on, from the rows of the list that it is asked about.
+    pub fn application(&self, says: impl Fn(&ApplicationAsk<'_>, Vec<Row>) -> Reply + Send + Sync + 'static) {
+        self.state().application = Some(Arc::new(says));
+    }
+
+    fn application_says(&self, ask: &ApplicationAsk<'_>, rows: Vec<Row>) -> Reply {
+        let says = self.state().application.clone().expect("a script of the application");
+        says(ask, rows)
     }
 
     /// From now on SELECTs of one kind pass over a row, as if its key did not come back as it went.

@@ -21,7 +21,7 @@ use super::tail::{Watch, brief};
 use super::verification::Verification;
 use super::{Stage, VerifyError, counts, under_way};
 use crate::advice;
-use crate::model::{Mapping, Target};
+use crate::model::{Mapping, Pilot, Target};
 use crate::source::SourceError;
 use tokio::time::Instant;
 
@@ -33,6 +33,8 @@ use tokio::time::Instant;
 pub async fn full(with: &Verification) -> Result<VerifyReport, VerifyError> {
     let begin = Instant::now();
     let mut report = VerifyReport::new(&with.mappings);
+    report.pilot = with.cohort.pilot().map(Pilot::words);
+    report.sample = with.settings.sample.map(|ask| ask.items);
     let done = compare(with, &mut report).await;
     let cannot_judge = match done {
         Ok(()) => None,
@@ -58,7 +60,9 @@ async fn compare(with: &Verification, report: &mut VerifyReport) -> Result<(), V
         }
         account::settle(with, &watch, mapping, &accounts, reports).await?;
     }
-    mind_moves(with, &watch, report).await
+    let is_equal = report.targets.iter().all(VerifyTargetReport::is_equal);
+    report.notes.extend(note_moves(with, &watch, is_equal).await?);
+    Ok(())
 }
 
 /// Looks at the items, and then at the counts, of one target that may differ. What its scans leave to be explained.
@@ -87,22 +91,22 @@ async fn confirm_suspects(
 
 /// Without a live tail: differences count only if no mapped table changed since the last run left it; where both
 /// sides are equal, a source that went on is worth a note.
-async fn mind_moves(
+///
+/// # Errors
+/// `CannotJudge` where it changed, and the sides are not equal.
+pub async fn note_moves(
     with: &Verification,
     watch: &Watch,
-    report: &mut VerifyReport,
-) -> Result<(), VerifyError> {
-    let Some(moved) = watch.moved(&*with.source).await? else { return Ok(()) };
+    is_equal: bool,
+) -> Result<Vec<String>, VerifyError> {
+    let Some(moved) = watch.moved(&*with.source).await? else { return Ok(Vec::new()) };
     let mut reasons = Vec::new();
     if !moved.behind.is_empty() {
         reasons.push(format!("MySQL lacks {} that the last run has read", brief(&moved.behind)));
     }
-    if report.targets.iter().all(VerifyTargetReport::is_equal) {
-        if !moved.ahead.is_empty() {
-            report.notes.push(format!("MySQL has committed more since: {}", brief(&moved.ahead)));
-        }
-        report.notes.extend(reasons);
-        return Ok(());
+    if is_equal {
+        let ahead = format!("MySQL has committed more since: {}", brief(&moved.ahead));
+        return Ok((!moved.ahead.is_empty()).then_some(ahead).into_iter().chain(reasons).collect());
     }
     let touching = match under_way::touching(with, moved.since).await {
         Err(VerifyError::Source(SourceError::PositionLost { reason, .. })) => {
@@ -118,7 +122,7 @@ async fn mind_moves(
         reasons.push(format!("mapped tables were changed by {}", brief(&touching)));
     }
     if reasons.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let reason = format!(
         "no run tails, so MySQL must not change after the last run, but {}; {}",

@@ -245,11 +245,13 @@ fn the_json_begins_with_the_plain_numbers_of_all_targets() {
          {\"mapping\":\"followers\",\"table\":\"followers\",\"family\":\"f\",\"items_compared\":4,\"missing\":0,\
          \"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\"mysql_rows_counted\":4,\
          \"hbase_items_scanned\":4,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
-         \"uncounted\":0,\"examples\":[]},\
+         \"uncounted\":0,\"share\":{\"compared\":4,\"confirmed\":0,\"is_all\":true,\"estimate\":0.0,\
+         \"bound\":0.0,\"missing_for_six_nines\":0},\"examples\":[]},\
          {\"mapping\":\"followers\",\"table\":\"has\",\"family\":\"f\",\"items_compared\":4,\"missing\":1,\
          \"extra\":0,\"different\":0,\"repeated\":0,\"unexplained\":0,\"mysql_rows_counted\":4,\
          \"hbase_items_scanned\":3,\"unsettled\":0,\"counts_compared\":0,\"miscounted\":0,\
-         \"uncounted\":0,\"examples\":[{\"kind\":\"missing\",\
+         \"uncounted\":0,\"share\":{\"compared\":4,\"confirmed\":1,\"is_all\":true,\"estimate\":0.25,\
+         \"bound\":0.25,\"missing_for_six_nines\":0},\"examples\":[{\"kind\":\"missing\",\
          \"item\":\"followee_id=1 follower_id=1\",\"what\":[]}]}]}"
     );
 }

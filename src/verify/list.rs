@@ -8,13 +8,16 @@
 
 mod answers;
 mod count;
+mod own;
 mod pairs;
 mod place;
+mod said;
 mod selects;
 mod stored;
 
 pub use answers::{Answers, Pair, Question, Side, StoredItem};
 pub use count::Count;
+pub(super) use said::{Asked, Beyond, Said};
 pub use selects::SelectCount;
 
 use super::VerifyError;

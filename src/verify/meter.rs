@@ -20,6 +20,10 @@ pub enum Stage {
     CatchingUp,
     /// Reads both sides once.
     Reading,
+    /// Chooses the lists whose answers are compared.
+    Drawing,
+    /// Asks both sides.
+    Asking,
     /// Looks at the items in which the digests differ, and at counts that do not fit.
     LookingCloser,
 }
@@ -29,6 +33,8 @@ impl Meter {
         match self.stage.load(Relaxed) {
             0 => Stage::CatchingUp,
             1 => Stage::Reading,
+            2 => Stage::Drawing,
+            3 => Stage::Asking,
             _ => Stage::LookingCloser,
         }
     }
@@ -47,6 +53,8 @@ impl Stage {
         match self {
             Stage::CatchingUp => "waiting for the tail",
             Stage::Reading => "reading both sides",
+            Stage::Drawing => "choosing lists",
+            Stage::Asking => "asking both sides",
             Stage::LookingCloser => "comparing what differs",
         }
     }

@@ -6,6 +6,11 @@
 //! Refuses to know: how a difference came about, and how it is mended.
 
 mod account;
+mod business;
+#[cfg(test)]
+mod business_sql_tests;
+#[cfg(test)]
+mod business_tests;
 mod closer;
 mod columns;
 mod confirm;
@@ -27,6 +32,7 @@ mod meter;
 mod numbers_tests;
 mod repeats;
 mod report;
+mod sample;
 mod show;
 mod sums;
 mod tail;
@@ -35,16 +41,22 @@ mod turn;
 #[cfg(test)]
 mod turn_tests;
 mod under_way;
+mod verdict;
 mod verification;
 mod view;
 #[cfg(test)]
 mod watched;
 
+pub use business::{BusinessAsk, Query, business};
 pub use error::VerifyError;
 pub use full::full;
 pub use list::{Question, Side, answer_question};
 pub use meter::{Meter, Stage};
-pub use report::{ListsFound, VerifyReport, VerifyTargetReport};
+pub use report::ListsFound;
+pub use sample::SampleAsk;
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Held, Tail, TailPositions, TailView};
 pub use verification::{Settings, Verification};
+
+#[cfg(test)]
+use report::VerifyReport;

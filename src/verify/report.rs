@@ -4,7 +4,7 @@ use super::show::{key_text, printable};
 use crate::advice;
 use crate::compare::{CellDifference, Difference, How, ItemKey};
 use crate::error::Exit;
-use crate::model::{CellForm, Mapping, Target, Value};
+use crate::model::{CellForm, Mapping, Share, Target, Value};
 use crate::sink::layout::{self, Address};
 use bytes::Bytes;
 use serde::Serialize;
@@ -56,7 +56,13 @@ pub struct VerifyReport {
     pub judged: bool,
     pub equal: bool,
     pub cannot_judge: Option<String>,
+    /// The lists of the pilot that alone were compared, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pilot: Option<String>,
     pub notes: Vec<String>,
+    /// How many items of each target were to be drawn; only where a sample was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<u64>,
     pub targets: Vec<VerifyTargetReport>,
 }
 
@@ -78,6 +84,17 @@ pub struct VerifyTargetReport {
     pub counts_compared: u64,
     pub miscounted: u64,
     pub uncounted: u64,
+    /// Lists with rows in MySQL; only where a pilot moves some lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lists_compared: Option<u64>,
+    /// The share of items that differ, over those of both sides: exact, where all of them could be compared.
+    pub share: Share,
+    /// The rows that the walk over MySQL has come upon, drawn or not.
+    #[serde(skip)]
+    pub mysql_rows_shown: u64,
+    /// Only a part of the items was compared.
+    #[serde(skip)]
+    pub is_sample: bool,
     /// The first ones that were found, [`EXAMPLES_MAX`] at most.
     pub examples: Vec<Example>,
     /// How many were found that an example could be of.
@@ -97,7 +114,7 @@ pub struct ListsFound {
 }
 
 impl ListsFound {
-    fn add(&mut self, mapping: &Mapping, key: &[Value]) {
+    pub(super) fn add(&mut self, mapping: &Mapping, key: &[Value]) {
         let Ok(encoded) = layout::list_key_of(mapping, key) else { return };
         if self.keys.len() >= LISTS_MAX && !self.keys.contains_key(&encoded) {
             self.more = true;
@@ -140,6 +157,15 @@ pub struct Example {
     pub what: Vec<String>,
 }
 
+/// How a command ends that compared both sides.
+pub(super) fn exit(judged: bool, equal: bool) -> Exit {
+    match (judged, equal) {
+        (false, _) => Exit::Refused,
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Differences,
+    }
+}
+
 impl VerifyReport {
     /// One entry for each target, in the order of the configuration.
     pub fn new(mappings: &[Mapping]) -> VerifyReport {
@@ -156,11 +182,7 @@ impl VerifyReport {
 
     /// How a command that printed this ends.
     pub fn exit(&self) -> Exit {
-        match (self.judged, self.equal) {
-            (false, _) => Exit::Refused,
-            (true, true) => Exit::Done,
-            (true, false) => Exit::Differences,
-        }
+        exit(self.judged, self.equal)
     }
 
     /// Sums up, and judges.
@@ -183,6 +205,8 @@ impl VerifyReport {
         self.cannot_judge = cannot_judge.or_else(|| self.open_question().filter(|_| differences == 0));
         self.judged = self.cannot_judge.is_none();
         self.equal = self.judged && differences == 0;
+        let judged = self.judged;
+        self.targets.iter_mut().filter(|_| judged).for_each(VerifyTargetReport::sum_up);
     }
 }
 
@@ -193,7 +217,10 @@ impl VerifyReport {
             return Some(format!(
                 "the scans of MySQL and HBase disagree about {} rows or items, and no difference and no change explains \
                  them: MySQL counts {} rows and shows {}, HBase shows {} items; {UNEXPLAINED}",
-                self.unexplained, self.mysql_rows_counted, self.items_compared, self.hbase_items_scanned
+                self.unexplained,
+                self.mysql_rows_counted,
+                self.targets.iter().map(|target| target.mysql_rows_shown).sum::<u64>(),
+                self.hbase_items_scanned
             ));
         }
         (self.unsettled > 0).then(|| {
@@ -214,6 +241,14 @@ const UNEXPLAINED: &str = "verify again once no copy and no re-copy is under way
 impl VerifyTargetReport {
     pub fn is_equal(&self) -> bool {
         self.differences() + self.unsettled + self.unexplained == 0
+    }
+
+    /// What the numbers say of all items. An item that was not settled, or that no look-up explains, leaves it open.
+    fn sum_up(&mut self) {
+        if self.unsettled + self.unexplained == 0 {
+            let wrong = self.missing + self.extra + self.different + self.repeated;
+            self.share = Share::of(self.items_compared + self.extra, wrong, !self.is_sample);
+        }
     }
 
     fn differences(&self) -> u64 {
@@ -318,7 +353,7 @@ fn column_name(mapping: &Mapping, column: usize) -> &str {
     mapping.schema.columns.get(column).map_or("order", |column| column.name.as_str())
 }
 
-fn cell_text(form: CellForm, cell: &CellDifference) -> String {
+pub(super) fn cell_text(form: CellForm, cell: &CellDifference) -> String {
     let name = match &cell.qualifier[..] {
         [] if form == CellForm::Columns => "the placeholder cell".to_owned(),
         [] => "the value".to_owned(),
@@ -333,6 +368,15 @@ fn cell_text(form: CellForm, cell: &CellDifference) -> String {
 
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pilot) = &self.pilot {
+            writeln!(f, "only the lists of the pilot are compared: {pilot}")?;
+        }
+        if let Some(items) = self.sample {
+            writeln!(
+                f,
+                "a sample: about {items} items of each target, drawn at random from those of both sides"
+            )?;
+        }
         for target in &self.targets {
             target.fmt(f)?;
         }
@@ -360,7 +404,11 @@ impl fmt::Display for VerifyReport {
 impl fmt::Display for VerifyTargetReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VerifyTargetReport { mapping, table, family, .. } = self;
-        write!(f, "{mapping} -> {table}, family {family}: {} items compared ", self.items_compared)?;
+        write!(f, "{mapping} -> {table}, family {family}: {} items ", self.items_compared)?;
+        if let Some(lists) = self.lists_compared {
+            write!(f, "of {lists} lists ")?;
+        }
+        f.write_str("compared ")?;
         write!(f, "({} rows counted in MySQL, ", self.mysql_rows_counted)?;
         write!(f, "{} items scanned in HBase), ", self.hbase_items_scanned)?;
         write!(f, "{} missing, {} extra, {} different", self.missing, self.extra, self.different)?;
@@ -372,6 +420,9 @@ impl fmt::Display for VerifyTargetReport {
             f.write_str(&some(self.uncounted, ", # rows not counted yet"))?;
         }
         writeln!(f)?;
+        if self.share.is_all || self.share.compared > 0 {
+            writeln!(f, "  {}", self.share.words("items", "different"))?;
+        }
         for Example { kind, item, what } in &self.examples {
             let what = if what.is_empty() { String::new() } else { format!(": {}", what.join(", ")) };
             writeln!(f, "  {kind:<10}  {item}{what}")?;

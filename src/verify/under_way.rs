@@ -4,8 +4,8 @@
 //! *ahead* of every SELECT, and no pair of SELECTs shows that. The binlog itself does.
 
 use super::{Verification, VerifyError};
-use crate::model::{Mapping, Position, Reached, RowChangeRef, Target, TransactionId};
-use crate::sink::layout::{Address, Codec};
+use crate::model::{ColumnValue, Mapping, Position, Reached, RowChangeRef, Target, TransactionId};
+use crate::sink::layout::{self, Address, Codec};
 use crate::source::{BinlogPlace, ChangeStream, StreamEvent};
 use std::collections::BTreeSet;
 
@@ -23,6 +23,27 @@ pub async fn touched(
     let mut feed = Feed::open(with, before).await?;
     let see = |_: &TransactionId, change: RowChangeRef<'_>| {
         touched.extend(addresses(mapping, target, change).filter(|address| known.contains(address)));
+    };
+    feed.read(see).await?;
+    Ok(touched)
+}
+
+/// Those of `known`, encoded list keys, that a transaction outside `before` touches, up to the binlog's present end.
+///
+/// # Errors
+/// `CannotJudge` when the binlog is not read up to its end in time.
+pub async fn lists_touched(
+    with: &Verification,
+    mapping: &Mapping,
+    known: &BTreeSet<Vec<u8>>,
+    before: Reached,
+) -> Result<BTreeSet<Vec<u8>>, VerifyError> {
+    let mut touched = BTreeSet::new();
+    let mut feed = Feed::open(with, before).await?;
+    let see = |_: &TransactionId, change: RowChangeRef<'_>| {
+        // a row whose key has no form is in no list
+        let lists = images(mapping, change).filter_map(|row| layout::list_key(mapping, row).ok());
+        touched.extend(lists.filter(|list| known.contains(list)));
     };
     feed.read(see).await?;
     Ok(touched)
@@ -105,10 +126,16 @@ pub fn addresses<'a>(
     target: &'a Target,
     change: RowChangeRef<'a>,
 ) -> impl Iterator<Item = Address> + 'a {
-    let images = [change.before, change.after].into_iter().flatten();
-    images
-        .filter(move |_| change.table == mapping.table)
-        .filter_map(|row| Codec::of(mapping, target).address(row).ok())
+    images(mapping, change).filter_map(|row| Codec::of(mapping, target).address(row).ok())
+}
+
+/// The rows of `mapping` that a change has before it and behind it.
+fn images<'a>(
+    mapping: &Mapping,
+    change: RowChangeRef<'a>,
+) -> impl Iterator<Item = &'a [ColumnValue<'a>]> + use<'a> {
+    let is_ours = change.table == mapping.table;
+    [change.before, change.after].into_iter().flatten().filter(move |_| is_ours)
 }
 
 fn position(server_uuid: String, reached: Reached) -> Position {

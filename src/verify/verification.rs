@@ -1,10 +1,11 @@
 //! What a comparison is made of, and its numbers.
 
 use super::tail::Tail;
-use super::{Meter, VerifyError};
+use super::{Meter, SampleAsk, VerifyError};
 use crate::compare::{Reading, Sides, SourceReader};
 use crate::failpoints::Failpoints;
-use crate::model::{Mapping, Target, TargetId};
+use crate::model::{Mapping, Target, TargetId, Value};
+use crate::protocol::cohort::Cohort;
 use crate::retry::{Patience, Pauses};
 use crate::sink::ReadCounts;
 use crate::source::Source;
@@ -18,6 +19,8 @@ pub struct Verification {
     pub source: Arc<dyn Source>,
     pub sink: Arc<dyn ReadCounts>,
     pub mappings: Vec<Mapping>,
+    /// The lists that are compared.
+    pub cohort: Cohort,
     pub tail: Tail,
     /// Targets whose rows must all say how many items they have: the state says that they were counted.
     pub counts_due: BTreeSet<TargetId>,
@@ -49,6 +52,18 @@ impl Reading for Verification {
         Ok(pause)
     }
 
+    fn takes_all(&self) -> bool {
+        self.cohort.pilot().is_none()
+    }
+
+    fn takes_row(&self, mapping: &Mapping, row: &[Value]) -> bool {
+        self.cohort.has_row(mapping, row)
+    }
+
+    fn takes_list(&self, mapping: &Mapping, list_key: &[u8]) -> bool {
+        self.cohort.has(mapping, list_key)
+    }
+
     fn rows_read(&self, rows: usize) {
         Meter::count(&self.meter.source_items, rows);
     }
@@ -69,6 +84,8 @@ pub struct Settings {
     pub wait_max: Duration,
     /// How long a read that fails in passing is repeated.
     pub retry_for: Duration,
+    /// Of the items; `None`: all of them are compared.
+    pub sample: Option<SampleAsk>,
     pub failpoints: Failpoints,
 }
 
@@ -79,6 +96,7 @@ impl Default for Settings {
             rounds: 3,
             wait_max: Duration::from_secs(120),
             retry_for: Duration::from_secs(60),
+            sample: None,
             failpoints: Failpoints::default(),
         }
     }

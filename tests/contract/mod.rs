@@ -5,5 +5,6 @@ pub mod hbase;
 pub mod lease;
 pub mod sink;
 pub mod store;
+pub mod store_compaction;
 pub mod store_crash;
 pub mod thrift1;

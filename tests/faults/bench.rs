@@ -16,7 +16,7 @@ use tailfill::clock::Clock;
 use tailfill::error::Disposition;
 use tailfill::lock::{LeaseOptions, Leases, OnLoss};
 use tailfill::model::{Position, Reached, Row, RowChange, TableId, TargetId, Tick, Value};
-use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, RunOptions, Settings};
+use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, RunOptions, Settings, Throttle};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Journal, Plan, ProtocolError, Recovered};
 use tailfill::sink::RowWrite;
@@ -35,6 +35,8 @@ pub struct Bench {
     pub gateway: Arc<Gateway>,
     pub source: Arc<Scripted>,
     pub settings: Settings,
+    /// What a throttle reads of the servers.
+    pub gauges: Arc<super::gauges::Scripted>,
     pub on_loss: OnLoss,
     /// The id of the state: runs of another one do not know each other's leases.
     pub owner: &'static str,
@@ -82,6 +84,7 @@ impl Bench {
             gateway: Arc::new(Gateway::new(world.sink.clone())),
             source: Arc::new(Scripted::new(Process::new(&world, 1))),
             world,
+            gauges: Arc::default(),
             settings: Settings {
                 batch_rows: 1,
                 checkpoint_every: Duration::from_millis(100),
@@ -163,6 +166,7 @@ impl Bench {
             progress: Arc::new(Progress::default()),
             holds: Holds::default(),
             levers: tailfill::pipeline::Levers::default(),
+            throttle: Throttle::new(self.settings.limits.clone(), self.gauges.clone()),
             definitions: tailfill::pipeline::Definitions::default(),
         }
     }

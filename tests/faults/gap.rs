@@ -42,7 +42,7 @@ async fn states(bench: &Bench) -> Vec<LifeCycle> {
     found.iter().map(state).collect()
 }
 
-async fn open_gaps(bench: &Bench) -> usize {
+pub async fn open_gaps(bench: &Bench) -> usize {
     let gaps = gaps::stored(&bench.world.store).await.expect("it reads").gaps;
     gaps.iter().filter(|gap| !gap.mappings.is_empty()).count()
 }

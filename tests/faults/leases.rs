@@ -2,9 +2,12 @@
 
 use super::bench::{Bench, EXPIRY, contents, delete, insert, row, ticks};
 use super::gateway::Fate;
+use super::levers::{Live, ends_equal, until};
 use std::time::Duration;
-use tailfill::lock::OnLoss;
 use tailfill::lock::memory::Answers;
+use tailfill::lock::{ListId, OnLoss};
+use tailfill::model::Value;
+use tailfill::sink::layout;
 use tokio::time::{Instant, sleep};
 
 /// How soon a list that is free again is asked for, at the latest.
@@ -116,4 +119,35 @@ async fn leases_that_vanish_under_their_holder_are_counted_and_change_nothing() 
     assert_eq!(leases.counts().lost_total, 2);
     assert_eq!(ticks(&contents(&bench.gateway.take_sent())).len(), 3);
     bench.assert_equal().await;
+}
+
+/// Lists of the history, with one row each, and how many of them a part has.
+const LISTS: u64 = 200;
+const PART: u64 = 20;
+
+#[tokio::test(start_paused = true)]
+async fn a_part_with_one_busy_list_keeps_the_tail_off_no_other_and_is_copied_but_for_that() {
+    let mut bench = Bench::unopened();
+    bench.settings.limits.limits.chunk_rows = u32::try_from(PART).expect("few");
+    bench.commit((0..LISTS).map(|list| insert(&row(list, 1, "old"))).collect());
+    let run = Live::start(&bench);
+    let key = layout::list_key_of(&bench.world.mapping, &[Value::UInt(7)]).expect("a key");
+    let (busy, leases) = (ListId::new(bench.world.mapping.id.0, &key), run.parts.leases.clone());
+    let held = leases.acquire_all(&[busy], leases.claim().ticket()).await.expect("nobody has it yet");
+
+    let copied = || run.parts.progress.copies().values().map(|copy| copy.rows_here).sum::<u64>();
+    until("the copy does not go on", || copied() >= LISTS - PART).await;
+    let mut longest = Duration::ZERO;
+    for round in 0..20 {
+        let lists = (0..LISTS).filter(|list| *list != 7);
+        bench.commit(lists.map(|list| insert(&row(list, 2 + round, "new"))).collect());
+        let begin = Instant::now();
+        run.writes().await;
+        longest = longest.max(begin.elapsed());
+        sleep(Duration::from_millis(170)).await;
+    }
+    assert!(longest < Duration::from_millis(500), "the tail waited for lists that nobody held: {longest:?}");
+    assert_eq!(copied(), LISTS - 1, "all but the busy list");
+    held.release().await;
+    ends_equal(&bench, run).await;
 }

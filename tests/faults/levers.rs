@@ -2,14 +2,19 @@
 
 use super::bench::{Bench, delete, insert, row, update};
 use super::recopy::copied;
+use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::Exit;
 use tailfill::model::{Lever, Wanted, Work};
 use tailfill::pipeline::jobs::Failed;
-use tailfill::pipeline::jobs::levers::{LeverAsk, LeverSet};
-use tailfill::pipeline::{self, Finished, Levers, Parts, RunOptions};
+use tailfill::pipeline::jobs::history::{self, Since};
+use tailfill::pipeline::jobs::levers::{self, LeverAsk, LeverSet};
+use tailfill::pipeline::{self, Finished, Levers, Parts, Recopies, RunOptions};
 use tailfill::protocol::ProtocolError;
 use tailfill::source::Source;
+use tailfill::store::memory::{CommitHook, Fate};
+use tailfill::store::records::Cause;
+use tailfill::store::{Commit, Space};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,48 +25,70 @@ const LONGEST: Duration = Duration::from_secs(300);
 const A_WHILE: Duration = Duration::from_secs(150);
 
 /// A run beside the test.
-struct Live {
-    parts: Parts,
+pub struct Live {
+    pub parts: Parts,
     stop: CancellationToken,
     run: JoinHandle<Result<Finished, ProtocolError>>,
 }
 
 impl Live {
-    fn start(bench: &Bench) -> Live {
+    pub fn start(bench: &Bench) -> Live {
+        Live::start_with(bench, Recopies::none())
+    }
+
+    pub fn start_with(bench: &Bench, recopies: Recopies) -> Live {
         let (parts, stop) = (bench.parts(), CancellationToken::new());
         let options =
             RunOptions { tail: true, backfill: true, from: None, until_caught_up: false, accept_gap: false };
-        let run = tokio::spawn(pipeline::run(parts.clone(), options, stop.clone()));
+        let run = tokio::spawn(pipeline::run_with(parts.clone(), options, recopies, stop.clone()));
         Live { parts, stop, run }
     }
 
-    async fn set(&self, works: &[Work], wanted: Wanted) -> Result<LeverSet, Failed> {
+    /// kill -9.
+    pub async fn dies(self) {
+        self.run.abort();
+        _ = self.run.await;
+    }
+
+    /// Waits until it has read its state.
+    pub async fn when_it_takes_asks(&self) {
+        self.pauses(&[]).await;
+    }
+
+    pub async fn set(&self, works: &[Work], wanted: Wanted) -> Result<LeverSet, Failed> {
         set(&self.parts.levers, works, wanted).await
     }
 
-    async fn pauses(&self, works: &[Work]) {
+    pub async fn pauses(&self, works: &[Work]) {
         self.set(works, Wanted::Paused).await.expect("it is taken");
     }
 
-    async fn resumes(&self, works: &[Work]) {
+    pub async fn resumes(&self, works: &[Work]) {
         self.set(works, Wanted::Running).await.expect("it is taken");
     }
 
     /// Waits until the checkpoint is where the source is now.
-    async fn catches_up(&self) {
+    pub async fn catches_up(&self) {
         let wanted = self.parts.source.executed().await.expect("it answers");
         let mut checkpoint = self.parts.progress.watch_checkpoint();
         let reached = timeout(LONGEST, checkpoint.wait_for(|reached| reached.contains_set(&wanted))).await;
         reached.expect("nothing is in the way").expect("the run goes on");
     }
 
+    /// Waits until all that the source has now is written.
+    pub async fn writes(&self) {
+        let wanted = self.parts.source.executed().await.expect("it answers");
+        let written = || self.parts.progress.positions().written.reached.contains_set(&wanted);
+        until("the tail does not write", written).await;
+    }
+
     /// Waits until somebody waits for a person.
-    async fn waits(&self) {
+    pub async fn waits(&self) {
         until("nobody says that it is paused", || self.waits_for_a_person()).await;
     }
 
     /// Waits until history is copied.
-    async fn copies(&self) {
+    pub async fn copies(&self) {
         until("the copy does not go on", || !self.parts.progress.copying()).await;
     }
 
@@ -69,14 +96,23 @@ impl Live {
         self.parts.progress.waits(0).iter().any(|wait| wait.words.contains("waits for a person to resume it"))
     }
 
-    async fn stops(self) {
+    pub async fn stops(self) {
         self.stop.cancel();
         let ended = timeout(LONGEST, self.run).await.expect("it stops").expect("no panic");
         assert_eq!(ended.expect("nothing that needs a person"), Finished::Stopped);
     }
 }
 
-async fn until(otherwise: &str, holds: impl Fn() -> bool) {
+/// Lets history be copied and the tail catch up, ends the run, and compares.
+pub async fn ends_equal(bench: &Bench, run: Live) {
+    run.copies().await;
+    run.catches_up().await;
+    run.stops().await;
+    bench.copies().await;
+    bench.assert_equal().await;
+}
+
+pub async fn until(otherwise: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
         assert!(begin.elapsed() < LONGEST, "{otherwise}");
@@ -85,7 +121,7 @@ async fn until(otherwise: &str, holds: impl Fn() -> bool) {
 }
 
 async fn set(levers: &Levers, works: &[Work], wanted: Wanted) -> Result<LeverSet, Failed> {
-    let lever = Lever { wanted, by: "ann".into(), at_ms: 7, reason: "deploy".into() };
+    let lever = Lever { wanted, by: "ann".into(), at_ms: 1_700_000_000_007, reason: "deploy".into() };
     let ask = LeverAsk { works: works.to_vec(), lever };
     // a run takes them once it has read its state
     loop {
@@ -211,7 +247,7 @@ async fn a_lever_that_cannot_be_made_durable_does_not_hold() {
     let bench = copied(false).await;
     let run = Live::start(&bench);
     run.pauses(&[Work::Backfill]).await;
-    bench.world.store.set_hook(Some(std::sync::Arc::new(Full)));
+    bench.world.store.set_hook(Some(Arc::new(Full)));
     let refused = run.set(&[Work::Tail], Wanted::Paused).await.expect_err("it is not durable");
     assert_eq!(refused.exit, Exit::Failed as u8, "{refused:?}");
     assert!(!run.parts.levers.is_paused(Work::Tail));
@@ -228,8 +264,68 @@ async fn a_lever_that_cannot_be_made_durable_does_not_hold() {
 struct Full;
 
 #[async_trait::async_trait]
-impl tailfill::store::memory::CommitHook for Full {
-    async fn before(&self, _: &tailfill::store::Commit) -> tailfill::store::memory::Fate {
-        tailfill::store::memory::Fate::FailBefore
+impl CommitHook for Full {
+    async fn before(&self, _: &Commit) -> Fate {
+        Fate::FailBefore
+    }
+}
+
+/// Fails the commit of what a person wants, before it is made or after.
+pub struct AtTheLever(pub Fate);
+
+#[async_trait::async_trait]
+impl CommitHook for AtTheLever {
+    async fn before(&self, commit: &Commit) -> Fate {
+        let is_lever = commit.put.iter().any(|(space, key, _)| *space == Space::Meta && key == b"control");
+        if is_lever { self.0 } else { Fate::Make }
+    }
+}
+
+/// What the state has of a lever: who set it, whether it is paused, and how many records of it are in the history.
+async fn kept(bench: &Bench, work: Work, cause: Cause) -> (String, bool, usize) {
+    let store = &bench.world.store;
+    let control = levers::stored(store).await.expect("it reads");
+    let all = Since { since_ms: 0, limit: 1_000 };
+    let history = history::read(store, all).await.expect("it reads");
+    let records = history.iter().filter(|record| record.cause == cause && record.reason == "deploy").count();
+    (control.of(work).by.clone(), control.is_paused(work), records)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_inside_a_pause_or_a_resume_leaves_all_of_it_or_nothing() {
+    for fate in [Fate::FailBefore, Fate::MakeThenFail] {
+        for wanted in [Wanted::Paused, Wanted::Running] {
+            let bench = copied(false).await;
+            let run = Live::start(&bench);
+            let cause = if wanted == Wanted::Paused { Cause::Pause } else { Cause::Resume };
+            if wanted == Wanted::Running {
+                run.pauses(&[Work::Tail]).await;
+                run.waits().await;
+            }
+            let before = kept(&bench, Work::Tail, cause).await;
+            assert_eq!((before.1, before.2), (wanted == Wanted::Running, 0));
+            bench.world.store.set_hook(Some(Arc::new(AtTheLever(fate))));
+            run.set(&[Work::Tail], wanted).await.expect_err("nobody is told that it is done");
+            run.dies().await;
+            bench.world.store.set_hook(None);
+            let is_made = fate == Fate::MakeThenFail;
+            let after = ("ann".to_owned(), wanted == Wanted::Paused, 1);
+            let left = kept(&bench, Work::Tail, cause).await;
+            assert_eq!(left, if is_made { after } else { before }, "{fate:?}, {wanted:?}");
+
+            let run = Live::start(&bench);
+            run.when_it_takes_asks().await;
+            let is_paused = run.parts.levers.is_paused(Work::Tail);
+            assert_eq!(is_paused, (wanted == Wanted::Paused) == is_made, "{fate:?}, {wanted:?}");
+            bench.commit(vec![insert(&row(1, 70, "later")), delete(&row(2, 2, "old"))]);
+            if is_paused {
+                run.waits().await;
+                run.resumes(&[Work::Tail]).await;
+            }
+            run.catches_up().await;
+            run.stops().await;
+            bench.catches_up().await;
+            bench.assert_equal().await;
+        }
     }
 }

@@ -310,6 +310,10 @@ impl Snapshot for Losing {
         self.snapshot.hold_view().await
     }
 
+    async fn release_view(&mut self) -> Result<(), SourceError> {
+        self.snapshot.release_view().await
+    }
+
     async fn chunk_end(
         &mut self,
         table: TableId,

@@ -7,6 +7,7 @@
 
 use super::bench::{Bench, contents, copy, delete, insert, row, ticks, update};
 use super::returning::execute;
+use crate::contract::store_compaction::{all, blow_up};
 use crate::simulation::database::up_to;
 use crate::simulation::definitions::statement::any;
 use crate::simulation::dice::Dice;
@@ -19,13 +20,15 @@ use tailfill::model::{TargetId, Tick};
 use tailfill::pipeline::Finished;
 use tailfill::sink::{PackedRows, RowWrite, WriteRows};
 use tailfill::store::records::{self, ChunkRecord, VERSION};
+use tailfill::store::redb::RedbStore;
 use tailfill::store::{Commit, Space, Store};
 use tokio::time::advance;
 
 /// The servers as that build left them: MySQL has its four transactions, with their times, and the clock has gone on.
 async fn servers() -> Bench {
     let mut bench = Bench::in_bytes(false);
-    (bench.settings.chunk_rows, bench.settings.span_chunks, bench.settings.backfill_workers) = (2, 1, 1);
+    let limits = &mut bench.settings.limits.limits;
+    (limits.chunk_rows, limits.workers, bench.settings.span_chunks) = (2, 1, 1);
     let old = |list| [insert(&row(list, 1, "old")), insert(&row(list, 2, "old"))];
     bench.commit((1..7).flat_map(old).collect());
     advance(Duration::from_millis(15)).await;
@@ -47,12 +50,20 @@ fn bytes(hex: &str) -> Vec<u8> {
     hex::decode(hex).expect("hex")
 }
 
+/// The records come from a file that this build has opened, and compacted.
 async fn restore_records(store: &dyn Store) {
     let space = |name: &str| Space::ALL.into_iter().find(|space| space.name() == name).expect("a space");
-    let put = lines("records.tsv")
-        .iter()
-        .map(|line| (space(&line[0]), bytes(&line[1]), line[2].clone().into()))
-        .collect();
+    let records = lines("records.tsv");
+    let records = records.iter().map(|line| (space(&line[0]), bytes(&line[1]), line[2].clone().into()));
+    let dir = tempfile::tempdir().expect("there is room for temporary files");
+    let file = RedbStore::open(dir.path()).await.expect("it opens");
+    file.commit(Commit { put: records.collect(), ..Commit::default() }).await.expect("it writes");
+    blow_up(&file).await;
+    drop(file);
+    let file = RedbStore::open(dir.path()).await.expect("it opens");
+    assert!(file.compacted().is_some());
+    let put = all(&file).await;
+    assert_eq!(put.len(), lines("records.tsv").len());
     store.commit(Commit { put, ..Commit::default() }).await.expect("it writes");
 }
 

@@ -251,6 +251,6 @@ impl<'a> World<'a> {
 
 pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> =
-        text.lines().filter(|line| !line.starts_with("running |") && !line.contains("Z  INFO ")).collect();
+        text.lines().filter(|line| !line.contains(" | tail: ") && !line.contains("Z  INFO ")).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }

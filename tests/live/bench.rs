@@ -5,7 +5,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
 use std::process::{Command, Stdio};
 
-const CASES: [&str; 15] = [
+const CASES: [&str; 16] = [
     "decode",
     "decode-encoded",
     "snapshot",
@@ -19,11 +19,12 @@ const CASES: [&str; 15] = [
     "idle",
     "lag",
     "both",
+    "both-all-workers",
     "restart",
     "huge",
 ];
 /// Cases that are numbers of rows, and those of them that write to a new HBase table.
-const RATES: [&str; 10] = [
+const RATES: [&str; 11] = [
     "decode",
     "decode-encoded",
     "snapshot",
@@ -33,9 +34,11 @@ const RATES: [&str; 10] = [
     "tail",
     "backfill",
     "both",
+    "both-all-workers",
     "huge",
 ];
-const INTO_NEW_TABLES: [&str; 6] = ["gateway", "gateway-ordered", "tail", "backfill", "both", "huge"];
+const INTO_NEW_TABLES: [&str; 7] =
+    ["gateway", "gateway-ordered", "tail", "backfill", "both", "both-all-workers", "huge"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_bench_brings_its_figures_and_cleans_up() {
@@ -114,7 +117,7 @@ fn check(report: &Json, case: &str) {
             assert!(number("/ratio_to_gateway") > 0.0, "{report}");
             assert!(number("/peak_memory_mb") > 1.0, "{report}");
         }
-        "lag" | "both" => {
+        "lag" | "both" | "both-all-workers" => {
             assert!(0.0 < number("/p50_ms") && number("/p50_ms") <= number("/p99_ms"), "{report}");
             assert!(
                 number("/more/probes") > 10.0 && number("/more/transactions_per_second") > 1.0,

@@ -1,5 +1,6 @@
 #[cfg(feature = "bench")]
 pub mod bench;
+pub mod business;
 pub mod check;
 pub mod connect;
 pub mod formats;
@@ -7,8 +8,10 @@ pub mod init;
 pub mod layouts;
 pub mod lease_example;
 pub mod lists;
+pub mod metrics;
 pub mod network;
 pub mod others;
+pub mod own_sql;
 pub mod position;
 pub mod queries;
 pub mod readers;
@@ -16,6 +19,8 @@ pub mod run;
 pub mod second_opinion;
 pub mod snapshot;
 pub mod statements;
+pub mod suggest;
+pub mod support;
 pub mod tail;
 pub mod text;
 pub mod types;

@@ -1,6 +1,6 @@
 //! Where a tail starts, and positions that are not there any more.
 
-use crate::support::mysql::{Database, PrivateServer, read_up_to_now};
+use crate::support::mysql::{Database, PrivateServer, purge_binlogs, read_up_to_now};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
 use tailfill::error::{Disposition, Exit};
@@ -110,9 +110,7 @@ async fn purged_and_lost_transactions_end_the_run_with_the_position_exit() {
     let before = source.start().await.expect("start");
     database.run("INSERT INTO t VALUES (1)").await;
     let (first, _) = end_of_binlog(&source).await;
-    database.run("FLUSH BINARY LOGS").await;
-    let (second, _) = end_of_binlog(&source).await;
-    database.run(&format!("PURGE BINARY LOGS TO '{second}'")).await;
+    let second = purge_binlogs(&mut database.conn).await;
 
     let purged = source.stream(&before).await.err().expect("purged");
     assert!(

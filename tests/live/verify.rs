@@ -1,7 +1,7 @@
 //! `verify` and `get` on real servers, as a user sees them.
 
 use crate::support::mysql;
-use crate::support::scenario::Scenario;
+use crate::support::scenario::{Scenario, Settings};
 use crate::support::shape::{ENTRIES, FOLLOWS, LABELS, Shape};
 use crate::support::tailfill::Ended;
 use bytes::Bytes;
@@ -16,7 +16,18 @@ const MEMBERS: TargetId = TargetId(1);
 
 /// Filled, copied, and at rest.
 async fn copied(test: &str, shape: &'static Shape, lists: u64, rows: u64) -> Scenario {
-    let scenario = Scenario::new(test, shape).await.fill(lists, rows).await;
+    copied_as(test, shape, (lists, rows), |_| ()).await
+}
+
+/// The same with other settings.
+pub async fn copied_as(
+    test: &str,
+    shape: &'static Shape,
+    (lists, rows): (u64, u64),
+    set: impl FnOnce(&mut Settings),
+) -> Scenario {
+    let mut scenario = Scenario::new(test, shape).await.fill(lists, rows).await;
+    set(&mut scenario.settings);
     scenario.init().await;
     scenario.catch_up().await;
     scenario
@@ -26,13 +37,18 @@ fn counts(report: &Json) -> [u64; 3] {
     ["missing", "extra", "different"].map(|name| report[name].as_u64().expect("a number"))
 }
 
-async fn rows(scenario: &Scenario, target: TargetId) -> Vec<StoredRow> {
+pub async fn rows(scenario: &Scenario, target: TargetId) -> Vec<StoredRow> {
     let everything = ScanRange { limit: usize::MAX, ..ScanRange::default() };
     scenario.hbase().await.scan(target, &everything).await.expect("it can be scanned")
 }
 
 /// Writes to HBase behind tailfill's back, above every tick.
-async fn plant(scenario: &Scenario, target: TargetId, row: &Bytes, cells: &[(&'static str, &'static str)]) {
+pub async fn plant(
+    scenario: &Scenario,
+    target: TargetId,
+    row: &Bytes,
+    cells: &[(&'static str, &'static str)],
+) {
     let tick = Tick(u64::from(u32::MAX) * 1_000);
     let puts = cells.iter().map(|(name, value)| (Bytes::from(*name), Bytes::from(*value))).collect();
     let delete_family = cells.is_empty();
@@ -113,6 +129,41 @@ async fn two_rows_of_one_address_are_a_difference_that_names_their_key() {
     assert_eq!(example["kind"], "repeated");
     let item = example["item"].as_str().expect("an item");
     assert!(item.contains("wall=") && item.contains("token="), "{item}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_compared_while_the_application_writes_and_gives_a_bound() {
+    let mut scenario = copied("vsample", &FOLLOWS, 200, 10_000).await;
+    let sampled = async |scenario: &Scenario, items: &str, code| {
+        let ended = scenario.run(&["verify", "--sample", items, "--json"]).await.expect_code(code);
+        println!("{}", ended.out);
+        serde_json::from_str::<Json>(&ended.out).expect("--json is JSON")
+    };
+    let run = scenario.start(&["run"]);
+    scenario.until_status("the tail is up", |status| status["phase"] == "tailing").await;
+    let application = scenario.application(4).await;
+    for _ in 0..3 {
+        let report = sampled(&scenario, "1000", 0).await;
+        for target in report["targets"].as_array().expect("targets") {
+            let share = &target["share"];
+            assert!((1_000..1_500).contains(&share["compared"].as_u64().expect("a number")), "{target}");
+            assert_eq!((&share["confirmed"], &share["is_all"]), (&0.into(), &false.into()), "{target}");
+            assert!(share["bound"].as_f64() < Some(0.003), "{target}");
+            assert!(target["mysql_rows_counted"].as_u64() > Some(5_000), "{target}");
+        }
+    }
+    assert!(application.stop().await > 50, "the application hardly worked");
+    // a tenth of all items stays in HBase alone
+    for statement in ["SET sql_log_bin = 0", "DELETE FROM follows LIMIT 1000", "SET sql_log_bin = 1"] {
+        scenario.sql(statement).await;
+    }
+    let report = sampled(&scenario, "2000", 4).await;
+    for target in report["targets"].as_array().expect("targets") {
+        let (share, bound) = (target["share"]["estimate"].as_f64(), target["share"]["bound"].as_f64());
+        assert!(share > Some(0.06) && share < Some(0.15) && bound > share && bound < Some(0.17), "{target}");
+    }
+    assert_eq!(sampled(&scenario, "100000", 4).await["extra"], 2_000, "more than there are: all of them");
+    run.interrupted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

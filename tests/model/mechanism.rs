@@ -21,6 +21,7 @@ pub enum Mechanism {
     OwnerFence,
     CheckpointAfterWrite,
     CheckpointMovesBack,
+    ResumeBehindRead,
     DoneAfterWrite,
     MarkersOutlive,
     ExtrasDeleted,
@@ -115,6 +116,10 @@ impl Mechanism {
             CheckpointMovesBack => (
                 "a replay with new ticks moves the checkpoint back in the commit that opens it",
                 "the checkpoint stays where it was",
+            ),
+            ResumeBehindRead => (
+                "a tail that is resumed continues behind the last transaction that it has read (I5)",
+                "it continues from what is committed by then",
             ),
             DoneAfterWrite => {
                 ("a chunk is done after its rows are acknowledged", "it is done when they are sent")

@@ -17,6 +17,8 @@ pub struct Setting {
     pub script: Script,
     pub off: Option<Mechanism>,
     pub marks: u8,
+    /// How often a person moves the tail to the beginning.
+    pub moves: u8,
 }
 
 pub struct Recopying {
@@ -42,6 +44,9 @@ pub struct State {
     mark: Option<(u8, Set)>,
     safe: Option<u8>,
     marks: u8,
+    moves: u8,
+    /// So many transactions were sealed before the tail was moved: until it has passed them, nothing is compared.
+    replaying: u8,
     recopy: At,
 }
 
@@ -90,6 +95,7 @@ pub enum Step {
     Park,
     LeaseEnds,
     TailAgain,
+    Move,
     TakeMark,
     MarkIsSafe,
     Begin,
@@ -161,11 +167,34 @@ impl Recopying {
         }
     }
 
+    /// The tasks end and begin again: nothing that was sealed is sent any more, what was sent stays under way, a target that was
+    /// not whole is parked again, and its re-copy has to begin again.
+    fn moves(&self, state: &State, next: &mut Next) {
+        if state.moves == 0 || state.sealed == 0 {
+            return;
+        }
+        let mut after = state.clone();
+        (after.moves, after.sealed) = (state.moves - 1, 0);
+        after.replaying = state.replaying.max(state.sealed);
+        after.unsent.clear();
+        after.flight.iter_mut().for_each(|write| write.of = Of::Before);
+        after.flight.sort_unstable();
+        // those of the pass that ends may still send until their deadline
+        (after.mark, after.safe, after.marks) = (None, None, self.setting.marks);
+        if state.recopy != At::Done {
+            after.recopy = At::Idle;
+            if let Target::TailedAgain(_) = state.target {
+                after.target = Target::Parked;
+            }
+        }
+        next.push((Step::Move, after));
+    }
+
     fn marks(&self, state: &State, next: &mut Next) {
         let Some((tick, proof)) = state.mark else {
             if state.marks > 0 {
                 let last_tick = tick_after(state.last_tick);
-                let mark = Some((last_tick, first(state.sealed.into())));
+                let mark = Some((last_tick, first(state.sealed.max(state.replaying).into())));
                 next.push((
                     Step::TakeMark,
                     State { last_tick, mark, marks: state.marks - 1, ..state.clone() },
@@ -184,7 +213,7 @@ impl Recopying {
                 let (Target::TailedAgain(since), Some(mark)) = (state.target, state.safe) else { return };
                 let is_fresh = mark > since || self.off(Mechanism::RecopyUnderFreshMark);
                 let is_past_horizon = self.nothing_older(state) || self.off(Mechanism::LateWriteHorizon);
-                if is_fresh && is_past_horizon {
+                if is_fresh && is_past_horizon && state.sealed >= state.replaying {
                     next.push((Step::Begin, State { recopy: At::Marked(mark), ..state.clone() }));
                 }
             }
@@ -267,6 +296,8 @@ impl World for Recopying {
             mark: None,
             safe: None,
             marks: self.setting.marks,
+            moves: self.setting.moves,
+            replaying: 0,
             recopy: At::Idle,
         }
     }
@@ -274,6 +305,7 @@ impl World for Recopying {
     fn next(&self, state: &State, next: &mut Next) {
         self.mysql(state, next);
         self.tail(state, next);
+        self.moves(state, next);
         self.marks(state, next);
         self.recopy(state, next);
         self.landing(state, next);
@@ -334,6 +366,7 @@ impl World for Recopying {
             Step::TailAgain => {
                 format!("The target is tailed again, from tick {} on.", tick_after(before.last_tick))
             }
+            Step::Move => "A person has the tail continue from the beginning, with new ticks.".to_owned(),
             Step::TakeMark => {
                 let (tick, set) = (tick_after(before.last_tick), say_set(first(before.sealed.into())));
                 format!("The tail takes mark {tick}; its set is {set}.")
@@ -375,7 +408,7 @@ pub mod settings {
             Mechanism::LateWriteHorizon => (comes_and_goes, 1),
             _ => return None,
         };
-        Some(Setting { script, marks, off: None })
+        Some(Setting { script, marks, moves: 0, off: None })
     }
 
     pub fn large() -> Vec<Setting> {
@@ -393,6 +426,10 @@ pub mod settings {
             ),
             Script::of("two rows", &[x], &[&[delete(x), insert(y)], &[update(y, row(1, 2))]]),
         ];
-        scripts.map(|script| Setting { script, marks: 2, off: None }).into()
+        let [one, two, three] = scripts;
+        // in the middle of a re-copy, the tail is moved
+        let moved = Setting { script: three.clone(), marks: 1, moves: 1, off: None };
+        let still = |script| Setting { script, marks: 2, moves: 0, off: None };
+        vec![still(one), still(two), still(three), moved]
     }
 }

@@ -77,6 +77,7 @@ each_matters! {
     an_owner_that_is_not_fenced_lets_a_tick_mean_two_things: OwnerFence,
     a_checkpoint_before_the_write_loses_a_change: CheckpointAfterWrite,
     a_replay_that_leaves_the_checkpoint_ahead_loses_a_delete: CheckpointMovesBack,
+    a_tail_that_is_resumed_from_now_loses_a_delete: ResumeBehindRead,
     a_chunk_that_is_done_before_its_write_loses_a_row: DoneAfterWrite,
     markers_that_are_purged_too_early_lose_a_delete: MarkersOutlive,
     a_recopy_that_deletes_no_extras_loses_a_delete: ExtrasDeleted,

@@ -31,7 +31,7 @@ const GROUND: [&str; 10] = [
 ];
 
 /// The rooms of the pipeline in layers, the highest first.
-const PIPELINE: [&[&str]; 10] = [
+const PIPELINE: [&[&str]; 11] = [
     &["run"],
     &["recopy"],
     &["backfill", "apply"],
@@ -40,6 +40,7 @@ const PIPELINE: [&[&str]; 10] = [
     &["life"],
     &["copies"],
     &["parts"],
+    &["throttle"],
     &["jobs"],
     &["progress"],
 ];

@@ -4,6 +4,7 @@ pub mod advice;
 pub mod arrows;
 pub mod comparison;
 pub mod imports;
+pub mod package;
 pub mod positions;
 pub mod promises;
 pub mod words;

@@ -44,7 +44,10 @@ pub struct Books {
     /// Every entry that was ever journaled.
     entries: BTreeMap<Tick, JournalRecord>,
     epoch: Epoch,
-    pub pilot: BTreeSet<u64>,
+    /// The lists of the pilot that the state has, where it does not have all.
+    pilot: BTreeSet<u64>,
+    /// The lists of each pilot, by the name of its cohort.
+    cohorts: BTreeMap<String, BTreeSet<u64>>,
     /// Transactions of which rows were left out, because their table was parked there.
     left_out: BTreeSet<u64>,
     /// A target that has not joined yet.
@@ -114,6 +117,7 @@ impl Books {
             entries: BTreeMap::new(),
             epoch: Epoch::default(),
             pilot: BTreeSet::new(),
+            cohorts: BTreeMap::new(),
             left_out: BTreeSet::new(),
             not_joined: None,
             sent: BTreeMap::new(),
@@ -125,6 +129,18 @@ impl Books {
             repairs: Repairs::default(),
             tally: Tally::default(),
             seen_of_counts: SeenOfCounts::default(),
+        }
+    }
+
+    /// A process starts with these lists alone.
+    pub fn knows_cohort(&mut self, name: String, lists: BTreeSet<u64>) {
+        self.cohorts.insert(name, lists);
+    }
+
+    /// A pilot writes nothing of a list that is none of its own: nobody would tail it.
+    pub fn asked_for_list(&mut self, list: u64) {
+        if !self.epoch.all_lists && !self.pilot.contains(&list) {
+            self.violation(format!("a pilot of the lists {:?} writes list {list}", self.pilot));
         }
     }
 
@@ -151,14 +167,27 @@ impl Books {
     /// A commit became durable. Whether rows begin to be counted by it.
     pub fn committed(&mut self, commit: &Commit) -> bool {
         let begun = self.seen_of_counts.begun;
-        let opens = commit.put.iter().any(|(space, key, _)| *space == Space::Meta && key == b"cohort");
+        let anew = commit.put.iter().find(|(space, key, _)| *space == Space::Meta && key == b"cohort");
+        let journal = |(space, _, _): &&(Space, Vec<u8>, Vec<u8>)| *space == Space::Journal;
+        let mut pruned = commit.delete_range.iter().filter(journal);
+        let opens = pruned.any(|(_, _, last)| tick_of(last) == Tick(u64::MAX));
         for (space, first, last) in &commit.delete_range {
+            if *space == Space::Chunk {
+                continue; // of an earlier cohort
+            }
             assert_eq!(*space, Space::Journal, "only the journal is pruned");
             let (first, last) = (tick_of(first), tick_of(last));
             self.journal.retain(|tick, _| *tick < first || *tick > last);
         }
         for (space, key) in &commit.delete {
-            assert_eq!(*space, Space::Journal, "only the journal is pruned");
+            match space {
+                Space::LifeCycle => self.forgotten(key),
+                Space::Counts | Space::History => {}
+                space => assert_eq!(*space, Space::Journal, "only the journal is pruned"),
+            }
+            if *space != Space::Journal {
+                continue;
+            }
             self.journal.remove(&tick_of(key));
         }
         for (space, key, value) in &commit.put {
@@ -171,10 +200,10 @@ impl Books {
                 _ => {}
             }
         }
-        if opens {
-            let cohort = commit.put.iter().find(|(_, key, _)| key == b"cohort").expect("it is opened so");
+        if let Some(cohort) = anew {
             let record: records::MetaRecord = records::decode(&cohort.2).expect("our own");
             self.epoch.all_lists = record.value == "all";
+            self.pilot = self.cohorts.get(&record.value).cloned().unwrap_or_default();
         }
         self.seen_of_counts.begun > begun
     }

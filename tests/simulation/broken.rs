@@ -113,6 +113,13 @@ fn a_count_from_before_the_copy_is_complete_is_wrong() {
 }
 
 #[test]
+fn a_pilot_that_is_taken_for_copied_leaves_rows_out() {
+    let switches = Switches { pilot_taken_for_copied: true, ..Switches::default() };
+    let seeds = (0..2_000).filter(|seed| World::drawn(*seed).1.pilot_runs > 0);
+    must_be_found_in(seeds, "a pilot taken for copied", switches, a_difference);
+}
+
+#[test]
 fn a_recopy_that_keeps_what_only_hbase_has_leaves_it_for_good() {
     let switches = Switches { recopy_keeps_extras: true, ..Switches::default() };
     must_be_found("a re-copy that keeps extras", switches, 50, a_lost_delete);

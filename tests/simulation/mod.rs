@@ -10,7 +10,7 @@
 //! back, HBase is compacted, and another server takes the source's place (`servers`), possibly without the last
 //! transactions: then every run must halt, if one of them was journaled. What was thrown is counted (`tally`).
 //!
-//! In some worlds an operator pauses and resumes the runs (`operator`), also those that are killed before they are resumed.
+//! In some worlds an operator pauses, moves and resumes the runs (`operator`), also those that are killed before they are resumed.
 //!
 //! In some worlds the source is a binlog in bytes, read by the production decoder, and the table's definition changes
 //! (`definitions`): then no row may be read by another definition than it was written under.
@@ -25,6 +25,7 @@
 pub mod app;
 pub mod books;
 pub mod broken;
+mod busy;
 pub mod checker;
 pub mod damage;
 pub mod database;

@@ -1,5 +1,6 @@
 //! A process: what it is made of, how it starts, and how it ends.
 
+use super::busy::Busy;
 use super::damage;
 use super::dice::Dice;
 use super::leases::Leases as LeasesOf;
@@ -10,17 +11,18 @@ use super::sink::Gateway;
 use super::source::Server;
 use super::tally::Thrown;
 use super::world::{Process, World, ZOMBIE_MS};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::failpoints::Failpoints;
 use tailfill::lock::{LeaseOptions, LeaseServer, Leases, OnLoss};
-use tailfill::model::{TargetId, Value};
+use tailfill::model::bucket::bucket;
+use tailfill::model::{FileLimits, Limits, Pilot, TargetId, Value};
 use tailfill::pipeline::jobs::RecopyReport;
-use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, Recopies, RunOptions, Settings};
+use tailfill::pipeline::{self, Finished, Holds, Parts, Progress, Recopies, RunOptions, Settings, Throttle};
 use tailfill::protocol::plan::Cohort;
 use tailfill::protocol::{Plan, ProtocolError};
-use tailfill::sink::{SinkError, layout};
+use tailfill::sink::SinkError;
 use tailfill::source::SourceError;
 use tailfill::store::memory::MemoryStore;
 use tailfill::store::{Store, StoreError};
@@ -33,7 +35,8 @@ const STOP: Duration = Duration::from_secs(6);
 
 /// What a process is asked to do.
 pub struct Start {
-    pub pilot: bool,
+    /// Only these lists.
+    pub pilot: Option<PilotOf>,
     /// Not in its configuration.
     pub without: Option<TargetId>,
     pub options: RunOptions,
@@ -41,6 +44,31 @@ pub struct Start {
     /// The re-copy that it is for.
     pub asked: Option<Asked>,
 }
+
+/// A pilot, and the lists of the world that are its own.
+#[derive(Clone, Debug)]
+pub struct PilotOf {
+    pub pilot: Pilot,
+    pub lists: BTreeSet<u64>,
+}
+
+impl PilotOf {
+    /// The first `lists` lists: by their keys, or as a sample that has at least as many.
+    pub fn first(lists: u64, sampled: bool) -> PilotOf {
+        let mut pilot = Pilot::default();
+        if !sampled {
+            (0..lists).for_each(|list| pilot.add(MAPPING, vec![Value::UInt(list)]));
+            return PilotOf { pilot, lists: (0..lists).collect() };
+        }
+        let bucket_of = |list: u64| bucket(MAPPING, &list.to_string());
+        let buckets = (0..lists).map(bucket_of).max().unwrap_or_default() + 1;
+        pilot.sample(MAPPING, buckets);
+        PilotOf { pilot, lists: (0..LISTS_MAX).filter(|list| bucket_of(*list) < buckets).collect() }
+    }
+}
+
+/// Far more lists than a world has.
+const LISTS_MAX: u64 = 10_000;
 
 /// A process that runs.
 pub struct Running {
@@ -53,8 +81,8 @@ pub struct Running {
     asked: Option<Asked>,
     /// Asks for re-copies while it goes on.
     asking: Option<JoinHandle<()>>,
-    /// Pauses and resumes it.
-    operator: Option<JoinHandle<()>>,
+    /// Pauses, resumes and throttles it.
+    operator: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -65,8 +93,13 @@ impl Running {
         let mut mapping = world.mapping.clone();
         mapping.targets.retain(|target| Some(target.id) != without);
         world.books().not_joined = without;
-        let lists = world.books().pilot.clone();
-        let cohort = if pilot { only(world, &lists) } else { Cohort::All };
+        let cohort = pilot.as_ref().map_or(Cohort::All, |of| {
+            Cohort::of(of.pilot.clone(), std::slice::from_ref(&world.mapping)).expect("numbers are keys")
+        });
+        if let Some(of) = &pilot {
+            world.tally(Thrown::PilotRun, 1);
+            world.books().knows_cohort(cohort.name(), of.lists.clone());
+        }
         world.trace.note(format_args!(
             "process {} starts, without {without:?}, cohort {}, {options:?}, for {:?}, batch_rows {}, batch_wait {:?}, chunk_rows {}",
             process.number,
@@ -74,7 +107,7 @@ impl Running {
             asked.as_ref().map(|asked| &asked.ask),
             settings.batch_rows,
             settings.batch_wait,
-            settings.chunk_rows,
+            settings.limits.limits.chunk_rows,
         ));
         let horizon = settings.late_write;
         let plan = Plan::new(vec![mapping], cohort);
@@ -93,13 +126,17 @@ impl Running {
         }
         let asks = world.profile.recopies && asked.is_none() && !world.is_calm();
         let asking = asks.then(|| {
-            let pilot = pilot.then_some(lists);
+            let here =
+                |of: PilotOf| of.lists.into_iter().filter(|list| *list < world.profile.lists).collect();
+            let pilot = pilot.map(here);
             tokio::spawn(repairs::ask_sometimes(world.clone(), recopies.clone(), pilot))
         });
-        let operator = (world.profile.pauses && !world.is_calm()).then(|| {
-            let dice = Dice::new(process.number ^ world.profile.transactions.rotate_left(32));
-            tokio::spawn(operator::pauses(world.clone(), parts.levers.clone(), dice))
-        });
+        let mut operator = Vec::new();
+        if world.profile.pauses && !world.is_calm() {
+            let dice = |turn| Dice::new(process.number ^ world.profile.transactions.rotate_left(turn));
+            operator.push(tokio::spawn(operator::pauses(world.clone(), parts.levers.clone(), dice(32))));
+            operator.push(tokio::spawn(operator::throttles(world.clone(), parts.levers.clone(), dice(40))));
+        }
         let task = tokio::spawn(pipeline::run_with(parts, options, recopies.clone(), stop.clone()));
         Running { world: world.clone(), process, stop, task, progress, recopies, asked, asking, operator }
     }
@@ -152,7 +189,7 @@ impl Running {
 
     /// It has ended: nothing of it goes on, and what its re-copy did is noted.
     pub async fn is_over(&mut self) {
-        self.asking.take().into_iter().chain(self.operator.take()).for_each(|helper| helper.abort());
+        self.asking.take().into_iter().chain(self.operator.drain(..)).for_each(|helper| helper.abort());
         self.process.bury().await;
         if let Some(asked) = self.asked.take() {
             let over = self.reports().into_iter().filter(|report| report.state.is_over());
@@ -215,7 +252,7 @@ fn bounds(world: &World, failpoints: Failpoints) -> Settings {
 
 pub fn settings_at_the_end(world: &World, failpoints: Failpoints) -> Settings {
     let batch_rows = world.dice.pick(&[1, 4, 4, 9, 2_000]);
-    Settings { batch_rows, chunk_rows: 4, count_rows: 2, ..bounds(world, failpoints) }
+    Settings { batch_rows, limits: limits(4, 4), count_rows: 2, ..bounds(world, failpoints) }
 }
 
 pub fn settings(world: &World, failpoints: Failpoints) -> Settings {
@@ -228,20 +265,22 @@ pub fn settings(world: &World, failpoints: Failpoints) -> Settings {
         writes_at_once: dice.between(1, 4) as usize,
         checkpoint_every: Duration::from_millis(dice.pick(&[10, 100, 1_000])),
         mark_every: Duration::from_millis(dice.pick(&[20, 200, 1_000])),
-        backfill_workers: dice.between(1, if slow { 2 } else { 4 }) as usize,
-        chunk_rows: dice.between(1, if slow { 2 } else { 8 }) as u32,
+        limits: {
+            let workers = dice.between(1, if slow { 2 } else { 4 }) as usize;
+            limits(workers, dice.between(1, if slow { 2 } else { 8 }) as u32)
+        },
         span_chunks: dice.pick(&[1, 2, 16]),
         count_rows: dice.pick(&[1, 1, 2, 500]),
         ..bounds(world, failpoints)
     }
 }
 
-fn only(world: &World, lists: &BTreeSet<u64>) -> Cohort {
-    let key = |list: &u64| {
-        let values = vec![Value::UInt(*list)];
-        (layout::list_key_of(&world.mapping, &values).expect("a number is a key"), values)
-    };
-    Cohort::Only(lists.iter().map(key).collect::<BTreeMap<_, _>>())
+fn limits(workers: usize, chunk_rows: u32) -> FileLimits {
+    FileLimits {
+        limits: Limits { workers, chunk_rows, tail_write: None, ..Limits::default() },
+        replicas: 1,
+        ..FileLimits::default()
+    }
 }
 
 fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemoryStore) -> Parts {
@@ -260,6 +299,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
     if server.is_none() {
         process.without_leases();
     }
+    let throttle = Throttle::new(settings.limits.clone(), Arc::new(Busy(process.clone())));
     Parts {
         source_name: "simulated".into(),
         source: Arc::new(Server::new(process)),
@@ -272,6 +312,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
         progress: Arc::new(Progress::default()),
         holds: Holds::default(),
         levers: tailfill::pipeline::Levers::default(),
+        throttle,
         definitions: tailfill::pipeline::Definitions::default(),
     }
 }

@@ -54,6 +54,10 @@ pub struct Profile {
     pub life_ms: u64,
     /// The first of these runs take some lists only.
     pub pilot_runs: u64,
+    /// Each of these runs takes a list more than the one before.
+    pub pilot_grows: bool,
+    /// Their lists are a sample, and not named.
+    pub pilot_sampled: bool,
     /// The first of these runs do not copy.
     pub tail_only_runs: u64,
     /// Whether runs may start from an older position.
@@ -138,6 +142,8 @@ impl Profile {
             runs,
             life_ms: dice.pick(life_ms),
             pilot_runs: sometimes(200),
+            pilot_grows: false,
+            pilot_sampled: false,
             tail_only_runs: sometimes(250),
             replays: dice.chance(300),
             clock_jumps: dice.chance(300),
@@ -165,6 +171,11 @@ impl Profile {
         self.packed = dice.chance(300).then(|| dice.pick(&forms));
         self.joins_after = if dice.chance(200) { dice.between(1, 2).min(self.runs) } else { 0 };
         self.outages = dice.chance(300);
+    }
+
+    /// What lists a pilot has, from dice of its own.
+    pub fn draw_pilot(&mut self, dice: &Dice) {
+        (self.pilot_grows, self.pilot_sampled) = (dice.chance(500), dice.chance(400));
     }
 
     /// An operator, from dice of its own.

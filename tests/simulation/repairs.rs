@@ -148,8 +148,7 @@ fn mended_lists(world: &World, asked: &Asked, report: &RecopyReport) -> BTreeSet
 
 /// The tail has parked a target of the job while it went on.
 pub fn parked_meanwhile(reason: &str) -> bool {
-    reason.contains("again during its re-copy: it stays parked")
-        || reason.contains("parked, so HBase misses changes")
+    reason.contains("parked, so HBase misses changes")
 }
 
 fn may_fail_for(world: &World, reason: &str) -> bool {

@@ -5,7 +5,7 @@ mod end;
 use super::app::Application;
 use super::books::SeenOfCounts;
 use super::checker::{self, Difference};
-use super::process::{self, Running, Start};
+use super::process::{self, PilotOf, Running, Start};
 use super::profile::Failovers;
 use super::repairs::Asked;
 use super::schema::Item;
@@ -57,7 +57,9 @@ pub fn play(seed: u64, failpoints: Failpoints, with_story: bool) -> SeedReport {
         let world = World::new(seed, with_story);
         let start = tokio::time::Instant::now();
         let differences =
-            Life { world: world.clone(), failpoints, zombies: JoinSet::new(), cut_anew: false }.live().await;
+            Life { world: world.clone(), failpoints, zombies: JoinSet::new(), cut_anew: false, pilot: 0 }
+                .live()
+                .await;
         let violations = world.books().violations().to_vec();
         let seen_of_counts = world.books().seen_of_counts;
         let mut tally = world.tallied();
@@ -107,6 +109,8 @@ struct Life {
     zombies: JoinSet<()>,
     /// The journal could not be cut again: the next run replays from the checkpoint with new ticks.
     cut_anew: bool,
+    /// The lists of the first pilot.
+    pilot: u64,
 }
 
 impl Life {
@@ -114,8 +118,7 @@ impl Life {
         let world = self.world.clone();
         Hook::install(&world);
         world.trace.note(format_args!("{:?}", world.profile));
-        let pilot = world.dice.between(1, 2);
-        world.books().pilot = (0..pilot).collect();
+        self.pilot = world.dice.between(1, 2);
         let mut application = Application::new(&world);
         application.fill();
         let application = tokio::spawn(application.run());
@@ -167,8 +170,12 @@ impl Life {
             world.trace.note(format_args!("the clock jumps by {jump} ms"));
             world.clock.jump(jump);
         }
-        let pilot = index < world.profile.pilot_runs;
-        let asked = self.asks_alone(pilot);
+        let pilot = (index < world.profile.pilot_runs).then(|| {
+            let more = if world.profile.pilot_grows { index } else { 0 };
+            world.tally(Thrown::PilotGrows, u64::from(more > 0));
+            PilotOf::first(self.pilot + more, world.profile.pilot_sampled)
+        });
+        let asked = self.asks_alone(pilot.is_some());
         let settings = process::settings(&world, self.failpoints);
         let (options, without) = match asked {
             Some(_) => (self.recopy_options(), None),

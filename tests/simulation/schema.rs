@@ -145,6 +145,14 @@ pub fn list_of_row(mapping: &Mapping, target: TargetId, row: &[u8]) -> (u64, Vec
     (number(&parts.list.key[0]), parts.list.list_key.to_vec())
 }
 
+/// The list that a row of any target is of.
+pub fn list_in(mapping: &Mapping, target: TargetId, row: &Bytes) -> u64 {
+    match mapping.targets[usize::from(target.0)].layout {
+        Layout::Tall => item_at(mapping, target, &Address { row: row.clone(), cell: None }).0.list,
+        Layout::Wide => list_of_row(mapping, target, row).0,
+    }
+}
+
 /// Where a write of one item goes.
 pub fn address_of(mapping: &Mapping, target: TargetId, write: &RowWrite) -> Address {
     let cell = match mapping.targets[usize::from(target.0)].layout {

@@ -3,7 +3,7 @@
 //! neither the end of the call nor the death of the process stops.
 
 use super::books::{Part, has_markers};
-use super::schema::{Item, address_of, item_at, items_of_counted, list_of_row};
+use super::schema::{Item, address_of, item_at, items_of_counted, list_in, list_of_row};
 use super::world::{AwayServer, Process, World};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -364,7 +364,12 @@ impl WriteRows for Gateway {
             .map(|write| RowWrite { puts: vec![], ..write.clone() })
             .collect();
         let puts: Vec<RowWrite> = rows.iter().filter(|write| !write.puts.is_empty()).map(only_puts).collect();
-        self.process.world.books().ask(target, &rows);
+        {
+            let mapping = &self.process.world.mapping;
+            let mut books = self.process.world.books();
+            rows.iter().for_each(|write| books.asked_for_list(list_in(mapping, target, &write.row)));
+            books.ask(target, &rows);
+        }
         if !markers.is_empty() {
             self.call(target, markers, Part::Markers).await?;
         }

@@ -284,6 +284,11 @@ impl Snapshot for Selects {
         Ok(())
     }
 
+    async fn release_view(&mut self) -> Result<(), SourceError> {
+        self.view = None;
+        Ok(())
+    }
+
     async fn chunk_end(
         &mut self,
         _table: TableId,

@@ -59,6 +59,7 @@ impl World {
         profile.draw_more(&Dice::new(!seed));
         profile.draw_repairs(&Dice::new(seed.rotate_left(32) ^ 0x5eed));
         profile.draw_definitions(&Dice::new(seed.rotate_left(16) ^ 0xdef));
+        profile.draw_pilot(&Dice::new(seed.rotate_left(8) ^ 0x9110));
         profile.draw_operator(&Dice::new(seed.rotate_left(48) ^ 0x1e7e6));
         (dice, profile)
     }

@@ -50,6 +50,8 @@ impl Log {
             "faults_never_delivered": self.tally.never(),
             "rows_compared": compared,
             "counts_compared": counts,
+            "memory_high_bytes": lives.memory_high_bytes,
+            "log_bytes": self.rounds.iter().map(|round| round.footprint.log).sum::<u64>(),
             "differences": self.rounds.iter().map(Round::differences).sum::<u64>(),
             "wrong": wrong,
             "each_round": each_round,

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// What a re-copy may take once nothing disturbs it any more.
 const CALM_LIMIT: Duration = Duration::from_secs(300);
 
+/// How soon it is looked again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a round's re-copies needed.
 #[derive(Default)]
 pub struct Mended {
@@ -53,6 +56,12 @@ impl<'a> Mending<'a> {
     /// One re-copy with nothing to mend, and one after corruption: by the command, or by `verify`.
     pub async fn mend(mut self, by_verify: bool) -> Mended {
         let begin = Instant::now();
+        // faults end when it is time, or nothing would ever come to its end
+        let (faults, faults_end) = (self.faults.clone(), self.faults_end);
+        let ends_faults = tokio::spawn(async move {
+            tokio::time::sleep_until(faults_end.into()).await;
+            faults.cancel();
+        });
         self.until_done(&["recopy", "lists", "--yes"], "recopy: beside a run, with nothing to mend").await;
         let touched = self.touched();
         self.done.planted = corrupt(self.scenario).await.into_iter().sum();
@@ -70,6 +79,7 @@ impl<'a> Mending<'a> {
             self.done.wrong.push(format!("{} items were corrupted, and none was touched", self.done.planted));
         }
         self.end_run().await;
+        ends_faults.abort();
         self.done.seconds = begin.elapsed().as_secs();
         self.done
     }
@@ -80,7 +90,9 @@ impl<'a> Mending<'a> {
             self.until_a_run_has_copied().await;
             self.done.attempts += 1;
             let begin = Instant::now();
-            let ended = self.scenario.start(command).ended_within(CALM_LIMIT).await;
+            // faults may keep it from its end for as long as they go on
+            let limit = self.faults_end.saturating_duration_since(Instant::now()) + CALM_LIMIT;
+            let ended = self.scenario.start(command).ended_within(limit).await;
             self.lives.panicked(&ended);
             let (seconds, calm) = (begin.elapsed().as_secs(), self.faults.is_cancelled());
             println!("`{}` ended with {:?} after {seconds} s, calm: {calm}", command.join(" "), ended.code);
@@ -92,16 +104,8 @@ impl<'a> Mending<'a> {
             if late {
                 return self.done.wrong.push(format!("{kind}: {:?} {}", ended.code, ended.err));
             }
-            self.look_at_the_time().await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
-    }
-
-    /// Faults end when it is time, or nothing would ever come to its end.
-    async fn look_at_the_time(&self) {
-        if Instant::now() > self.faults_end {
-            self.faults.cancel();
-        }
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
     }
 
     async fn until_a_run_has_copied(&mut self) {
@@ -114,11 +118,12 @@ impl<'a> Mending<'a> {
                 self.lives.starts += 1;
                 self.run = Some(self.scenario.start(&["run"]));
             }
+            self.run.iter().for_each(|run| self.lives.look_at(run));
             let status = self.scenario.status().await.unwrap_or_default();
             if status["phase"] == "tailing" && status["targets"] != Json::Null && copied(&status) {
                 return;
             }
-            self.look_at_the_time().await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

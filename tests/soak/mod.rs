@@ -7,6 +7,8 @@ mod bag;
 mod binlog_ends;
 mod bulk;
 mod checker;
+mod footprint;
+mod levers;
 mod log;
 mod mend;
 mod network;

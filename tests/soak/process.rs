@@ -2,6 +2,7 @@
 
 use super::bag::{Bag, between, dice};
 use super::binlog_ends::BinlogEnds;
+use super::levers::Levers;
 use super::tally::Tally;
 use crate::support::scenario::Scenario;
 use crate::support::tailfill::{Ended, Tailfill};
@@ -30,6 +31,8 @@ pub struct Lives {
     pub by_itself: BTreeMap<String, u64>,
     /// Ends that are never right: other codes than 1, panics.
     pub wrong: Vec<String>,
+    /// The most resident memory that one of them had.
+    pub memory_high_bytes: u64,
 }
 
 impl Lives {
@@ -41,6 +44,12 @@ impl Lives {
             *self.by_itself.entry(reason).or_default() += count;
         }
         self.wrong.extend(other.wrong);
+        self.memory_high_bytes = self.memory_high_bytes.max(other.memory_high_bytes);
+    }
+
+    /// Looks at the memory of one that is alive.
+    pub fn look_at(&mut self, run: &Tailfill) {
+        self.memory_high_bytes = self.memory_high_bytes.max(run.memory_high().unwrap_or_default());
     }
 
     /// An end that nobody asked for.
@@ -77,8 +86,12 @@ pub async fn live_and_die(
     let mut dice = dice(seed, round, "process");
     let mut starts = Bag::of(vec![From::Checkpoint, From::Checkpoint, From::OlderGtids, From::OlderPlace]);
     let mut lengths = Bag::of(vec![(100, 1_500), (1_500, 7_000), (8_000, 20_000), (15_000, 40_000)]);
-    let mut lives = Lives::default();
+    let (mut lives, mut levers) = (Lives::default(), Levers::default());
     while Instant::now() < end {
+        levers.resume_what_is_left(scenario).await;
+        if dice.random() {
+            levers.unset_what_is_left(scenario).await;
+        }
         let wanted = starts.draw(&mut dice);
         let mut from = wanted;
         let position = match wanted {
@@ -97,6 +110,7 @@ pub async fn live_and_die(
         let ends_at = end.min(Instant::now() + life);
         let mut begun = false;
         let mut pause = dice.random_ratio(1, 3).then(|| Instant::now() + life.mul_f64(dice.random()));
+        let mut pull = Some(Instant::now() + between(&mut dice, 500, 5_000));
         // a replay that has not begun yet may live longer
         let goes_on = |begun: bool| {
             let now = Instant::now();
@@ -104,6 +118,7 @@ pub async fn live_and_die(
         };
         while !run.has_ended() && goes_on(begun) {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            lives.look_at(&run);
             begun = begun || has_begun(&run, from);
             if begun && pause.take_if(|at| *at < Instant::now()).is_some() && !run.has_ended() {
                 // some are longer than a lease lives
@@ -111,6 +126,10 @@ pub async fn live_and_die(
                 tokio::time::sleep(between(&mut dice, 500, 8_000)).await;
                 run.signal("CONT");
                 tally.add("tailfill: paused and continued");
+            }
+            if begun && pull.take_if(|at| *at < Instant::now()).is_some() && !run.has_ended() {
+                levers.pull(scenario, places, (tally, &mut lives), &mut dice).await;
+                pull = Some(Instant::now() + between(&mut dice, 500, 5_000));
             }
         }
         begun = begun || has_begun(&run, from);
@@ -128,6 +147,8 @@ pub async fn live_and_die(
             tokio::time::sleep(between(&mut dice, 500, 2_500)).await;
         }
     }
+    levers.resume_what_is_left(scenario).await;
+    levers.unset_what_is_left(scenario).await;
     lives
 }
 
@@ -167,7 +188,7 @@ fn has_begun(run: &Tailfill, from: From) -> bool {
     run.err_so_far().contains(said)
 }
 
-async fn older_position(
+pub async fn older_position(
     scenario: &Scenario,
     places: &BinlogEnds,
     file_offset: bool,

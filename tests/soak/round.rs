@@ -4,6 +4,7 @@ use super::bag::dice;
 use super::binlog_ends::BinlogEnds;
 use super::bulk::{self, Bulk};
 use super::checker::{self, Compared};
+use super::footprint::Footprint;
 use super::mend::{Mended, Mending};
 use super::network::{self, Links};
 use super::process::{self, Lives};
@@ -57,6 +58,7 @@ pub struct Round {
     pub under_faults: Json,
     pub catch_up_seconds: u64,
     pub compared: Vec<Compared>,
+    pub footprint: Footprint,
     /// What else was not as it must be.
     pub wrong: Vec<String>,
 }
@@ -99,6 +101,8 @@ impl Round {
             },
             "when_the_faults_ended": self.under_faults,
             "catch_up_seconds": self.catch_up_seconds,
+            "memory_high_bytes": self.lives.memory_high_bytes,
+            "bytes": self.footprint.json(),
             "targets": self.compared.iter().map(Compared::json).collect::<Vec<_>>(),
             "wrong": self.all_wrong(),
         })
@@ -210,6 +214,8 @@ pub async fn run(
     noting.await.expect("noting positions");
     round.under_faults = how_far(&scenario.status().await.unwrap_or_default());
     quiet(&scenario, &mut round).await;
+    round.footprint = Footprint::of(&scenario);
+    round.wrong.extend(round.footprint.wrong());
     round.seconds = begin.elapsed().as_secs();
     if !round.is_right() {
         keep(scenario, &mut servers, &round);
@@ -234,7 +240,12 @@ fn how_far(status: &Json) -> Json {
 /// Nothing changes any more: tailfill catches up, and everything is compared.
 async fn quiet(scenario: &Scenario, round: &mut Round) {
     let begin = Instant::now();
-    let ended = scenario.start(&["run", "--until", "caught-up"]).ended_within(QUIET_LIMIT).await;
+    let mut run = scenario.start(&["run", "--until", "caught-up"]);
+    while !run.has_ended() && begin.elapsed() < QUIET_LIMIT {
+        round.lives.look_at(&run);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = run.ended_within(Duration::ZERO).await;
     round.catch_up_seconds = begin.elapsed().as_secs();
     if ended.code != Some(0) {
         round.wrong.push(format!("the last run ended with {:?}: {}", ended.code, ended.err));

@@ -1,5 +1,6 @@
 //! What was thrown at the run, by kind.
 
+use super::levers;
 use crate::support::trouble::Trouble;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -41,7 +42,8 @@ impl Tally {
     pub fn new() -> Tally {
         let network =
             CONNECTIONS.iter().flat_map(|on| Trouble::ALL.map(|kind| format!("{on}: {}", kind.name())));
-        let kinds = network.chain(OTHERS.map(str::to_owned)).map(|kind| (kind, 0)).collect();
+        let levers = levers::ALL.map(|lever| lever.name.to_owned());
+        let kinds = network.chain(OTHERS.map(str::to_owned)).chain(levers).map(|kind| (kind, 0)).collect();
         Tally { kinds: Arc::new(Mutex::new(kinds)) }
     }
 

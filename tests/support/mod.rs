@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub mod application;
+pub mod browser;
 pub mod calls;
 pub mod child;
 pub mod compare;

@@ -47,6 +47,29 @@ pub async fn try_connect(port: u16, database: Option<&str>) -> Option<Conn> {
     Conn::new(opts).await.ok()
 }
 
+/// The files of the binlog, oldest first.
+pub async fn binlogs(conn: &mut Conn) -> Vec<String> {
+    let rows: Vec<mysql_async::Row> = conn.query("SHOW BINARY LOGS").await.expect("root may");
+    rows.iter().map(|row| row.get(0).expect("a file's name")).collect()
+}
+
+/// Begins a new file of the binlog and purges all others. MySQL keeps a file that somebody still reads, and notices only
+/// by and by that a reader is gone: so it is asked again. Returns the file that is left.
+pub async fn purge_binlogs(conn: &mut Conn) -> String {
+    conn.query_drop("FLUSH BINARY LOGS").await.expect("root may");
+    let newest = binlogs(conn).await.pop().expect("a file");
+    let begin = Instant::now();
+    loop {
+        conn.query_drop(format!("PURGE BINARY LOGS TO '{newest}'")).await.expect("root may");
+        let left = binlogs(conn).await;
+        if left == [newest.as_str()] {
+            return newest;
+        }
+        assert!(begin.elapsed() < RESTART_LIMIT, "somebody reads a file before {newest}: {left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The same, as soon as the server answers: it may be about to be started again.
 pub async fn connect_when_up(port: u16, database: Option<&str>) -> Conn {
     let begin = Instant::now();

@@ -57,6 +57,8 @@ struct State {
     hits: AtomicU64,
     /// Pieces of replies that came from the server.
     replies: AtomicU64,
+    /// Which of them is lost; 0: none.
+    lost: AtomicU64,
 }
 
 impl Proxy {
@@ -83,6 +85,7 @@ impl Proxy {
             connections: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             replies: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         });
         let shared = state.clone();
         let task = tokio::spawn(async move {
@@ -122,6 +125,11 @@ impl Proxy {
     /// Does it to the next reply, on whichever connection that comes; [`Bite::None`] takes it back.
     pub fn bite(&self, bite: Bite) {
         self.state.bite.store(bite as u8, SeqCst);
+    }
+
+    /// Loses this piece of a reply, counted from 1 over all connections.
+    pub fn lose_reply(&self, number: u64) {
+        self.state.lost.store(number, SeqCst);
     }
 
     /// How many pieces of replies the server has given so far, whatever became of them.
@@ -166,6 +174,13 @@ impl Connection {
 
     fn hit(&self) {
         self.state.hits.fetch_add(1, SeqCst);
+    }
+
+    /// The server says something.
+    fn count_reply(&self) {
+        if self.state.replies.fetch_add(1, SeqCst) + 1 == self.state.lost.load(SeqCst) {
+            self.state.bite.store(Bite::Lost as u8, SeqCst);
+        }
     }
 
     /// The client says something.
@@ -241,7 +256,7 @@ async fn forward(
         let data = &mut buffer[..read];
         match bitten {
             None => connection.hear(data),
-            Some(_) => drop(connection.state.replies.fetch_add(1, SeqCst)),
+            Some(_) => connection.count_reply(),
         }
         if connection.is_held(*way.borrow_and_update()) {
             connection.hit();

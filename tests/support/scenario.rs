@@ -44,6 +44,8 @@ pub struct Settings {
     pub batch_rows: u32,
     pub chunk_rows: u32,
     pub workers: u32,
+    /// More lines of the last mapping.
+    pub mapping: &'static str,
 }
 
 /// A test's own world; what it made on the servers is removed when it is dropped.
@@ -109,6 +111,7 @@ impl Scenario {
             batch_rows: 200,
             chunk_rows: 200,
             workers: 2,
+            mapping: "",
         };
         let (lists, prefix) = (vec![Lists::of(shape)], format!("live_{test}_{suffix:08x}_"));
         let dir = tempfile::Builder::new().prefix("tailfill-live-").tempdir().expect("a temporary folder");
@@ -238,7 +241,8 @@ batch_rows = {batch_rows}
 [backfill]
 workers = {workers}
 chunk_rows = {chunk_rows}
-{mappings}"#,
+{mappings}{more}"#,
+            more = self.settings.mapping,
             mysql_port = mysql_through.unwrap_or(mysql_port),
             server_id = self.server_id,
             gateways = gateways.join("\", \""),

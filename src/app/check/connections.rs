@@ -16,8 +16,8 @@ pub fn needed(workers: usize) -> u64 {
 
 pub async fn finding(source: &MysqlSource, config: &Config) -> Finding {
     match source.connections().await {
-        Ok(found) => judge(&found, config.backfill.workers),
-        Err(error) => rule(needed(config.backfill.workers)).unknown(error),
+        Ok(found) => judge(&found, config.limits.limits.workers),
+        Err(error) => rule(needed(config.limits.limits.workers)).unknown(error),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 fn record(mapping: &Mapping) -> LifeRecord {
     let definition = Some(TargetDefinition::of(mapping, &mapping.targets[0]));
-    LifeRecord { state: LifeCycle::CaughtUp, definition, table: None }
+    LifeRecord { state: LifeCycle::CaughtUp, definition, ..LifeRecord::default() }
 }
 
 fn judged(record: Option<&LifeRecord>, mapping: &Mapping) -> Finding {

@@ -3,7 +3,7 @@
 
 use super::finding::{Finding, Group, Rule};
 use crate::config::Config;
-use crate::config::checked::{Backfill, LeaseKind, OnLoss};
+use crate::config::checked::{LeaseKind, OnLoss};
 use crate::config::units::{print_duration, print_size};
 use crate::lock::LockError;
 use crate::lock::memcache::MemcacheLeases;
@@ -21,7 +21,7 @@ fn rule(name: impl Into<String>, expected: impl Into<String>) -> Rule {
 
 /// Everything about the lease servers, of which `None` means that leases stay in this process.
 pub async fn findings(config: &Config, server: Option<&MemcacheLeases>) -> Vec<Finding> {
-    let mut findings = vec![expiry(config.lease.expiry, &config.backfill)];
+    let mut findings = vec![expiry(config.lease.expiry, config.limits.limits.chunk_rows)];
     match (config.lease.kind, server) {
         (LeaseKind::Memcache, Some(server)) => {
             for (address, facts) in server.probe().await {
@@ -98,11 +98,11 @@ fn silent(rule: Rule, error: &LockError, on_loss: OnLoss) -> Finding {
 }
 
 /// A chunk has to be read and written while its leases hold.
-pub fn expiry(expiry: Duration, backfill: &Backfill) -> Finding {
-    let needed = Duration::from_secs(u64::from(backfill.chunk_rows).div_ceil(CHUNK_ROWS_PER_SECOND) + 3);
+pub fn expiry(expiry: Duration, chunk_rows: u32) -> Finding {
+    let needed = Duration::from_secs(u64::from(chunk_rows).div_ceil(CHUNK_ROWS_PER_SECOND) + 3);
     rule(
         "lease.expiry",
-        format!("at least {} ({} rows a chunk)", print_duration(needed), backfill.chunk_rows),
+        format!("at least {} ({} rows a chunk)", print_duration(needed), chunk_rows),
     )
     .should(
         expiry >= needed,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_chunk_must_fit_into_a_lease() {
-        let with = |chunk_rows| expiry(Duration::from_secs(10), &Backfill { workers: 4, chunk_rows }).level;
+        let with = |chunk_rows| expiry(Duration::from_secs(10), chunk_rows).level;
         assert_eq!(with(2_000), Level::Ok);
         assert_eq!(with(3_500), Level::Ok);
         assert_eq!(with(3_501), Level::Warning);

@@ -1,5 +1,5 @@
 //! What the application asks of its lists: by which target it is answered, and at what cost. Judgements are pure;
-//! `findings` asks how large lists are.
+//! `findings` asks how large lists are, and has MySQL prepare the application's own SELECTs.
 
 use super::finding::{Finding, Group, Rule};
 use super::mysql::Depth;
@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::checked::Query;
 use crate::model::{Mapping, Target, TargetId};
 use crate::sink::answer::{self, Answer, Ask, ListSize, Segments};
+use crate::source::facts_application::ApplicationPlan;
 use crate::source::facts_list::LargestList;
 use crate::source::{MysqlSource, SourceError};
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ fn rule(mapping: &Mapping, name: &str, expected: impl Into<String>) -> Rule {
     Rule::new(Group::Queries, format!("{} {name}", mapping.name), expected)
 }
 
-/// Every query of the mappings that fit. How large lists are is looked up for a check alone, since it may take seconds.
+/// Every query of the mappings that fit. How large lists are is looked up for a check alone, since it may take seconds; so are
+/// the application's own SELECTs, which a run does without.
 pub async fn findings(
     source: &MysqlSource,
     config: &Config,
@@ -40,9 +42,36 @@ pub async fn findings(
             findings.push(largest(mapping, &found));
             sizes = found.ok().flatten().map(|found| sizes_of(mapping, &found)).unwrap_or_default();
         }
-        findings.extend(queries.iter().flat_map(|query| judge(mapping, query, &sizes, scope)));
+        for query in queries {
+            findings.extend(judge(mapping, query, &sizes, scope));
+            if let Some(sql) = query.sql.as_ref().filter(|_| scope.depth == Depth::All) {
+                let plan = source.application_plan(mapping, sql, query.kind).await;
+                findings.push(own_select(mapping, query, &plan));
+            }
+        }
     }
     findings
+}
+
+/// What MySQL says of the application's own SELECT.
+pub fn own_select(mapping: &Mapping, query: &Query, plan: &Result<ApplicationPlan, SourceError>) -> Finding {
+    let name = format!("{} sql", query.name);
+    let rule = rule(mapping, &name, "MySQL takes it, and finds the list by an index");
+    match plan {
+        Err(error @ SourceError::Refused { .. }) => rule.refusal(
+            error.to_string(),
+            "correct the statement, or take `sql` away: then verify --business asks MySQL what `kind` means",
+        ),
+        Err(error) => rule.unknown_note(error.to_string(), "check again"),
+        Ok(ApplicationPlan { read_whole: None }) => {
+            rule.ok("MySQL takes it; the table is empty, so nothing was explained")
+        }
+        Ok(ApplicationPlan { read_whole: Some(tables) }) if tables.is_empty() => rule.ok("MySQL takes it"),
+        Ok(ApplicationPlan { read_whole: Some(tables) }) => rule.warning(
+            format!("EXPLAIN: MySQL reads {} whole for each list", tables.join(", ")),
+            "create an index that begins with the columns of the WHERE clause; until then verify --business takes long",
+        ),
+    }
 }
 
 /// `found`: `None` when the table is too large to look through.

@@ -8,6 +8,7 @@ use crate::model::{
     CellForm, Column, ColumnType, Layout, MappingId, OrderKey, QueryKind, TableId, TableName, TableSchema,
     ValueEncoding,
 };
+use crate::source::ApplicationSql;
 use crate::source::facts_list::SegmentSizes;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ fn wide(table: &str, segment: Option<u64>) -> Target {
 }
 
 fn query(kind: QueryKind, limit: Option<u32>) -> Query {
-    Query { name: "asked".into(), kind, limit }
+    Query { name: "asked".into(), kind, limit, sql: None }
 }
 
 fn scope(depth: Depth, accept_unanswered: bool) -> Scope {
@@ -157,4 +158,27 @@ fn the_largest_list_is_said_or_why_it_is_not_known() {
     assert_eq!(unknown.actual, "MySQL did not find it within 5 s");
     let away = SourceError::Unavailable { address: "h:1".into(), reason: "gone".into() };
     assert_eq!(largest(&mapping, &Err(away)).level, Level::Unknown);
+}
+
+#[test]
+fn an_own_select_is_refused_with_its_path_and_a_scan_is_a_warning() {
+    let mapping = mapping(vec![tall("rows", true)]);
+    let sql = ApplicationSql::parse("SELECT folower FROM t WHERE followee = ?").expect("a SELECT");
+    let sql = sql.named("asked", "mapping[0].query[0].sql");
+    let query = Query { sql: Some(sql.clone()), ..query(QueryKind::Latest, Some(5)) };
+    let judged = |plan| own_select(&mapping, &query, &plan);
+    let whole = |tables: &[&str]| {
+        let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+        Ok(ApplicationPlan { read_whole: Some(tables) })
+    };
+    let refused = judged(Err(sql.unusable("Unknown column 'folower' in 'field list' (error 1054)")));
+    assert_eq!((refused.name(), refused.exit), ("followers asked sql", Some(Exit::Refused)));
+    assert!(refused.actual.contains("query asked (mapping[0].query[0].sql): Unknown column"), "{refused:?}");
+    let scan = judged(whole(&["t"]));
+    assert_eq!((scan.level, scan.exit), (Level::Warning, None));
+    assert_eq!(scan.actual, "EXPLAIN: MySQL reads t whole for each list");
+    assert_eq!(judged(whole(&[])).level, Level::Ok);
+    assert_eq!(judged(Ok(ApplicationPlan { read_whole: None })).level, Level::Ok);
+    let away = SourceError::Unavailable { address: "h:1".into(), reason: "gone".into() };
+    assert_eq!((judged(Err(away)).level), Level::Unknown);
 }

@@ -5,6 +5,7 @@ use super::super::raw::Section;
 use super::super::rules;
 use super::target;
 use crate::model::{QueryKind, TableName};
+use crate::source::ApplicationSql;
 use std::collections::BTreeSet;
 
 /// What must be unique over all mappings.
@@ -43,7 +44,7 @@ fn mapping(mut section: Section<'_>, database: Option<&str>, seen: &mut Seen) ->
     }
     let order = order(section.section("order"), &key);
     let targets = target::targets(&mut section, order.is_some(), &mut seen.targets);
-    let queries = queries(&mut section, order.is_some());
+    let queries = queries(&mut section, order.is_some(), (&key, &item));
     section.close();
     Mapping {
         name: name.unwrap_or_default(),
@@ -115,13 +116,18 @@ fn order(mut section: Section<'_>, key: &[String]) -> Option<Order> {
     Some(Order { by, descending })
 }
 
-fn queries(mapping: &mut Section<'_>, has_order: bool) -> Vec<Query> {
+fn queries(mapping: &mut Section<'_>, has_order: bool, columns: (&[String], &[String])) -> Vec<Query> {
     let mut names = BTreeSet::new();
     let sections = mapping.sections("query");
-    sections.into_iter().filter_map(|section| query(section, has_order, &mut names)).collect()
+    sections.into_iter().filter_map(|section| query(section, has_order, columns, &mut names)).collect()
 }
 
-fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>) -> Option<Query> {
+fn query(
+    mut section: Section<'_>,
+    has_order: bool,
+    columns: (&[String], &[String]),
+    names: &mut BTreeSet<String>,
+) -> Option<Query> {
     let name = section.required("name", "give the query a unique name", rules::text);
     if let Some(name) = &name
         && !names.insert(name.clone())
@@ -149,8 +155,40 @@ fn query(mut section: Section<'_>, has_order: bool, names: &mut BTreeSet<String>
     if kind == Some(QueryKind::Latest) && !has_order {
         section.fault("kind", "must not be \"latest\" in a mapping without `order`".to_owned());
     }
+    let (sql, path) = (sql(&mut section, kind, columns), section.path_of("sql"));
     section.close();
-    Some(Query { name: name?, kind: kind?, limit })
+    let (name, kind) = (name?, kind?);
+    let sql = sql.map(|sql| sql.named(&name, &path));
+    Some(Query { name, kind, limit, sql })
+}
+
+/// What the application asks MySQL with; its `?` stand for columns of key and item.
+fn sql(
+    section: &mut Section<'_>,
+    kind: Option<QueryKind>,
+    (key, item): (&[String], &[String]),
+) -> Option<ApplicationSql> {
+    let sql = section.optional("sql", |value| ApplicationSql::parse(&rules::text(value)?))?;
+    match kind? {
+        QueryKind::Page => {
+            let rule =
+                "must not be given for a query of kind \"page\": where a page begins has no one form in SQL";
+            section.fault("sql", rule.to_owned());
+        }
+        // these columns have a fault of their own
+        _ if key.is_empty() || item.is_empty() => {}
+        kind => {
+            let asked = if kind == QueryKind::Has { item } else { &[] };
+            let (places, wanted) = (sql.places(), key.len() + asked.len());
+            if places != wanted {
+                let columns = [key, asked].concat().join(", ");
+                let rule =
+                    format!("must have {wanted} `?` outside of quotes, for {columns}, and has {places}");
+                section.fault("sql", rule);
+            }
+        }
+    }
+    Some(sql)
 }
 
 #[cfg(test)]

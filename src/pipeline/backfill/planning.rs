@@ -32,19 +32,14 @@ pub async fn is_wanted(copy: &Copy) -> bool {
 /// Bytes that the rows of a chunk may have, about: a worker holds them all.
 const CHUNK_BYTES: u64 = 16 << 20;
 
-/// Rows of a chunk: as many as the settings say, or fewer where rows are long.
-pub async fn chunk_rows(
-    copy: &Copy,
-    snapshot: &mut dyn Snapshot,
-    settings: &Settings,
-) -> Result<u32, ProtocolError> {
-    if let Some(rows) = copy.chunk_rows.get() {
-        return Ok(*rows);
+/// Rows of a chunk: as many as the limits say now, or fewer where rows are long.
+pub async fn chunk_rows(copy: &Copy, snapshot: &mut dyn Snapshot, wanted: u32) -> Result<u32, ProtocolError> {
+    if let Some(rows) = copy.rows_by_size.get() {
+        return Ok(wanted.clamp(1, *rows));
     }
     let row_bytes = snapshot.row_bytes(copy.mapping.table).await?.max(1);
-    let rows =
-        u32::try_from(CHUNK_BYTES / row_bytes).unwrap_or(u32::MAX).clamp(1, settings.chunk_rows.max(1));
-    Ok(*copy.chunk_rows.get_or_init(|| rows))
+    let rows = u32::try_from(CHUNK_BYTES / row_bytes).unwrap_or(u32::MAX).max(1);
+    Ok(wanted.clamp(1, *copy.rows_by_size.get_or_init(|| rows)))
 }
 
 /// Takes the next chunks, planning them if none waits: as many as a span has, none at the end of the table.
@@ -101,9 +96,12 @@ pub async fn pieces(
     }
     for range in ranges {
         let found = list_sizes(copy, &range, snapshot).await?;
+        if found.is_empty() && !copy.brings_all() {
+            continue; // a list that has rows here later than now has them from the tail
+        }
         let rows = found.iter().map(|size| size.rows).sum();
         let lists = found.into_iter().map(|size| size.list).collect();
-        pieces.push_back(Piece { lists, what: PieceRows::Range(range), rows });
+        pieces.push_back(Piece { lists, what: PieceRows::Range(range), rows, put_off: 0 });
     }
     Ok(pieces)
 }
@@ -124,7 +122,7 @@ async fn pieces_of_list(
         let up_to = snapshot.list_end(mapping, key, after.as_deref(), rows).await?;
         let range = KeyRange { after, up_to: up_to.clone() };
         let what = PieceRows::List { key: key.to_vec(), range };
-        pieces.push(Piece { lists: [list].into(), what, rows: rows_max });
+        pieces.push(Piece { lists: [list].into(), what, rows: rows_max, put_off: 0 });
         if up_to.is_none() {
             return Ok(pieces);
         }
@@ -132,7 +130,7 @@ async fn pieces_of_list(
     }
 }
 
-/// The lists that have rows in a range, by a scan of it.
+/// The lists of the copy that have rows in a range, by a scan of it.
 pub async fn list_sizes(
     copy: &Copy,
     range: &KeyRange,
@@ -143,7 +141,12 @@ pub async fn list_sizes(
     let found = snapshot.lists(mapping, range).await?;
     let mut sizes = Vec::with_capacity(found.len());
     for (row, rows) in found {
-        let list_key = layout::list_key(mapping, &row).map_err(|cause| copy.refused(cause))?;
+        let list_key = match layout::list_key(mapping, &row) {
+            Ok(list_key) if copy.brings(&list_key) => list_key,
+            Err(cause) if copy.brings_all() => return Err(copy.refused(cause)),
+            // the lists of a pilot all have a key
+            _ => continue,
+        };
         let key = mapping.key.iter().map(|column| row[*column].clone()).collect();
         let prefix = codec.list_prefix(&list_key);
         sizes.push(ListSize { list: ListId::new(mapping.id.0, &list_key), key, prefix, rows });

@@ -1,15 +1,15 @@
 //! The backfill: workers that copy parts of spans, each under the leases of its lists, stamped with a mark that
 //! was safe before its SELECT.
 //!
-//! A part is: take the leases of its lists, take the newest safe mark, SELECT, write, release. With the last part
-//! of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease: a part whose
-//! lists are busy holds none and is tried again.
+//! A part is: take the leases of its lists (`leasing`), take the newest safe mark, SELECT, write, release. With the
+//! last part of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease.
 
 use crate::error::Disposition;
 use crate::failpoints::{KillPoint, kill_at};
-use crate::lock::{Claim, Held, ListId};
-use crate::model::{Mapping, Value, Work};
+use crate::lock::{Held, ListId};
+use crate::model::{Value, Work};
 use crate::pipeline::backfill::absence;
+use crate::pipeline::backfill::leasing;
 use crate::pipeline::backfill::marks::NewestMark;
 use crate::pipeline::backfill::overtaken;
 use crate::pipeline::backfill::planning;
@@ -20,6 +20,7 @@ use crate::pipeline::life;
 use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
+use crate::pipeline::throttle::Permit;
 use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
 use crate::protocol::{Journaled, ListWrites, ProtocolError, SafeMark};
@@ -29,15 +30,10 @@ use crate::source::{Snapshot, SourceError, Wanted};
 use crate::status::{Awaited, Kind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a worker waits for busy lists of this process before it takes another part.
-const WAIT_FOR_LISTS: Duration = Duration::from_secs(2);
-/// How long a worker waits before it asks again for lists that another program holds.
-const ELSEWHERE_PAUSE: Duration = Duration::from_millis(100);
 /// How long an idle worker waits at most before it looks whether there is a part to take.
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often lists may turn up in a part between reading its list keys and its rows.
@@ -70,13 +66,13 @@ pub async fn work(
     loop {
         for copy in &copies {
             while !stopped.is_cancelled() && !parts.plan.is_parked(copy.target.id) && !copy.complete().await {
-                tokio::select! { biased;
+                let permit = tokio::select! { biased;
                     () = stopped.cancelled() => return Ok(()),
-                    () = worker.until_running() => {}
-                }
+                    permit = worker.until_permitted() => permit,
+                };
                 tokio::select! { biased;
                     () = stopped_for(&stopped, parts.settings.drain_for) => return Ok(()),
-                    outcome = worker.copy_one(copy) => match outcome {
+                    outcome = worker.copy_one(copy, permit) => match outcome {
                         Ok(()) => worker.end_trouble(),
                         Err(error) => worker.park_or_retry(copy, error).await?,
                     }
@@ -129,33 +125,41 @@ enum Attempt {
     },
     /// Busy lists; nothing is lost.
     Again,
+    /// No piece of it is left: all were put off.
+    PutOff,
     /// The leases ran out before all was written: fewer lists at once are taken.
     Slow,
 }
 
 impl Worker<'_> {
     /// Takes a part and copies it; plans ahead before that, or waits a moment when there is nothing to take.
-    async fn copy_one(&mut self, copy: &Copy) -> Result<(), ProtocolError> {
+    async fn copy_one(&mut self, copy: &Copy, permit: Permit) -> Result<(), ProtocolError> {
         let mut changed = copy.changed.listen();
         self.plan_ahead(copy).await?;
-        let rows_max = u64::from(copy.chunk_rows.get().copied().unwrap_or(self.parts.settings.chunk_rows));
-        let rows_max = rows_max.min(copy.pace().rows() as u64);
-        let Some(part) = copy.spans().take(rows_max) else {
+        let chunk_rows = self.parts.throttle.limits().chunk_rows;
+        let chunk_rows = copy.rows_by_size.get().map_or(chunk_rows, |rows| chunk_rows.min(*rows));
+        copy.pace().bind(chunk_rows as usize);
+        let rows_max = self.parts.throttle.part_rows(copy.pace().rows() as u64);
+        let Some(mut part) = copy.spans().take(rows_max) else {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
             return Ok(());
         };
         if self.parts.settings.failpoints.chunk_done_before_write() {
             self.finish(copy, &part, 0).await?;
-            return self.attempt(copy, &part).await.map(|_| ());
+            return self.attempt(copy, &mut part).await.map(|_| ());
         }
         let mut failed = None;
         for _ in 0..DEADLINES_MAX {
-            match self.attempt(copy, &part).await {
-                Ok(Attempt::Copied { rows }) => return self.finish(copy, &part, rows).await,
+            match self.attempt(copy, &mut part).await {
+                Ok(Attempt::Copied { rows }) => {
+                    permit.used(rows);
+                    return self.finish(copy, &part, rows).await;
+                }
                 Ok(Attempt::Slow) => {
                     copy.pace().missed();
                     break;
                 }
+                Ok(Attempt::PutOff) => break,
                 Ok(Attempt::Again) if self.stop.is_cancelled() || self.is_paused() => break,
                 Ok(Attempt::Again) => {}
                 Err(error) => {
@@ -173,13 +177,33 @@ impl Worker<'_> {
         self.parts.levers.is_paused(Work::Backfill)
     }
 
-    /// Waits while the backfill is paused, without a connection.
-    async fn until_running(&mut self) {
-        if self.is_paused() {
-            self.snapshot = None;
+    /// Waits until this worker is one of those that are to work, the backfill is not paused, and its pace lets it read. It
+    /// holds nothing meanwhile: no part and no lease (I8), and no connection while it may take long.
+    async fn until_permitted(&mut self) -> Permit {
+        let Parts { throttle, levers, progress, .. } = self.parts;
+        let waiter = Waiter::Backfill(self.number);
+        loop {
+            let mut changed = throttle.listen();
+            let limits = throttle.limits();
+            if self.number >= throttle.workers() {
+                self.snapshot = None;
+                changed.changed().await;
+                continue;
+            }
+            if self.is_paused() || throttle.is_shut() {
+                self.snapshot = None;
+            }
+            levers.until_running(Work::Backfill, waiter, progress).await;
+            let rows = throttle.part_rows(u64::from(limits.chunk_rows));
+            if self.parts.settings.failpoints.permit_under_leases() {
+                return throttle.unasked();
+            }
+            let permit = throttle.permit(rows, waiter, progress).await;
+            // it may have waited for long
+            if !self.is_paused() && self.number < throttle.workers() {
+                return permit;
+            }
         }
-        let (levers, waiter) = (&self.parts.levers, Waiter::Backfill(self.number));
-        levers.until_running(Work::Backfill, waiter, &self.parts.progress).await;
     }
 
     /// Plans the next span when few parts are left and nobody else does.
@@ -188,9 +212,9 @@ impl Worker<'_> {
         if !planning::is_wanted(copy).await {
             return Ok(());
         }
-        let settings = self.parts.settings.clone();
+        let (settings, wanted) = (self.parts.settings.clone(), self.parts.throttle.limits().chunk_rows);
         let snapshot = self.snapshot().await?;
-        let rows = planning::chunk_rows(copy, &mut **snapshot, &settings).await?;
+        let rows = planning::chunk_rows(copy, &mut **snapshot, wanted).await?;
         let chunks = planning::next_chunks(copy, &mut **snapshot, &settings, rows).await?;
         let pieces = planning::pieces(copy, &chunks, &mut **snapshot, u64::from(rows)).await;
         let done = match pieces {
@@ -208,12 +232,23 @@ impl Worker<'_> {
         }
     }
 
-    async fn attempt(&mut self, copy: &Copy, part: &Part) -> Result<Attempt, ProtocolError> {
-        let mut lists = part.lists();
+    async fn attempt(&mut self, copy: &Copy, part: &mut Part) -> Result<Attempt, ProtocolError> {
+        let off = self.parts.settings.failpoints;
+        let (mut lists, mut waits) =
+            (part.lists(), part.waits() || off.parts_wait_for_all() || off.chunk_done_before_write());
         for _ in 0..LIST_ROUNDS {
             let claim = self.parts.leases.claim();
-            let Some(held) = self.lease(&lists, &claim).await else { return Ok(Attempt::Again) };
-            let off = self.parts.settings.failpoints;
+            let held = match waits {
+                true => leasing::wait_for_all(self.parts, self.number, &lists, &claim, &self.stop).await,
+                false => leasing::take_free(self.parts, copy, part).await,
+            };
+            let Some(held) = held else {
+                return Ok(if part.pieces.is_empty() { Attempt::PutOff } else { Attempt::Again });
+            };
+            if off.permit_under_leases() {
+                let (rows, waiter) = (part.rows(), Waiter::Backfill(self.number));
+                drop(self.parts.throttle.permit(rows, waiter, &self.parts.progress).await);
+            }
             let unfenced = off.count_pass_before_caught_up() || off.count_beside_zombies();
             if let Some(fence) = copy.fence.as_ref().filter(|_| !unfenced)
                 && let Err(error) = fence.hold().await
@@ -243,6 +278,9 @@ impl Worker<'_> {
             }
             // rows of lists that joined the range since: put back, and taken with their leases
             held.release().await;
+            if !std::mem::replace(&mut waits, true) {
+                lists = part.lists(); // without what was put off
+            }
             lists.extend(joined);
         }
         Ok(Attempt::Again)
@@ -263,10 +301,11 @@ impl Worker<'_> {
             let lists: BTreeSet<ListId> = pieces.iter().flat_map(|piece| &piece.lists).copied().collect();
             let mut memory = ListMemory::default();
             let mut take = |row: &[Value]| {
-                let list = memory.list_of(mapping, row).map_err(|error| limits::named(mapping, row, error));
-                let added = list.and_then(|list| {
+                let list = memory.list_of(copy, row).map_err(|error| limits::named(mapping, row, error));
+                let added = list.and_then(|list| match list {
                     // another spelling of a list that was asked for is in a piece of its own
-                    if whole_range || lists.contains(&list) { found.add(list, row) } else { Ok(()) }
+                    Some(list) if whole_range || lists.contains(&list) => found.add(list, row),
+                    _ => Ok(()),
                 });
                 if let Err(cause) = added {
                     refused.get_or_insert(cause);
@@ -282,41 +321,6 @@ impl Worker<'_> {
             part.pieces.iter().filter(|piece| piece.is_list() && piece.lists.is_disjoint(&there)).collect();
         absence::lists_are_gone(&*self.parts.source, copy, &missed).await?;
         Ok(found)
-    }
-
-    /// Takes all leases or none; waits a while for lists of this process, holding nothing.
-    async fn lease(&mut self, lists: &BTreeSet<ListId>, claim: &Claim) -> Option<Held> {
-        let wanted: Vec<ListId> = lists.iter().copied().collect();
-        let mut locks = self.parts.leases.subscribe();
-        let until = Instant::now() + WAIT_FOR_LISTS;
-        loop {
-            let busy = match self.parts.leases.acquire_all(&wanted, claim.ticket()).await {
-                Ok(held) => {
-                    self.parts.progress.go_on(Waiter::Backfill(self.number));
-                    return Some(held);
-                }
-                Err(busy) => busy,
-            };
-            self.parts.progress.totals.chunks_put_aside.fetch_add(1, Relaxed);
-            self.report_busy(busy.local.len(), busy.elsewhere.len());
-            if !busy.elsewhere.is_empty() {
-                sleep(ELSEWHERE_PAUSE).await;
-                return None;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            tokio::select! { biased;
-                () = self.stop.cancelled() => return None,
-                changed = timeout(left, locks.changed()) => if changed.is_err() { return None },
-            }
-        }
-    }
-
-    fn report_busy(&self, local: usize, elsewhere: usize) {
-        let awaited = match elsewhere {
-            0 => Awaited::new(Kind::ListsHere, format!("some of {local} lists that it copies together")),
-            elsewhere => Awaited::leases(elsewhere, self.parts.leases.unanswered().as_deref()),
-        };
-        self.parts.progress.wait_for(Waiter::Backfill(self.number), awaited);
     }
 
     fn newest_mark(&self) -> Result<SafeMark, ProtocolError> {
@@ -476,20 +480,26 @@ impl Worker<'_> {
 /// The list of the last row: rows of one list come together, and naming a list takes a SHA-256.
 #[derive(Default)]
 struct ListMemory {
-    last: Option<(Vec<u8>, ListId)>,
+    last: Option<(Vec<u8>, Option<ListId>)>,
     key: Vec<u8>,
 }
 
 impl ListMemory {
-    fn list_of(&mut self, mapping: &Mapping, row: &[Value]) -> Result<ListId, SinkError> {
+    /// `None`: the copy does not bring it.
+    fn list_of(&mut self, copy: &Copy, row: &[Value]) -> Result<Option<ListId>, SinkError> {
+        let mapping = &copy.mapping;
         self.key.clear();
-        layout::push_list_key(mapping, row, &mut self.key)?;
+        match layout::push_list_key(mapping, row, &mut self.key) {
+            Err(error) if copy.brings_all() => return Err(error),
+            Err(_) => return Ok(None),
+            Ok(()) => {}
+        }
         if let Some((key, list)) = &self.last
             && *key == self.key
         {
             return Ok(*list);
         }
-        let list = ListId::new(mapping.id.0, &self.key);
+        let list = copy.brings(&self.key).then(|| ListId::new(mapping.id.0, &self.key));
         self.last = Some((self.key.clone(), list));
         Ok(list)
     }

@@ -6,10 +6,10 @@
 
 use crate::model::{Mapping, Target, Value};
 use crate::pipeline::progress::CopyProgress;
-use crate::protocol::{Plan, plan::Cohort};
+use crate::protocol::Plan;
 use crate::source::KeyRange;
 use crate::store::records::{self, ChunkRecord, CopyKey};
-use crate::store::{Commit, Outcome, Space, Store, StoreError};
+use crate::store::{Commit, Space, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,8 +55,13 @@ impl Chunks {
         }
     }
 
-    /// Reads what is stored.
-    pub async fn load(store: Arc<dyn Store>, key: CopyKey, cohort: &Cohort) -> Result<Chunks, StoreError> {
+    /// Reads what is stored. `lists`: those to copy, in the order of their encoded keys, each as a chunk; `None`: the chunks
+    /// are ranges of the whole table.
+    pub async fn load(
+        store: Arc<dyn Store>,
+        key: CopyKey,
+        lists: Option<&[Vec<Value>]>,
+    ) -> Result<Chunks, StoreError> {
         let mut chunks = Chunks {
             key,
             waiting: BTreeMap::new(),
@@ -69,13 +74,13 @@ impl Chunks {
             store,
         };
         let stored = chunks.store.list(Space::Chunk, &chunks.key.prefix()).await?;
-        match cohort {
-            Cohort::All => {
+        match lists {
+            None => {
                 for (_, value) in stored {
                     chunks.take_in(records::decode(&value)?)?;
                 }
             }
-            Cohort::Only(lists) => chunks.plan_lists(lists.values(), &stored)?,
+            Some(lists) => chunks.plan_lists(lists, stored)?,
         }
         Ok(chunks)
     }
@@ -98,14 +103,15 @@ impl Chunks {
     }
 
     /// A pilot's chunks are its lists, numbered in the order of their encoded keys.
-    fn plan_lists<'a>(
+    fn plan_lists(
         &mut self,
-        lists: impl Iterator<Item = &'a Vec<Value>>,
-        stored: &[(Vec<u8>, Vec<u8>)],
+        lists: &[Vec<Value>],
+        stored: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Result<(), StoreError> {
+        let stored: BTreeMap<Vec<u8>, Vec<u8>> = stored.into_iter().collect();
         for (number, list) in (0..).zip(lists) {
-            let record = stored.iter().find(|(key, _)| *key == self.key.chunk(number));
-            match record.map(|(_, value)| records::decode::<ChunkRecord>(value)).transpose()? {
+            let record = stored.get(&self.key.chunk(number));
+            match record.map(|value| records::decode::<ChunkRecord>(value)).transpose()? {
                 Some(record) if record.done => {
                     (self.done, self.rows_done) = (self.done + 1, self.rows_done + record.rows);
                 }
@@ -220,10 +226,7 @@ pub async fn put(store: &Arc<dyn Store>, chunks: &[(Vec<u8>, ChunkRecord)]) -> R
         Ok((Space::Chunk, key.clone(), records::encode(record)?))
     };
     let put = chunks.iter().map(encoded).collect::<Result<_, _>>()?;
-    match store.commit(Commit { put, ..Commit::default() }).await? {
-        Outcome::Committed => Ok(()),
-        Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
-    }
+    store.commit(Commit { put, ..Commit::default() }).await?.taken()
 }
 
 #[cfg(test)]
@@ -237,7 +240,7 @@ mod tests {
     }
 
     async fn load(store: &MemoryStore) -> Result<Chunks, StoreError> {
-        Chunks::load(Arc::new(store.clone()), key(), &Cohort::All).await
+        Chunks::load(Arc::new(store.clone()), key(), None).await
     }
 
     fn bound(number: u64) -> Option<Vec<Value>> {
@@ -332,13 +335,12 @@ mod tests {
     async fn a_pilot_copies_its_lists_and_remembers_which_are_done() {
         let store = MemoryStore::new();
         let shared: Arc<dyn Store> = Arc::new(store.clone());
-        let lists = [1, 2].map(|list: u64| (list.to_be_bytes().to_vec(), vec![Value::UInt(list)]));
-        let pilot = Cohort::Only(lists.into());
-        let mut chunks = Chunks::load(shared.clone(), key(), &pilot).await.expect("nothing is stored");
+        let pilot = [1, 2].map(|list: u64| vec![Value::UInt(list)]);
+        let mut chunks = Chunks::load(shared.clone(), key(), Some(&pilot)).await.expect("nothing is stored");
         let first = chunks.take(1);
         assert_eq!(first[0].what, ChunkRange::List(vec![Value::UInt(1)]));
         put(&shared, &chunks.done_records(&first, 4)).await.expect("a memory store");
-        let mut again = Chunks::load(shared, key(), &pilot).await.expect("whole");
+        let mut again = Chunks::load(shared, key(), Some(&pilot)).await.expect("whole");
         let left = again.take(2);
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].what, ChunkRange::List(vec![Value::UInt(2)]));

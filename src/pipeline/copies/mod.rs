@@ -5,6 +5,7 @@
 //! Refuses to know: who reads the rows, and who writes them.
 
 pub(crate) mod chunks;
+pub(crate) mod cohorts;
 pub(crate) mod copy;
 pub mod fence;
 pub(crate) mod span;

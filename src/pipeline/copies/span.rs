@@ -24,9 +24,19 @@ pub struct Piece {
     pub what: PieceRows,
     /// Rows, about.
     pub rows: u64,
+    /// How often it was put off because a list of it was busy.
+    pub put_off: u32,
 }
 
+/// How often a piece is put off before it waits for its lists.
+const PUT_OFF_MAX: u32 = 3;
+
 impl Piece {
+    /// Whether it was put off so often that it waits for its lists now.
+    pub fn waits(&self) -> bool {
+        self.put_off >= PUT_OFF_MAX
+    }
+
     /// Whether the rows of both are read together.
     pub fn reads_with(&self, other: &Piece) -> bool {
         match (&self.what, &other.what) {
@@ -95,6 +105,7 @@ pub fn pieces_by_list(
             lists: [list].into(),
             what: PieceRows::OfList { key: key.clone(), range },
             rows,
+            put_off: 0,
         }));
     }
     pieces
@@ -133,6 +144,11 @@ pub struct Part {
 impl Part {
     pub fn lists(&self) -> BTreeSet<ListId> {
         self.pieces.iter().flat_map(|piece| &piece.lists).copied().collect()
+    }
+
+    /// Whether it waits for its lists, and stands in the queue for them.
+    pub fn waits(&self) -> bool {
+        self.pieces.iter().any(Piece::waits)
     }
 
     /// Its rows, about.
@@ -191,7 +207,8 @@ impl Spans {
     }
 
     /// Pieces of the oldest span that has some, with about `rows_max` rows (one piece, if that has more), in the
-    /// order of their HBase rows; none of a list that another part has.
+    /// order of their HBase rows; none of a list that another part has. One that waits for its lists comes alone: all lists
+    /// of its part are kept from others meanwhile.
     pub fn take(&mut self, rows_max: u64) -> Option<Part> {
         let Spans { spans, taken, .. } = self;
         for (number, span) in spans.iter_mut() {
@@ -206,13 +223,34 @@ impl Spans {
         None
     }
 
-    /// Gives a part back that was not copied.
+    /// Gives a part back that was not copied. What was put off is taken after all others of its span.
     pub fn give_back(&mut self, part: Part) {
         self.free(&part);
         let span = self.spans.get_mut(&part.span).expect("a span lasts as long as its parts");
         span.parts_taken -= 1;
         for piece in part.pieces.into_iter().rev() {
-            span.waiting.push_front(piece);
+            match piece.put_off {
+                0 => span.waiting.push_front(piece),
+                _ => span.waiting.push_back(piece),
+            }
+        }
+    }
+
+    /// Puts off those pieces of a part that were not `granted`, by their places: others of the span come first.
+    pub fn put_off(&mut self, part: &mut Part, granted: &[bool]) {
+        let mut granted = granted.iter();
+        let is_granted = |_: &Piece| granted.next().copied().unwrap_or(false);
+        let (kept, busy): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut part.pieces).into_iter().partition(is_granted);
+        part.pieces = kept;
+        let kept = part.lists();
+        let span = self.spans.get_mut(&part.span).expect("a span lasts as long as its parts");
+        for mut piece in busy {
+            for list in piece.lists.difference(&kept) {
+                self.taken.remove(list);
+            }
+            piece.put_off += 1;
+            span.waiting.push_back(piece);
         }
     }
 
@@ -246,8 +284,11 @@ impl Span {
             return Vec::new();
         };
         let (mut rows, mut count) = (0, 0);
+        let alone = self.waiting[first].waits();
         for piece in self.waiting.iter().skip(first) {
-            if count > 0 && (rows + piece.rows > rows_max || !piece.lists.is_disjoint(taken)) {
+            if count > 0
+                && (alone || piece.waits() || rows + piece.rows > rows_max || !piece.lists.is_disjoint(taken))
+            {
                 break;
             }
             (rows, count) = (rows + piece.rows, count + 1);

@@ -33,7 +33,7 @@ fn ranges(ends: &[Option<Vec<Value>>]) -> Vec<KeyRange> {
 
 fn piece(list: u64, rows: u64) -> Piece {
     let what = PieceRows::OfList { key: vec![Value::UInt(list)], range: Arc::default() };
-    Piece { lists: [id(list)].into(), what, rows }
+    Piece { lists: [id(list)].into(), what, rows, put_off: 0 }
 }
 
 fn chunk(number: u64) -> Chunk {
@@ -119,4 +119,44 @@ fn a_span_without_rows_is_done_at_once() {
     let done = SpanDone { chunks: vec![chunk(3)], rows: 0 };
     assert_eq!(spans.add(vec![chunk(3)], VecDeque::new()), Some(done));
     assert!(spans.is_empty() && spans.take(1).is_none());
+}
+
+#[test]
+fn a_piece_that_is_put_off_comes_after_the_others_and_alone_once_it_waits() {
+    let mut spans = Spans::default();
+    spans.add(vec![chunk(0)], [piece(1, 4), piece(2, 4), piece(2, 4), piece(3, 4), piece(4, 4)].into());
+    let mut first = spans.take(12).expect("nothing is taken");
+    spans.put_off(&mut first, &[true, false, false]);
+    assert_eq!(lists(&first), [id(1)]);
+    assert_eq!(lists(&spans.take(4).expect("list 3 is free")), [id(3)]);
+    for times in 1..PUT_OFF_MAX {
+        let mut part = spans.take(12).expect("there are more");
+        assert!(!part.waits());
+        // list 4 is among them only the first time
+        let granted: Vec<bool> = part.pieces.iter().map(|piece| !piece.lists.contains(&id(2))).collect();
+        spans.put_off(&mut part, &granted);
+        match times {
+            1 => assert_eq!(lists(&part), [id(4)]),
+            _ => assert_eq!(lists(&part), []),
+        }
+        if part.pieces.is_empty() {
+            spans.give_back(part);
+        }
+    }
+    let waits = spans.take(12).expect("both pieces of list 2 wait");
+    assert_eq!((lists(&waits), waits.waits()), (vec![id(2)], true), "alone, although there is room");
+    spans.give_back(waits);
+    assert_eq!(lists(&spans.take(12).expect("it was given back")), [id(2)]);
+}
+
+#[test]
+fn a_list_stays_taken_when_only_some_of_its_pieces_are_put_off() {
+    let mut spans = Spans::default();
+    let both = Piece { lists: [id(1), id(2)].into(), ..piece(1, 4) };
+    spans.add(vec![chunk(0)], [piece(1, 4), both].into());
+    let mut part = spans.take(8).expect("nothing is taken");
+    spans.put_off(&mut part, &[true, false]);
+    assert!(spans.take(8).is_none(), "the part still has list 1");
+    spans.finish(&part, 4);
+    assert_eq!(spans.take(8).expect("list 1 is free").lists(), [id(1), id(2)].into());
 }

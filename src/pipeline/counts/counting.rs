@@ -167,8 +167,12 @@ impl Pass<'_> {
         while let Some(start) = next {
             let (levers, progress) = (&self.parts.levers, &self.parts.progress);
             levers.until_running(Work::Backfill, Waiter::Counts, progress).await;
+            // a walk holds nothing between two pages: the recount of one has ended (I8)
+            let rows_max = self.parts.settings.count_rows.max(1) as u64;
+            let permit = self.parts.throttle.permit(rows_max, Waiter::Counts, progress).await;
             let page = self.page(&start).await?;
             let walked = page.rows() as u64;
+            permit.used(walked);
             next = page.next.clone();
             let found = self.of_cohort(match what {
                 Recounting::Count => page.uncounted,
@@ -212,7 +216,7 @@ impl Pass<'_> {
         let cohort = self.parts.plan.cohort();
         let list = |row: &Bytes| {
             let key = codec.split_row(row)?.list.list_key;
-            cohort.has(key).then(|| ListId::new(mapping.id.0, key))
+            cohort.has(mapping, key).then(|| ListId::new(mapping.id.0, key))
         };
         rows.into_iter().filter_map(|row| Some((list(&row)?, row))).collect()
     }

@@ -12,7 +12,7 @@ use crate::protocol::count::CountMode;
 use crate::protocol::counted::{CountedRows, LongRows};
 use crate::protocol::{Plan, ProtocolError};
 use crate::store::records::{self, CountsRecord, CountsState};
-use crate::store::{Commit, Outcome, Space, Store, StoreError};
+use crate::store::{Commit, Space, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -122,8 +122,5 @@ pub async fn stored(store: &dyn Store, key: &[u8]) -> Result<CountsState, StoreE
 
 async fn put(store: &dyn Store, key: Vec<u8>, state: CountsState) -> Result<(), StoreError> {
     let put = vec![(Space::Counts, key, records::encode(&CountsRecord { state })?)];
-    match store.commit(Commit { put, ..Commit::default() }).await? {
-        Outcome::Committed => Ok(()),
-        Outcome::Refused => Err(StoreError::Record { reason: "another owner changed the state".into() }),
-    }
+    store.commit(Commit { put, ..Commit::default() }).await?.taken()
 }

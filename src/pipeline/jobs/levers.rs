@@ -3,21 +3,22 @@
 //!
 //! What is wanted is durable before it holds, so a paused run stays paused over restarts.
 
-use super::Failed;
+use super::history::{self, Since};
+use super::moves::{MoveAsk, MoveRequest, Moved, Moves};
+use super::{Failed, limits, verdicts};
+use crate::advice;
 use crate::error::Exit;
 use crate::failpoints::Failpoints;
-use crate::model::{Control, Lever, Wanted, Work};
+use crate::model::{Control, FileLimits, Lever, LimitKey, LimitsAsk, Wanted, Work};
 use crate::pipeline::progress::{Progress, Waiter};
 use crate::protocol::ProtocolError;
-use crate::signal::Signal;
+use crate::signal::{Listener, Signal};
 use crate::status::{Awaited, Kind};
-use crate::store::{Commit, Space, Store, StoreError, records};
+use crate::store::records::{Cause, PassageRecord, VerdictRecord};
+use crate::store::{Commit, Store, StoreError};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard};
-
-/// The record's key in the space of meta records.
-const KEY: &[u8] = b"control";
 
 /// What a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,41 +53,106 @@ struct Shared {
     changed: Signal,
     /// `None`: before a run has read its state, and once it has ended.
     run: tokio::sync::Mutex<Option<Run>>,
+    moves: Moves,
 }
 
 struct Run {
     store: Arc<dyn Store>,
     can_resume: CanResume,
+    /// It tails, and not for a re-copy alone.
+    moves: bool,
 }
 
-/// What a store says is wanted.
-pub async fn stored(store: &dyn Store) -> Result<Control, StoreError> {
-    Ok(records::read(store, Space::Meta, KEY).await?.unwrap_or_default())
-}
+pub use super::record::{record, stored};
 
 /// Sets levers in a store that no run has.
 pub async fn set_in(store: &dyn Store, ask: &LeverAsk) -> Result<LeverSet, StoreError> {
     let mut control = stored(store).await?;
     let changed = control.set(&ask.works, &ask.lever);
     if !changed.is_empty() && !Failpoints::default().pause_not_durable() {
-        let put = vec![(Space::Meta, KEY.to_vec(), records::encode(&control)?)];
+        let cause = if ask.lever.wanted == Wanted::Paused { Cause::Pause } else { Cause::Resume };
+        let mut put = vec![record(&control)?];
+        put.extend(history::of_now(store, cause, &ask.lever).await?);
         store.commit(Commit { put, ..Commit::default() }).await?;
     }
     Ok(LeverSet { changed, control })
 }
 
+/// For the event log.
+pub fn note(ask: &LeverAsk, set: &LeverSet) {
+    for work in &set.changed {
+        let Lever { wanted, by, reason, .. } = &ask.lever;
+        let event = if *wanted == Wanted::Paused { "paused" } else { "resumed" };
+        tracing::info!(event, by, reason, "the {} is {} from now on", work.name(), wanted.name());
+    }
+}
+
+fn not_now() -> Failed {
+    let (reason, advice) = ("the run is starting, or has ended".to_owned(), Some("try again".to_owned()));
+    Failed { reason, advice, exit: Exit::Failed as u8 }
+}
+
 impl Levers {
     /// Takes over what the store says; from now on levers can be set.
-    pub async fn open(&self, store: &Arc<dyn Store>, can_resume: CanResume) -> Result<(), StoreError> {
+    /// `moves`: whether the run takes moves of its tail.
+    pub async fn open(
+        &self,
+        store: &Arc<dyn Store>,
+        can_resume: CanResume,
+        moves: bool,
+    ) -> Result<(), StoreError> {
         *self.state() = stored(&**store).await?;
-        *self.shared.run.lock().await = Some(Run { store: store.clone(), can_resume });
+        *self.shared.run.lock().await = Some(Run { store: store.clone(), can_resume, moves });
         self.shared.changed.raise();
         Ok(())
     }
 
     /// The run has ended: whoever still has a handle keeps its state from nobody.
     pub async fn close(&self) {
-        *self.shared.run.lock().await = None;
+        tokio::select! { biased;
+            mut run = self.shared.run.lock() => *run = None,
+            never = self.shared.moves.refuse() => match never {},
+        }
+    }
+
+    /// For the run: the next move of its tail.
+    pub(in crate::pipeline) async fn next_move(&self) -> MoveRequest {
+        self.shared.moves.next().await
+    }
+
+    /// Moves a paused tail, durably. The run ends what is under way, and begins again from there.
+    ///
+    /// # Errors
+    /// The tail is not paused, or there is none; MySQL cannot continue from there; transactions would be missed. Nothing
+    /// has changed then.
+    pub async fn move_tail(&self, ask: &MoveAsk) -> Result<Moved, Failed> {
+        let (levers, ask) = (self.clone(), ask.clone());
+        // whoever asked may leave; nobody else sets a lever until it is done
+        let moving = tokio::spawn(async move { levers.hand_over(ask).await });
+        moving.await.unwrap_or_else(|_| Err(not_now()))
+    }
+
+    async fn hand_over(&self, ask: MoveAsk) -> Result<Moved, Failed> {
+        let run = self.shared.run.lock().await;
+        let refused = |reason: &str, advice: &str| Failed {
+            reason: reason.to_owned(),
+            advice: Some(advice.to_owned()),
+            exit: Exit::Refused as u8,
+        };
+        match &*run {
+            None => return Err(not_now()),
+            Some(Run { moves: false, .. }) => {
+                return Err(refused("this run has no tail that can be moved", "try again when it has ended"));
+            }
+            Some(_) if !self.is_paused(Work::Tail) => {
+                return Err(refused("the tail is running", advice::pause_first()));
+            }
+            Some(_) => {}
+        }
+        let moved = self.shared.moves.ask(ask).await.unwrap_or_else(|| Err(not_now()))?;
+        *self.state() = moved.control.clone();
+        self.shared.changed.raise();
+        Ok(moved)
     }
 
     /// Sets levers, durably.
@@ -97,11 +163,7 @@ impl Levers {
     pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, Failed> {
         // held until it is written
         let run = self.shared.run.lock().await;
-        let Some(run) = &*run else {
-            let (reason, advice) =
-                ("the run is starting, or has ended".to_owned(), Some("try again".to_owned()));
-            return Err(Failed { reason, advice, exit: Exit::Failed as u8 });
-        };
+        let Some(run) = &*run else { return Err(not_now()) };
         let resumes_tail = ask.lever.wanted == Wanted::Running && ask.works.contains(&Work::Tail);
         if resumes_tail && self.is_paused(Work::Tail) {
             (run.can_resume)().await.map_err(|error| Failed::from(&error))?;
@@ -109,12 +171,64 @@ impl Levers {
         let set = set_in(&*run.store, ask).await.map_err(|error| Failed::from(&error.into()))?;
         *self.state() = set.control.clone();
         self.shared.changed.raise();
-        for work in &set.changed {
-            let Lever { wanted, by, reason, .. } = &ask.lever;
-            let event = if *wanted == Wanted::Paused { "paused" } else { "resumed" };
-            tracing::info!(event, by, reason, "the {} is {} from now on", work.name(), wanted.name());
-        }
+        note(ask, &set);
         Ok(set)
+    }
+
+    /// The newest records of the history of positions, oldest first.
+    ///
+    /// # Errors
+    /// The run is still starting; the store fails.
+    pub async fn history(&self, since: Since) -> Result<Vec<PassageRecord>, Failed> {
+        history::read(&*self.store().await?, since).await.map_err(|error| Failed::from(&error.into()))
+    }
+
+    /// The newest verdicts, oldest first.
+    ///
+    /// # Errors
+    /// The run is still starting; the store fails.
+    pub async fn verdicts(&self, since: Since) -> Result<Vec<VerdictRecord>, Failed> {
+        verdicts::read(&*self.store().await?, since).await.map_err(|error| Failed::from(&error.into()))
+    }
+
+    async fn store(&self) -> Result<Arc<dyn Store>, Failed> {
+        let store = self.shared.run.lock().await.as_ref().map(|run| run.store.clone());
+        store.ok_or_else(not_now)
+    }
+
+    /// Keeps a verdict, durably.
+    ///
+    /// # Errors
+    /// The run is still starting; the store fails.
+    pub async fn keep_verdict(&self, verdict: &VerdictRecord) -> Result<VerdictRecord, Failed> {
+        // held until it is written
+        let run = self.shared.run.lock().await;
+        let Some(run) = &*run else { return Err(not_now()) };
+        verdicts::keep_in(&*run.store, verdict).await.map_err(|error| Failed::from(&error.into()))
+    }
+
+    /// Changes limits of the copy, durably: what was otherwise before.
+    ///
+    /// # Errors
+    /// The run is still starting, the ask has faults, or the store fails; nothing is changed then.
+    pub async fn change_limits(
+        &self,
+        file: &FileLimits,
+        ask: &LimitsAsk,
+        at_ms: u64,
+    ) -> Result<Vec<LimitKey>, Failed> {
+        // held until it is written
+        let run = self.shared.run.lock().await;
+        let Some(run) = &*run else { return Err(not_now()) };
+        let (changed, control) = limits::change_in(&*run.store, file, ask, at_ms).await?;
+        *self.state() = control;
+        self.shared.changed.raise();
+        Ok(changed)
+    }
+
+    /// Hears when something else is wanted.
+    pub fn listen(&self) -> Listener {
+        self.shared.changed.listen()
     }
 
     /// All that is wanted now.

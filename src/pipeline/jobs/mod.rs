@@ -1,4 +1,4 @@
-//! What can be asked of a run: pauses, re-copies, holds of lists for a reader in another process, and what the tasks ask of
+//! What can be asked of a run: pauses, moves of its tail, re-copies, holds of lists for a reader in another process, and what the tasks ask of
 //! the sealer.
 //!
 //! Promises: an ask is answered, or fails when the run ends; what waits is bounded.
@@ -6,11 +6,16 @@
 
 mod ask;
 mod failed;
+pub mod history;
 pub mod holds;
 pub mod levers;
+pub mod limits;
+pub mod moves;
 mod queue;
+mod record;
 pub mod requests;
 mod touched;
+pub mod verdicts;
 
 pub use ask::{Ask, JobState, RecopyReport, RecopyTargetReport};
 pub use failed::Failed;

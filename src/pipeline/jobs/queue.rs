@@ -33,6 +33,10 @@ struct State {
     reports: BTreeMap<u64, RecopyReport>,
     /// Those that the run cannot go on without.
     needed: BTreeSet<u64>,
+    /// The one that runs.
+    running: Option<(u64, Ask)>,
+    /// What runs is begun again when the tasks of the run begin again.
+    paused: bool,
     closed: bool,
 }
 
@@ -159,6 +163,7 @@ impl Recopies {
                 && let Some(report) = state.reports.get_mut(number)
             {
                 report.state = JobState::Running;
+                state.running.clone_from(&next);
             }
             next.map(Some).or(state.closed.then_some(None))
         };
@@ -172,7 +177,31 @@ impl Recopies {
         }
     }
 
+    /// The tasks of the run end, and begin again: the job that runs does so too.
+    pub(in crate::pipeline) fn pause(&self) {
+        self.state().paused = true;
+    }
+
+    /// Whether the tasks of the run will begin again.
+    pub(in crate::pipeline) fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    /// The tasks of the run begin again: what they did not end is the next job.
+    pub(in crate::pipeline) fn begin_again(&self) {
+        let mut state = self.state();
+        state.paused = false;
+        let Some((number, ask)) = state.running.take() else { return };
+        if let Some(report) = state.reports.get_mut(&number) {
+            (report.state, report.doing, report.targets) = Default::default();
+        }
+        state.queued.push_front((number, ask));
+        drop(state);
+        self.inner.changed.raise();
+    }
+
     pub(in crate::pipeline) fn end(&self, number: u64, error: Option<ProtocolError>) {
+        self.state().running.take_if(|(running, _)| *running == number);
         let state = match error {
             None => JobState::Done,
             Some(error) => JobState::Failed(Failed::from(&error)),

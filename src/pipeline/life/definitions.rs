@@ -16,7 +16,7 @@ use crate::retry::{Patience, Pauses};
 use crate::source;
 use crate::status::{Awaited, Kind};
 use crate::store::{Commit, Put, Space, StoreError, records};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::sleep;
 
@@ -184,13 +184,19 @@ pub fn refused_from(name: &TableName, found: &Parking) -> ProtocolError {
     }
 }
 
-/// The entries of all tables where a gap is gone over: nobody knows what happened to their definitions in there.
-pub fn over_gap(parts: &Parts, to: &Position, reason: &str) -> Result<Vec<Put>, StoreError> {
+/// The entries of tables (`None`: all) where changes are gone over: nobody knows what happened to their definitions in
+/// there.
+pub fn over_gap(
+    parts: &Parts,
+    to: &Position,
+    of: Option<&BTreeSet<TableId>>,
+) -> Result<Vec<Put>, StoreError> {
     let mut put = Vec::new();
-    for name in tables(parts).into_values() {
+    for (_, name) in tables(parts).into_iter().filter(|(table, _)| of.is_none_or(|of| of.contains(table))) {
         let mut history = parts.definitions.of(&name);
         let place = format!("{}:{}", to.file, to.offset);
-        let parking = Parking { what: "a gap".into(), reason: reason.to_owned(), transaction: None, place };
+        let reason = "tailfill does not know how the table changed in the gap".to_owned();
+        let parking = Parking { what: "a gap".into(), reason, transaction: None, place };
         history.entries.push(Entry::parked(to.reached.clone(), parking));
         let key = records::definitions_key(&parts.source_name, &name);
         put.push((Space::Definitions, key, records::encode(&history)?));

@@ -89,19 +89,6 @@ pub async fn holds_rows(sink: &dyn ReadCounts, target: &Target) -> Result<bool, 
     Ok(target.counted && !sink.scan_counts(target.id, &range).await?.is_empty())
 }
 
-/// The record of a pilot of this copy, whose rows were tailed ever since.
-pub async fn of_a_pilot(store: &dyn Store, ours: &CopyKey) -> Result<Option<LifeRecord>, StoreError> {
-    for (key, value) in store.list(Space::LifeCycle, &[]).await? {
-        let Some(key) = CopyKey::of_prefix(&key) else { continue };
-        let record: LifeRecord = records::decode(&value)?;
-        let same = CopyKey { cohort: ours.cohort.clone(), ..key } == *ours;
-        if same && !matches!(record.state, LifeCycle::New | LifeCycle::Parked { .. }) {
-            return Ok(Some(record));
-        }
-    }
-    Ok(None)
-}
-
 /// Takes one step in the life of a copy, durably.
 pub async fn step(parts: &Parts, copy: &Copy, event: LifeEvent) -> Result<LifeCycle, ProtocolError> {
     let key = key_of(copy).await;

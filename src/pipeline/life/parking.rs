@@ -14,7 +14,8 @@ use crate::store::{Put, Space};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The records of all targets of a table's mappings once they are parked; those that are parked already stay as they are.
+/// The records of all targets of a table's mappings once they are parked; those that are parked already keep their reason,
+/// unless a re-copy of them is under way.
 pub async fn records_of_parked(
     parts: &Parts,
     table: TableId,
@@ -25,9 +26,9 @@ pub async fn records_of_parked(
         for target in &mapping.targets {
             let key = Chunks::copy_key(&parts.source_name, &parts.plan, mapping, target);
             let record = record_of(parts, &key).await?;
-            let record =
-                record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None, table: None });
-            if !matches!(record.state, LifeCycle::Parked { .. }) {
+            let record = record.unwrap_or(LifeRecord::default());
+            let stays = matches!(record.state, LifeCycle::Parked { .. }) && parts.plan.is_parked(target.id);
+            if !stays {
                 let next = after(&key, record, parked_event(&mapping.name, parking))?;
                 put.push((Space::LifeCycle, key.prefix(), records::encode(&next)?));
             }
@@ -62,10 +63,8 @@ pub async fn park(parts: &Parts, targets: Vec<(TargetId, ProtocolError)>) -> Res
         };
         tracing::error!(event = "parked", mapping = %mapping.name, table = %target.table, %reason, "the run parked a target, and \
          continues with the others");
-        // durable before anything is left out; one whose re-copy is under way is parked durably as it was
-        if !matches!(record.state, LifeCycle::Parked { .. }) {
-            put(parts, &key, record, LifeEvent::Parked { reason }).await?;
-        }
+        // durable before anything is left out; one whose re-copy is under way is parked durably, and gets another reason
+        put(parts, &key, record, LifeEvent::Parked { reason }).await?;
         parts.plan.written_to().park(id);
     }
     Ok(())
@@ -166,13 +165,9 @@ pub async fn may_unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError>
 pub async fn unpark(parts: &Parts, copy: &Copy) -> Result<(), ProtocolError> {
     let _nobody_parks = parts.plan.parking().await;
     if parts.plan.is_parked(copy.target.id) {
-        return Err(ProtocolError::Refused {
-            reason: format!(
-                "the run parked table {} again during its re-copy: it stays parked",
-                copy.target.table
-            ),
-            advice: "read the reason in the log, fix it, and run the re-copy again".into(),
-        });
+        let parked = why_parked(parts, std::iter::once(copy)).await?;
+        let parked = parked.or_else(|| parked_error(&[(&copy.mapping, &copy.target)]));
+        return parked.map_or(Ok(()), Err);
     }
     step(parts, copy, LifeEvent::Unparked).await?;
     if copy.complete().await {

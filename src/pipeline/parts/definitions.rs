@@ -60,6 +60,7 @@ impl Definitions {
         source: &str,
         tables: &[TableName],
     ) -> Result<(), StoreError> {
+        self.known().reached.clear(); // of a tail before
         for table in tables {
             let key = records::definitions_key(source, table);
             let history: Option<History> = records::read(store, Space::Definitions, &key).await?;

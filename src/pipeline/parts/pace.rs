@@ -57,6 +57,13 @@ impl WindowPace {
         WindowPace { rows: rows_max, windows: windows_max, rows_max, windows_max }
     }
 
+    /// The most rows are others now.
+    pub fn bind(&mut self, rows_max: usize) {
+        let rows_max = rows_max.max(1);
+        self.rows = if self.rows < self.rows_max { self.rows.min(rows_max) } else { rows_max };
+        self.rows_max = rows_max;
+    }
+
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -127,6 +134,18 @@ mod tests {
         assert_eq!((pace.rows(), pace.windows()), (1, 1));
         (0..30).for_each(|_| pace.ended(pace.rows(), Duration::ZERO, LEASE));
         assert_eq!((pace.rows(), pace.windows(), pace.is_slow()), (16_384, 4, false));
+    }
+
+    #[test]
+    fn another_bound_holds_at_once_and_does_not_forget_that_the_sink_is_slow() {
+        let mut pace = WindowPace::at_most(2_000, 1);
+        pace.bind(8_000);
+        assert_eq!((pace.rows(), pace.is_slow()), (8_000, false));
+        pace.missed();
+        pace.bind(10_000);
+        assert_eq!((pace.rows(), pace.is_slow()), (4_000, true));
+        pace.bind(500);
+        assert_eq!((pace.rows(), pace.is_slow()), (500, false));
     }
 
     #[test]

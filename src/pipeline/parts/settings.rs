@@ -3,9 +3,11 @@
 use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
+use crate::model::FileLimits;
 use crate::pipeline::jobs::{Holds, Levers};
 use crate::pipeline::parts::definitions::Definitions;
 use crate::pipeline::progress::Progress;
+use crate::pipeline::throttle::Throttle;
 use crate::protocol::Plan;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -38,6 +40,8 @@ pub struct Parts {
     pub holds: Holds,
     /// What a person wants of the tail and of the backfill. Read from the store when a run begins.
     pub levers: Levers,
+    /// How fast history is read.
+    pub throttle: Throttle,
     /// What rows mean at each position. Read from the store when a run begins.
     pub definitions: Definitions,
 }
@@ -70,10 +74,8 @@ pub struct Settings {
     pub clock_every: Duration,
     /// Half the purge delay: the age at which a mark is no longer used.
     pub mark_age_max: Duration,
-    /// Parts of spans that are copied at once.
-    pub backfill_workers: usize,
-    /// Rows between the bounds of a chunk, about.
-    pub chunk_rows: u32,
+    /// Of the copy, as the configuration has them; `throttle` knows those that hold.
+    pub limits: FileLimits,
     /// Chunks whose rows are put in HBase's order together.
     pub span_chunks: usize,
     /// Rows of a counted target that a walk looks at, and has counted, together.
@@ -101,8 +103,7 @@ impl Default for Settings {
             look_every: Duration::from_secs(3),
             clock_every: Duration::from_secs(60),
             mark_age_max: Duration::from_secs(7 * 86_400),
-            backfill_workers: 4,
-            chunk_rows: 2_000,
+            limits: FileLimits::default(),
             span_chunks: 16,
             count_rows: 500,
             late_write: Duration::from_secs(45),

@@ -91,6 +91,11 @@ impl Lag {
         self.looks.push_back(Look { at_micros, has });
     }
 
+    /// Bytes of binlog between `written` and the source's end, at the newest look that knew.
+    pub fn bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+
     /// Transactions with these commit times are written, as are all before them.
     pub fn passed(&mut self, committed_micros: &[u64]) {
         self.written_up_to =

@@ -9,10 +9,12 @@ use crate::model::{MappingId, Position, Reached, TargetId, Tick};
 use crate::source::BinlogPlace;
 use crate::status::{Awaited, Concern, Kind, Wait, Warning};
 use crate::store::records::CountsState;
+use hdrhistogram::Histogram;
 use lag::{Behind, Lag, Quantiles};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use waits::Waits;
@@ -27,6 +29,8 @@ pub struct Progress {
     copying: AtomicBool,
     waits: Mutex<Waits>,
     lag: Mutex<Lag>,
+    /// From the journal to HBase, microseconds, since somebody took them.
+    tail_waits: Mutex<Histogram<u64>>,
     phase: Mutex<RunPhase>,
     /// Nothing is tailed.
     only_copies: AtomicBool,
@@ -211,6 +215,8 @@ impl Default for Progress {
             copying: AtomicBool::new(false),
             waits: Mutex::default(),
             lag: Mutex::default(),
+            // two digits: it grows as the longest wait asks for
+            tail_waits: Mutex::new(Histogram::new(2).expect("two digits are valid")),
             phase: Mutex::default(),
             only_copies: AtomicBool::new(false),
             mark: Mutex::default(),
@@ -237,6 +243,21 @@ impl Progress {
 
     pub(crate) fn phase(&self) -> RunPhase {
         *lock(&self.phase)
+    }
+
+    /// The tasks begin again, at `at` if the tail was moved there: what they had queued, waited for and marked is over, and
+    /// nobody takes what was written before for what is written behind that.
+    pub(crate) fn begin_again(&self, at: Option<&Position>) {
+        if let Some(at) = at {
+            let mut positions = self.positions();
+            (positions.received, positions.written) = (RunPosition::of(at), RunPosition::of(at));
+            drop(positions);
+            self.set_checkpointed(at);
+        }
+        self.totals.queued_rows.store(0, Relaxed);
+        lock(&self.waits).forget();
+        *lock(&self.mark) = None;
+        self.set_phase(RunPhase::Starting);
     }
 
     /// A run without a tail is never [`RunPhase::Running`], but [`RunPhase::Copying`].
@@ -324,7 +345,13 @@ impl Progress {
         self.copying.store(copies.values().any(|copy| !copy.complete), Relaxed);
     }
 
-    pub(crate) fn copies(&self) -> BTreeMap<TargetId, CopyProgress> {
+    /// Rows that this run has copied into a target.
+    pub fn rows_copied(&self, target: TargetId) -> u64 {
+        lock(&self.copies).get(&target).map_or(0, |copy| copy.rows_here)
+    }
+
+    /// How far each copy is.
+    pub fn copies(&self) -> BTreeMap<TargetId, CopyProgress> {
         lock(&self.copies).clone()
     }
 
@@ -338,6 +365,20 @@ impl Progress {
         lock(&self.lag).written(now_micros, committed_micros);
     }
 
+    /// A batch of the tail was written so long after it came out of the journal.
+    pub fn tail_waited(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        lock(&self.tail_waits).record(micros).ok(); // it grows
+    }
+
+    /// How long half of the batches have waited since the last call, at most; `None`: there were none.
+    pub fn take_tail_wait(&self) -> Option<Duration> {
+        let mut waits = lock(&self.tail_waits);
+        let median = (!waits.is_empty()).then(|| waits.value_at_quantile(0.5));
+        waits.reset();
+        median.map(Duration::from_micros)
+    }
+
     /// Takes in the commit times of transactions that `written` passes now.
     pub fn passed(&self, committed_micros: &[u64]) {
         lock(&self.lag).passed(committed_micros);
@@ -346,6 +387,13 @@ impl Progress {
     /// The source answered a look; see `Lag::looked`.
     pub fn source_answered(&self, at_micros: u64, has: Reached, bytes: Option<u64>) {
         lock(&self.lag).source_answered(at_micros, has, bytes);
+    }
+
+    /// The same from one who does not know how many bytes that are.
+    pub fn source_has(&self, at_micros: u64, has: Reached) {
+        let mut lag = lock(&self.lag);
+        let bytes = lag.bytes();
+        lag.source_answered(at_micros, has, bytes);
     }
 
     /// How far HBase is behind the source now.

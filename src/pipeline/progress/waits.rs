@@ -73,6 +73,11 @@ impl Waits {
         kinds.into_iter().filter_map(take).collect()
     }
 
+    /// Nobody waits any more.
+    pub fn forget(&mut self) {
+        self.waits.clear();
+    }
+
     pub fn is_waited_for(&self, kind: Kind) -> bool {
         self.waits.keys().any(|(_, awaited)| *awaited == kind)
     }

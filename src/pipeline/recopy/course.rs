@@ -13,7 +13,7 @@ use crate::pipeline::life::{self, definitions, gaps};
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{RunPhase, Waiter};
 use crate::protocol::ProtocolError;
-use crate::protocol::plan::Cohort;
+use crate::protocol::cohort::Found;
 use crate::retry::{Patience, Pauses};
 use crate::sink::{SinkError, TableState, layout};
 use crate::source::SourceError;
@@ -34,7 +34,8 @@ pub async fn run(
         return Err(refused(format!("{} is not a mapping of this run", ask.mapping), advice::see_status()));
     };
     let scope = scope(parts, mapping, ask)?;
-    let job = Job { parts, shared, recopies, number, mapping, scope, dry_run: ask.dry_run };
+    let (whole, dry_run) = (ask.lists.is_none(), ask.dry_run);
+    let job = Job { parts, shared, recopies, number, mapping, scope, whole, dry_run };
     let outcome = job.run().await;
     parts.progress.go_on(Waiter::Recopy);
     outcome
@@ -42,17 +43,17 @@ pub async fn run(
 
 fn scope(parts: &Parts, mapping: &Mapping, ask: &Ask) -> Result<Scope, ProtocolError> {
     let cohort = parts.plan.cohort();
-    let keys = match (&ask.lists, cohort) {
+    let keys = match (&ask.lists, cohort.found(mapping.id)) {
         (Some(lists), _) => lists.clone(),
-        (None, Cohort::All) => return Ok(Scope::All),
-        (None, Cohort::Only(lists)) => lists.values().cloned().collect(),
+        (None, Found::ByScan) => return Ok(Scope::All),
+        (None, Found::ByKeys(lists)) => lists.values().cloned().collect(),
     };
     let mut lists = Vec::new();
     for key in keys {
         let list_key = layout::list_key_of(mapping, &key)?;
-        if !cohort.has(&list_key) {
-            let reason = format!("--only left out a list of {}", mapping.name);
-            return Err(refused(reason, "name lists of the pilot, or move all lists first"));
+        if !cohort.has(mapping, &list_key) {
+            let reason = format!("a list of {} is not in the pilot", mapping.name);
+            return Err(refused(reason, advice::list_of_the_pilot()));
         }
         lists.push(AskedList { id: ListId::new(mapping.id.0, &list_key), key, list_key });
     }
@@ -68,7 +69,7 @@ impl Job<'_> {
         let copies = self.copies();
         let is_parked = |copy: &&Arc<Copy>| self.parts.plan.is_parked(copy.target.id);
         let parked: Vec<Arc<Copy>> = copies.iter().filter(is_parked).cloned().collect();
-        let all = matches!(self.scope, Scope::All);
+        let all = self.whole;
         let joins = all && !self.dry_run;
         let (took_part, left_out): (Vec<_>, Vec<_>) =
             copies.into_iter().partition(|copy| all || !is_parked(&copy));

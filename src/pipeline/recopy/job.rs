@@ -2,7 +2,7 @@
 
 use crate::compare::{self, Reading};
 use crate::lock::ListId;
-use crate::model::{Mapping, Target, TargetId};
+use crate::model::{Mapping, Target, TargetId, Value};
 use crate::pipeline::copies::copy::{self, Copy};
 use crate::pipeline::counts::Counts;
 use crate::pipeline::jobs::requests::{RecountRequest, Turn, TurnRequest};
@@ -10,6 +10,7 @@ use crate::pipeline::jobs::{self, Recopies, RecopyReport, RecopyTargetReport, To
 use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{Waiter, trouble};
+use crate::pipeline::throttle::Permit;
 use crate::protocol::mark::prove;
 use crate::protocol::{ProtocolError, SafeMark};
 use crate::retry::{Patience, Pauses};
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 /// Names, or rows, of the first page of a range of HBase.
-const PAGE: usize = 2_000;
+pub const PAGE: usize = 2_000;
 
 /// What jobs share with the other tasks of a run.
 pub struct Shared {
@@ -41,11 +42,14 @@ pub struct Job<'a> {
     pub number: u64,
     pub mapping: &'a Mapping,
     pub scope: Scope,
+    /// All lists that take part are compared: what was parked has everything again by it.
+    pub whole: bool,
     pub dry_run: bool,
 }
 
 /// What is compared.
 pub enum Scope {
+    /// The whole table, for all lists that take part.
     All,
     Lists(Vec<AskedList>),
 }
@@ -53,7 +57,7 @@ pub enum Scope {
 /// One list that is asked for.
 pub struct AskedList {
     pub id: ListId,
-    pub key: Vec<crate::model::Value>,
+    pub key: Vec<Value>,
     /// Encoded.
     pub list_key: Vec<u8>,
 }
@@ -81,6 +85,11 @@ impl Job<'_> {
             }
             looks.again().await;
         }
+    }
+
+    /// Waits until history may be read in bulk. A pass holds no turn and no lease between two of its pieces (I8).
+    pub async fn permit(&self, rows: u64) -> Permit {
+        self.parts.throttle.permit(rows, Waiter::Recopy, &self.parts.progress).await
     }
 
     /// Repeats something whose errors may pass, within the stated bound.
@@ -192,6 +201,18 @@ impl Reading for Job<'_> {
 
     fn goes_on(&self) {
         Job::set_not_waiting(self);
+    }
+
+    fn takes_all(&self) -> bool {
+        self.parts.plan.cohort().pilot().is_none()
+    }
+
+    fn takes_row(&self, mapping: &Mapping, row: &[Value]) -> bool {
+        self.parts.plan.cohort().has_row(mapping, row)
+    }
+
+    fn takes_list(&self, mapping: &Mapping, list_key: &[u8]) -> bool {
+        self.parts.plan.cohort().has(mapping, list_key)
     }
 
     fn no_place(&self, cause: SinkError) -> ProtocolError {

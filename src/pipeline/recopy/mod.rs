@@ -34,7 +34,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Works off what is asked, one job after the other, until `stop`. A job that fails does not end the run, unless the
-/// run needs it.
+/// run needs it. One that `stop` interrupts has failed, or is begun again where the tasks are ([`Recopies::begin_again`]).
 pub async fn work(
     parts: &Parts,
     shared: Shared,
@@ -46,7 +46,9 @@ pub async fn work(
             () = stop.cancelled() => None,
             next = recopies.next() => next,
         }) else {
-            recopies.close();
+            if !recopies.is_paused() {
+                recopies.close();
+            }
             return Ok(());
         };
         let lists = ask.lists.as_ref().map_or(0, Vec::len);
@@ -61,6 +63,9 @@ pub async fn work(
             () = stop.cancelled() => (Err(jobs::interrupted()), true),
             outcome = course::run(parts, &shared, &recopies, number, &ask) => (outcome, false),
         };
+        if stopped && recopies.is_paused() && !parts.settings.failpoints.interrupted_not_repeated() {
+            return Ok(()); // it is begun again
+        }
         if let Err(error) = &outcome {
             tracing::warn!(event = "recopy_failed", mapping = ask.mapping, %error, job = number, "a re-copy failed");
         } else {

@@ -3,7 +3,7 @@
 //! Only where the state says that rows are counted: before that the count pass is still to come. While a count is away
 //! the state says `counting`, durably, so that a run that ends in between has it counted by the next one's pass.
 
-use super::job::Scope;
+use super::job::{PAGE, Scope};
 use super::target::AtTarget;
 use crate::compare::{Bring, PAGE_ITEMS_MAX, Passed, RowTally, TallyWalk};
 use crate::lock::ListId;
@@ -47,8 +47,11 @@ pub async fn compare(at: &AtTarget<'_>) -> Result<(), ProtocolError> {
     let mut wrong = Vec::new();
     for range in job.ranges(&copy.target) {
         let mut walk = TallyWalk::new(at.sides(job), range, Bring::Names);
-        while let Some(passed) = walk.next().await? {
+        loop {
+            let permit = job.permit(PAGE as u64).await;
+            let Some(passed) = walk.next().await? else { break };
             let Passed::Rows(rows) = passed else { continue };
+            permit.used(rows.len() as u64);
             for tally in rows.into_iter().filter(|tally| judge(tally) != Some(true)) {
                 if let Some(found) = of_ours(at, &tally.row)
                     && (tally.count.is_none() || !fits(at, &tally.row).await?)
@@ -77,7 +80,7 @@ fn of_ours(at: &AtTarget<'_>, row: &Bytes) -> Option<Wrong> {
     let parts = wide::split_row_key(mapping, target, row)?;
     let list = ListId::new(mapping.id.0, parts.list.list_key);
     let takes_part = match &job.scope {
-        Scope::All => job.parts.plan.cohort().has(parts.list.list_key),
+        Scope::All => job.parts.plan.cohort().has(mapping, parts.list.list_key),
         Scope::Lists(_) => job.has(list),
     };
     let name = |touched: &dyn Touched| touched.name(mapping, &parts.list.key, &[]);

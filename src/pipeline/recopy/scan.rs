@@ -4,7 +4,7 @@
 //! What looks equal is right: its SELECT came after a mark that was safe, so a change that it did not see is sealed
 //! above that mark and tailed.
 
-use super::job::Scope;
+use super::job::{PAGE, Scope};
 use super::settle::Settling;
 use super::target::{AtTarget, Suspect};
 use crate::compare::TargetItem;
@@ -22,7 +22,10 @@ pub async fn from_hbase(at: &AtTarget<'_>, settling: &mut Settling<'_>) -> Resul
     job.set_doing(&format!("compares MySQL with {}", target.table));
     let mut pass = at.sides(job).target_pass(job.ranges(target));
     let mut extras = Vec::new();
-    while let Some(names) = pass.next(|_| true).await? {
+    loop {
+        let permit = job.permit(PAGE as u64).await;
+        let Some(names) = pass.next(|_| true).await? else { break };
+        permit.used(names.len() as u64);
         job.report(target.id, |report| {
             report.from_hbase += names.len() as u64;
             report.foreign += names.iter().filter(|name| name.parts.is_none()).count() as u64;
@@ -60,9 +63,14 @@ pub async fn from_mysql(at: &AtTarget<'_>, settling: &mut Settling<'_>) -> Resul
         Scope::Lists(lists) => lists.iter().map(|list| Some(&list.key[..])).collect(),
     };
     for list in lists {
-        let mut pass = at.sides(job).source_pass(list, job.parts.settings.chunk_rows);
-        // a list's rows may come with those of lists whose keys look alike
-        while let Some(piece) = pass.next(|row, _| at.list_of(row).is_ok_and(|list| job.has(list))).await? {
+        let chunk_rows = job.parts.throttle.limits().chunk_rows;
+        let mut pass = at.sides(job).source_pass(list, chunk_rows);
+        loop {
+            let permit = job.permit(u64::from(chunk_rows)).await;
+            // a list's rows may come with those of lists whose keys look alike
+            let keep = |row: &_, _: &_| at.list_of(row).is_ok_and(|list| job.has(list));
+            let Some(piece) = pass.next(keep).await? else { break };
+            permit.used(piece.items.len() as u64);
             job.report(target.id, |report| report.from_mysql += piece.items.len() as u64);
             for item in piece.items.into_iter().filter(|item| item.differs) {
                 let suspect = Suspect::of(at, at.list_of(&item.row)?, &item.row, item.address);

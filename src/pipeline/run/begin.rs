@@ -4,7 +4,7 @@ use crate::advice;
 use crate::model::{LifeCycle, LifeEvent};
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::life::{
-    self, Standing, changed, holds_rows, key_of, of_a_pilot, put, record_of, refuse_moved, standing, step,
+    self, Standing, changed, holds_rows, key_of, put, record_of, refuse_moved, standing, step,
 };
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::run::options::RunOptions;
@@ -18,11 +18,7 @@ use std::sync::Arc;
 pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Result<(), ProtocolError> {
     for copy in copies {
         let key = key_of(copy).await;
-        let record = match record_of(parts, &key).await? {
-            Some(record) if record.state != LifeCycle::New => Some(record),
-            _ if continued => of_a_pilot(&*parts.store, &key).await?,
-            record => record,
-        };
+        let record = record_of(parts, &key).await?;
         match standing(record.as_ref(), &copy.mapping, &copy.target) {
             Standing::Parked { reason } => found_parked(parts, copy, &reason),
             Standing::Changed(changes) if !parts.settings.failpoints.columns_of_now() => {
@@ -49,7 +45,7 @@ pub async fn examine(parts: &Parts, copies: &[Arc<Copy>], continued: bool) -> Re
 async fn park_with_table(parts: &Parts, copy: &Copy, key: &CopyKey) -> Result<bool, ProtocolError> {
     let Some(parking) = parts.definitions.parking(&copy.mapping.schema.name) else { return Ok(false) };
     let record = record_of(parts, key).await?;
-    let record = record.unwrap_or(LifeRecord { state: LifeCycle::New, definition: None, table: None });
+    let record = record.unwrap_or(LifeRecord::default());
     let event = life::parked_event(&copy.mapping.name, &parking);
     put(parts, key, record, event).await?;
     tracing::warn!(mapping = %copy.mapping.name, table = %copy.target.table, reason = %parking, "the target is parked");

@@ -5,11 +5,14 @@
 
 mod begin;
 mod gap;
+mod minutes;
+pub mod moving;
 mod opening;
 mod options;
 mod skew;
 mod supervisor;
 mod tables;
+mod widening;
 
 pub use options::RunOptions;
 pub use supervisor::{Finished, run, run_with};

@@ -83,8 +83,6 @@ async fn open_again(
     options: &RunOptions,
     found: Recovered,
 ) -> Result<Recovered, ProtocolError> {
-    let cohort = journal.cohort().await?;
-    refuse_narrower_cohort(parts, cohort.as_deref())?;
     // before anything that the source says is taken for its position, and while the journal knows it
     identity::require_same(parts, &found.sealed, &identity::sightings(&found)).await?;
     if let Some(position) = &options.from {
@@ -108,7 +106,9 @@ async fn open_again(
     }
     let (before, now) = (journal.fingerprint().await?.unwrap_or_default(), parts.plan.fingerprint());
     if !now.cuts_like(&Fingerprint::read(&before)) {
-        tracing::info!("the mappings, their tables or the lists of --only changed: replaying with new ticks");
+        tracing::info!(
+            "the mappings, their tables or the lists that take part changed: replaying with new ticks"
+        );
         let CheckpointRecord { position, witness, .. } = found.checkpoint.clone();
         return replay(parts, journal, position, witness, found).await;
     }
@@ -173,24 +173,6 @@ pub async fn refuse_prepared_xa(parts: &Parts) -> Result<(), ProtocolError> {
             "commit or roll back each of them (XA RECOVER lists them; XA COMMIT, XA ROLLBACK), then start again"
                 .into(),
     })
-}
-
-/// Lists that were tailed and are left out now would miss changes without anybody noticing.
-fn refuse_narrower_cohort(parts: &Parts, before: Option<&str>) -> Result<(), ProtocolError> {
-    let now = parts.plan.cohort().name();
-    match before {
-        Some("all") if now != "all" => Err(ProtocolError::Refused {
-            reason:
-                "an earlier run moved all lists: with --only, a run would miss changes of the other lists"
-                    .into(),
-            advice: "run without --only, or use another state_dir and other tables for a pilot".into(),
-        }),
-        Some(before) if before != "all" && now != "all" && before != now => Err(ProtocolError::Refused {
-            reason: "--only names other lists than the last run did".into(),
-            advice: "name the same lists again, or run without --only to move all lists".into(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 async fn show_opened(parts: &Parts, recovered: &Recovered) -> Result<(), ProtocolError> {

@@ -2,27 +2,29 @@
 
 use crate::model::Reached;
 use crate::pipeline::apply::writer::Writer;
+use crate::pipeline::backfill::crew;
 use crate::pipeline::backfill::marks::{self, NewestMark};
-use crate::pipeline::backfill::worker;
 use crate::pipeline::copies::copy::{Copy, load_copies};
 use crate::pipeline::counts::{Counts, counting};
-use crate::pipeline::jobs::Recopies;
+use crate::pipeline::jobs::moves::MoveRequest;
 use crate::pipeline::jobs::requests::Requests;
+use crate::pipeline::jobs::{Failed, Recopies};
 use crate::pipeline::life::{self, definitions};
 use crate::pipeline::parts::patience::retried;
 use crate::pipeline::parts::settings::Parts;
 use crate::pipeline::progress::{RunPhase, Waiter};
 use crate::pipeline::recopy;
 use crate::pipeline::run::options::RunOptions;
-use crate::pipeline::run::{begin, gap, opening, skew, tables};
+use crate::pipeline::run::{begin, gap, minutes, moving, opening, skew, tables, widening};
 use crate::pipeline::tail::seal::seal;
 use crate::pipeline::tail::watch::{self, Watched};
 use crate::pipeline::tail::{journaling, read};
+use crate::pipeline::throttle;
 use crate::protocol::{Journal, ProtocolError, Recovered};
 use crate::retry::{Patience, Pauses};
 use crate::status::{Awaited, Kind};
 use crate::store::StoreError;
-use crate::store::records::CountsState;
+use crate::store::records::{Cause, CountsState};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -63,35 +65,92 @@ pub async fn run_with(
     stop: CancellationToken,
 ) -> Result<Finished, ProtocolError> {
     let levers = parts.levers.clone();
-    let ended = run_to_its_end(parts, options, recopies, stop).await;
+    let ended = passes(&parts, options, &recopies, &stop).await;
+    recopies.close();
     levers.close().await;
+    minutes::note(&parts, Cause::Stop).await;
+    parts.progress.set_phase(RunPhase::Ended);
     ended
 }
 
-async fn run_to_its_end(
-    parts: Parts,
-    options: RunOptions,
-    recopies: Recopies,
-    stop: CancellationToken,
+/// Begins again each time that a person has moved the tail: as a start does, from what is durable then.
+async fn passes(
+    parts: &Parts,
+    mut options: RunOptions,
+    recopies: &Recopies,
+    stop: &CancellationToken,
 ) -> Result<Finished, ProtocolError> {
-    let (recovered, copies, counts) = tokio::select! { biased;
-        () = stop.cancelled() => return Ok(Finished::Stopped),
-        prepared = prepare(&parts, &options, &recopies) => prepared?,
-    };
+    if !options.tail {
+        parts.progress.only_copies();
+    }
+    let moves = options.tail && !recopies.is_alone();
+    parts.levers.open(&parts.store, opening::can_continue(parts), moves).await?;
+    let mut cause = Some(Cause::Start);
+    loop {
+        let (recovered, copies, counts) = tokio::select! { biased;
+            () = stop.cancelled() => return Ok(Finished::Stopped),
+            prepared = prepare(parts, &options, recopies) => prepared?,
+        };
+        if let Some(cause) = cause.take() {
+            minutes::note(parts, cause).await;
+        }
+        let beginning = Beginning { recovered, copies, counts, recopies: recopies.clone() };
+        let MoveRequest { ask, reply } = match pass(parts, &options, beginning, stop).await? {
+            PassEnd::Finished(finished) => return Ok(finished),
+            PassEnd::Move(request) => request,
+        };
+        let moved = moving::set(parts, &ask).await;
+        parts.progress.begin_again(moved.as_ref().ok().map(|moved| &moved.to));
+        recopies.begin_again();
+        let told = moved.as_ref().map(Clone::clone).map_err(Failed::from);
+        _ = reply.send(told); // whoever asked may be gone
+        if let Err(error @ ProtocolError::Store(_)) = moved {
+            return Err(error);
+        }
+        // these were for the first pass
+        (options.from, options.accept_gap) = (None, false);
+    }
+}
+
+/// Why the tasks of a run ended.
+enum PassEnd {
+    Finished(Finished),
+    /// A person moves the tail; nothing of the pass is under way any more.
+    Move(MoveRequest),
+}
+
+/// From the tasks' beginning to their end.
+async fn pass(
+    parts: &Parts,
+    options: &RunOptions,
+    beginning: Beginning,
+    stop: &CancellationToken,
+) -> Result<PassEnd, ProtocolError> {
     let intake = stop.child_token();
     let mut tasks = Tasks { set: JoinSet::new(), stop: stop.child_token() };
-    let beginning = Beginning { recovered, copies, counts, recopies: recopies.clone() };
-    tasks.start(&parts, &options, beginning, &intake);
-    let ended = tasks.first_end(&stop).await;
+    let recopies = beginning.recopies.clone();
+    tasks.start(parts, options, beginning, &intake);
+    let ended = loop {
+        let request = tokio::select! { biased;
+            ended = tasks.first_end(stop) => break ended.map(PassEnd::Finished),
+            request = parts.levers.next_move() => request,
+        };
+        // what is refused disturbs nothing
+        match moving::judge(parts, &request.ask).await {
+            Ok(()) => break Ok(PassEnd::Move(request)),
+            Err(refused) => _ = request.reply.send(Err(Failed::from(&refused))),
+        }
+    };
     parts.progress.set_phase(RunPhase::Draining);
+    if let Ok(PassEnd::Move(_)) = &ended {
+        recopies.pause();
+    }
     intake.cancel();
     tasks.stop.cancel();
-    let drained = tasks.drain(&parts).await;
-    recopies.close();
-    parts.progress.set_phase(RunPhase::Ended);
-    let finished = ended?;
+    let drained = tasks.drain(parts).await;
+    let ended = ended?;
     drained?;
-    Ok(finished)
+    Ok(ended)
 }
 
 /// Where the run continues from, made durable, its copies and how far their counts are.
@@ -102,10 +161,7 @@ async fn prepare(
     options: &RunOptions,
     recopies: &Recopies,
 ) -> Result<Prepared, ProtocolError> {
-    if !options.tail {
-        parts.progress.only_copies();
-    }
-    parts.levers.open(&parts.store, opening::can_continue(parts)).await?;
+    parts.throttle.adopt(&parts.levers.control());
     let journal = Journal::new(parts.store.clone(), parts.source_name.clone());
     let continued = journal.checkpoint().await?.is_some();
     let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();
@@ -116,6 +172,7 @@ async fn prepare(
     if options.tail && !recopies.is_alone() {
         gap::request_recopies(parts, recopies).await?;
     }
+    widening::begin(parts).await?;
     retried(parts, Waiter::Start, || tables::compare(parts)).await?;
     if options.tail
         && let Some(checkpoint) = journal.checkpoint().await?
@@ -128,6 +185,7 @@ async fn prepare(
     let recovered = opening::open(parts, options).await?;
     let counts = Arc::new(Counts::load(parts, &copies).await?);
     begin::begin(parts, &copies, options).await?;
+    widening::forget_narrower(parts).await?;
     Ok((recovered, copies, counts))
 }
 
@@ -207,12 +265,13 @@ impl Tasks {
         self.task(async move { marks::renew(&own, mark_requests, published, stopped).await });
         let (own, stopped) = (parts.clone(), intake.clone());
         self.task(async move { skew::watch(&own, stopped).await });
+        let (own, stopped) = (parts.clone(), intake.clone());
+        self.task(async move { minutes::keep(&own, stopped).await });
+        self.watch_throttle(parts, tails, intake);
         if options.backfill {
-            for number in 0..parts.settings.backfill_workers {
-                let (own, stopped) = (parts.clone(), intake.clone());
-                let (copies, newest, tails) = (copies.clone(), newest.clone(), options.tail);
-                self.task(async move { worker::work(&own, (number, tails), copies, newest, stopped).await });
-            }
+            let (own, stopped) = (parts.clone(), intake.clone());
+            let (copies, newest, tails) = (copies.clone(), newest.clone(), options.tail);
+            self.task(async move { crew::work(&own, tails, copies, newest, stopped).await });
         }
         if options.tail {
             let (own, looks, stopped) = (parts.clone(), watched.clone(), intake.clone());
@@ -241,6 +300,24 @@ impl Tasks {
 
     fn task(&mut self, work: impl Future<Output = Result<(), ProtocolError>> + Send + 'static) {
         self.set.spawn(async move { work.await.map(|()| Ended::Task) });
+    }
+
+    fn watch_throttle(&mut self, parts: &Parts, tails: bool, intake: &CancellationToken) {
+        let (parts, stopped) = (parts.clone(), intake.clone());
+        let watched = throttle::Watched {
+            throttle: parts.throttle,
+            levers: parts.levers,
+            progress: parts.progress,
+            source: parts.source,
+            sink: parts.sink,
+            clock: parts.clock,
+            tails,
+            failpoints: parts.settings.failpoints,
+        };
+        self.task(async move {
+            throttle::watch(watched, stopped).await;
+            Ok(())
+        });
     }
 
     fn watch_for_end(&mut self, parts: &Parts, options: &RunOptions, purpose: Purpose) {

@@ -58,7 +58,8 @@ async fn is_another(
         (Some(ours), Some(found)) => Ok(found.as_ref() != Some(ours)),
         (None, Some(None)) => Ok(false),
         (None, Some(Some(_))) | (_, None) => {
-            Ok(has_copied(parts, key).await? && !life::holds_rows(&*parts.sink, target).await?)
+            let has_copied = record.copied.is_some() || has_copied(parts, key).await?;
+            Ok(has_copied && !life::holds_rows(&*parts.sink, target).await?)
         }
     }
 }

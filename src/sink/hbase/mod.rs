@@ -14,6 +14,7 @@ use crate::model::{Target, TargetId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use std::time::Duration;
 
 mod adopt;
 mod calls;
@@ -37,6 +38,7 @@ mod table;
 mod thrift;
 pub mod thrift1;
 mod wire;
+mod write_meter;
 
 pub use adopt::adopt_statement;
 pub use options::HbaseOptions;
@@ -203,6 +205,10 @@ impl WriteRows for HbaseSink {
 
     async fn write_counted(&self, target: TargetId, write: &CountedWrite) -> Result<bool, SinkError> {
         self.mutate_counted(self.places.get(target)?, write).await
+    }
+
+    fn write_p99(&self) -> Option<Duration> {
+        self.pool.write_p99()
     }
 }
 

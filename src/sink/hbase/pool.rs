@@ -5,9 +5,11 @@ use super::line::{Kind, Line, Permit};
 use super::options::HbaseOptions;
 use super::probe::Interface;
 use super::thrift::{Connections, Request};
+use super::write_meter::WriteMeter;
 use crate::sink::SinkError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 
 const BULK_ROWS: usize = 500;
 const BULK_BYTES: usize = 128 << 10;
@@ -15,6 +17,7 @@ const BULK_BYTES: usize = 128 << 10;
 pub struct Pool {
     gateways: Vec<Line>,
     turn: AtomicUsize,
+    writes: WriteMeter,
 }
 
 /// The right to make one call on a gateway that answers, until it is dropped.
@@ -41,7 +44,7 @@ impl Pool {
         }
         match failures.pop() {
             Some(error) if open == 0 => Err(error),
-            _ => Ok(Pool { gateways, turn: AtomicUsize::new(0) }),
+            _ => Ok(Pool { gateways, turn: AtomicUsize::new(0), writes: WriteMeter::default() }),
         }
     }
 
@@ -96,7 +99,15 @@ impl Pool {
         request: Request<()>,
     ) -> Result<(), SinkError> {
         let turn = self.turn(kind_of_write(rows, request.arguments().len())).await?;
-        turn.gateway.call(subject, limit, turn.connections.call(request)).await
+        let begun = Instant::now();
+        let ended = turn.gateway.call(subject, limit, turn.connections.call(request)).await;
+        self.writes.ended(begun);
+        ended
+    }
+
+    /// The 99th percentile of the time that writes took lately.
+    pub fn write_p99(&self) -> Option<Duration> {
+        self.writes.p99()
     }
 
     /// One call that does not write rows, on the gateway whose turn it is.

@@ -174,7 +174,7 @@ fn not_a_boundary(file: &str, offset: u64, before: u64, after: Option<u64>) -> S
     SourceError::PositionLost { reason, advice: format!("use {file}:{before}{after}") }
 }
 
-enum Step {
+pub(super) enum Step {
     /// Everything before this offset is in `gtids`.
     Boundary(u64),
     Inside,
@@ -183,14 +183,18 @@ enum Step {
 }
 
 /// Reads one file, transaction by transaction.
-struct Scan {
+pub(super) struct Scan {
     events: Events,
-    gtids: Reached,
+    pub gtids: Reached,
+    /// When the server wrote the beginning of the file, and committed the transaction that is being read, microseconds
+    /// since 1970; 0 until known.
+    pub created_micros: u64,
+    pub committed_micros: u64,
     /// The transaction being read; it counts once the next boundary is reached.
     open: Option<TransactionId>,
     offset: u64,
     /// The newest boundary.
-    last: u64,
+    pub last: u64,
     /// Where the first transaction begins.
     begin: u64,
     rotated: bool,
@@ -198,12 +202,14 @@ struct Scan {
 }
 
 impl Scan {
-    async fn open(session: &Session, file: &str) -> Result<Scan, SourceError> {
+    pub async fn open(session: &Session, file: &str) -> Result<Scan, SourceError> {
         let connection = session.open().await?;
         let events = Events::request(connection, &session.options, &side_uuid(), Dump::File(file)).await?;
         Ok(Scan {
             events,
             gtids: Reached::default(),
+            created_micros: 0,
+            committed_micros: 0,
             open: None,
             offset: FILE_BEGIN,
             last: FILE_BEGIN,
@@ -213,7 +219,7 @@ impl Scan {
         })
     }
 
-    async fn step(&mut self) -> Result<Step, SourceError> {
+    pub async fn step(&mut self) -> Result<Step, SourceError> {
         if self.ended {
             return Ok(Step::End);
         }
@@ -242,8 +248,14 @@ impl Scan {
             }
             GTID | GTID_TAGGED => {
                 self.close();
-                self.open = Some(gtid(&event)?);
+                let read = gtid_event(&event)?;
+                self.open = Some(gtid_of(&read));
+                self.committed_micros = read.immediate_commit_timestamp();
                 Ok(Step::Boundary(begins_at))
+            }
+            FORMAT_DESCRIPTION => {
+                self.created_micros = u64::from(header.timestamp()) * 1_000_000;
+                Ok(Step::Inside)
             }
             ANONYMOUS_GTID | ROTATE | STOP => {
                 self.close();

@@ -2,8 +2,9 @@
 //!
 //! `reader` holds the session and runs the statements, `chunk` writes their conditions so that MySQL
 //! uses the primary key, `part` does so for a part of one list, `value` turns results into the same [`Value`](crate::model::Value)s that the
-//! binlog gives.
+//! binlog gives. `application` runs the application's own SELECT.
 
+pub(super) mod application;
 pub mod chunk;
 mod labels;
 mod part;

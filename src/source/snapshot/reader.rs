@@ -1,5 +1,6 @@
 //! The session that reads snapshots.
 
+use super::application;
 use super::chunk::{self, Condition};
 use super::labels;
 use super::part;
@@ -12,7 +13,10 @@ use crate::source::named::{self, KeyCell};
 use crate::source::registry::{Registered, Registry};
 use crate::source::session::Session;
 use crate::source::text::Charsets;
-use crate::source::{EachRow, KeyRange, LISTS_A_SELECT, Snapshot, SourceError, Wanted};
+use crate::source::{
+    APPLICATION_SQL_MAX, ApplicationAsk, EachRow, KeyRange, LISTS_A_SELECT, Reply, Snapshot, SourceError,
+    Wanted,
+};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -35,6 +39,8 @@ pub(crate) struct MysqlSnapshot {
     connection: Connection,
     registry: Arc<Registry>,
     charsets: Arc<Charsets>,
+    /// At the server, of each SELECT.
+    select_max: Duration,
 }
 
 impl MysqlSnapshot {
@@ -42,7 +48,22 @@ impl MysqlSnapshot {
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
         let registry = labels::present(&mut connection, session.registry()).await?;
-        Ok(MysqlSnapshot { connection, registry, charsets })
+        let select_max = Duration::from_millis(SELECT_MAX_MS);
+        Ok(MysqlSnapshot { connection, registry, charsets, select_max })
+    }
+
+    /// The same, with statements that the server ends after `limit`.
+    pub async fn open_within(session: &Session, limit: Duration) -> Result<MysqlSnapshot, SourceError> {
+        let mut snapshot = MysqlSnapshot::open(session).await?;
+        snapshot.bound_selects(limit).await?;
+        Ok(snapshot)
+    }
+
+    async fn bound_selects(&mut self, limit: Duration) -> Result<(), SourceError> {
+        let bound = format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1));
+        self.connection.run("the bound of a statement", &bound).await?;
+        self.select_max = limit;
+        Ok(())
     }
 
     fn registered(&self, table: TableId) -> Result<Registered, SourceError> {
@@ -275,7 +296,22 @@ impl Snapshot for MysqlSnapshot {
         // for the next transaction alone, which ends with the connection
         let level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
         self.connection.run("the isolation of a read view", level).await?;
-        self.connection.run("a read view", "START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+        self.connection.run("a read view", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await
+    }
+
+    async fn release_view(&mut self) -> Result<(), SourceError> {
+        self.connection.run("the end of a read view", "COMMIT").await
+    }
+
+    async fn application(
+        &mut self,
+        mapping: &Mapping,
+        ask: ApplicationAsk<'_>,
+    ) -> Result<(Reply, Duration), SourceError> {
+        if self.select_max > APPLICATION_SQL_MAX {
+            self.bound_selects(APPLICATION_SQL_MAX).await?;
+        }
+        application::answer(&mut self.connection, &self.charsets, mapping, ask).await
     }
 
     async fn chunk_end(

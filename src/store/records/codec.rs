@@ -2,9 +2,9 @@
 
 use super::{
     CheckpointRecord, ChunkRecord, CountsRecord, GapsRecord, JournalRecord, LifeRecord, MetaRecord,
-    SourceLostRecord, v1,
+    PassageRecord, SourceLostRecord, VerdictRecord, v1,
 };
-use crate::model::{Control, Histories, History, TableName};
+use crate::model::{Control, Histories, History, Pilot, TableName};
 use crate::store::{Space, Store, StoreError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -35,6 +35,9 @@ records! {
     LifeRecord => LifeRecord,
     CountsRecord => CountsRecord,
     Control => Control,
+    PassageRecord => PassageRecord,
+    VerdictRecord => VerdictRecord,
+    Pilot => Pilot,
 }
 
 #[derive(Serialize)]

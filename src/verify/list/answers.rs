@@ -34,6 +34,14 @@ impl Question {
         Ask { kind, limit }
     }
 
+    /// The item that is asked for, where it is one.
+    pub(super) fn item(&self) -> &[Value] {
+        match self {
+            Question::Has(item) => item,
+            _ => &[],
+        }
+    }
+
     /// Which items are asked for, where it is some of the list's order.
     pub(super) fn part(&self, mapping: &Mapping) -> Option<ListPart> {
         let Ask { kind, limit } = self.as_ask();

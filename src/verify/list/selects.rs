@@ -24,6 +24,11 @@ impl<'a> Selects<'a> {
         Selects { snapshot, mapping, key, count: SelectCount::default() }
     }
 
+    /// Gives the connection back.
+    pub fn into_snapshot(self) -> Box<dyn Snapshot> {
+        self.snapshot
+    }
+
     pub async fn part(&mut self, part: &ListPart) -> Result<Vec<Row>, SourceError> {
         let rows = self.snapshot.list_part(self.mapping, self.key, part).await?;
         Ok(self.counted(rows))

@@ -21,6 +21,8 @@ enum Stage {
     Recopy,
     /// A statement that cannot be followed.
     Parked,
+    /// A tail that is moved.
+    Moved,
 }
 
 /// When the point is reached, and how often until the kill.
@@ -39,6 +41,7 @@ fn stage(point: KillPoint) -> (Stage, u32) {
         | KillPoint::CheckpointCommitted => (Stage::Tail, 1),
         KillPoint::RecopyNoted | KillPoint::RecopyWritten => (Stage::Recopy, 1),
         KillPoint::TableParked => (Stage::Parked, 1),
+        KillPoint::PositionAsked | KillPoint::PositionMoved => (Stage::Moved, 1),
     }
 }
 
@@ -175,4 +178,31 @@ async fn a_run_that_is_killed_once_a_table_is_parked_leaves_the_same_out_and_a_r
     scenario.start(&["recopy", "followers", "--yes"]).ended_within(LIMIT).await.expect_code(0);
     scenario.catch_up().await;
     assert!(scenario.compare().await > 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_while_its_tail_is_moved_has_moved_it_or_not() {
+    let mut scenario = three_targets("moves", 40, 600).await;
+    scenario.catch_up().await;
+    for (number, point) in points(Stage::Moved).enumerate() {
+        let from = scenario.ask("SELECT @@gtid_executed").await.replace('\n', "");
+        scenario.sql("UPDATE follows SET note = 'read again' WHERE followee_id < 20").await;
+        let run = doomed(&scenario, &["run"], point);
+        scenario.until_status("the run to tail", |status| status["phase"] == "tailing").await;
+        let application = scenario.application(2).await;
+        until_so("the application to work", async || application.transactions() >= 40).await;
+        // a tail that has not come to `from` yet would be moved over what other tests commit
+        scenario.until_written().await;
+        scenario.run(&["pause", "tail"]).await.expect_code(0);
+        scenario.run(&["resume", "--from", &from]).await.expect_code(1).says(&["does not answer"]);
+        death(run).await;
+        application.stop().await;
+        let status = scenario.status().await.expect("there is a state");
+        let moved = status["control"]["tail"]["wanted"] == "running";
+        assert_eq!(moved, point == KillPoint::PositionMoved, "{status}");
+        let until = ["run", "--until", "caught-up", "--resume"];
+        let ended = scenario.run(&until[..if moved { 3 } else { 4 }]).await.expect_code(0);
+        println!("{number}: {}", ended.out);
+        assert!(scenario.compare().await > 300);
+    }
 }

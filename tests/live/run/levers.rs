@@ -1,7 +1,6 @@
 //! Pausing and resuming, as an operator does it: under load, over restarts, and when MySQL's binlog runs out meanwhile.
 
-use super::mysql::binlogs;
-use crate::support::mysql::mysql_port;
+use crate::support::mysql::{mysql_port, purge_binlogs};
 use crate::support::own::Own;
 use crate::support::scenario::{Scenario, chunks_done, copied};
 use crate::support::shape::FOLLOWS;
@@ -101,6 +100,11 @@ async fn a_run_that_is_to_end_is_refused_while_it_is_paused() {
     scenario.init().await;
     let said = scenario.run(&["pause", "tail", "--reason", "deploy"]).await.expect_code(0);
     assert!(said.out.contains("no run has this state now: the next one begins like this"), "{}", said.out);
+    let log = std::fs::read_to_string(scenario.dir().join("state/events.jsonl")).expect("an event log");
+    assert!(log.contains(r#""event":"paused""#) && log.contains("deploy"), "of a stopped run too: {log}");
+    scenario.run(&["throttle", "set", "backfill.workers=2"]).await.expect_code(0);
+    let log = std::fs::read_to_string(scenario.dir().join("state/events.jsonl")).expect("an event log");
+    assert!(log.contains(r#""event":"limit_changed""#), "limits too: {log}");
     let refused = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3);
     refused.says(&["the tail is paused by ", ": deploy", "help: if it may go on: `tailfill resume`"]);
     scenario.run(&["run", "--until", "caught-up", "--resume"]).await.expect_code(0);
@@ -130,9 +134,7 @@ async fn a_tail_that_is_paused_for_long_warns_before_mysql_purges_what_it_needs(
     let status = scenario.until_status("the purge to be far", longer).await;
     assert!(!warned_of_purge(&status), "{status}");
 
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let newest = binlogs(&mut scenario).await.pop().expect("a file");
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+    purge_binlogs(&mut scenario.conn).await;
     let refused = scenario.run(&["resume", "tail"]).await.expect_code(5);
     refused.says(&["tailfill run --accept-gap"]);
     let status = scenario.status().await.expect("it is up");

@@ -86,9 +86,13 @@ async fn a_pilot_moves_only_its_lists_and_the_rest_follows() {
         assert_eq!(shown, lists(vec!["7".into(), "50".into()]));
     }
     // lists that were not tailed meanwhile may not be passed over without a word
-    scenario.run(&["run", "--only", "3", "--until", "caught-up"]).await.expect_code(3).says(&["--only"]);
+    scenario
+        .run(&["run", "--only", "3", "--until", "caught-up"])
+        .await
+        .expect_code(3)
+        .says(&["2 lists of lists"]);
     let application = scenario.application(2).await;
-    scenario.catch_up().await;
+    scenario.run(&["run", "--all", "--until", "caught-up"]).await.expect_code(0);
     application.stop().await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 0);

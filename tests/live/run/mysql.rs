@@ -5,7 +5,6 @@ use crate::support::own::Own;
 use crate::support::scenario::{Scenario, both_work};
 use crate::support::shape::FOLLOWS;
 use crate::support::wait::until_so;
-use mysql_async::prelude::Queryable;
 use serde_json::Value as Json;
 use std::time::Duration;
 
@@ -54,11 +53,6 @@ async fn mysql_that_is_killed_and_that_is_restarted_under_a_run_costs_only_time(
     assert!(scenario.comes_to_rest(run).await > 1_500);
 }
 
-pub async fn binlogs(scenario: &mut Scenario) -> Vec<String> {
-    let rows: Vec<mysql_async::Row> = scenario.conn.query("SHOW BINARY LOGS").await.expect("root may");
-    rows.iter().map(|row| row.get(0).expect("a file's name")).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing() {
     let server = Own::mysql(&[]).await;
@@ -66,7 +60,7 @@ async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing
     scenario.settings.chunk_rows = 20;
     scenario.settings.workers = 1;
     scenario.init().await;
-    let first = binlogs(&mut scenario).await.pop().expect("a binlog");
+    let first = mysql::binlogs(&mut scenario.conn).await.pop().expect("a binlog");
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
     until_both_work(&scenario).await;
@@ -76,12 +70,12 @@ async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing
         until_so("changes in the new file", async || application.transactions() >= enough).await;
         if rotation % 10 == 9 {
             scenario.until_written().await;
-            let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
+            let newest = mysql::binlogs(&mut scenario.conn).await.pop().expect("a binlog");
             // MySQL keeps a file that somebody still reads, and those after it
             scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
         }
     }
-    let files = binlogs(&mut scenario).await;
+    let files = mysql::binlogs(&mut scenario.conn).await;
     assert!(files.len() < 20 && !files.contains(&first), "purged up to what was read: {files:?}");
     application.stop().await;
     scenario.until_written().await;
@@ -91,19 +85,14 @@ async fn a_binlog_that_is_rotated_under_a_run_and_purged_behind_it_costs_nothing
     run.ended().await.expect_code(130);
 
     // everything but the newest file is gone, and the checkpoint is past it
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
-    assert_eq!(binlogs(&mut scenario).await, [newest]);
+    mysql::purge_binlogs(&mut scenario.conn).await;
     scenario.sql("DELETE FROM follows LIMIT 20").await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 1_000);
 
     // a change that is purged before it was read cannot be had any more
     scenario.sql("UPDATE follows SET note = 'never read' LIMIT 3").await;
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let newest = binlogs(&mut scenario).await.pop().expect("a binlog");
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+    mysql::purge_binlogs(&mut scenario.conn).await;
     let ended = scenario.run(&["run"]).await.expect_code(5);
     ended.says(&["cannot continue from this position", "purged", "help:", "--accept-gap"]);
     scenario.settings.operation_timeout = "5s";

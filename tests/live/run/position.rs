@@ -1,5 +1,6 @@
 //! Where a run begins: from positions that a person names, and from positions that are gone.
 
+use crate::support::mysql::purge_binlogs;
 use crate::support::own::Own;
 use crate::support::scenario::Scenario;
 use crate::support::shape::FOLLOWS;
@@ -7,7 +8,7 @@ use crate::support::wait::until_so;
 use mysql_async::prelude::Queryable;
 
 /// `FILE:OFFSET` and the GTID set of now.
-async fn now(scenario: &mut Scenario) -> (String, String) {
+pub async fn now(scenario: &mut Scenario) -> (String, String) {
     let row: Option<mysql_async::Row> =
         scenario.conn.query_first("SHOW BINARY LOG STATUS").await.expect("a binlog");
     let row = row.expect("a binlog");
@@ -90,10 +91,7 @@ async fn a_purged_position_is_refused_with_its_own_exit_code() {
     scenario.catch_up().await;
     let (place, _) = now(&mut scenario).await;
     scenario.sql("UPDATE follows SET note = 'lost'").await;
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let (file, _) = now(&mut scenario).await;
-    let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    purge_binlogs(&mut scenario.conn).await;
     let said = ["cannot continue from this position", "purged", "help:", "--accept-gap"];
     let check = scenario.run(&["check"]).await.expect_code(5);
     assert!([said[0], said[1], said[3]].iter().all(|word| check.out.contains(word)), "{}", check.out);
@@ -127,10 +125,7 @@ async fn a_source_that_began_its_numbering_again_is_refused_at_every_start_until
         scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&said);
     }
     // the proof is purged by and by, and what was found out stays
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let (file, _) = now(&mut scenario).await;
-    let file = file.split_once(':').expect("FILE:OFFSET").0.to_owned();
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    purge_binlogs(&mut scenario.conn).await;
     scenario.run(&["run", "--until", "caught-up"]).await.expect_code(5).says(&["--accept-gap"]);
     scenario.run(&["run", "--until", "caught-up", "--accept-gap"]).await.expect_code(0);
     assert!(scenario.compare().await > 0);

@@ -93,11 +93,7 @@ async fn an_xa_commit_whose_prepare_is_purged_parks_what_it_may_have_changed() {
     let mut scenario = copied(&server, "xapurged").await;
     prepares(&server, &scenario, "purged", MAPPED).await;
     scenario.catch_up().await;
-    scenario.sql("FLUSH BINARY LOGS").await;
-    let status: Option<mysql_async::Row> =
-        scenario.conn.query_first("SHOW BINARY LOG STATUS").await.expect("a binlog");
-    let newest: String = status.and_then(|row| row.get(0)).expect("a file");
-    scenario.sql(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+    mysql::purge_binlogs(&mut scenario.conn).await;
     scenario.sql("XA COMMIT 'purged'").await;
     let ended = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(1);
     ended.says(&["parked", "XA COMMIT", "tailfill recopy"]);

@@ -37,6 +37,10 @@ pub enum Step {
     ZombieIsRefused,
     Restart(Lives),
     Replay(Set),
+    Pause,
+    /// A tail that stands still is moved to an older position.
+    Move(Set),
+    Resume,
     Failover,
     Compact,
 }
@@ -84,11 +88,13 @@ impl World for Tailing {
                 .iter()
                 .map(|_| super::state::Chunk { at: At::Idle, again: setting.again })
                 .collect(),
+            paused: false,
             zombie: None,
             joined: None,
             left: Left {
                 marks: setting.marks,
                 restarts: setting.restarts,
+                pauses: setting.pauses,
                 losses: setting.losses,
                 compactions: setting.compactions,
             },
@@ -116,6 +122,7 @@ impl World for Tailing {
                 self.marks(state, tail, next);
                 self.copying(state, tail, next);
                 self.restarts(state, tail, next);
+                self.levers(state, tail, next);
             }
         }
         self.zombie(state, next);
@@ -140,7 +147,8 @@ impl World for Tailing {
     fn is_over(&self, state: &State) -> bool {
         let all = self.script().all();
         let Some(tail) = &state.tail else { return false };
-        self.published(state) == all
+        !state.paused
+            && self.published(state) == all
             && state.committed == all
             && (state.executed == all || !self.setting.set_lags)
             && usize::from(tail.cut) == self.stream(state, tail.base).len()
@@ -214,7 +222,8 @@ impl Tailing {
     }
 
     fn tail(&self, state: &State, tail: &Tail, next: &mut Next) {
-        let readable = self.readable(state, tail.base, tail.cut);
+        let all = self.readable(state, tail.base, tail.cut);
+        let readable = if state.paused { &[][..] } else { all };
         for count in 1..=readable.len().min(self.setting.batch.into()) {
             next.push((Step::Seal(count as u8), self.seal(state, tail, &readable[..count])));
         }

@@ -100,7 +100,7 @@ impl Tailing {
     /// The tail is opened at `base`, with new ticks for everything after it.
     fn opened_anew(&self, state: &State, tail: &Tail, base: Set) -> State {
         let mut after = state.clone();
-        after.left.restarts -= 1;
+        after.left.restarts = state.left.restarts.saturating_sub(1);
         let (last_tick, sealed) = (self.highest(state, tail), self.sealed(state, tail));
         after.store = Store { base, tick_high: last_tick, ..Store::default() };
         let batches = SmallVec::new();
@@ -111,18 +111,53 @@ impl Tailing {
     }
 
     fn replays(&self, state: &State, tail: &Tail, next: &mut Next) {
+        for from in self.older(state, tail) {
+            next.push((Step::Replay(from), self.moved(state, tail, from)));
+        }
+    }
+
+    /// Positions between two transactions that the checkpoint is past.
+    fn older(&self, state: &State, tail: &Tail) -> Vec<Set> {
         let checkpointed = self.checkpointed(state, tail);
         let order = self.script().order(state.other_server);
-        for count in 0..order.len() {
-            let from: Set = order[..count].iter().map(|number| 1 << number).sum();
-            if from & !checkpointed == 0 && from != checkpointed {
-                let mut after = self.opened_anew(state, tail, from);
-                if self.off(Mechanism::CheckpointMovesBack) {
-                    after.store.ahead = Some(checkpointed);
-                }
-                next.push((Step::Replay(from), after));
-            }
+        let positions =
+            (0..order.len()).map(|count| order[..count].iter().map(|number| 1 << number).sum::<Set>());
+        positions.filter(|from| from & !checkpointed == 0 && *from != checkpointed).collect()
+    }
+
+    fn moved(&self, state: &State, tail: &Tail, from: Set) -> State {
+        let mut after = self.opened_anew(state, tail, from);
+        if self.off(Mechanism::CheckpointMovesBack) {
+            after.store.ahead = Some(self.checkpointed(state, tail));
         }
+        after
+    }
+
+    /// What a person does: pauses the tail, moves it while it stands still, resumes it. The copy goes on meanwhile; a move
+    /// begins its attempts again, and what was sent before stays under way.
+    pub fn levers(&self, state: &State, tail: &Tail, next: &mut Next) {
+        if !state.paused {
+            if state.left.pauses > 0 {
+                let mut after = State { paused: true, ..state.clone() };
+                after.left.pauses -= 1;
+                next.push((Step::Pause, after));
+            }
+            return;
+        }
+        for from in self.older(state, tail) {
+            let mut after = self.moved(state, tail, from);
+            after.left.restarts = state.left.restarts;
+            // once each time, so that it comes to an end
+            after.paused = false;
+            next.push((Step::Move(from), after));
+        }
+        let mut after = State { paused: false, ..state.clone() };
+        if self.off(Mechanism::ResumeBehindRead) {
+            let own = after.tail.as_mut().expect("it is paused");
+            (own.base, own.cut) = (own.sealed | state.executed, 0);
+            own.sealed = own.base;
+        }
+        next.push((Step::Resume, after));
     }
 
     /// Whether the other server has the same transactions in its binlog.

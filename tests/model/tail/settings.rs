@@ -76,6 +76,7 @@ pub fn of(mechanism: Mechanism) -> Option<Setting> {
         OwnerFence => Setting { zombies: true, ..delete_and_insert() },
         CheckpointAfterWrite => restarting("a row is deleted", &[X], &[&[delete(row(X, 1))]]),
         CheckpointMovesBack => Setting { batch: 1, restarts: 2, replays: true, ..insert_and_delete() },
+        ResumeBehindRead => Setting { pauses: 1, ..a_delete() },
         DoneAfterWrite => Setting { restarts: 1, ..one("a row is there", &[X], &[&[insert(row(Y, 1))]]) },
         MarkersOutlive => Setting { compactions: 1, ..a_delete() },
         _ => return None,
@@ -178,6 +179,11 @@ pub fn started_and_restarted() -> Vec<Setting> {
         Setting { restarts: 2, losses: 1, batch: 2, reader: true, zombies: true, ..delete_and_insert() },
         Setting { restarts: 2, losses: 1, replays: true, ..delete_and_insert() },
         Setting { restarts: 2, losses: 1, batch: 1, reader: true, ..insert_and_delete() },
+        // a paused tail beside a copy, moves to older positions, and a crash around them
+        Setting { pauses: 2, again: 1, losses: 1, marks: 2, ..a_delete() },
+        Setting { pauses: 1, restarts: 1, losses: 1, ..delete_and_insert() },
+        Setting { pauses: 2, restarts: 1, batch: 1, ..insert_and_delete() },
+        Setting { pauses: 1, restarts: 1, again: 1, marks: 2, ..a_delete() },
         Setting {
             failover: true,
             restarts: 2,

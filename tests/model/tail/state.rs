@@ -34,6 +34,8 @@ pub struct Setting {
     pub joins: Option<u8>,
     /// Restarts from older positions.
     pub replays: bool,
+    /// How often a person pauses the tail; each time it may be moved to an older position before it is resumed.
+    pub pauses: u8,
     pub failover: bool,
     pub compactions: u8,
     /// A reader watches: no state that the tail has shown is followed by an older one.
@@ -63,6 +65,8 @@ pub struct State {
     pub tail: Option<Tail>,
     pub store: Store,
     pub chunks: SmallVec<[Chunk; 2]>,
+    /// A person has paused the tail, durably.
+    pub paused: bool,
     pub zombie: Option<Zombie>,
     /// The highest tick when the list joined.
     pub joined: Option<u8>,
@@ -78,6 +82,7 @@ pub struct State {
 pub struct Left {
     pub marks: u8,
     pub restarts: u8,
+    pub pauses: u8,
     pub losses: u8,
     pub compactions: u8,
 }

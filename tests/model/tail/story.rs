@@ -68,6 +68,15 @@ impl Tailing {
             Step::Replay(from) => {
                 format!("The process is killed and started again from {}, with new ticks.", self.say_position(from))
             }
+            Step::Pause => "A person pauses the tail: it reads nothing more.".to_owned(),
+            Step::Move(from) => format!(
+                "A person has the tail continue from {}, with new ticks.",
+                self.say_position(from)
+            ),
+            Step::Resume => match self.off(Mechanism::ResumeBehindRead) {
+                true => "The tail is resumed, and continues from what is committed now.".to_owned(),
+                false => "The tail is resumed, and continues where it stood.".to_owned(),
+            },
             Step::Failover => {
                 "Another server, whose binlog has another order, takes over: everything after the checkpoint is replayed with new ticks.".to_owned()
             }

@@ -27,7 +27,7 @@ struct Range {
 
 impl Epoch {
     pub fn opened(before: &Epoch, above: u64) -> Epoch {
-        Epoch { number: before.number + 1, above, all_lists: true, ..Epoch::default() }
+        Epoch { number: before.number + 1, above, all_lists: before.all_lists, ..Epoch::default() }
     }
 
     /// Takes a batch in. What is wrong with it (I2): it goes back, or leaves rows out. `in_order`: the binlog has its

@@ -46,6 +46,14 @@ impl Books {
         }
     }
 
+    /// The life of a copy of an earlier cohort is over.
+    pub(super) fn forgotten(&mut self, key: &[u8]) {
+        let key = CopyKey::of_prefix(key).expect("our own");
+        let name = key.target.split('/').next().unwrap_or_default();
+        let target = self.mapping.targets.iter().find(|target| target.table == name);
+        self.repairs.lives.remove(&(key.cohort, target.expect("only our own targets live").id));
+    }
+
     /// Whether the store says that changes pass the target by.
     pub fn is_parked(&self, target: TargetId) -> bool {
         let parked = |((_, id), life): (&(String, TargetId), &LifeCycle)| {

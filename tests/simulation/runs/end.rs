@@ -130,7 +130,7 @@ impl Life {
             };
             let settings = process::settings_at_the_end(&world, self.failpoints);
             let mut running =
-                Running::start(&world, Start { pilot: false, without: None, options, settings, asked });
+                Running::start(&world, Start { pilot: None, without: None, options, settings, asked });
             let outcome = timeout(PROGRESS, &mut running.task).await;
             let waits = running.waits();
             running.kill().await;
@@ -177,7 +177,7 @@ impl Life {
         let options =
             RunOptions { tail: true, backfill: true, from: None, until_caught_up: true, accept_gap: false };
         let settings = process::settings_at_the_end(&world, self.failpoints);
-        let start = Start { pilot: false, without: None, options, settings, asked: None };
+        let start = Start { pilot: None, without: None, options, settings, asked: None };
         let mut running = Running::start(&world, start);
         let outcome = timeout(PROGRESS, &mut running.task).await;
         running.kill().await;

@@ -8,6 +8,7 @@ use crate::pipeline::tail::sealed::Boundary;
 use crate::protocol::ProtocolError;
 use crate::source::BinlogPlace;
 use std::sync::atomic::Ordering::Relaxed;
+use tokio::time::Instant;
 
 impl Writer {
     /// Joins an advance that waits already, so that they do not pile up behind a batch that cannot be written.
@@ -23,6 +24,7 @@ impl Writer {
             tick: None,
             boundary: Some(boundary),
             committed_micros: Vec::new(),
+            taken_in: Instant::now(),
             changes: 0,
             permit: None,
         });
@@ -37,6 +39,9 @@ impl Writer {
             self.parts.progress.totals.queued_rows.fetch_sub(batch.changes, Relaxed);
             let now = self.parts.clock.now_micros();
             self.parts.progress.written_at(now, &batch.committed_micros);
+            if lists > 0 {
+                self.parts.progress.tail_waited(batch.taken_in.elapsed());
+            }
         }
     }
 

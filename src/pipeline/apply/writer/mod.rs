@@ -97,6 +97,8 @@ struct BatchState {
     tick: Option<Tick>,
     boundary: Option<Boundary>,
     committed_micros: Vec<u64>,
+    /// When it came out of the journal.
+    taken_in: Instant,
     changes: u64,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -221,6 +223,7 @@ impl Writer {
             tick: Some(batch.tick),
             boundary: batch.boundary,
             committed_micros: batch.committed_micros,
+            taken_in: Instant::now(),
             changes: batch.changes,
             permit: batch.permit,
         });

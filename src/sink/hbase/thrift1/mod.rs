@@ -21,6 +21,7 @@ use crate::sink::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use std::time::Duration;
 use ticks::CallTimes;
 
 mod calls;
@@ -240,6 +241,10 @@ impl WriteRows for Thrift1Sink {
 
     fn ticks_max(&self) -> usize {
         self.call_times.ticks_max(self.places.calls_at_once(), self.places.targets().count())
+    }
+
+    fn write_p99(&self) -> Option<Duration> {
+        self.pool.write_p99()
     }
 }
 

@@ -21,6 +21,7 @@ mod session;
 mod tests;
 
 pub use alter::ColumnClause;
+pub use lexer::{Token, Tokens};
 pub use rows::Question;
 
 use super::cursor::Truncated;
@@ -31,7 +32,6 @@ use crate::source::text::Charsets;
 use alter::Clause;
 use kinds::{Judged, Subject};
 use letters::{ANYTHING, Letters, UNREADABLE};
-use lexer::{Token, Tokens};
 use reader::{Path, Reader};
 use session::{Logged, Mode};
 use std::sync::Arc;
@@ -86,6 +86,11 @@ pub enum Effect {
     Unknown {
         what: String,
     },
+}
+
+/// The tokens of a statement in UTF-8, as a session with an empty `sql_mode` reads it: ours.
+pub fn of_our_sessions(text: &str) -> Tokens {
+    lexer::tokens(text.as_bytes(), &Letters::utf8(), Mode::default())
 }
 
 /// How the statements of one server are read.

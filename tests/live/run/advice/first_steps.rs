@@ -86,23 +86,6 @@ async fn a_difference_is_mended_as_the_dry_runs_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pilot_is_copied_again_beside_its_run_and_compared_once_all_is_moved() {
-    let mut copied = fresh("pilotsteps").await;
-    copied.tailfill(&["init"]).await.code(0);
-    copied.tailfill(&[&UNTIL[..], &["--only", "1"]].concat()).await.code(0);
-    let name = copied.setup.table.clone();
-    let alone = copied.tailfill(&["recopy", &name, "--yes"]).await.code(3);
-    let compared = copied.tailfill(&["verify", "--full"]).await.code(3);
-    let run = copied.start_with(&["run", "--only", "1"]).await;
-    copied.tailfill(&["recopy", &name, "--yes"]).await.code(0);
-    run.interrupted().await;
-    assert_eq!(commands(help(&alone)), commands(help(&compared)));
-    copied.performs(help(&compared)).await;
-    copied.ends_equal().await;
-    copied.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_went_on_is_compared_once_a_run_has_caught_up() {
     let mut copied = Copied::new("wenton").await;
     copied.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;

@@ -2,21 +2,14 @@
 //! with advice that works.
 
 use super::Copied;
+use crate::support::mysql::purge_binlogs;
 use crate::support::own::Own;
-use mysql_async::prelude::Queryable;
 
 const UNTIL: [&str; 3] = ["run", "--until", "caught-up"];
 
 impl Copied {
     async fn gtids(&mut self) -> String {
         self.ask("SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')").await
-    }
-
-    async fn file(&mut self) -> String {
-        let conn = &mut self.setup.database.conn;
-        let row: Option<mysql_async::Row> =
-            conn.query_first("SHOW BINARY LOG STATUS").await.expect("a binlog");
-        row.expect("a binlog").get(0).expect("a file")
     }
 
     /// Parks the mapping while no run is up; the GTID set right behind the statement.
@@ -100,9 +93,7 @@ async fn a_purged_binlog_is_gone_over_as_the_refusal_says() {
     let mut copied = Copied::on(mysql.port, "purgedway").await;
     let before = copied.gtids().await;
     copied.sql("DELETE FROM follows WHERE follower_id = 5").await;
-    copied.sql("FLUSH BINARY LOGS").await;
-    let file = copied.file().await;
-    copied.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+    purge_binlogs(&mut copied.setup.database.conn).await;
     // each names a position that is gone, or the checkpoint that is
     for from in [&["--from", &before][..], &[]] {
         let refused = copied.tailfill(&[&UNTIL[..], from].concat()).await.code(5);
@@ -129,9 +120,7 @@ async fn a_parked_target_whose_binlog_is_purged_comes_back_as_the_first_answer_s
         for _ in 0..changes {
             copied.sql("UPDATE follows SET note = 'later' WHERE followee_id = 1").await;
         }
-        copied.sql("FLUSH BINARY LOGS").await;
-        let file = copied.file().await;
-        copied.sql(&format!("PURGE BINARY LOGS TO '{file}'")).await;
+        purge_binlogs(&mut copied.setup.database.conn).await;
         let answer = copied.tailfill(&UNTIL).await;
         println!("{changes}: {}", answer.err);
         copied.performs(&answer.err[answer.err.find("help:").expect("it says what to do")..]).await;
