@@ -6,11 +6,13 @@
 
 mod positions;
 mod support;
+mod verification;
 
 pub use positions::{
     accept_gap, begin_with_from, copied_again, known_transactions, moment_ahead, moment_purged, pause_first,
 };
 pub use support::{add_check, add_log};
+pub use verification::findings;
 
 use crate::model::Parking;
 

@@ -144,6 +144,8 @@ switches! {
     key_text_not_bytes = "key-text-not-bytes";
     /// The session has the settings that it was opened with, whatever they are.
     session_charset_trusted = "session-charset-trusted";
+    /// What looks different to a comparison is different, whatever is under way.
+    difference_believed = "difference-believed";
     /// What was read while a list was held up is compared with a SELECT of later, whatever changed since.
     hold_compared_with_select = "hold-compared-with-select";
     /// What a look-up does not find is not there, whatever a scan has shown.

@@ -3,11 +3,14 @@
 //! A snapshot, without references into the run. Field names are the JSON's; a field may be added,
 //! none changes its meaning.
 
+mod figures;
 pub(crate) mod text;
 mod throttle;
+mod verification;
 mod wait;
 
 pub use throttle::{Holding, LimitShown, Origin, ThrottleShown, ThrottleStatus};
+pub use verification::{ContinuousStatus, FindingShown, LastWalk, VerifyStatus, WalkShown};
 pub use wait::{Awaited, Concern, Kind, Wait, Warning, Who};
 
 use crate::model::{Control, Work};
@@ -80,6 +83,9 @@ pub struct Status {
     /// Gaps that were accepted and are not made good yet: mappings that missed changes are copied again.
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// What the run compares by itself.
+    #[serde(default)]
+    pub verify: VerifyStatus,
 }
 
 impl Status {

@@ -192,6 +192,7 @@ async fn encoded(
         levers: tailfill::pipeline::Levers::default(),
         throttle: tailfill::pipeline::Throttle::default(),
         definitions: tailfill::pipeline::Definitions::default(),
+        recent: tailfill::pipeline::Recent::default(),
     };
     let (progress, stop) = (parts.progress.clone(), CancellationToken::new());
     let options = RunOptions { tail, backfill: !tail, from, until_caught_up: false, accept_gap: false };

@@ -82,6 +82,26 @@ const CHUNKS: Name = ("target_chunks", "Chunks of each target, by what is known 
 const ROWS_COPIED: Name = ("target_rows_copied", "Rows copied of each target");
 const ROW_RATE: Name = ("target_rows_per_second", "Rows copied per second now");
 
+const COMPARED: Name = (
+    "verify_continuous_compared_rows",
+    "Addresses that the continuous verification has compared, by what led to them; absent without it",
+);
+const FINDINGS: Name =
+    ("verify_continuous_findings", "Rows that differ between MySQL and HBase, and were not equal since");
+const FOUND: Name =
+    ("verify_continuous_found_rows", "Differences that the continuous verification has found");
+const UNSETTLED: Name =
+    ("verify_continuous_unsettled_rows", "Rows that changed faster than they could be compared");
+const VERIFY_WAITS: Name =
+    ("verify_continuous_waiting", "1 while the continuous verification compares nothing");
+const WALKED: Name =
+    ("verify_continuous_walk_ratio", "About how much of everything the present walk has passed, 0 to 1");
+const WALKS: Name = ("verify_continuous_walks", "Walks over everything that have ended");
+const LAST_WALK: Name = (
+    "verify_continuous_last_walk_timestamp_seconds",
+    "When the last walk ended, seconds since 1970; absent before the first one has",
+);
+
 /// Those with quantiles.
 const SUMMARIES: [Name; 2] = [WRITE_LAG, RECENT_WRITE_LAG];
 
@@ -95,6 +115,7 @@ pub fn render(status: &Status, format: Format) -> String {
     page.run(status);
     page.tail(status);
     page.targets(status);
+    page.verification(status);
     let mut text = String::new();
     // Writing to a String cannot fail; an empty page would be noticed by every scraper.
     if text::encode(&mut text, &page.registry).is_err() {
@@ -237,6 +258,20 @@ impl Page {
             ROW_RATE,
             targets().map(|(index, target)| (labels(index, vec![]), target.rows_per_second)),
         );
+    }
+
+    fn verification(&mut self, status: &Status) {
+        let Some(verified) = &status.verify.continuous else { return };
+        let checked = &verified.checked;
+        self.counter(COMPARED, checked.named().map(|(feed, rows)| (label("feed", feed), rows)));
+        self.gauge(FINDINGS, [(vec![], verified.findings as f64)]);
+        self.counter(FOUND, [(vec![], verified.found)]);
+        self.counter(UNSETTLED, [(vec![], verified.unsettled)]);
+        self.gauge(VERIFY_WAITS, [(vec![], truth(verified.waits_for.is_some()))]);
+        let ratio = verified.walk.as_ref().map(|walk| walk.rows as f64 / walk.rows_estimated.max(1) as f64);
+        self.gauge(WALKED, ratio.map(|ratio| (vec![], ratio.min(1.0))));
+        self.counter(WALKS, [(vec![], verified.walks)]);
+        self.gauge(LAST_WALK, verified.last_walk.map(|walk| (vec![], from_ms(walk.ended_at_ms))));
     }
 
     fn gauge(&mut self, (name, help): Name, values: impl IntoIterator<Item = (Labels, f64)>) {

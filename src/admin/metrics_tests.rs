@@ -1,7 +1,8 @@
 use super::*;
 use crate::status::{
-    Answers, Awaited, Lag, LagWindow, LeaseTotals, Mark, PositionStatus, Positions, Retries, TailTotals,
-    TargetStatus, ThrottleStatus, Wait, Who,
+    Answers, Awaited, ContinuousStatus, FindingShown, Lag, LagWindow, LastWalk, LeaseTotals, Mark,
+    PositionStatus, Positions, Retries, TailTotals, TargetStatus, ThrottleStatus, VerifyStatus, Wait,
+    WalkShown, Who,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -62,6 +63,12 @@ pub fn full() -> Status {
         checkpointed: place,
     };
     let target = TargetStatus { life_cycle: "new".to_owned(), ..TargetStatus::default() };
+    let continuous = ContinuousStatus {
+        newest: vec![FindingShown::default()],
+        walk: Some(WalkShown::default()),
+        last_walk: Some(LastWalk::default()),
+        ..ContinuousStatus::default()
+    };
     Status {
         purge_in_seconds: Some(7),
         state_file_bytes: Some(1 << 20),
@@ -80,6 +87,7 @@ pub fn full() -> Status {
         leases: LeaseTotals::default(),
         retries: Retries::default(),
         targets: vec![target],
+        verify: VerifyStatus { continuous: Some(continuous) },
         ..Status::default()
     }
 }

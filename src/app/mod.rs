@@ -5,6 +5,7 @@ mod begun;
 mod by_history;
 mod check;
 mod connect;
+pub mod continuous;
 mod display;
 mod events;
 mod get;

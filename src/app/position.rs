@@ -13,7 +13,7 @@ use crate::model::{DateTime, TransactionId, Wanted, Work};
 use crate::pipeline::jobs::history::{self, Since};
 use crate::pipeline::jobs::moves::{Course, Destination, MoveAsk, Moved};
 use crate::pipeline::run::moving;
-use crate::pipeline::{Definitions, Holds, Levers, Parts, Progress, Recopies};
+use crate::pipeline::{Definitions, Holds, Levers, Parts, Progress, Recent, Recopies};
 use crate::protocol::Plan;
 use crate::protocol::plan::Cohort;
 use crate::sink::null::NullSink;
@@ -90,6 +90,7 @@ async fn in_state(config: &Config, ask: &MoveAsk) -> Result<Moved, Failure> {
         levers: Levers::default(),
         throttle: connect::throttle(config),
         definitions: Definitions::default(),
+        recent: Recent::default(),
     };
     let tables: Vec<_> = parts.plan.mappings().iter().map(|mapping| mapping.schema.name.clone()).collect();
     parts.definitions.load(&*parts.store, &parts.source_name, &tables).await?;

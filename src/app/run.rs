@@ -4,7 +4,7 @@ use super::alone::Alone;
 use super::starting::Starting;
 use super::state::{SOURCE, open_with_events, run_id};
 use super::touched::TouchedFile;
-use super::{RunOptions, StartAt, begun, by_history, connect, display, levers, output, pilot};
+use super::{RunOptions, StartAt, begun, by_history, connect, continuous, display, levers, output, pilot};
 use crate::admin::{Taken, TakenPilot};
 use crate::clock::SteadyClock;
 use crate::config::Config;
@@ -46,7 +46,9 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
     let copying = pipeline_options.backfill;
     let (mappings, done) = (parts.plan.mappings().to_vec(), CancellationToken::new());
     let display = tokio::spawn(display::show(parts.clone(), mappings, copying, done.clone()));
-    let ended = pipeline::run_with(parts.clone(), pipeline_options, recopies, stop.clone()).await;
+    let rows_per_second = continuous_of(config, options.dry_run, &pipeline_options);
+    let run = pipeline::run_with(parts.clone(), pipeline_options, recopies, stop.clone());
+    let ended = continuous::beside(&parts, rows_per_second, run).await;
     note_end(&ended);
     done.cancel();
     let _ = display.await; // a display that fails is no reason to fail the run
@@ -72,6 +74,12 @@ pub async fn run(config: &Config, options: RunOptions) -> Result<Exit, Failure> 
         Finished::CaughtUp | Finished::Copied => Exit::Done,
         Finished::Stopped => Exit::Interrupted,
     })
+}
+
+/// How many rows a second the run compares by itself; `None`: none.
+fn continuous_of(config: &Config, dry_run: bool, options: &pipeline::RunOptions) -> Option<u32> {
+    let is_on = config.verify.continuous && options.tail && !dry_run;
+    is_on.then_some(config.verify.rows_per_second)
 }
 
 /// A run for these re-copies alone: it tails, does them, and ends once it has caught up. `false`: it was stopped before.
@@ -208,6 +216,10 @@ async fn compose(
         }
         None => None,
     };
+    let (tail, backfill) = options.mode.sides();
+    let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
+    let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
+    let recent = continuous_of(config, options.dry_run, &pipeline_options).map(continuous::recent);
     let parts = Parts {
         source_name: SOURCE.to_owned(),
         source: resolved.source.clone(),
@@ -222,14 +234,12 @@ async fn compose(
         levers,
         throttle,
         definitions: pipeline::Definitions::default(),
+        recent: recent.unwrap_or_default(),
     };
     starting.step("MySQL: about how many rows the tables have", || estimate(&parts)).await?;
     if let Some(admin) = &mut admin {
         admin.go_live(&parts, run_id);
     }
-    let (tail, backfill) = options.mode.sides();
-    let (until_caught_up, accept_gap) = (options.until_caught_up, options.accept_gap);
-    let pipeline_options = pipeline::RunOptions { tail, backfill, from, until_caught_up, accept_gap };
     Ok(Composed { parts, pipeline_options, null, admin, alone })
 }
 

@@ -20,7 +20,7 @@ use crate::protocol::{Journal, plan::Cohort};
 use crate::retry::{Patience, Pauses};
 use crate::status::{
     Answers, Concern, CountsStatus, Gap, Kind, Lag, LagWindow, LeaseTotals, Mark, Phase, PositionStatus,
-    Positions, Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, Warning,
+    Positions, Retries, Status, StatusSource, StoreTotals, TailTotals, TargetStatus, VerifyStatus, Warning,
 };
 use crate::store::records::{self, ChunkRecord, CopyKey, CountsState, GapRecord, LifeRecord};
 use crate::store::redb::RedbStore;
@@ -244,6 +244,7 @@ fn live(parts: &Parts, looked: &Looked) -> Status {
         },
         targets: live_targets(parts, looked),
         gaps: looked.gaps.lock().unwrap_or_else(|p| p.into_inner()).clone(),
+        verify: VerifyStatus { continuous: progress.verified() },
         ..Status::default()
     };
     status.show_waits(progress.waits(now_ms));

@@ -26,6 +26,17 @@ impl<'a, R: Reading> Sides<'a, R> {
     pub fn target_pass(&self, ranges: Vec<ScanRange>) -> TargetPass<'a, R> {
         TargetPass { sides: *self, source: self.source(), ranges: ranges.into_iter(), walk: None }
     }
+
+    /// The rest of the whole table behind a primary key; `None`: all of it.
+    pub fn source_pass_behind(&self, after: Option<Vec<Value>>, rows_max: u32) -> SourcePass<'a, R> {
+        SourcePass { sides: *self, walk: TableWalk::behind(self.source(), after, rows_max) }
+    }
+
+    /// The rest of one range behind an item; `None`: all of it. Its first page has `range.limit` names.
+    pub fn target_pass_behind(&self, range: ScanRange, behind: Option<&Address>) -> TargetPass<'a, R> {
+        let walk = Some(TargetWalk::behind(*self, range, Bring::Names, behind));
+        TargetPass { sides: *self, source: self.source(), ranges: Vec::new().into_iter(), walk }
+    }
 }
 
 /// MySQL's items, looked up in HBase.

@@ -91,6 +91,11 @@ impl<'a, R: Reading> TableWalk<'a, R> {
         TableWalk { reader, list, rows_max, next: Some(None) }
     }
 
+    /// The rest of a table behind a primary key; `None`: all of it.
+    pub fn behind(reader: SourceReader<'a, R>, after: Option<Vec<Value>>, rows_max: u32) -> TableWalk<'a, R> {
+        TableWalk { reader, list: None, rows_max, next: Some(after) }
+    }
+
     /// The next rows, in no particular order, and the range that they were read by; `None` after the last ones.
     pub async fn next(&mut self) -> Result<Option<(Vec<Row>, KeyRange)>, R::Error> {
         let Some(after) = self.next.take() else { return Ok(None) };

@@ -121,6 +121,25 @@ impl<'a, R: Reading> TargetWalk<'a, R> {
         TargetWalk { sides, bring, rest: Some(rest) }
     }
 
+    /// The rest of a range behind an item that lies in it; `None`: all of it.
+    pub fn behind(
+        sides: Sides<'a, R>,
+        range: ScanRange,
+        bring: Bring,
+        behind: Option<&Address>,
+    ) -> TargetWalk<'a, R> {
+        let mut walk = TargetWalk::new(sides, range, bring);
+        let Some(Address { row, cell }) = behind else { return walk };
+        walk.rest = match (walk.rest.take(), cell) {
+            (Some(Rest::Rows(range)), _) => {
+                Some(range.after(row)).filter(|rest| !rest.is_empty()).map(Rest::Rows)
+            }
+            (Some(Rest::Cells(range)), Some(cell)) => Some(Rest::Cells(range.behind(row, cell))),
+            (rest, _) => rest,
+        };
+        walk
+    }
+
     /// The next items; `None` after the last ones.
     pub async fn next(&mut self) -> Result<Option<Vec<Found>>, R::Error> {
         let (found, rest) = match self.rest.take() {

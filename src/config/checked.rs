@@ -26,6 +26,8 @@ pub struct Config {
     pub admin: Admin,
     /// The sizes of batches and queues; they bound what the tail keeps in memory.
     pub tail: Tail,
+    /// What a run compares by itself.
+    pub verify: Verify,
     /// Of the copy: `[backfill]` and `[throttle]`.
     pub limits: FileLimits,
     /// Whose lag `throttle.replica_lag` bounds.
@@ -146,6 +148,15 @@ pub struct Tail {
     pub window_rows: usize,
     /// Rows read but not written yet; reading waits above it.
     pub queue_rows: usize,
+}
+
+/// `[verify]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Whether a run compares rows by itself.
+    pub continuous: bool,
+    /// How many it compares at most; above 0.
+    pub rows_per_second: u32,
 }
 
 /// `[[throttle.replica]]`: a replica of the source. TLS is as for the source.

@@ -6,7 +6,7 @@ mod mapping;
 mod target;
 
 use super::checked::{
-    Admin, Config, GatewayKind, Hbase, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls, Transport,
+    Admin, Config, GatewayKind, Hbase, Lease, LeaseKind, OnLoss, Run, Source, Tail, Tls, Transport, Verify,
 };
 use super::fault::Faults;
 use super::password::Environment;
@@ -47,6 +47,7 @@ pub fn config(text: &str, folder: &Path, environment: Option<Environment<'_>>) -
             run: run(file.section("run"), old_retry_for),
             admin: admin(file.section("admin")),
             tail: tail(file.section("tail"), hbase.kind),
+            verify: verify(file.section("verify")),
             limits,
             replicas,
             mappings: mapping::mappings(&mut file, database.as_deref(), hbase.kind),
@@ -194,6 +195,13 @@ fn admin(mut section: Section<'_>) -> Admin {
     });
     section.close();
     Admin { listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))) }
+}
+
+fn verify(mut section: Section<'_>) -> Verify {
+    let continuous = section.optional("continuous", rules::boolean).unwrap_or(false);
+    let rows_per_second = section.optional("rows_per_second", rules::integer(1..=100_000)).unwrap_or(50);
+    section.close();
+    Verify { continuous, rows_per_second }
 }
 
 fn tail(mut section: Section<'_>, kind: GatewayKind) -> Tail {

@@ -67,7 +67,7 @@ fn retry_for_bounds_both_servers_and_is_still_read_by_its_older_name() {
 fn the_example_names_every_key() {
     // Every table gets an unknown key; the fault about it lists the keys of that table.
     let text = "zzzzzzzzzz = 1\n".to_owned()
-        + &["source", "lease", "hbase", "run", "admin", "tail", "backfill", "throttle"]
+        + &["source", "lease", "hbase", "run", "admin", "tail", "backfill", "throttle", "verify"]
             .map(|s| format!("[{s}]\nzzzzzzzzzz = 1\n"))
             .concat()
         + "[[throttle.replica]]\nzzzzzzzzzz = 1\n[[mapping]]\nzzzzzzzzzz = 1\norder = { zzzzzzzzzz = 1 }\n[[mapping.target]]\nzzzzzzzzzz = 1\n[[mapping.query]]\nzzzzzzzzzz = 1\n";
@@ -78,7 +78,7 @@ fn the_example_names_every_key() {
         .filter_map(|fault| fault.rule.split_once("(its keys: "))
         .map(|(_, keys)| keys)
         .collect();
-    assert_eq!(listed.len(), 14);
+    assert_eq!(listed.len(), 15);
     let keys: BTreeSet<&str> =
         listed.iter().flat_map(|keys| keys.trim_end_matches(')').split(", ")).collect();
     let example = std::fs::read_to_string(root().join("config/example.toml")).expect("the example");

@@ -25,7 +25,7 @@ pub mod run;
 pub mod tail;
 mod throttle;
 
-pub use jobs::{Holds, Levers, Recopies};
+pub use jobs::{Holds, Levers, Recent, Recopies};
 pub use parts::definitions::Definitions;
 pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;

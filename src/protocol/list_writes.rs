@@ -2,7 +2,9 @@
 
 use crate::lock::ListId;
 use crate::model::{TargetId, Tick};
+use crate::sink::layout::Address;
 use crate::sink::rows::{PackedWrite, RowBlock};
+use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +33,12 @@ impl ListWrites {
 
     pub(crate) fn tick(&self) -> Tick {
         self.block.tick()
+    }
+
+    /// Where the item lies that the `nth` of its rows is of.
+    pub(crate) fn address(&self, nth: usize) -> Address {
+        let (row, cell) = self.block.address(self.places.start + nth);
+        Address { row: Bytes::copy_from_slice(row), cell: cell.map(Bytes::copy_from_slice) }
     }
 
     /// In the order of row keys; lent from the block that the whole batch shares.

@@ -245,6 +245,15 @@ impl RowBlock {
         self.buffer.len()
     }
 
+    /// The key of the row at a place, and where it is one cell of a row that items share, the name of that cell.
+    pub fn address(&self, place: usize) -> (&[u8], Option<&[u8]>) {
+        let row = &self.rows[place];
+        let key_bytes = row.key_bytes as usize;
+        // the name stands as packed: behind its length
+        let cell = row.is_cell().then(|| &row.address(&self.buffer)[key_bytes + packed_name_bytes(b"")..]);
+        (row.key(&self.buffer), cell)
+    }
+
     /// Some of its rows, by their places.
     pub fn writes(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = PackedWrite<'_>> {
         self.rows[places].iter().map(|row| row.write(&self.buffer, self.tick))

@@ -112,6 +112,16 @@ pub trait Source: Send + Sync {
         self.stream(from).await
     }
 
+    /// A stream for somebody who reads beside the tail of this process, and does not end the tail's. Nothing was sealed
+    /// before.
+    async fn stream_beside(
+        &self,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        self.stream_by(from, histories, &Reached::default()).await
+    }
+
     /// Who knows the definitions of tables; `None` where rows are values already.
     fn definitions(&self) -> Option<&dyn Definitions> {
         None

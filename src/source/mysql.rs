@@ -201,6 +201,14 @@ impl Source for MysqlSource {
         Ok(Box::new(MysqlStream::open(self.session.clone(), from, histories, journaled).await?))
     }
 
+    async fn stream_beside(
+        &self,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<Box<dyn ChangeStream>, SourceError> {
+        Ok(Box::new(MysqlStream::open_beside(self.session.clone(), from, histories).await?))
+    }
+
     fn definitions(&self) -> Option<&dyn Definitions> {
         Some(self)
     }

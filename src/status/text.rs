@@ -1,7 +1,8 @@
 //! A status as a calm block of plain text, aligned, that always says why it waits.
 
+pub use super::figures::{bytes, count, moment, seconds};
+
 use super::{Answers, Gap, LagWindow, Phase, PositionStatus, Status, TargetStatus, Wait, Warning};
-use crate::model::DateTime;
 use std::fmt;
 
 impl fmt::Display for Status {
@@ -43,6 +44,10 @@ impl fmt::Display for Status {
         line(f, "leases", &self.leases_text())?;
         let retries = format!("{} source, {} sink", count(self.retries.source), count(self.retries.sink));
         line(f, "retries", &retries)?;
+        let verified = self.verify.continuous.iter().flat_map(|continuous| continuous.lines());
+        for (number, text) in verified.enumerate() {
+            line(f, if number == 0 { "verify" } else { "" }, &text)?;
+        }
         self.gaps.iter().try_for_each(|gap| fmt_gap(f, gap))?;
         if self.targets.is_empty() { Ok(()) } else { fmt_targets(f, &self.targets) }
     }
@@ -226,42 +231,6 @@ fn state_text(target: &TargetStatus) -> String {
     }
 }
 
-/// `1,234,567`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The two largest units: `2d 3h`, `5m 10s`, `7s`.
-pub fn seconds(total: u64) -> String {
-    match (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60) {
-        (0, 0, 0, seconds) => format!("{seconds}s"),
-        (0, 0, minutes, seconds) => format!("{minutes}m {seconds}s"),
-        (0, hours, minutes, _) => format!("{hours}h {minutes}m"),
-        (days, hours, _, _) => format!("{days}d {hours}h"),
-    }
-}
-
-pub fn bytes(total: u64) -> String {
-    const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match UNITS.iter().find(|(shift, _)| total >> shift > 0) {
-        Some((shift, unit)) => format!("{:.1} {unit}", total as f64 / (1_u64 << shift) as f64),
-        None => format!("{total} B"),
-    }
-}
-
-/// `2024-01-31 10:00:00 UTC`.
-pub fn moment(ms: u64) -> String {
-    DateTime::from_ms_since_epoch(ms).in_seconds()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::*;
@@ -330,6 +299,7 @@ mod tests {
             },
             retries: Retries { source: 0, sink: 3 },
             gaps: vec![],
+            verify: VerifyStatus::default(),
             targets: vec![
                 TargetStatus {
                     mapping: "followers".to_owned(),

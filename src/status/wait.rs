@@ -252,15 +252,18 @@ pub enum Concern {
     ReplayAhead,
     /// The source will soon purge changes that are not in HBase yet. `detail`: in how long.
     PurgeAhead,
+    /// The continuous verification has found rows that differ. `detail`: how many.
+    Findings,
 }
 
 impl Concern {
-    pub const ALL: [Concern; 5] = [
+    pub const ALL: [Concern; 6] = [
         Concern::HbaseClock,
         Concern::LeasesDegraded,
         Concern::LeasesLost,
         Concern::ReplayAhead,
         Concern::PurgeAhead,
+        Concern::Findings,
     ];
 
     /// As JSON and metrics have it.
@@ -271,6 +274,7 @@ impl Concern {
             Concern::LeasesLost => "leases_lost",
             Concern::ReplayAhead => "replay_ahead",
             Concern::PurgeAhead => "purge_ahead",
+            Concern::Findings => "findings",
         }
     }
 }
@@ -302,6 +306,10 @@ impl Warning {
                 advice::leases_lost(),
             ),
             Concern::PurgeAhead => (detail.clone(), advice::purge_ahead()),
+            Concern::Findings => (
+                format!("HBase differs from MySQL in {detail} that the continuous verification has found"),
+                advice::findings(),
+            ),
             Concern::ReplayAhead => ("the next run begins with a replay, with new ticks".to_owned(), ""),
         };
         Warning { kind, since_ms, detail, words, help: help.to_owned() }

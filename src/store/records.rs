@@ -12,10 +12,12 @@ use crate::model::{
 use serde::{Deserialize, Serialize};
 
 mod codec;
+mod continuous;
 mod passage;
 mod v1;
 mod verdict;
 
+pub use continuous::{FindingRecord, WalkRecord, WalkSide, WalkedTarget};
 pub use passage::{Cause, PassageRecord};
 pub use verdict::{
     FINDINGS_MAX, VerdictFinding, VerdictMapping, VerdictMode, VerdictQuery, VerdictRecord, VerdictScope,

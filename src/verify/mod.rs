@@ -14,6 +14,7 @@ mod business_tests;
 mod closer;
 mod columns;
 mod confirm;
+mod continuous;
 mod counts;
 mod digest;
 mod error;
@@ -48,6 +49,7 @@ mod view;
 mod watched;
 
 pub use business::{BusinessAsk, Query, business};
+pub use continuous::{Continuous, RunView, keep_comparing, recent_room};
 pub use error::VerifyError;
 pub use full::full;
 pub use list::{Question, Side, answer_question};

@@ -24,7 +24,7 @@ pub struct Candidate {
 const LISTS_MAX: usize = 5_000;
 
 /// Examples that are kept for each target.
-const EXAMPLES_MAX: usize = 20;
+pub(super) const EXAMPLES_MAX: usize = 20;
 
 /// The result. As JSON one object whose plain numbers come first, sums over all targets, so that scripts can
 /// read them without a parser. A field may be added, none changes its meaning.

@@ -2,7 +2,7 @@
 //! that stands still can be judged.
 
 use super::VerifyError;
-use crate::model::{Mapping, Reached, Value};
+use crate::model::{Histories, Mapping, Reached, Value};
 use crate::retry::{Patience, Pauses};
 use crate::source::Source;
 use crate::store::records::CheckpointRecord;
@@ -21,6 +21,11 @@ pub trait TailView: Send + Sync {
 
     /// Gives a hold back. Whether it had lasted until now.
     async fn release(&self, held: &Held) -> bool;
+
+    /// By which definitions it reads rows; none: by those that tables have now.
+    fn histories(&self) -> Histories {
+        Histories::new()
+    }
 }
 
 /// Lists that the tail holds up: HBase has of them what these transactions say, each as a whole, and nothing else.
@@ -49,6 +54,16 @@ pub enum Tail {
     Stopped {
         checkpoint: Option<CheckpointRecord>,
     },
+}
+
+impl Tail {
+    /// By which definitions rows of the binlog are read; none: by those that tables have now.
+    pub fn histories(&self) -> Histories {
+        match self {
+            Tail::Live(tail) => tail.histories(),
+            Tail::Stopped { .. } => Histories::new(),
+        }
+    }
 }
 
 const REPLAYING: &str = "the run replays a range of the binlog, and HBase may show older values until it is over: \

@@ -71,7 +71,8 @@ pub struct Feed<'a> {
 impl<'a> Feed<'a> {
     pub async fn open(with: &'a Verification, before: Reached) -> Result<Feed<'a>, VerifyError> {
         let from = position(with.source.server_uuid().await?, before);
-        let stream = with.source.stream(&from).await?;
+        let histories = with.tail.histories();
+        let stream = with.source.stream_beside(&from, &histories).await?;
         Ok(Feed { with, stream, transaction: None, at: None })
     }
 

@@ -168,6 +168,7 @@ impl Bench {
             levers: tailfill::pipeline::Levers::default(),
             throttle: Throttle::new(self.settings.limits.clone(), self.gauges.clone()),
             definitions: tailfill::pipeline::Definitions::default(),
+            recent: tailfill::pipeline::Recent::default(),
         }
     }
 

@@ -37,7 +37,11 @@ impl Live {
     }
 
     pub fn start_with(bench: &Bench, recopies: Recopies) -> Live {
-        let (parts, stop) = (bench.parts(), CancellationToken::new());
+        Live::start_of(bench.parts(), recopies)
+    }
+
+    pub fn start_of(parts: Parts, recopies: Recopies) -> Live {
+        let stop = CancellationToken::new();
         let options =
             RunOptions { tail: true, backfill: true, from: None, until_caught_up: false, accept_gap: false };
         let run = tokio::spawn(pipeline::run_with(parts.clone(), options, recopies, stop.clone()));

@@ -8,6 +8,7 @@ mod broken;
 mod clock;
 mod columns;
 mod commits;
+mod continuous;
 mod counts;
 mod definitions;
 mod gap;

@@ -32,7 +32,7 @@ fn ask(destination: Destination, accept_gap: bool, resumes: &[Work]) -> MoveAsk 
     MoveAsk { destination, accept_gap, lever, resumes: resumes.to_vec() }
 }
 
-async fn moves(run: &Live, to: Position, resumes: &[Work]) -> Moved {
+pub async fn moves(run: &Live, to: Position, resumes: &[Work]) -> Moved {
     let asked = ask(Destination::To(to), false, resumes);
     run.parts.levers.move_tail(&asked).await.expect("it is taken")
 }

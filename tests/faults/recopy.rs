@@ -131,7 +131,7 @@ pub async fn copied(counted: bool) -> Bench {
 }
 
 /// One of each kind: an extra item in a list, one in a list that MySQL has not, a missing and a different one.
-async fn corrupt(bench: &Bench) {
+pub async fn corrupt(bench: &Bench) {
     plant(bench, &row(1, 77, "its delete was missed"), Tick(50)).await;
     plant(bench, &row(99, 1, "the whole list is gone"), Tick(50)).await;
     let mut elsewhere = row(3, 2, "moved");
@@ -141,7 +141,7 @@ async fn corrupt(bench: &Bench) {
     plant(bench, &row(4, 4, "an update was missed"), now(bench).await).await;
 }
 
-async fn differences(bench: &Bench) -> usize {
+pub async fn differences(bench: &Bench) -> usize {
     checker::compare(&bench.world).await.len() + checker::compare_counts(&bench.world).await.len()
 }
 

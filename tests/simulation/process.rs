@@ -314,6 +314,7 @@ fn parts(process: &Arc<Process>, plan: Plan, settings: Settings, store: MemorySt
         levers: tailfill::pipeline::Levers::default(),
         throttle,
         definitions: tailfill::pipeline::Definitions::default(),
+        recent: tailfill::pipeline::Recent::default(),
     }
 }
 

@@ -358,7 +358,10 @@ fn history(verdicts: &[VerdictRecord]) -> Markup {
 }
 
 fn history_row(verdict: &VerdictRecord) -> Markup {
-    let (value, words) = share_text(&worst(verdict));
+    let (value, words) = match verdict.mode {
+        VerdictMode::Continuous => ("a walk".to_owned(), "each row at its own moment".to_owned()),
+        _ => share_text(&worst(verdict)),
+    };
     let things = if verdict.mode == VerdictMode::Business { "answers" } else { "items" };
     html! {
         tr {

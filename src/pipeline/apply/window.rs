@@ -41,6 +41,14 @@ impl ListWork {
         }
     }
 
+    /// What the tail writes with it.
+    pub fn writes(&self) -> Option<&ListWrites> {
+        match self {
+            ListWork::Batch { writes, .. } => Some(writes.get()),
+            ListWork::Recount { .. } | ListWork::Turn { .. } => None,
+        }
+    }
+
     pub fn tick(&self) -> Tick {
         match self {
             ListWork::Batch { writes, .. } => writes.get().tick(),

@@ -12,6 +12,7 @@ pub mod levers;
 pub mod limits;
 pub mod moves;
 mod queue;
+mod recent;
 mod record;
 pub mod requests;
 mod touched;
@@ -22,6 +23,7 @@ pub use failed::Failed;
 pub use holds::Holds;
 pub use levers::Levers;
 pub use queue::Recopies;
+pub use recent::Recent;
 pub use touched::{Touch, TouchKind, Touched};
 
 use crate::protocol::ProtocolError;

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::failpoints::Failpoints;
 use crate::lock::Leases;
 use crate::model::FileLimits;
-use crate::pipeline::jobs::{Holds, Levers};
+use crate::pipeline::jobs::{Holds, Levers, Recent};
 use crate::pipeline::parts::definitions::Definitions;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::throttle::Throttle;
@@ -44,6 +44,8 @@ pub struct Parts {
     pub throttle: Throttle,
     /// What rows mean at each position. Read from the store when a run begins.
     pub definitions: Definitions,
+    /// A sample of what the tail writes, where somebody compares it later.
+    pub recent: Recent,
 }
 
 /// The numbers of a run.

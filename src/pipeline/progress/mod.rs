@@ -7,7 +7,7 @@ pub(crate) use waits::{Waiter, ms_of, trouble};
 
 use crate::model::{MappingId, Position, Reached, TargetId, Tick};
 use crate::source::BinlogPlace;
-use crate::status::{Awaited, Concern, Kind, Wait, Warning};
+use crate::status::{Awaited, Concern, ContinuousStatus, Kind, Wait, Warning};
 use crate::store::records::CountsState;
 use hdrhistogram::Histogram;
 use lag::{Behind, Lag, Quantiles};
@@ -32,6 +32,10 @@ pub struct Progress {
     /// From the journal to HBase, microseconds, since somebody took them.
     tail_waits: Mutex<Histogram<u64>>,
     phase: Mutex<RunPhase>,
+    /// How often the phase was set.
+    phases: AtomicU64,
+    /// Of the continuous verification; `None`: there is none.
+    verified: Mutex<Option<ContinuousStatus>>,
     /// Nothing is tailed.
     only_copies: AtomicBool,
     mark: Mutex<Option<MarkSeen>>,
@@ -218,6 +222,8 @@ impl Default for Progress {
             // two digits: it grows as the longest wait asks for
             tail_waits: Mutex::new(Histogram::new(2).expect("two digits are valid")),
             phase: Mutex::default(),
+            phases: AtomicU64::new(0),
+            verified: Mutex::default(),
             only_copies: AtomicBool::new(false),
             mark: Mutex::default(),
             checkpointed: watch::Sender::new(Reached::default()),
@@ -262,10 +268,26 @@ impl Progress {
 
     /// A run without a tail is never [`RunPhase::Running`], but [`RunPhase::Copying`].
     pub fn set_phase(&self, phase: RunPhase) {
+        self.phases.fetch_add(1, Relaxed);
         *lock(&self.phase) = match phase {
             RunPhase::Running if self.only_copies.load(Relaxed) => RunPhase::Copying,
             phase => phase,
         };
+    }
+
+    /// Another number after each change of the phase: where it is the same, no older state was shown in between.
+    pub(crate) fn phases(&self) -> u64 {
+        self.phases.load(Relaxed)
+    }
+
+    /// What the continuous verification shows.
+    pub(crate) fn show_verified(&self, status: ContinuousStatus) {
+        *lock(&self.verified) = Some(status);
+    }
+
+    /// The same; `None`: there is none.
+    pub fn verified(&self) -> Option<ContinuousStatus> {
+        lock(&self.verified).clone()
     }
 
     /// Nothing is tailed in this run.

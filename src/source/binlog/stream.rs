@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::followed::Redefined;
 use super::prepared;
 use super::proof::{self, Strictness};
+use super::scan;
 use super::transaction::{Ask, Next, Transactions, Unknown, XaCommit};
 use super::untouched;
 use crate::advice;
@@ -34,15 +35,32 @@ impl MysqlStream {
         histories: &Histories,
         journaled: &Reached,
     ) -> Result<MysqlStream, SourceError> {
+        let name = session.replica_uuid.clone();
+        let stream = MysqlStream::open_as(session, &name, from, histories).await?;
+        Ok(MysqlStream { transactions: stream.transactions.judged_before(journaled), ..stream })
+    }
+
+    /// The same beside the stream of the session's own name, which the server would end for another one of that name.
+    pub async fn open_beside(
+        session: Arc<Session>,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<MysqlStream, SourceError> {
+        MysqlStream::open_as(session, &scan::side_uuid(), from, histories).await
+    }
+
+    async fn open_as(
+        session: Arc<Session>,
+        name: &str,
+        from: &Position,
+        histories: &Histories,
+    ) -> Result<MysqlStream, SourceError> {
         await_executed(&session, &from.reached).await?;
         session.still_has(&from.reached).await?;
         let mut connection = session.open().await?;
         let charsets = session.charsets(&mut connection).await?;
-        let events =
-            Events::request(connection, &session.options, &session.replica_uuid, Dump::Follow(&from.reached))
-                .await?;
-        let transactions = Transactions::new(session.registry(), charsets, histories, from.reached.clone())
-            .judged_before(journaled);
+        let events = Events::request(connection, &session.options, name, Dump::Follow(&from.reached)).await?;
+        let transactions = Transactions::new(session.registry(), charsets, histories, from.reached.clone());
         Ok(MysqlStream { session, events, transactions, unknown: None })
     }
 

@@ -1,8 +1,8 @@
 //! Records as bytes: written as the present version, read as that or version 1.
 
 use super::{
-    CheckpointRecord, ChunkRecord, CountsRecord, GapsRecord, JournalRecord, LifeRecord, MetaRecord,
-    PassageRecord, SourceLostRecord, VerdictRecord, v1,
+    CheckpointRecord, ChunkRecord, CountsRecord, FindingRecord, GapsRecord, JournalRecord, LifeRecord,
+    MetaRecord, PassageRecord, SourceLostRecord, VerdictRecord, WalkRecord, v1,
 };
 use crate::model::{Control, Histories, History, Pilot, TableName};
 use crate::store::{Space, Store, StoreError};
@@ -37,6 +37,8 @@ records! {
     Control => Control,
     PassageRecord => PassageRecord,
     VerdictRecord => VerdictRecord,
+    FindingRecord => FindingRecord,
+    WalkRecord => WalkRecord,
     Pilot => Pilot,
 }
 

@@ -16,6 +16,8 @@ pub enum VerdictMode {
     Sample,
     /// The answers to the application's queries.
     Business,
+    /// Every item and cell by a walk of the run itself, which takes its time (docs/verify.md, "Continuously").
+    Continuous,
 }
 
 impl VerdictMode {
@@ -25,6 +27,7 @@ impl VerdictMode {
             VerdictMode::Full => "full",
             VerdictMode::Sample => "sample",
             VerdictMode::Business => "business",
+            VerdictMode::Continuous => "continuous",
         }
     }
 }
@@ -213,6 +216,7 @@ impl VerdictRecord {
             VerdictMode::Full | VerdictMode::Sample => {
                 write!(f, "; {place}: {}", share.words("items", "different"))
             }
+            VerdictMode::Continuous => Ok(()),
             VerdictMode::Business => write!(f, "; {place}: {}", share.words("lists", "with a wrong answer")),
         }
     }

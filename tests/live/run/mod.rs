@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod alone;
 pub mod clock;
+pub mod continuous;
 pub mod copy;
 pub mod counts;
 pub mod ddl;

@@ -334,6 +334,8 @@ impl Writer {
         }
         self.note_pace(&done);
         self.note_trouble(&done)?;
+        let written = done.written.iter().flat_map(|window| &window.works).chain(&done.taken);
+        self.parts.recent.written(written.filter_map(ListWork::writes));
         for window in done.written {
             self.go_on_with(window.list);
             window.works.into_iter().for_each(|work| self.finish(work));
