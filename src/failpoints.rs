@@ -76,6 +76,8 @@ switches! {
     replay_not_noted = "replay-not-noted";
     /// The tables of a transaction that is left out are neither parked nor copied again (I5).
     skipped_not_copied = "skipped-not-copied";
+    /// A target that is brought back joins before the tail has passed what was committed by then (I5).
+    recopy_before_tail = "recopy-before-tail";
     /// What a re-copy did when its run began anew elsewhere is forgotten, and not begun again.
     interrupted_not_repeated = "interrupted-not-repeated";
     /// A worker waits for its pace under the leases of the part that it copies next (I8).
