@@ -385,7 +385,7 @@ pub fn ask_mysql(change: &str) -> String {
 /// Performed by `simulation::seeds::the_sink_ends_equal_to_the_engine_whatever_happens`.
 pub fn cut_anew() -> &'static str {
     "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set \
-     (`tailfill status`): the run then replays the range with new ticks"
+     (`tailfill position show`): the run then replays the range with new ticks"
 }
 
 /// MySQL does not answer a run.
@@ -437,7 +437,7 @@ pub fn memcached_away() -> &'static str {
 ///
 /// Performed by `live::run::levers::a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says`.
 pub fn resume() -> &'static str {
-    "when it may go on: `tailfill resume`"
+    "to continue: `tailfill resume`"
 }
 
 /// Something holds the copy back.
@@ -460,14 +460,14 @@ pub fn limit_keys() -> &'static str {
 /// Performed by `live::run::levers::a_tail_that_is_paused_for_long_warns_before_mysql_purges_what_it_needs`.
 pub fn purge_ahead() -> &'static str {
     "resume the tail if it is paused (`tailfill resume tail`), or have MySQL keep its binlogs for longer: SET PERSIST \
-     binlog_expire_logs_seconds"
+     binlog_expire_logs_seconds, to more than it is now"
 }
 
 /// What a run was started for cannot come about, because a person has paused it.
 ///
 /// Performed by `live::run::levers::a_run_that_is_to_end_is_refused_while_it_is_paused`.
 pub fn resume_first() -> &'static str {
-    "if it may go on: `tailfill resume`, or start the run with --resume"
+    "to continue: `tailfill resume`, or start the run with --resume"
 }
 
 /// Memcached gives no leases, and a run writes without them.

@@ -105,7 +105,7 @@ impl Moving<'_> {
         let missed = position.reached.minus(from);
         if !is_older && !accept_gap && !self.parts.settings.failpoints.newer_position_not_refused() {
             let reason = format!(
-                "this position lies behind {} transactions that HBase does not have ({missed})",
+                "this position lies {} transactions ahead of the tail, and HBase does not have them ({missed})",
                 missed.count()
             );
             return Err(SourceError::PositionLost { reason, advice: advice::accept_gap().into() }.into());
