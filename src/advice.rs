@@ -181,6 +181,20 @@ pub fn keep_checkpoint() -> &'static str {
     "run without --from to continue from the checkpoint"
 }
 
+/// A position that leaves out a transaction, and has later ones.
+///
+/// Performed by `live::run::positions::a_position_with_a_hole_is_refused_and_one_of_the_history_works`.
+pub fn without_hole() -> &'static str {
+    "take a position of `tailfill position history`, or FILE:OFFSET, or a GTID set with everything before its last transaction"
+}
+
+/// A table that is to be mapped while the tail has not passed what lies before a transaction that was skipped.
+///
+/// Performed by `live::run::positions::a_table_that_is_mapped_right_after_a_skip_waits_for_the_tail`.
+pub fn map_later() -> &'static str {
+    "run without the new mapping until `tailfill position show` has that transaction under \"checkpointed\", and add it then"
+}
+
 /// A start before a statement behind which rows cannot be read.
 ///
 /// Performed by `live::run::advice::ways_out::a_start_before_a_statement_that_parked_is_refused_and_one_behind_it_works`.

@@ -72,6 +72,8 @@ switches! {
     pause_not_durable = "pause-not-durable";
     /// A newer position is taken like an older one: what lies between is neither read nor copied again (I5).
     newer_position_not_refused = "newer-position-not-refused";
+    /// A position that leaves out a transaction, and has one behind it, is taken (I5).
+    hole_not_refused = "hole-not-refused";
     /// A replay from an older position does not say up to where older states may show.
     replay_not_noted = "replay-not-noted";
     /// The tables of a transaction that is left out are neither parked nor copied again (I5).

@@ -167,8 +167,11 @@ impl Worker<'_> {
                 }
             }
         }
-        copy.spans().give_back(part);
+        let done = copy.spans().give_back(part);
         copy.changed.raise();
+        if let Some(done) = done {
+            self.done(copy, done).await?;
+        }
         failed.map_or(Ok(()), Err)
     }
 

@@ -119,6 +119,9 @@ impl Moving<'_> {
         }
         // what the source cannot give must not become the checkpoint: no start would get past it
         drop(self.parts.source.stream(position).await?);
+        if is_older && let Some(refused) = opening::hole_in(self.parts, &position.reached).await? {
+            return Err(refused);
+        }
         let witness = identity::witness(self.parts, &position.reached).await?;
         if is_older || self.parts.settings.failpoints.newer_position_not_refused() {
             return Ok(Way::Back { to: position.clone(), witness });

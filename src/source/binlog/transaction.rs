@@ -8,8 +8,6 @@
 
 mod xa;
 
-pub use xa::XaCommit;
-
 use super::crc;
 use super::cursor::Cursor;
 use super::event::{kind::*, payload_size, widen};
@@ -69,6 +67,14 @@ impl Ask {
     pub fn kind(&self) -> String {
         self.definition.kind()
     }
+}
+
+/// An XA COMMIT whose PREPARE this stream has not read.
+#[derive(Debug)]
+pub struct XaCommit {
+    /// Of the XA COMMIT itself.
+    pub gtid: TransactionId,
+    xid: String,
 }
 
 #[derive(Debug)]

@@ -1,18 +1,10 @@
 //! XA transactions: their rows are not followed, and park the tables that they may have changed.
 
-use super::{Fault, Next, Refusal, State, Transaction, Transactions, Unknown, no_gtid};
+use super::{Fault, Next, Refusal, State, Transaction, Transactions, Unknown, XaCommit, no_gtid};
 use crate::failpoints::Failpoints;
-use crate::model::{TableId, TransactionId};
+use crate::model::TableId;
 use crate::source::binlog::prepared::{Decided, Undecided, is_one_phase};
 use mysql_common::binlog::events::Event;
-
-/// An XA COMMIT whose PREPARE this stream has not read.
-#[derive(Debug)]
-pub struct XaCommit {
-    /// Of the XA COMMIT itself.
-    pub gtid: TransactionId,
-    pub(super) xid: String,
-}
 
 impl Transactions {
     pub(super) fn xa_prepare(&mut self, event: &Event) -> Result<Next, Fault> {
