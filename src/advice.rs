@@ -387,6 +387,20 @@ pub fn catch_up_first() -> &'static str {
     "let `tailfill run` catch up first, or compare while it runs"
 }
 
+/// A verification that was interrupted.
+///
+/// Performed by `live::verify_resume::a_pass_that_is_interrupted_says_how_to_go_on_and_refuses_what_it_did_not_begin`.
+pub fn resume_verify() -> &'static str {
+    "`tailfill verify --full --resume` continues it, with the same options"
+}
+
+/// An interrupted verification that cannot be resumed.
+///
+/// Performed by `live::verify_resume::a_pass_that_is_interrupted_says_how_to_go_on_and_refuses_what_it_did_not_begin`.
+pub fn verify_anew() -> &'static str {
+    "`tailfill verify --full`, without --resume, begins a new one"
+}
+
 /// A question that no target answers.
 ///
 /// Performed by `live::queries::a_query_that_no_target_answers_is_refused_by_check_init_and_run_unless_accepted`.

@@ -150,6 +150,8 @@ switches! {
     session_charset_trusted = "session-charset-trusted";
     /// What was read while a list was held up is compared with a SELECT of later, whatever changed since.
     hold_compared_with_select = "hold-compared-with-select";
+    /// Who goes on with a verification has the places of its walks, and not what lies behind them.
+    resumed_sums_dropped = "resumed-sums-dropped";
     /// What a look-up does not find is not there, whatever a scan has shown.
     absence_believed = "absence-believed";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).

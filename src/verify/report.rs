@@ -51,7 +51,11 @@ pub struct VerifyReport {
     pub miscounted: u64,
     /// Rows that have items and need not say how many yet, because the count pass is still to come.
     pub uncounted: u64,
+    /// Of all processes that worked on it.
     pub seconds: f64,
+    /// When its first process began, milliseconds since 1970; only where it was interrupted, and another one went on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<u64>,
     /// Whether the counts mean something; else `cannot_judge` says why not.
     pub judged: bool,
     pub equal: bool,
@@ -123,6 +127,18 @@ impl ListsFound {
         self.keys.insert(encoded, key.to_vec());
     }
 
+    /// As it is kept: the keys, and whether there are more.
+    pub(super) fn record(&self) -> (Vec<Vec<Value>>, bool) {
+        (self.keys.values().cloned().collect(), self.more)
+    }
+
+    /// As it was kept.
+    pub(super) fn of(mapping: &Mapping, keys: &[Vec<Value>], more: bool) -> ListsFound {
+        let mut lists = ListsFound { more, ..ListsFound::default() };
+        keys.iter().for_each(|key| lists.add(mapping, key));
+        lists
+    }
+
     /// Takes others in.
     pub fn join(&mut self, others: &ListsFound) {
         self.more |= others.more;
@@ -156,6 +172,16 @@ pub struct Example {
     /// What differs: columns, why an extra item does not belong, or the two counts.
     pub what: Vec<String>,
 }
+
+impl Example {
+    /// A kind by its name.
+    pub(super) fn kind(name: &str) -> &'static str {
+        KINDS.into_iter().find(|kind| *kind == name).unwrap_or_default()
+    }
+}
+
+/// What an example can be of.
+const KINDS: [&str; 5] = ["missing", "extra", "different", "repeated", "miscounted"];
 
 /// How a command ends that compared both sides.
 pub(super) fn exit(judged: bool, equal: bool) -> Exit {

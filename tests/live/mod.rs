@@ -26,3 +26,4 @@ pub mod text;
 pub mod types;
 pub mod verify;
 pub mod verify_layouts;
+pub mod verify_resume;

@@ -365,6 +365,7 @@ fn history_row(verdict: &VerdictRecord) -> Markup {
             th scope="row" { (time(verdict.at_ms)) span.target { @if !verdict.by.is_empty() { "by " (verdict.by) } } }
             td data-of="What" { span {
                 (verdict.mode.name())
+                @if verdict.began_ms.is_some() { span.target { "interrupted, and resumed" } }
                 @if verdict.repaired { span.target { "after a repair" } }
                 @if let Some(lists) = &verdict.lists { span.target { "only the lists of a pilot: " (lists) } }
             } }

@@ -242,6 +242,14 @@ impl Levers {
         .await
     }
 
+    /// Takes over what another process says, which has the state.
+    pub fn follow(&self, control: Control) {
+        let is_new = std::mem::replace(&mut *self.state(), control.clone()) != control;
+        if is_new {
+            self.shared.changed.raise();
+        }
+    }
+
     /// Hears when something else is wanted.
     pub fn listen(&self) -> Listener {
         self.shared.changed.listen()
