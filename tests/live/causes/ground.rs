@@ -13,7 +13,7 @@ const LARGEST_NAMES: [&str; 20] = [
     "Ada", "Bea", "Cai", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jan", "Kim", "Leo", "Mia", "Ned", "Oda",
     "Pia", "Quy", "Ray", "Sue", "Tom",
 ];
-const NAMED_ITEMS: u64 = 6;
+const NAMED_ITEMS: u64 = 8;
 /// Lists that are chosen at random or not at all; each cause has its own.
 const SMALL: std::ops::RangeInclusive<u64> = 101..=114;
 const SMALL_ITEMS: u64 = 5;
@@ -119,6 +119,9 @@ pub struct Item {
     pub buckets: u16,
 }
 
+/// A qualifier and its value.
+pub type Cell = (Vec<u8>, Vec<u8>);
+
 /// An item as it should be.
 pub fn item(list: List, item: u64) -> Item {
     Item { list, item, day: item, segments_on: 0, buckets: BUCKETS }
@@ -204,7 +207,7 @@ impl Item {
     }
 
     /// Its row key, and its cells with their qualifiers.
-    pub fn stored(&self, place: Place) -> (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+    pub fn stored(&self, place: Place) -> (Vec<u8>, Vec<Cell>) {
         let order = descending(signed((FIRST_DAY + self.day) * DAY_MICROS));
         let address = self.item.to_be_bytes();
         let note = || (b"note".to_vec(), self.note().into_bytes());
