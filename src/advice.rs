@@ -4,9 +4,11 @@
 //! that performs it: most take the commands out of the sentence, carry them out on real servers, and compare both sides
 //! afterwards. `tests/properties/advice.rs` fails where a piece has no such test, and where advice stands elsewhere in `src`.
 
+mod differences;
 mod positions;
 mod support;
 
+pub use differences::by_hand;
 pub use positions::{
     accept_gap, begin_with_from, copied_again, known_transactions, moment_ahead, moment_purged, pause_first,
 };

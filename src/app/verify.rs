@@ -41,19 +41,33 @@ const ASK_TAIL: Duration = Duration::from_secs(1);
 /// Compares items or answers; exits with 0 when all are equal, 4 when differences remain, 3 when it cannot be told.
 /// Differences are mended where that is asked for, and then it is compared once more.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
-    let Found { exit, lists } = compare(config, &options, false).await?;
+    let Found { exit, lists, of_no_list } = compare(config, &options, false).await?;
+    if !options.repair {
+        return Ok(exit);
+    }
     let asks = asks(lists, !options.yes);
-    if !options.repair || asks.is_empty() {
+    if asks.is_empty() {
+        say_what_stays(of_no_list);
         return Ok(exit);
     }
     let done = recopy::carry_out(config, asks).await?;
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
+        say_what_stays(of_no_list);
         output::eprint_line(advice::with_yes());
         return Ok(exit);
     }
-    Ok(compare(config, &options, true).await?.exit)
+    let left = compare(config, &options, true).await?;
+    say_what_stays(left.of_no_list);
+    Ok(left.exit)
+}
+
+/// Differences that no re-copy corrects.
+fn say_what_stays(of_no_list: u64) {
+    if of_no_list > 0 {
+        output::eprint_line(&advice::by_hand(of_no_list));
+    }
 }
 
 /// What a comparison found.
@@ -61,6 +75,8 @@ struct Found {
     exit: Exit,
     /// The lists that confirmed differences lie in, by mapping.
     lists: BTreeMap<String, ListsFound>,
+    /// Confirmed differences of no list.
+    of_no_list: u64,
 }
 
 /// Re-copies of lists.
@@ -144,7 +160,8 @@ fn found_in(report: VerifyReport, json: bool) -> Result<(Found, VerdictRecord), 
     for target in report.targets.iter().filter(|_| report.judged) {
         lists.entry(target.mapping.clone()).or_default().join(&target.lists);
     }
-    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+    let of_no_list = report.targets.iter().filter(|_| report.judged).map(|target| target.of_no_list).sum();
+    Ok((Found { exit: report.exit(), lists, of_no_list }, report.verdict()))
 }
 
 /// Compares answers, and prints what was found.
@@ -157,7 +174,7 @@ async fn answers(
     print(&report, json)?;
     let mappings = report.mappings.iter().filter(|_| report.judged);
     let lists = mappings.map(|mapping| (mapping.mapping.clone(), mapping.found.clone())).collect();
-    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+    Ok((Found { exit: report.exit(), lists, of_no_list: 0 }, report.verdict()))
 }
 
 /// What the application asks, by mapping.

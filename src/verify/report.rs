@@ -107,6 +107,9 @@ pub struct VerifyTargetReport {
     /// The lists that differences lie in.
     #[serde(skip)]
     pub lists: ListsFound,
+    /// Differences that no re-copy of lists corrects: of no list, or in MySQL itself.
+    #[serde(skip)]
+    pub of_no_list: u64,
 }
 
 /// Lists by their keys, as far as there are not too many of them.
@@ -284,6 +287,7 @@ impl VerifyTargetReport {
     /// Counts an item for which MySQL has `rows` rows. A re-copy does not make them fewer, so their list is not kept.
     pub(super) fn repeated(&mut self, mapping: &Mapping, (key, item): &ItemKey, rows: u64) {
         self.repeated += rows - 1;
+        self.of_no_list += rows - 1;
         let what = format!("{rows} rows of MySQL have this key, HBase holds one item");
         self.example("repeated", || key_text(mapping, key, item), vec![what]);
     }
@@ -305,9 +309,7 @@ impl VerifyTargetReport {
             }
         };
         *counter += 1;
-        if let Some((key, _)) = &candidate.key {
-            self.lists.add(mapping, key);
-        }
+        self.found_in(mapping, candidate.key.as_ref().map(|(key, _)| key));
         let item = || match &candidate.key {
             Some((key, item)) => key_text(mapping, key, item),
             None => address_text(&candidate.address),
@@ -319,9 +321,7 @@ impl VerifyTargetReport {
     pub(super) fn miscounted(&mut self, mapping: &Mapping, wrong: Miscounted<'_>) {
         let Miscounted { row, list, found, expected } = wrong;
         self.miscounted += 1;
-        if let Some((key, _)) = &list {
-            self.lists.add(mapping, key);
-        }
+        self.found_in(mapping, list.as_ref().map(|(key, _)| key));
         let says = found.map_or("no c:n".to_owned(), |found| format!("c:n is {found}"));
         let what = match &list {
             Some(_) => format!("{says}, MySQL has {expected}"),
@@ -333,6 +333,14 @@ impl VerifyTargetReport {
             None => address_text(&Address { row: row.clone(), cell: None }),
         };
         self.example("miscounted", item, vec![what]);
+    }
+
+    /// Notes the list of a difference, by its key.
+    fn found_in(&mut self, mapping: &Mapping, list: Option<&Vec<Value>>) {
+        match list {
+            Some(key) => self.lists.add(mapping, key),
+            None => self.of_no_list += 1,
+        }
     }
 
     fn example(&mut self, kind: &'static str, item: impl FnOnce() -> String, what: Vec<String>) {

@@ -1,6 +1,7 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod business;
+pub mod causes;
 pub mod check;
 pub mod connect;
 pub mod formats;
