@@ -39,7 +39,7 @@ impl Pacer for Steps {
 
 /// What a process did with a pass.
 enum Ended {
-    With(Result<VerifyReport, VerifyError>),
+    With(Box<Result<VerifyReport, VerifyError>>),
     /// It was interrupted, and has left this.
     Left(Vec<u8>),
 }
@@ -56,7 +56,7 @@ async fn part(with: &Verification, earlier: Option<&[u8]>, pieces: usize) -> End
     match ended {
         Some(report) => {
             assert_eq!(pass.is_complete(), report.is_ok());
-            Ended::With(report)
+            Ended::With(Box::new(report))
         }
         None => Ended::Left(pass.saved().expect("it has begun")),
     }
@@ -75,11 +75,11 @@ fn interrupted(
 ) -> (Result<VerifyReport, VerifyError>, bool) {
     blocking(async {
         match part(first, None, pieces).await {
-            Ended::With(report) => (report, false),
+            Ended::With(report) => (*report, false),
             Ended::Left(bytes) => {
                 between();
                 match part(second, Some(&bytes), usize::MAX).await {
-                    Ended::With(report) => (report, true),
+                    Ended::With(report) => (*report, true),
                     Ended::Left(_) => panic!("nothing stopped it"),
                 }
             }
