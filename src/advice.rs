@@ -4,10 +4,12 @@
 //! that performs it: most take the commands out of the sentence, carry them out on real servers, and compare both sides
 //! afterwards. `tests/properties/advice.rs` fails where a piece has no such test, and where advice stands elsewhere in `src`.
 
+mod differences;
 mod positions;
 mod support;
 mod verification;
 
+pub use differences::by_hand;
 pub use positions::{
     accept_gap, begin_with_from, copied_again, known_transactions, moment_ahead, moment_purged, pause_first,
 };
@@ -181,6 +183,20 @@ pub fn recopy_all(mapping: &str) -> String {
 /// Performed by `live::run::advice::ways_out::other_ways_out_of_a_parking_work_or_say_what_does`.
 pub fn keep_checkpoint() -> &'static str {
     "run without --from to continue from the checkpoint"
+}
+
+/// A position that leaves out a transaction, and has later ones.
+///
+/// Performed by `live::run::positions::a_position_with_a_hole_is_refused_and_one_of_the_history_works`.
+pub fn without_hole() -> &'static str {
+    "take a position of `tailfill position history`, or FILE:OFFSET, or a GTID set with everything before its last transaction"
+}
+
+/// A table that is to be mapped while the tail has not passed what lies before a transaction that was skipped.
+///
+/// Performed by `live::run::positions::a_table_that_is_mapped_right_after_a_skip_waits_for_the_tail`.
+pub fn map_later() -> &'static str {
+    "run without the new mapping until `tailfill position show` has that transaction under \"checkpointed\", and add it then"
 }
 
 /// A start before a statement behind which rows cannot be read.
@@ -375,6 +391,20 @@ pub fn catch_up_first() -> &'static str {
     "let `tailfill run` catch up first, or compare while it runs"
 }
 
+/// A verification that was interrupted.
+///
+/// Performed by `live::verify_resume::a_pass_that_is_interrupted_says_how_to_go_on_and_refuses_what_it_did_not_begin`.
+pub fn resume_verify() -> &'static str {
+    "`tailfill verify --full --resume` continues it, with the same options"
+}
+
+/// An interrupted verification that cannot be resumed.
+///
+/// Performed by `live::verify_resume::a_pass_that_is_interrupted_says_how_to_go_on_and_refuses_what_it_did_not_begin`.
+pub fn verify_anew() -> &'static str {
+    "`tailfill verify --full`, without --resume, begins a new one"
+}
+
 /// A question that no target answers.
 ///
 /// Performed by `live::queries::a_query_that_no_target_answers_is_refused_by_check_init_and_run_unless_accepted`.
@@ -387,7 +417,7 @@ pub fn ask_mysql(change: &str) -> String {
 /// Performed by `simulation::seeds::the_sink_ends_equal_to_the_engine_whatever_happens`.
 pub fn cut_anew() -> &'static str {
     "if the source failed over to another server, run again with `--from` and the checkpoint's GTID set \
-     (`tailfill status`): the run then replays the range with new ticks"
+     (`tailfill position show`): the run then replays the range with new ticks"
 }
 
 /// MySQL does not answer a run.
@@ -439,7 +469,7 @@ pub fn memcached_away() -> &'static str {
 ///
 /// Performed by `live::run::levers::a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says`.
 pub fn resume() -> &'static str {
-    "when it may go on: `tailfill resume`"
+    "to continue: `tailfill resume`"
 }
 
 /// Something holds the copy back.
@@ -462,14 +492,14 @@ pub fn limit_keys() -> &'static str {
 /// Performed by `live::run::levers::a_tail_that_is_paused_for_long_warns_before_mysql_purges_what_it_needs`.
 pub fn purge_ahead() -> &'static str {
     "resume the tail if it is paused (`tailfill resume tail`), or have MySQL keep its binlogs for longer: SET PERSIST \
-     binlog_expire_logs_seconds"
+     binlog_expire_logs_seconds, to more than it is now"
 }
 
 /// What a run was started for cannot come about, because a person has paused it.
 ///
 /// Performed by `live::run::levers::a_run_that_is_to_end_is_refused_while_it_is_paused`.
 pub fn resume_first() -> &'static str {
-    "if it may go on: `tailfill resume`, or start the run with --resume"
+    "to continue: `tailfill resume`, or start the run with --resume"
 }
 
 /// Memcached gives no leases, and a run writes without them.

@@ -72,10 +72,14 @@ switches! {
     pause_not_durable = "pause-not-durable";
     /// A newer position is taken like an older one: what lies between is neither read nor copied again (I5).
     newer_position_not_refused = "newer-position-not-refused";
+    /// A position that leaves out a transaction, and has one behind it, is taken (I5).
+    hole_not_refused = "hole-not-refused";
     /// A replay from an older position does not say up to where older states may show.
     replay_not_noted = "replay-not-noted";
     /// The tables of a transaction that is left out are neither parked nor copied again (I5).
     skipped_not_copied = "skipped-not-copied";
+    /// A target that is brought back joins before the tail has passed what was committed by then (I5).
+    recopy_before_tail = "recopy-before-tail";
     /// What a re-copy did when its run began anew elsewhere is forgotten, and not begun again.
     interrupted_not_repeated = "interrupted-not-repeated";
     /// A worker waits for its pace under the leases of the part that it copies next (I8).
@@ -148,6 +152,8 @@ switches! {
     difference_believed = "difference-believed";
     /// What was read while a list was held up is compared with a SELECT of later, whatever changed since.
     hold_compared_with_select = "hold-compared-with-select";
+    /// Who goes on with a verification has the places of its walks, and not what lies behind them.
+    resumed_sums_dropped = "resumed-sums-dropped";
     /// What a look-up does not find is not there, whatever a scan has shown.
     absence_believed = "absence-believed";
     /// A clock that is far from MySQL's or HBase's is taken for right (I6).

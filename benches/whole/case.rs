@@ -42,6 +42,8 @@ pub enum Case {
     Beside,
     /// Tail and backfill by `hbase.connections`, on gateways near and far (only when asked for)
     Connections,
+    /// Both sides compared, and each of them scanned bare (only when asked for)
+    Verify,
     /// What a copy costs the application, with and without a throttle (only when asked for)
     Throttle,
     /// A table that is nearly one list, copied into each layout while that list changes (only when asked for)
@@ -61,6 +63,7 @@ impl Case {
             Case::Counted,
             Case::Beside,
             Case::Connections,
+            Case::Verify,
             Case::Throttle,
             Case::Giant,
         ];

@@ -10,7 +10,7 @@
 //! - [`arguments`], [`case`]: what can be asked for; [`ground`]: servers, database, tables; [`configuration`]; [`data`]: the rows
 //! - [`processes`], [`trace`], [`measure`]: CPU time and rows over time, and what follows from them
 //! - [`link`], [`second`]: a gateway far away, a second one; [`turns`]: several ways to move one table
-//! - [`beside`], [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`connections`], [`reading`]: cases that are rates
+//! - [`beside`], [`gateway`], [`cost`], [`moved`], [`layouts`], [`counted`], [`connections`], [`reading`], [`verified`]: cases that are rates
 //! - [`application`], [`probe`]: writers at a steady pace; [`lag`], [`standing`], [`overhead`], [`throttled`], [`giant`]: the other cases
 //! - [`header`], [`marks`], [`show`]: what is printed
 
@@ -46,6 +46,7 @@ mod standing;
 mod throttled;
 mod trace;
 mod turns;
+mod verified;
 
 use anyhow::Context;
 use arguments::Arguments;

@@ -8,7 +8,7 @@ use crate::measure::{BenchReport, Round, bound, ratio};
 use crate::moved::Side;
 use crate::{
     beside, connections, cost, counted, gateway, giant, lag, layouts, moved, overhead, reading, rows, show,
-    standing, throttled,
+    standing, throttled, verified,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,6 +75,10 @@ pub async fn run(ground: &Arc<Ground>, asked: &[Case]) -> anyhow::Result<Vec<Ben
     if cases.contains(&Case::Connections) {
         run.say("connections");
         reports.extend(connections::run(ground, &backlog, &|what| run.say(what)).await?);
+    }
+    if cases.contains(&Case::Verify) {
+        run.say("verify");
+        reports.extend(verified::run(ground, &backlog, &|what| run.say(what)).await?);
     }
     let rounds = run.in_turns(&cases, &backlog).await?;
     reports.extend(reports_of(&rounds));

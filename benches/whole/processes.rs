@@ -1,7 +1,10 @@
 //! Processes as the kernel sees them: who listens on a port, CPU time, memory. From /proc (proc(5)).
 
 use anyhow::{Context, anyhow};
+use rustix::io::Errno;
+use rustix::thread::{CpuSet, Pid, sched_setaffinity};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 /// Server processes that take part.
@@ -90,6 +93,51 @@ impl Meter {
         }
         Ok(cpu)
     }
+}
+
+/// Keeps processes to cores of their own, as if they had machines of their own, until it is dropped.
+pub struct Apart {
+    pids: Vec<u32>,
+}
+
+impl Apart {
+    /// The first half of the cores is for `first` (with the threads they have and begin), the other half for `others`.
+    ///
+    /// # Errors
+    /// There is only one core, or the kernel refuses.
+    pub fn keep(first: &[u32], others: &[u32]) -> anyhow::Result<Apart> {
+        let cores = std::thread::available_parallelism()?.get();
+        anyhow::ensure!(cores > 1, "there is only one core, and servers cannot be kept apart");
+        let apart = Apart { pids: [first, others].concat() };
+        first.iter().try_for_each(|pid| keep_to(*pid, 0..cores / 2))?;
+        others.iter().try_for_each(|pid| keep_to(*pid, cores / 2..cores))?;
+        Ok(apart)
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        for pid in &self.pids {
+            // one that has ended needs none
+            _ = keep_to(*pid, 0..CpuSet::MAX_CPU);
+        }
+    }
+}
+
+/// Threads that begin later inherit it.
+fn keep_to(pid: u32, cores: Range<usize>) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    cores.for_each(|core| set.set(core));
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let Some(number) = thread.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match sched_setaffinity(Pid::from_raw(number), &set) {
+            Err(Errno::SRCH) | Ok(()) => {} // it has ended
+            Err(error) => {
+                return Err(error).with_context(|| format!("process {pid} cannot be kept to cores"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// User and system time of a process with all its threads, those that ended included; readable until it is waited for.

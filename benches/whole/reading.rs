@@ -149,7 +149,13 @@ async fn stream(ground: &Ground, source: &MysqlSource, from: &Position, rows: u6
     Ok(Span::between(rows, &begin, &look(rows)?))
 }
 
-async fn chunks(ground: &Ground, source: &MysqlSource, mapping: &Mapping, rows: u64) -> anyhow::Result<Span> {
+/// Reads all rows by chunks, and drops them.
+pub async fn chunks(
+    ground: &Ground,
+    source: &MysqlSource,
+    mapping: &Mapping,
+    rows: u64,
+) -> anyhow::Result<Span> {
     let meter = ground.own_meter();
     let mut snapshot: Box<dyn Snapshot> = source.snapshot().await?;
     let look = |rows| anyhow::Ok(Sample { at: Instant::now(), rows, cpu: meter.read()? });

@@ -2,7 +2,8 @@
 //!
 //! One run and one application at a steady pace, in phases: nothing is copied; a copy held by `throttle.threads_running`; one held
 //! by `throttle.query`, which reads what the application says of itself; a copy without a throttle. The levers are pulled live,
-//! as an operator does. A transaction counts from the moment at which it was due to its reply.
+//! as an operator does. MySQL and the application have cores of their own: in production HBase is on other machines, and what it
+//! takes of a shared core is no cost of the copy to the source. A transaction counts from the moment at which it was due to its reply.
 
 use crate::application::{Application, Rows};
 use crate::case::Case;
@@ -10,6 +11,7 @@ use crate::child::{Status, Tailfill};
 use crate::ground::Ground;
 use crate::lag::{NO_ANSWER, Prepared, prepare};
 use crate::measure::{BenchReport, Spread};
+use crate::processes::{Apart, Servers};
 use crate::show::grouped;
 use anyhow::Context;
 use hdrhistogram::Histogram;
@@ -95,6 +97,8 @@ async fn round(ground: &Ground, rows: &Arc<Rows>) -> anyhow::Result<(Vec<Phase>,
     lever(&["pause", "backfill"]).await?;
     let mut run = Tailfill::start(&ground.tailfill, &folder, &["run"])?;
     run.until("the tail was at work", SOON, Status::is_tailing).await?;
+    let Servers { mysql, gateway, hbase, memcached } = ground.servers;
+    let _apart = Apart::keep(&[mysql, std::process::id()], &[hbase, gateway, memcached, run.pid()])?;
     let application = Application::start(ground, rows).await?;
     let (meter, begin) = (ground.meter(run.pid()), Instant::now());
     let before = meter.read()?;

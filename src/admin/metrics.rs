@@ -76,7 +76,8 @@ const LEASES: Name = ("leases_acquired", "Leases acquired");
 const LEASE_WAITS: Name = ("lease_waits", "Lists put aside because they were held, by holder");
 const DEGRADED: Name =
     ("leases_degraded", "1 while Memcache does not answer and leases hold in this process only");
-const RETRIES: Name = ("retries", "Calls that failed and were repeated");
+const RETRIES: Name =
+    ("retries", "New connections to MySQL (source) and calls to HBase (sink) after a failure");
 const LIFE_CYCLE: Name = ("target_life_cycle", "Life cycle of each target: 1 for the state it is in");
 const CHUNKS: Name = ("target_chunks", "Chunks of each target, by what is known of them");
 const ROWS_COPIED: Name = ("target_rows_copied", "Rows copied of each target");

@@ -12,5 +12,5 @@ pub fn add_log() -> &'static str {
 ///
 /// Performed by `live::support::a_bundle_of_a_live_run_holds_no_secret`.
 pub fn add_check() -> &'static str {
-    "it asks MySQL and HBase for long: run `tailfill check` by itself, and send what it prints too"
+    "it takes long: run `tailfill check`, and send what it prints too"
 }

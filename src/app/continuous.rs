@@ -46,6 +46,7 @@ pub async fn beside<T>(parts: &Parts, rows_per_second: Option<u32>, run: impl Fu
             ..Settings::default()
         },
         meter: Arc::new(Meter::default()),
+        pacer: None,
     };
     let by = Continuous { with, run: own, store: parts.store.clone(), rows_per_second };
     tokio::select! { biased;
@@ -68,8 +69,7 @@ impl OwnRun {
     async fn incomparable(&self) -> Result<BTreeSet<TargetId>, StoreError> {
         let Parts { plan, store, progress, .. } = &self.parts;
         let (gaps, copies) = (gaps::stored(&**store).await?.gaps, progress.copies());
-        let has_gap =
-            |mapping: &Mapping| gaps.iter().any(|gap| gap.mappings.iter().any(|name| *name == mapping.name));
+        let has_gap = |mapping: &Mapping| gaps.iter().any(|gap| gap.mappings.contains(&mapping.name));
         let mut found = BTreeSet::new();
         for (mapping, target) in plan.targets() {
             let is_copied = copies.get(&target.id).is_some_and(|copy| copy.complete);

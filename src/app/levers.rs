@@ -26,7 +26,7 @@ pub async fn set(config: &Config, options: LeverOptions) -> Result<Exit, Failure
         output::answer(&sentence(*work, &set, live));
     }
     if !live {
-        output::answer("no run has this state now: the next one begins like this");
+        output::answer("no run is up: the next one starts like this");
     }
     if wanted == Wanted::Paused {
         output::eprint_line(advice::resume());

@@ -15,6 +15,9 @@ mod lines;
 mod lost_leases;
 mod options;
 pub(crate) mod output;
+mod pacing;
+mod pass_file;
+mod passes;
 mod pilot;
 mod position;
 mod purge;
@@ -29,6 +32,7 @@ mod throttle;
 mod touched;
 mod verdicts;
 mod verify;
+mod verify_display;
 
 pub(crate) use crate::pipeline::jobs::history::Since;
 pub(crate) use check::check;

@@ -102,6 +102,8 @@ pub enum Compared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
     pub compared: Compared,
+    /// Go on with the full comparison that was interrupted.
+    pub resume: bool,
     pub json: bool,
     /// Say what a re-copy of the lists that differ would touch.
     pub repair: bool,

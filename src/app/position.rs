@@ -107,7 +107,7 @@ fn say(ask: &MoveAsk, moved: &Moved, is_live: bool) {
         output::answer(&format!("the {} {how}", work.name()));
     }
     if !is_live {
-        output::answer("no run has this state now: the next one begins like this");
+        output::answer("no run is up: the next one starts like this");
     }
     if moved.control.is_paused(Work::Tail) {
         output::answer(&format!("the tail is {}", moved.control.of(Work::Tail)));

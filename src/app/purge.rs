@@ -3,7 +3,7 @@
 //! MySQL purges a binlog file once it has not been written to for `binlog_expire_logs_seconds`. The oldest change that
 //! HBase lacks is as old as the lag, and its file is no older, so MySQL keeps it for the expiry less the lag, at least.
 
-use crate::status::{Concern, Warning};
+use crate::status::{Concern, Warning, text};
 use std::time::Duration;
 
 /// How much of the expiry is left when it becomes a warning.
@@ -27,9 +27,9 @@ impl Purge {
     /// Less than a quarter of the expiry is left.
     pub fn warning(&self) -> Option<Warning> {
         let detail = || {
-            let (left, kept) = (self.left.as_secs(), self.kept_for.as_secs());
+            let (left, kept) = (text::seconds(self.left.as_secs()), self.kept_for.as_secs());
             format!(
-                "in {left} s MySQL may purge changes that are not in HBase yet (binlog_expire_logs_seconds is {kept})"
+                "in {left} MySQL may purge changes that are not in HBase yet (binlog_expire_logs_seconds is {kept})"
             )
         };
         (self.left < self.kept_for / WARNED_BELOW).then(|| Warning::new(Concern::PurgeAhead, detail(), 0))

@@ -50,7 +50,7 @@ pub async fn change(config: &Config, ask: LimitsAsk) -> Result<Exit, Failure> {
         output::answer(&format!("{} is {} ({})", limit.key, limit.value, origin(limit)));
     }
     if !shown.live {
-        output::answer("no run has this state now: the next one begins like this");
+        output::answer("no run is up: the next one starts like this");
     }
     Ok(Exit::Done)
 }

@@ -1,9 +1,10 @@
 //! `tailfill verify`: composes a comparison, shows how far it is, prints what it found, and has the verdict kept.
 
-use super::display::{PLAIN_CHECK, Plain, Shown};
+use super::pacing::Pacing;
 use super::state::{SOURCE, stored_cohort};
+use super::verify_display::shown;
 use super::{
-    Compared, VerifyOptions, begun, check, connect, display, output, pilot, recopy, status, verdicts,
+    Compared, VerifyOptions, begun, check, connect, output, passes, pilot, recopy, status, verdicts,
 };
 use crate::admin::Client;
 use crate::advice;
@@ -22,19 +23,15 @@ use crate::store::records::{self, CopyKey, CountsRecord, CountsState, VerdictRec
 use crate::store::redb::{FILE_NAME, RedbStore};
 use crate::store::{Space, Store, StoreError};
 use crate::verify::{
-    BusinessAsk, Held, ListsFound, Meter, Query, SampleAsk, Settings, Stage, Tail, TailPositions, TailView,
-    Verification, VerifyError, business, full,
+    BusinessAsk, Held, ListsFound, Meter, Query, SampleAsk, Settings, Tail, TailPositions, TailView,
+    Verification, VerifyReport, business, full,
 };
 use async_trait::async_trait;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const REDRAW: Duration = Duration::from_millis(200);
 /// Changes of this long ago count as late ones.
 const LATELY: Duration = Duration::from_secs(600);
 
@@ -44,19 +41,33 @@ const ASK_TAIL: Duration = Duration::from_secs(1);
 /// Compares items or answers; exits with 0 when all are equal, 4 when differences remain, 3 when it cannot be told.
 /// Differences are mended where that is asked for, and then it is compared once more.
 pub async fn verify(config: &Config, options: VerifyOptions) -> Result<Exit, Failure> {
-    let Found { exit, lists } = compare(config, &options, false).await?;
+    let Found { exit, lists, of_no_list } = compare(config, &options, false).await?;
+    if !options.repair {
+        return Ok(exit);
+    }
     let asks = asks(lists, !options.yes);
-    if !options.repair || asks.is_empty() {
+    if asks.is_empty() {
+        say_what_stays(of_no_list);
         return Ok(exit);
     }
     let done = recopy::carry_out(config, asks).await?;
     recopy::print(&done, options.json)?;
     recopy::outcome(&done)?;
     if !options.yes {
+        say_what_stays(of_no_list);
         output::eprint_line(advice::with_yes());
         return Ok(exit);
     }
-    Ok(compare(config, &options, true).await?.exit)
+    let left = compare(config, &options, true).await?;
+    say_what_stays(left.of_no_list);
+    Ok(left.exit)
+}
+
+/// Differences that no re-copy corrects.
+fn say_what_stays(of_no_list: u64) {
+    if of_no_list > 0 {
+        output::eprint_line(&advice::by_hand(of_no_list));
+    }
 }
 
 /// What a comparison found.
@@ -64,6 +75,8 @@ struct Found {
     exit: Exit,
     /// The lists that confirmed differences lie in, by mapping.
     lists: BTreeMap<String, ListsFound>,
+    /// Confirmed differences of no list.
+    of_no_list: u64,
 }
 
 /// Re-copies of lists.
@@ -78,10 +91,14 @@ async fn compare(config: &Config, options: &VerifyOptions, repaired: bool) -> Re
     let (mut verification, source) = composed(config).await?;
     let seed = rand::random();
     let (found, verdict) = match options.compared {
-        Compared::Items => items(&verification, options.json).await?,
+        Compared::Items => {
+            let resume = options.resume && !repaired;
+            let report = passes::full(config, &verification, resume).await?;
+            found_in(report, options.json)?
+        }
         Compared::Sample { items: wanted } => {
             verification.settings.sample = Some(SampleAsk { items: wanted, seed });
-            items(&verification, options.json).await?
+            found_in(shown(&verification, full(&verification)).await?, options.json)?
         }
         Compared::Answers { random } => {
             let ask = BusinessAsk {
@@ -100,6 +117,7 @@ async fn compare(config: &Config, options: &VerifyOptions, repaired: bool) -> Re
 /// Everything that a comparison needs.
 async fn composed(config: &Config) -> Result<(Verification, Arc<MysqlSource>), Failure> {
     let Standing { tail, counted } = standing(config).await?;
+    let pacing = Pacing::begin(config).await?;
     let resolved = connect::resolve(config, &begun::of(config).await?).await?;
     let cohort = pilot::known(config, &resolved.mappings).await?;
     let sink = connect::sink(config, &resolved.mappings).await?;
@@ -118,7 +136,8 @@ async fn composed(config: &Config) -> Result<(Verification, Arc<MysqlSource>), F
         mappings: resolved.mappings,
         cohort,
         tail,
-        settings: Settings { chunk_rows: config.limits.limits.chunk_rows, ..Settings::default() },
+        settings: Settings { chunk_rows: pacing.limits().chunk_rows, ..Settings::default() },
+        pacer: Some(Arc::new(pacing)),
         meter: Arc::new(Meter::default()),
     };
     Ok((verification, resolved.source))
@@ -134,15 +153,15 @@ async fn lately(source: &MysqlSource) -> Result<Option<Reached>, Failure> {
     }
 }
 
-/// Compares items, and prints what was found.
-async fn items(verification: &Verification, json: bool) -> Result<(Found, VerdictRecord), Failure> {
-    let report = shown(verification, full(verification)).await?;
+/// Prints what a comparison of items has found.
+fn found_in(report: VerifyReport, json: bool) -> Result<(Found, VerdictRecord), Failure> {
     print(&report, json)?;
     let mut lists: BTreeMap<String, ListsFound> = BTreeMap::new();
     for target in report.targets.iter().filter(|_| report.judged) {
         lists.entry(target.mapping.clone()).or_default().join(&target.lists);
     }
-    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+    let of_no_list = report.targets.iter().filter(|_| report.judged).map(|target| target.of_no_list).sum();
+    Ok((Found { exit: report.exit(), lists, of_no_list }, report.verdict()))
 }
 
 /// Compares answers, and prints what was found.
@@ -155,7 +174,7 @@ async fn answers(
     print(&report, json)?;
     let mappings = report.mappings.iter().filter(|_| report.judged);
     let lists = mappings.map(|mapping| (mapping.mapping.clone(), mapping.found.clone())).collect();
-    Ok((Found { exit: report.exit(), lists }, report.verdict()))
+    Ok((Found { exit: report.exit(), lists, of_no_list: 0 }, report.verdict()))
 }
 
 /// What the application asks, by mapping.
@@ -171,18 +190,6 @@ fn queries(config: &Config, mappings: &[Mapping]) -> Vec<Vec<Query>> {
         configured.iter().map(query).collect()
     };
     mappings.iter().map(of).collect()
-}
-
-/// Shows how far a comparison is, until it is done.
-async fn shown<T>(
-    verification: &Verification,
-    comparison: impl Future<Output = Result<T, VerifyError>>,
-) -> Result<T, Failure> {
-    let display = tokio::spawn(show(verification.meter.clone()));
-    let report = comparison.await;
-    display.abort();
-    let _ = display.await; // it was aborted
-    Ok(report?)
 }
 
 fn print(report: &(impl Serialize + std::fmt::Display), json: bool) -> Result<(), Failure> {
@@ -307,72 +314,4 @@ fn positions(status: &Status) -> Option<TailPositions> {
         written: set(&status.positions.written.gtids)?,
         replaying: status.phase == Phase::Replaying,
     })
-}
-
-/// Shows `meter` until the future is dropped: a line that is redrawn on a terminal, else one now and then.
-async fn show(meter: Arc<Meter>) {
-    let begin = Instant::now();
-    if !std::io::stderr().is_terminal() {
-        let (clock, mut plain) = (SteadyClock::start(), Plain::default());
-        loop {
-            tokio::time::sleep(PLAIN_CHECK).await;
-            if plain.is_due(Instant::now(), meter.stage()) {
-                let at = display::moment(clock.now_micros());
-                output::eprint_line(&format!("{at} {}", line(&meter, begin)));
-            }
-        }
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");
-    let bar = Bar(ProgressBar::new_spinner().with_style(style));
-    loop {
-        bar.0.set_message(line(&meter, begin));
-        bar.0.tick();
-        tokio::time::sleep(REDRAW).await;
-    }
-}
-
-/// A plain line comes with each new stage.
-impl Shown for Stage {
-    fn moved_to(&self, now: &Stage) -> bool {
-        self != now
-    }
-}
-
-/// Takes its line away when it is dropped.
-struct Bar(ProgressBar);
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-fn line(meter: &Meter, begin: Instant) -> String {
-    let seconds = begin.elapsed().as_secs_f64().max(0.001);
-    let side = |name: &str, items: u64| format!("{name} {items} items ({:.0}/s)", items as f64 / seconds);
-    let mut line = format!(
-        "verify: {} | {} | {}",
-        meter.stage().name(),
-        side("MySQL", meter.source_items.load(Relaxed)),
-        side("HBase", meter.sink_items.load(Relaxed))
-    );
-    let candidates = meter.candidates.load(Relaxed);
-    if candidates > 0 {
-        line.push_str(&format!(" | {candidates} to confirm"));
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_line_comes_with_each_stage_and_once_a_minute() {
-        let (begin, mut plain) = (Instant::now(), Plain::default());
-        let mut due = |seconds, stage| plain.is_due(begin + Duration::from_secs(seconds), stage);
-        assert!(due(2, Stage::CatchingUp) && !due(4, Stage::CatchingUp));
-        assert!(due(6, Stage::Reading) && !due(64, Stage::Reading) && due(66, Stage::Reading));
-        assert!(!due(68, Stage::Reading) && due(70, Stage::LookingCloser));
-    }
 }

@@ -306,6 +306,9 @@ pub struct VerifyArgs {
     /// With --business: how many lists of each mapping are drawn at random [default: 1000]
     #[arg(long, value_name = "N", requires = "business", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub lists: Option<u32>,
+    /// Continue the full comparison that was interrupted; begin one if none was
+    #[arg(long, conflicts_with_all = ["sample", "business"])]
+    pub resume: bool,
     /// List what a re-copy of the lists that differ would change; with --yes change it, and compare again
     #[arg(long)]
     pub repair: bool,

@@ -19,7 +19,7 @@ pub fn parse(what: &str, text: &str) -> Result<StartAt, Failure> {
         "earliest" => Ok(StartAt::Earliest),
         text if text.starts_with('@') => match micros_of_rfc3339(&text[1..]) {
             Some(micros) => Ok(StartAt::Moment { micros }),
-            None => fail(format!("{:?} is no time with an offset from UTC", &text[1..])),
+            None => fail(format!("{:?} is not an RFC 3339 time with Z or an offset", &text[1..])),
         },
         text if begins_with_uuid(text) => match text.parse() {
             Ok(reached) => Ok(StartAt::Reached(reached)),
@@ -45,7 +45,7 @@ pub fn parse(what: &str, text: &str) -> Result<StartAt, Failure> {
 pub fn moment(text: &str) -> Result<u64, Failure> {
     let micros = micros_of_rfc3339(text.trim_start_matches('@'));
     micros.map(|micros| u64::try_from(micros / 1_000).unwrap_or(0)).ok_or_else(|| {
-        usage(format!("--since: {text:?} is no time with an offset from UTC"))
+        usage(format!("--since: {text:?} is not an RFC 3339 time with Z or an offset"))
             .with_help("give a time such as 2026-11-29T03:12:45Z")
     })
 }

@@ -23,14 +23,14 @@ pub async fn verify(config: &Config, args: VerifyArgs) -> Result<Exit, Failure> 
         print(&app::verdict_history(config, since, json).await?)?;
         return Ok(Exit::Done);
     }
-    let VerifyArgs { business, sample, lists, json, repair, yes, report, .. } = args;
+    let VerifyArgs { business, sample, lists, resume, json, repair, yes, report, .. } = args;
     let compared = match (business, sample) {
         (true, _) => Compared::Answers { random: lists.unwrap_or(RANDOM_LISTS) as usize },
         (false, Some(items)) => Compared::Sample { items },
         (false, None) => Compared::Items,
     };
     report.as_deref().map_or(Ok(()), app::can_report)?;
-    let exit = app::verify(config, VerifyOptions { compared, json, repair, yes }).await?;
+    let exit = app::verify(config, VerifyOptions { compared, resume, json, repair, yes }).await?;
     if let Some(path) = report {
         app::verdict_report(config, ALL, &path).await?;
     }

@@ -29,6 +29,14 @@ impl Ahead {
         Ahead { ticks: BTreeMap::new(), rest, stop: bucket.stop.clone(), looked: Instant::now() }
     }
 
+    /// The same for a walk that goes on in the middle of a row, whose first cells were read before: what this row says now
+    /// proves nothing about them.
+    pub fn behind(bucket: &ScanRange, open: &Bytes) -> Ahead {
+        let mut ahead = Ahead::of(bucket);
+        ahead.forget_after(open);
+        ahead
+    }
+
     /// To be called before a page of cells is read. `open`: the row that the walk is in the middle of.
     pub async fn read_ahead<R: Reading>(
         &mut self,

@@ -1,5 +1,6 @@
 //! How a reader of either side bears errors that pass.
 
+use super::permit::ReadPermit;
 use crate::model::{Mapping, Value};
 use crate::retry::{Patience, Pauses};
 use crate::sink::SinkError;
@@ -42,6 +43,12 @@ pub trait Reading: Sync {
     /// Whether a list does, by its encoded key.
     fn takes_list(&self, _mapping: &Mapping, _list_key: &[u8]) -> bool {
         true
+    }
+
+    /// Waits until a piece of either side may be read, of `most` rows or items at most. All may be read at once, unless
+    /// somebody limits the reader.
+    fn permit(&self, most: usize) -> impl Future<Output = ReadPermit> + Send {
+        std::future::ready(ReadPermit::free(most))
     }
 
     /// So many rows of MySQL were read.

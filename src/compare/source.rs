@@ -2,6 +2,7 @@
 
 use super::Sides;
 use super::items::ItemKey;
+use super::place::SourcePlace;
 use super::reading::{Reading, retry};
 use crate::model::{Mapping, Row, Value};
 use crate::source::{KeyRange, Snapshot, Source, SourceError, Wanted};
@@ -96,10 +97,22 @@ impl<'a, R: Reading> TableWalk<'a, R> {
         TableWalk { reader, list: None, rows_max, next: Some(after) }
     }
 
+    /// Goes on where another walk over the same table was.
+    pub fn go_on(self, from: SourcePlace) -> TableWalk<'a, R> {
+        let next = match from {
+            SourcePlace::Start => Some(None),
+            SourcePlace::After(key) => Some(Some(key)),
+            SourcePlace::End => None,
+        };
+        TableWalk { next, ..self }
+    }
+
     /// The next rows, in no particular order, and the range that they were read by; `None` after the last ones.
     pub async fn next(&mut self) -> Result<Option<(Vec<Row>, KeyRange)>, R::Error> {
         let Some(after) = self.next.take() else { return Ok(None) };
-        let (mapping, list, rows_max) = (self.reader.mapping, self.list, self.rows_max);
+        let permit = self.reader.by.permit(self.rows_max as usize).await;
+        let rows_max = u32::try_from(permit.rows).unwrap_or(self.rows_max);
+        let (mapping, list) = (self.reader.mapping, self.list);
         let after = &after;
         let piece = |mut snapshot: Box<dyn Snapshot>| async move {
             let rows = rows_at_once(&mut *snapshot, mapping, rows_max).await?;
@@ -117,6 +130,7 @@ impl<'a, R: Reading> TableWalk<'a, R> {
             Ok(((found, range), snapshot))
         };
         let (rows, range) = self.reader.select(piece).await?;
+        permit.used(rows.len());
         self.reader.by.rows_read(rows.len());
         self.next = range.up_to.clone().map(Some);
         Ok(Some((rows, range)))
@@ -140,7 +154,9 @@ impl<'a, R: Reading> ListsWalk<'a, R> {
     /// are set.
     pub async fn next(&mut self) -> Result<Option<Vec<(Row, u64)>>, R::Error> {
         let Some(after) = self.next.take() else { return Ok(None) };
-        let (mapping, rows_max, after) = (self.reader.mapping, self.rows_max, &after);
+        let permit = self.reader.by.permit(self.rows_max as usize).await;
+        let rows_max = u32::try_from(permit.rows).unwrap_or(self.rows_max);
+        let (mapping, after) = (self.reader.mapping, &after);
         let piece = |mut snapshot: Box<dyn Snapshot>| async move {
             let up_to = snapshot.chunk_end(mapping.table, after.as_deref(), rows_max).await?;
             let range = KeyRange { after: after.clone(), up_to };
@@ -148,7 +164,9 @@ impl<'a, R: Reading> ListsWalk<'a, R> {
             Ok(((lists, range.up_to), snapshot))
         };
         let (lists, up_to) = self.reader.select(piece).await?;
-        self.reader.by.rows_read(lists.iter().map(|(_, rows)| *rows as usize).sum());
+        let rows = lists.iter().map(|(_, rows)| *rows as usize).sum();
+        permit.used(rows);
+        self.reader.by.rows_read(rows);
         self.next = up_to.map(Some);
         Ok(Some(lists))
     }

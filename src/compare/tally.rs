@@ -8,6 +8,7 @@
 use super::Sides;
 use super::ahead::Ahead;
 use super::items::Found;
+use super::place::{MergePlace, RowCells, TallyPlace};
 use super::reading::Reading;
 use super::target::{Bring, PAGE_ITEMS_MAX, TargetWalk};
 use crate::sink::{CountedRow, ScanRange};
@@ -56,6 +57,37 @@ impl<'a, R: Reading> TallyWalk<'a, R> {
         TallyWalk { sides, items, from, stop, open: None, ahead, merge: None, ended: false }
     }
 
+    /// Goes on where another walk over the same bucket was. Nothing is known any more of when the rows were written to that
+    /// it has read and not yet passed, so none of them has rested.
+    pub fn go_on(self, from: TallyPlace) -> TallyWalk<'a, R> {
+        let TallyPlace { items, from, open, merge, ended } = from;
+        let open = open.map(|RowCells(row, cells)| (row, cells));
+        let bucket = ScanRange { start: from.clone(), stop: self.stop.clone(), ..ScanRange::default() };
+        let ahead = match &open {
+            Some((row, _)) => Ahead::behind(&bucket, row),
+            None => Ahead::of(&bucket),
+        };
+        let merge = merge.map(|MergePlace { with_cells, start, stop }| {
+            Merge::new(with_cells.into_iter().map(|RowCells(row, cells)| (row, cells)).collect(), start, stop)
+        });
+        TallyWalk { items: self.items.go_on(items), from, open, ahead, merge, ended, ..self }
+    }
+
+    /// Where it is, between two pages.
+    pub fn place(&self) -> TallyPlace {
+        let cells = |(row, cells): &(Bytes, u64)| RowCells(row.clone(), *cells);
+        let merge = self.merge.as_ref().and_then(|merge| {
+            let ScanRange { start, stop, .. } = merge.rest.clone()?;
+            Some(MergePlace {
+                with_cells: merge.with_cells.clone().map(|row| cells(&row)).collect(),
+                start,
+                stop,
+            })
+        });
+        let (items, from, open) = (self.items.place(), self.from.clone(), self.open.as_ref().map(cells));
+        TallyPlace { items, from, open, merge, ended: self.ended }
+    }
+
     /// The next page, of items or of rows; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Passed>, R::Error> {
         let counted = self.sides.target.counted;
@@ -67,10 +99,14 @@ impl<'a, R: Reading> TallyWalk<'a, R> {
         if self.ended {
             return Ok(None);
         }
+        let permit = self.items.permit().await;
         if counted {
             self.ahead.read_ahead(self.sides, self.open.as_ref().map(|(row, _)| row)).await?;
         }
-        let page = self.items.next().await?;
+        let page = match permit {
+            Some(permit) => self.items.next_with(permit).await?,
+            None => None,
+        };
         self.ended = page.is_none();
         if counted {
             let behind = self.take_in(page.as_deref());

@@ -2,6 +2,8 @@
 
 use super::Sides;
 use super::items::{Found, look_up, tall_item, wide_items};
+use super::permit::ReadPermit;
+use super::place::TargetPlace;
 use super::reading::{Reading, retry};
 use crate::model::{Layout, Target};
 use crate::sink::layout::Address;
@@ -140,23 +142,60 @@ impl<'a, R: Reading> TargetWalk<'a, R> {
         walk
     }
 
+    /// Goes on where another walk over the same range was; `None`: it had come to the end.
+    pub fn go_on(mut self, from: Option<TargetPlace>) -> TargetWalk<'a, R> {
+        self.rest = self.rest.zip(from).map(|(rest, TargetPlace { row, after })| match rest {
+            Rest::Rows(range) => Rest::Rows(ScanRange { start: row, ..range }),
+            Rest::Cells(range) => Rest::Cells(CellRange { start: row, after, ..range }),
+        });
+        self
+    }
+
+    /// Where it is; `None` at the end.
+    pub fn place(&self) -> Option<TargetPlace> {
+        self.rest.as_ref().map(|rest| match rest {
+            Rest::Rows(range) => TargetPlace { row: range.start.clone(), after: None },
+            Rest::Cells(range) => TargetPlace { row: range.start.clone(), after: range.after.clone() },
+        })
+    }
+
     /// The next items; `None` after the last ones.
     pub async fn next(&mut self) -> Result<Option<Vec<Found>>, R::Error> {
+        match self.permit().await {
+            Some(permit) => self.next_with(permit).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until the next page may be read; `None` at the end.
+    pub async fn permit(&self) -> Option<ReadPermit> {
+        let most = match self.rest.as_ref()? {
+            Rest::Rows(range) => range.limit,
+            Rest::Cells(range) => range.limit,
+        };
+        Some(self.sides.by.permit(most).await)
+    }
+
+    /// The next items; `None` after the last ones.
+    pub async fn next_with(&mut self, permit: ReadPermit) -> Result<Option<Vec<Found>>, R::Error> {
         let (found, rest) = match self.rest.take() {
             None => return Ok(None),
             Some(Rest::Rows(range)) => {
+                let range = ScanRange { limit: permit.rows, ..range };
                 let Page { found, rest } = self.rows(&range).await?;
                 let found: Vec<Found> = found.into_iter().map(tall_item).collect();
                 let limit = page_items(&found);
                 (found, rest.map(|rest| Rest::Rows(ScanRange { limit, ..rest })))
             }
             Some(Rest::Cells(range)) => {
+                let range = CellRange { limit: permit.rows, ..range };
                 let Page { found, rest } = self.sides.cells(&range).await?;
                 let found: Vec<Found> = found.into_iter().flat_map(wide_items).collect();
                 let limit = page_items(&found);
                 (found, rest.map(|rest| Rest::Cells(CellRange { limit, ..rest })))
             }
         };
+        permit.used(found.len());
         self.sides.by.items_read(found.len());
         self.rest = rest;
         Ok(Some(found))

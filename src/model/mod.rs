@@ -4,6 +4,7 @@
 //! Refuses to know: how any of it is read, written or stored.
 
 pub mod bucket;
+pub mod causes;
 mod change;
 mod control;
 mod date_text;

@@ -29,5 +29,7 @@ pub use jobs::{Holds, Levers, Recent, Recopies};
 pub use parts::definitions::Definitions;
 pub use parts::settings::{Parts, Settings};
 pub use progress::Progress;
+pub(crate) use progress::Waiter;
 pub use run::{Finished, RunOptions, run, run_with};
-pub use throttle::Throttle;
+pub use throttle::{Permit, Throttle};
+pub(crate) use throttle::{Reading, RunFigures, Watched, watch as watch_throttle};

@@ -44,7 +44,7 @@ async fn holders(connection: &mut Connection, table: &TableName) -> String {
     let rows = match connection.rows_with("who has a lock", HOLDERS, names).await {
         Ok(rows) => rows,
         Err(_) => {
-            return "which one cannot be seen; GRANT SELECT ON performance_schema.* to this user shows it"
+            return "tailfill may not see which one; GRANT SELECT ON performance_schema.* to this user shows it"
                 .into();
         }
     };
@@ -54,7 +54,7 @@ async fn holders(connection: &mut Connection, table: &TableName) -> String {
         format!("session {} of {}@{} {does} ({} for {} s)", at(0), at(1), at(2), at(3), at(4))
     };
     match rows.is_empty() {
-        true => "the lock is gone meanwhile".into(),
+        true => "the lock is gone by now".into(),
         false => rows.iter().map(session).collect::<Vec<_>>().join(", "),
     }
 }

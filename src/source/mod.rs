@@ -144,6 +144,10 @@ pub trait Source: Send + Sync {
         self.original_micros(transaction).await
     }
 
+    /// A transaction of the binlog that `reached` leaves out, although it has one that lies behind it there. Whoever reads on
+    /// from such a set brings older states above newer ones.
+    async fn left_out(&self, reached: &Reached) -> Result<Option<TransactionId>, SourceError>;
+
     /// The registered tables that a committed transaction may have changed, without reading its rows; `None`: any may
     /// be among them.
     async fn tables_named_in(

@@ -233,6 +233,10 @@ impl Source for MysqlSource {
         }
     }
 
+    async fn left_out(&self, reached: &Reached) -> Result<Option<TransactionId>, SourceError> {
+        scan::left_out(&self.session, reached).await
+    }
+
     async fn tables_named_in(
         &self,
         transaction: &TransactionId,

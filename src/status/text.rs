@@ -42,7 +42,11 @@ impl fmt::Display for Status {
         writeln!(f)?;
         line(f, "changes", &self.changes_text())?;
         line(f, "leases", &self.leases_text())?;
-        let retries = format!("{} source, {} sink", count(self.retries.source), count(self.retries.sink));
+        let retries = format!(
+            "{} connections to MySQL, {} calls to HBase",
+            count(self.retries.source),
+            count(self.retries.sink)
+        );
         line(f, "retries", &retries)?;
         let verified = self.verify.continuous.iter().flat_map(|continuous| continuous.lines());
         for (number, text) in verified.enumerate() {
@@ -361,7 +365,7 @@ mark          tick 1706703185000, 1,120 ms old; ticks are 3 ms ahead of the cloc
 
 changes       1,234,567 inserts, 3 updates, 7 deletes in 812 batches; 96 queued
 leases        12,345 acquired, 12 waited for, 1 held elsewhere; degraded: Memcache does not answer, so leases hold in this process only
-retries       0 source, 3 sink
+retries       0 connections to MySQL, 3 calls to HBase
 
 mapping    target              chunks  rows copied  rows/s    left  state
 followers  followers:f   12 of ~1,040       24,000  50,000  3m 10s  backfilling

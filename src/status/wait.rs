@@ -17,6 +17,8 @@ pub enum Who {
     /// The walk that counts the rows of a counted target.
     Counts,
     Recopy,
+    /// A `tailfill verify`, in a process of its own; the status of a run never has it.
+    Verify,
     /// The run as a whole, which is to end (`--until caught-up`).
     Run,
 }
@@ -228,6 +230,7 @@ impl Wait {
             Who::Backfill => "the backfill",
             Who::Counts => "the count of rows",
             Who::Recopy => "the re-copy",
+            Who::Verify => "verify",
             Who::Run => "the end of the run",
         };
         let of = if awaited.of.is_empty() { String::new() } else { format!(" of {}", awaited.of) };

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 pub const PARTITIONS: usize = 1 << 16;
 
 /// The digest of a set of items.
+#[derive(Clone)]
 pub struct SetDigest {
     draw: Draw,
     sums: Box<[u128]>,
@@ -23,6 +24,7 @@ pub struct SetDigest {
 }
 
 /// Partitions that are worth a closer look: of items, or of rows that items share.
+#[derive(Clone)]
 pub struct Suspects {
     draw: Draw,
     partitions: Box<[bool]>,
@@ -44,6 +46,33 @@ impl SetDigest {
         self.sums[at] = self.sums[at].wrapping_add(item_hash(&address.row, cells));
         self.counts[at] = self.counts[at].saturating_add(1);
         self.items += 1;
+    }
+
+    /// Appends the partitions that hold something: their number, and of each its number (2 bytes), sum (16) and count (4),
+    /// big-endian.
+    pub fn write(&self, to: &mut Vec<u8>) {
+        let is_used = |at: &usize| self.sums[*at] != 0 || self.counts[*at] != 0;
+        let used = || (0..PARTITIONS).filter(is_used);
+        to.extend((used().count() as u32).to_be_bytes());
+        for at in used() {
+            to.extend((at as u16).to_be_bytes());
+            to.extend(self.sums[at].to_be_bytes());
+            to.extend(self.counts[at].to_be_bytes());
+        }
+        to.extend(self.items.to_be_bytes());
+    }
+
+    /// What [`SetDigest::write`] has written of all items, from the beginning of `bytes`, which it takes away; `None`: they
+    /// are no such thing.
+    pub fn read(bytes: &mut &[u8]) -> Option<SetDigest> {
+        let mut digest = SetDigest::of(Draw::ALL);
+        for _ in 0..take(bytes).map(u32::from_be_bytes)? {
+            let at = usize::from(take(bytes).map(u16::from_be_bytes)?);
+            digest.sums[at] = take(bytes).map(u128::from_be_bytes)?;
+            digest.counts[at] = take(bytes).map(u32::from_be_bytes)?;
+        }
+        digest.items = take(bytes).map(u64::from_be_bytes)?;
+        Some(digest)
     }
 
     /// How many items were taken in.
@@ -82,6 +111,14 @@ impl Suspects {
         self.partitions.iter().enumerate().filter_map(|(at, is_suspect)| is_suspect.then_some(at))
     }
 
+    /// Partitions by their numbers. Those that are none are left out.
+    pub fn of(partitions: impl IntoIterator<Item = usize>) -> Suspects {
+        let mut suspects = Suspects::none();
+        let places = partitions.into_iter();
+        places.for_each(|at| _ = suspects.partitions.get_mut(at).map(|is_suspect| *is_suspect = true));
+        suspects
+    }
+
     /// Makes the partition of a row suspect.
     pub fn mark_row(&mut self, row: &[u8]) {
         self.partitions[partition(row, None)] = true;
@@ -90,6 +127,13 @@ impl Suspects {
     pub fn has_row(&self, row: &[u8]) -> bool {
         self.partitions[partition(row, None)]
     }
+}
+
+/// The first bytes, which are taken away; `None`: there are fewer.
+pub fn take<const BYTES: usize>(bytes: &mut &[u8]) -> Option<[u8; BYTES]> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*first)
 }
 
 /// The partition of an item, below [`PARTITIONS`].

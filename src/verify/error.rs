@@ -1,5 +1,6 @@
 //! Why a comparison ends without an answer.
 
+use crate::advice;
 use crate::error::{Disposition, Exit};
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -14,6 +15,9 @@ pub enum VerifyError {
     /// Whether the two are equal cannot be told: something moves that is not known well enough.
     #[error("{reason}")]
     CannotJudge { reason: String },
+    /// Nobody can go on with the pass that an earlier process has left.
+    #[error("tailfill cannot resume the interrupted verification: {reason}")]
+    NotResumed { reason: String },
     /// No target of the mapping can answer the question.
     #[error("{reason}")]
     NoTarget { reason: String, advice: String },
@@ -24,7 +28,9 @@ impl VerifyError {
         match self {
             VerifyError::Source(error) => error.disposition(),
             VerifyError::Sink(error) => error.disposition(),
-            VerifyError::CannotJudge { .. } => Disposition::Halt(Exit::Refused),
+            VerifyError::CannotJudge { .. } | VerifyError::NotResumed { .. } => {
+                Disposition::Halt(Exit::Refused)
+            }
             VerifyError::NoTarget { .. } => Disposition::Halt(Exit::Usage),
         }
     }
@@ -35,6 +41,7 @@ impl VerifyError {
             VerifyError::Source(error) => error.advice(),
             VerifyError::Sink(error) => error.advice(),
             VerifyError::CannotJudge { .. } => None,
+            VerifyError::NotResumed { .. } => Some(advice::verify_anew()),
             VerifyError::NoTarget { advice, .. } => Some(advice),
         }
     }

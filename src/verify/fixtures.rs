@@ -5,8 +5,8 @@ use super::watched::Watched;
 use super::{Meter, Settings, Tail, TailPositions, TailView, Verification};
 use crate::clock::SteadyClock;
 use crate::model::{
-    CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Reached, Row, RowChange,
-    TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
+    CellForm, Column, ColumnType, DateTime, Layout, Mapping, MappingId, OrderKey, Parking, Reached, Row,
+    RowChange, TableId, TableName, TableSchema, Target, TargetId, Tick, Value, ValueEncoding,
 };
 use crate::protocol::cohort::Cohort;
 use crate::sink::layout::{Address, Codec};
@@ -159,6 +159,10 @@ struct State {
     blind: Option<(Call, (u64, u64))>,
     /// What the application's SELECT returns, from the rows of the list.
     application: Option<Script>,
+    /// The binlog begins behind this transaction.
+    purged: u64,
+    /// A statement that changed the table, and the number of its transaction.
+    altered: Option<(u64, Parking)>,
 }
 
 impl World {
@@ -202,6 +206,7 @@ impl World {
             tail: if live { Tail::Live(Arc::new(self.clone())) } else { Tail::Stopped { checkpoint: None } },
             counts_due: BTreeSet::new(),
             settings: Settings { chunk_rows: 7, ..Settings::default() },
+            pacer: None,
             meter: Arc::new(Meter::default()),
         }
     }
@@ -301,6 +306,34 @@ impl World {
         self.log(key, after);
         self.commit();
         self.tail();
+    }
+
+    /// From now on the binlog begins behind what is in it.
+    pub fn purge(&self) {
+        let mut state = self.state();
+        state.purged = state.log.len() as u64;
+    }
+
+    /// A statement changes the table.
+    pub fn alter(&self) {
+        self.elsewhere();
+        self.tail();
+        let mut state = self.state();
+        let parking = Parking {
+            what: "ALTER TABLE".into(),
+            reason: "its columns changed".into(),
+            transaction: None,
+            place: String::new(),
+        };
+        state.altered = Some((state.executed, parking));
+    }
+
+    /// MySQL has lost its newest transaction.
+    pub fn lose_newest(&self) {
+        let mut state = self.state();
+        _ = state.log.pop();
+        state.executed -= 1;
+        state.written -= 1;
     }
 
     pub fn set_replaying(&self, replaying: bool) {

@@ -15,13 +15,14 @@
 use super::account::{self, Account};
 use super::closer::Closer;
 use super::digest::Suspects;
+use super::pass::Pass;
 use super::report::{VerifyReport, VerifyTargetReport};
 use super::sums::{TargetSuspects, suspects};
 use super::tail::{Watch, brief};
 use super::verification::Verification;
 use super::{Stage, VerifyError, counts, under_way};
 use crate::advice;
-use crate::model::{Mapping, Pilot, Target};
+use crate::model::{DateTime, Mapping, Pilot, Target};
 use crate::source::SourceError;
 use tokio::time::Instant;
 
@@ -31,35 +32,57 @@ use tokio::time::Instant;
 /// A server that stays away, or a row that has no row key. That nothing can be judged is no error
 /// but in the report.
 pub async fn full(with: &Verification) -> Result<VerifyReport, VerifyError> {
+    full_pass(with, &Pass::new(Vec::new(), None)).await
+}
+
+/// The same as a pass that another process can go on with, or that goes on with the pass of another process.
+///
+/// # Errors
+/// As of [`full`], and `NotResumed`.
+pub async fn full_pass(with: &Verification, pass: &Pass) -> Result<VerifyReport, VerifyError> {
     let begin = Instant::now();
     let mut report = VerifyReport::new(&with.mappings);
     report.pilot = with.cohort.pilot().map(Pilot::words);
     report.sample = with.settings.sample.map(|ask| ask.items);
-    let done = compare(with, &mut report).await;
+    let done = compare(with, pass, &mut report).await;
     let cannot_judge = match done {
         Ok(()) => None,
         Err(VerifyError::CannotJudge { reason }) => Some(reason),
         Err(error) => return Err(error),
     };
-    report.finish(cannot_judge, begin.elapsed());
+    if let Some((ms, times)) = pass.interrupted() {
+        let at = DateTime::from_ms_since_epoch(ms).in_seconds();
+        let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+        report.notes.push(format!(
+            "it began at {at}, and was interrupted {times}: the first items were compared then"
+        ));
+        report.began_ms = Some(ms);
+    }
+    report.finish(cannot_judge, pass.worked_before() + begin.elapsed());
     Ok(report)
 }
 
-async fn compare(with: &Verification, report: &mut VerifyReport) -> Result<(), VerifyError> {
+async fn compare(with: &Verification, pass: &Pass, report: &mut VerifyReport) -> Result<(), VerifyError> {
     with.meter.enter(Stage::CatchingUp);
-    let watch = Watch::begin(with.tail.clone(), &*with.source, with.settings.wait_max).await?;
+    let watch = pass.watch(with).await?;
     let mut rest = report.targets.as_mut_slice();
-    for mapping in &with.mappings {
+    for (at, mapping) in with.mappings.iter().enumerate() {
         // The report has every target, in the same order.
         let (reports, others) = rest.split_at_mut(mapping.targets.len());
         rest = others;
-        let suspects = suspects(with, mapping, reports).await?;
+        if let Some(found) = pass.done(at) {
+            reports.iter_mut().zip(found).for_each(|(report, found)| *report = found);
+            continue;
+        }
+        let suspects = suspects(with, pass, mapping, reports).await?;
         let mut accounts = Vec::with_capacity(suspects.len());
         for ((target, report), suspects) in mapping.targets.iter().zip(&mut *reports).zip(suspects) {
             accounts.push(confirm_suspects(with, &watch, (mapping, target), suspects, report).await?);
         }
         account::settle(with, &watch, mapping, &accounts, reports).await?;
+        pass.mapping_done(reports);
     }
+    pass.complete();
     let is_equal = report.targets.iter().all(VerifyTargetReport::is_equal);
     report.notes.extend(note_moves(with, &watch, is_equal).await?);
     Ok(())

@@ -18,6 +18,8 @@ pub struct Meter {
 pub enum Stage {
     /// Waits until the tail has written what the source has committed.
     CatchingUp,
+    /// Looks through the binlog since a pass began that another process has left.
+    Resuming,
     /// Reads both sides once.
     Reading,
     /// Chooses the lists whose answers are compared.
@@ -32,9 +34,10 @@ impl Meter {
     pub fn stage(&self) -> Stage {
         match self.stage.load(Relaxed) {
             0 => Stage::CatchingUp,
-            1 => Stage::Reading,
-            2 => Stage::Drawing,
-            3 => Stage::Asking,
+            1 => Stage::Resuming,
+            2 => Stage::Reading,
+            3 => Stage::Drawing,
+            4 => Stage::Asking,
             _ => Stage::LookingCloser,
         }
     }
@@ -52,6 +55,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::CatchingUp => "waiting for the tail",
+            Stage::Resuming => "reading the binlog since the comparison began",
             Stage::Reading => "reading both sides",
             Stage::Drawing => "choosing lists",
             Stage::Asking => "asking both sides",

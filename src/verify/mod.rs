@@ -19,7 +19,7 @@ mod counts;
 mod digest;
 mod error;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod full;
 #[cfg(test)]
 mod full_tests;
@@ -31,6 +31,7 @@ mod list_tests;
 mod meter;
 #[cfg(test)]
 mod numbers_tests;
+mod pass;
 mod repeats;
 mod report;
 mod sample;
@@ -51,14 +52,12 @@ mod watched;
 pub use business::{BusinessAsk, Query, business};
 pub use continuous::{Continuous, RunView, keep_comparing, recent_room};
 pub use error::VerifyError;
-pub use full::full;
+pub use full::{full, full_pass};
 pub use list::{Question, Side, answer_question};
 pub use meter::{Meter, Stage};
-pub use report::ListsFound;
+pub use pass::{FileError, Part, Pass, Saved};
+pub use report::{ListsFound, VerifyReport};
 pub use sample::SampleAsk;
 pub use show::{answers_json, answers_text, key_text, work_text};
 pub use tail::{Held, Tail, TailPositions, TailView};
-pub use verification::{Settings, Verification};
-
-#[cfg(test)]
-use report::VerifyReport;
+pub use verification::{Pacer, Settings, Verification};

@@ -51,7 +51,11 @@ pub struct VerifyReport {
     pub miscounted: u64,
     /// Rows that have items and need not say how many yet, because the count pass is still to come.
     pub uncounted: u64,
+    /// Of all processes that worked on it.
     pub seconds: f64,
+    /// When its first process began, milliseconds since 1970; only where it was interrupted, and another one went on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<u64>,
     /// Whether the counts mean something; else `cannot_judge` says why not.
     pub judged: bool,
     pub equal: bool,
@@ -103,6 +107,9 @@ pub struct VerifyTargetReport {
     /// The lists that differences lie in.
     #[serde(skip)]
     pub lists: ListsFound,
+    /// Differences that no re-copy of lists corrects: of no list, or in MySQL itself.
+    #[serde(skip)]
+    pub of_no_list: u64,
 }
 
 /// Lists by their keys, as far as there are not too many of them.
@@ -121,6 +128,18 @@ impl ListsFound {
             return;
         }
         self.keys.insert(encoded, key.to_vec());
+    }
+
+    /// As it is kept: the keys, and whether there are more.
+    pub(super) fn record(&self) -> (Vec<Vec<Value>>, bool) {
+        (self.keys.values().cloned().collect(), self.more)
+    }
+
+    /// As it was kept.
+    pub(super) fn of(mapping: &Mapping, keys: &[Vec<Value>], more: bool) -> ListsFound {
+        let mut lists = ListsFound { more, ..ListsFound::default() };
+        keys.iter().for_each(|key| lists.add(mapping, key));
+        lists
     }
 
     /// Takes others in.
@@ -156,6 +175,16 @@ pub struct Example {
     /// What differs: columns, why an extra item does not belong, or the two counts.
     pub what: Vec<String>,
 }
+
+impl Example {
+    /// A kind by its name.
+    pub(super) fn kind(name: &str) -> &'static str {
+        KINDS.into_iter().find(|kind| *kind == name).unwrap_or_default()
+    }
+}
+
+/// What an example can be of.
+const KINDS: [&str; 5] = ["missing", "extra", "different", "repeated", "miscounted"];
 
 /// How a command ends that compared both sides.
 pub(super) fn exit(judged: bool, equal: bool) -> Exit {
@@ -258,6 +287,7 @@ impl VerifyTargetReport {
     /// Counts an item for which MySQL has `rows` rows. A re-copy does not make them fewer, so their list is not kept.
     pub(super) fn repeated(&mut self, mapping: &Mapping, (key, item): &ItemKey, rows: u64) {
         self.repeated += rows - 1;
+        self.of_no_list += rows - 1;
         let what = format!("{rows} rows of MySQL have this key, HBase holds one item");
         self.example("repeated", || key_text(mapping, key, item), vec![what]);
     }
@@ -279,9 +309,7 @@ impl VerifyTargetReport {
             }
         };
         *counter += 1;
-        if let Some((key, _)) = &candidate.key {
-            self.lists.add(mapping, key);
-        }
+        self.found_in(mapping, candidate.key.as_ref().map(|(key, _)| key));
         let item = || match &candidate.key {
             Some((key, item)) => key_text(mapping, key, item),
             None => address_text(&candidate.address),
@@ -293,9 +321,7 @@ impl VerifyTargetReport {
     pub(super) fn miscounted(&mut self, mapping: &Mapping, wrong: Miscounted<'_>) {
         let Miscounted { row, list, found, expected } = wrong;
         self.miscounted += 1;
-        if let Some((key, _)) = &list {
-            self.lists.add(mapping, key);
-        }
+        self.found_in(mapping, list.as_ref().map(|(key, _)| key));
         let says = found.map_or("no c:n".to_owned(), |found| format!("c:n is {found}"));
         let what = match &list {
             Some(_) => format!("{says}, MySQL has {expected}"),
@@ -307,6 +333,14 @@ impl VerifyTargetReport {
             None => address_text(&Address { row: row.clone(), cell: None }),
         };
         self.example("miscounted", item, vec![what]);
+    }
+
+    /// Notes the list of a difference, by its key.
+    fn found_in(&mut self, mapping: &Mapping, list: Option<&Vec<Value>>) {
+        match list {
+            Some(key) => self.lists.add(mapping, key),
+            None => self.of_no_list += 1,
+        }
     }
 
     fn example(&mut self, kind: &'static str, item: impl FnOnce() -> String, what: Vec<String>) {

@@ -1,20 +1,21 @@
 //! Both sides read once, and reduced to digests.
 
 use super::account::Account;
-use super::digest::{SetDigest, Suspects};
+use super::digest::Suspects;
+use super::pass::{Pass, SourceSide, TargetSide, Walks, lock};
 use super::report::VerifyTargetReport;
 use super::sample::Draw;
 use super::tally::CountsSeen;
 use super::{Stage, Verification, VerifyError};
 use crate::compare::difference::{expected_cells, stored_cells};
-use crate::compare::{Bring, Found, Passed, Reading, Sides, TableWalk, TallyWalk, TargetWalk, buckets};
-use crate::model::{Mapping, Target, Value};
+use crate::compare::{
+    Bring, Found, Passed, Reading, Sides, SourcePlace, TableWalk, TallyWalk, TargetWalk, buckets,
+};
+use crate::model::{Mapping, Row};
 use crate::sink::ScanRange;
-use crate::sink::layout::{self, Address, Codec};
+use crate::sink::layout::{Address, Codec, ItemWrite};
 use futures::{StreamExt, TryStreamExt, stream};
-use rustc_hash::{FxHashSet, FxHasher};
-use std::hash::Hasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tokio::task::JoinSet;
 
 /// Scans of salt buckets under way at the same time.
@@ -31,17 +32,10 @@ pub struct TargetSuspects {
     pub counts: Option<CountsSeen>,
 }
 
-/// What HBase has of one target.
-struct Stored {
-    digest: SetDigest,
-    /// Items that were come upon, drawn or not.
-    scanned: u64,
-    counts: Option<CountsSeen>,
-}
-
 /// Reads a mapping and its targets once, and tells for each target where the two may differ.
 pub async fn suspects(
     with: &Verification,
+    pass: &Pass,
     mapping: &Mapping,
     reports: &mut [VerifyTargetReport],
 ) -> Result<Vec<TargetSuspects>, VerifyError> {
@@ -51,151 +45,146 @@ pub async fn suspects(
         Some(ask) => Draw::of(ask, with.source(mapping).count_rows().await?),
         None => Draw::ALL,
     };
-    // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.
-    let (sink_side, of) = (with.clone(), mapping.clone());
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { of_sink(&sink_side, &of, draw).await });
-    let Expected { rows_counted, rows_shown, lists, digests: expected } =
-        of_source(with, mapping, draw).await?;
-    let stored = match tasks.join_next().await.expect("one was started") {
-        Ok(stored) => stored?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    let counts = |at: usize| {
+        let target = &mapping.targets[at];
+        let due = with.counts_due.contains(&target.id);
+        // counts are of whole rows, so a sample of items says nothing about them
+        (target.counted && draw.is_all()).then(|| CountsSeen::new(due))
     };
-    let mut found = Vec::with_capacity(stored.len());
-    for ((report, expected), Stored { digest, scanned, counts }) in
-        reports.iter_mut().zip(expected).zip(stored)
-    {
+    let walks = pass.walks(|| Walks::new(mapping, draw, counts));
+    // In a task of its own (which ends with the set): hashing what HBase sends would keep MySQL waiting.
+    let (sink_side, of, shared) = (with.clone(), mapping.clone(), walks.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { of_sink(&sink_side, &of, draw, &shared).await });
+    of_source(with, mapping, &walks.source).await?;
+    match tasks.join_next().await.expect("one was started") {
+        Ok(done) => done?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    let source = lock(&walks.source);
+    let mut found = Vec::with_capacity(mapping.targets.len());
+    for ((report, expected), stored) in reports.iter_mut().zip(&source.digests).zip(&walks.targets) {
+        let stored = lock(stored);
         report.items_compared = expected.items();
         report.is_sample = !draw.is_all();
-        report.mysql_rows_counted = rows_counted;
-        report.mysql_rows_shown = rows_shown;
-        report.lists_compared = lists;
-        report.hbase_items_scanned = scanned;
-        if let Some(counts) = &counts {
+        report.mysql_rows_counted = source.rows_counted.unwrap_or_default();
+        report.mysql_rows_shown = source.rows_shown;
+        report.lists_compared = with.cohort.pilot().map(|_| source.lists.count());
+        report.hbase_items_scanned = stored.scanned;
+        if let Some(counts) = &stored.counts {
             counts.note(report);
         }
-        let (items, account) = (expected.differing(&digest), Account::of(&expected, &digest));
-        found.push(TargetSuspects { items, account, counts });
+        let (items, account) = (expected.differing(&stored.digest), Account::of(expected, &stored.digest));
+        found.push(TargetSuspects { items, account, counts: stored.counts.clone() });
     }
     Ok(found)
 }
 
-/// What MySQL has of a mapping.
-struct Expected {
-    /// By a count of its own, less the rows of lists that do not take part.
-    rows_counted: u64,
-    /// By the walk.
-    rows_shown: u64,
-    /// Lists with rows, where only some take part.
-    lists: Option<u64>,
-    /// What should be in each target.
-    digests: Vec<SetDigest>,
-}
-
-async fn of_source(with: &Verification, mapping: &Mapping, draw: Draw) -> Result<Expected, VerifyError> {
+/// Reads MySQL's side, from where it was left.
+async fn of_source(
+    with: &Verification,
+    mapping: &Mapping,
+    side: &Mutex<SourceSide>,
+) -> Result<(), VerifyError> {
     let mut source = with.source(mapping);
-    let (mut rows_counted, mut rows_shown) = (source.count_rows().await?, 0);
-    let mut lists = ListsSeen::default();
-    let mut digests: Vec<SetDigest> = mapping.targets.iter().map(|_| SetDigest::of(draw)).collect();
-    let mut walk = TableWalk::new(source, None, with.settings.chunk_rows);
-    while let Some((mut rows, _)) = walk.next().await? {
-        if with.cohort.pilot().is_some() {
-            let read = rows.len();
-            rows.retain(|row| with.takes_row(mapping, row));
-            rows_counted = rows_counted.saturating_sub((read - rows.len()) as u64);
-            rows.iter().for_each(|row| lists.see(mapping, row));
-        }
-        rows_shown += rows.len() as u64;
-        for (target, digest) in mapping.targets.iter().zip(&mut digests) {
-            for row in &rows {
-                let write = Codec::of(mapping, target).item_write(row)?;
-                digest.add(&write.address, &expected_cells(&write));
-            }
-        }
+    if lock(side).rows_counted.is_none() {
+        let rows = source.count_rows().await?;
+        lock(side).rows_counted = Some(rows);
     }
-    let lists = with.cohort.pilot().map(|_| lists.count());
-    Ok(Expected { rows_counted, rows_shown, lists, digests })
+    let place = lock(side).place.clone();
+    let mut walk = TableWalk::new(source, None, with.settings.chunk_rows).go_on(place);
+    while let Some((rows, range)) = walk.next().await? {
+        add_rows(with, mapping, rows, (side, range.up_to.map_or(SourcePlace::End, SourcePlace::After)))?;
+    }
+    Ok(())
 }
 
-/// The lists of a pilot that have rows, by the beginnings of their names. Beyond [`LISTS_MAX`] only new neighbours are told
-/// apart, so that memory has a bound: a list whose rows do not lie together counts as several then.
-#[derive(Default)]
-struct ListsSeen {
-    seen: FxHashSet<u64>,
-    more: u64,
-    last: u64,
+/// Takes in the rows of a chunk, behind which the walk is then: all of them and the place, or nothing.
+fn add_rows(
+    with: &Verification,
+    mapping: &Mapping,
+    mut rows: Vec<Row>,
+    (side, behind): (&Mutex<SourceSide>, SourcePlace),
+) -> Result<(), VerifyError> {
+    let read = rows.len();
+    if with.cohort.pilot().is_some() {
+        rows.retain(|row| with.takes_row(mapping, row));
+    }
+    let mut writes: Vec<Vec<ItemWrite>> = Vec::with_capacity(mapping.targets.len());
+    for target in &mapping.targets {
+        let codec = Codec::of(mapping, target);
+        writes.push(rows.iter().map(|row| codec.item_write(row)).collect::<Result<_, _>>()?);
+    }
+    let mut side = lock(side);
+    if with.cohort.pilot().is_some() {
+        let counted = side.rows_counted.unwrap_or_default();
+        side.rows_counted = Some(counted.saturating_sub((read - rows.len()) as u64));
+        rows.iter().for_each(|row| side.lists.see(mapping, row));
+    }
+    side.rows_shown += rows.len() as u64;
+    for (digest, writes) in side.digests.iter_mut().zip(&writes) {
+        writes.iter().for_each(|write| digest.add(&write.address, &expected_cells(write)));
+    }
+    side.place = behind;
+    Ok(())
 }
 
-/// Lists that are told apart exactly: 8 MiB.
-const LISTS_MAX: usize = 1_000_000;
-
-impl ListsSeen {
-    fn see(&mut self, mapping: &Mapping, row: &[Value]) {
-        let Ok(list_key) = layout::list_key(mapping, row) else { return };
-        let mut hasher = FxHasher::default();
-        hasher.write(&list_key);
-        let name = hasher.finish();
-        if name == std::mem::replace(&mut self.last, name) || self.seen.contains(&name) {
-            return;
-        }
-        match self.seen.len() < LISTS_MAX {
-            true => drop(self.seen.insert(name)),
-            false => self.more += 1,
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.seen.len() as u64 + self.more
-    }
-}
-
-/// What is in each target. Counts are of whole rows, so a sample of items says nothing about them.
-async fn of_sink(with: &Verification, mapping: &Mapping, draw: Draw) -> Result<Vec<Stored>, VerifyError> {
-    let nothing = |target: &Target| {
-        let has_counts = target.counted && draw.is_all();
-        let counts = has_counts.then(|| CountsSeen::new(with.counts_due.contains(&target.id)));
-        Mutex::new(Stored { digest: SetDigest::of(draw), scanned: 0, counts })
-    };
-    let stored: Vec<Mutex<Stored>> = mapping.targets.iter().map(nothing).collect();
-    let scans = mapping.targets.iter().zip(&stored).flat_map(|(target, stored)| {
+/// Reads HBase's side, from where it was left.
+async fn of_sink(
+    with: &Verification,
+    mapping: &Mapping,
+    draw: Draw,
+    walks: &Walks,
+) -> Result<(), VerifyError> {
+    let scans = mapping.targets.iter().zip(&walks.targets).flat_map(|(target, side)| {
         let sides = with.sides(mapping, target);
-        buckets(target).into_iter().map(move |bucket| async move {
+        buckets(target).into_iter().enumerate().map(move |(at, bucket)| async move {
             match draw.is_all() {
-                true => add_bucket(sides, bucket, stored).await,
-                false => add_drawn(sides, bucket, draw, stored).await,
+                true => add_bucket(sides, (at, bucket), side).await,
+                false => add_drawn(sides, bucket, draw, side).await,
             }
         })
     });
     let scans: Vec<_> = scans.collect();
-    stream::iter(scans).buffer_unordered(SCANS_AT_ONCE).try_collect::<()>().await?;
-    Ok(stored.into_iter().map(|stored| stored.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+    stream::iter(scans).buffer_unordered(SCANS_AT_ONCE).try_collect::<()>().await
 }
 
 async fn add_bucket(
     sides: Sides<'_, Verification>,
-    bucket: ScanRange,
-    stored: &Mutex<Stored>,
+    (at, bucket): (usize, ScanRange),
+    side: &Mutex<TargetSide>,
 ) -> Result<(), VerifyError> {
     let mut walk = TallyWalk::new(sides, bucket, Bring::Values);
-    while let Some(passed) = walk.next().await? {
-        let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = lock(side).buckets[at].clone() {
+        walk = walk.go_on(place);
+    }
+    loop {
+        let passed = walk.next().await?;
+        let place = walk.place();
+        // a page and the place behind it are taken in together
+        let mut side = lock(side);
+        let is_over = passed.is_none();
         match passed {
-            Passed::Items(items) => {
+            Some(Passed::Items(items)) => {
                 let takes_part = |item: &&Found| sides.takes_address(&item.address);
                 for item in items.iter().filter(takes_part) {
-                    stored.scanned += 1;
-                    stored.digest.add(&item.address, &stored_cells(&item.stored));
+                    side.scanned += 1;
+                    side.digest.add(&item.address, &stored_cells(&item.stored));
                 }
             }
-            Passed::Rows(rows) => {
-                let Some(counts) = &mut stored.counts else { continue };
-                rows.iter()
-                    .filter(|tally| sides.takes_wide_row(&tally.row))
-                    .for_each(|tally| counts.add(tally));
+            Some(Passed::Rows(rows)) => {
+                if let Some(counts) = &mut side.counts {
+                    let takes_part = rows.iter().filter(|tally| sides.takes_wide_row(&tally.row));
+                    takes_part.for_each(|tally| counts.add(tally));
+                }
             }
+            None => {}
+        }
+        side.buckets[at] = Some(place);
+        if is_over {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Scans for names, and reads what is drawn of them. So the values of all others stay where they are.
@@ -203,7 +192,7 @@ async fn add_drawn(
     sides: Sides<'_, Verification>,
     bucket: ScanRange,
     draw: Draw,
-    stored: &Mutex<Stored>,
+    side: &Mutex<TargetSide>,
 ) -> Result<(), VerifyError> {
     let mut walk = TargetWalk::new(sides, bucket, Bring::Names);
     let (mut drawn, mut scanned) = (Vec::new(), 0);
@@ -216,11 +205,11 @@ async fn add_drawn(
             }
         }
         if drawn.len() >= DRAWN_AT_ONCE {
-            read_drawn(sides, std::mem::take(&mut drawn), stored).await?;
+            read_drawn(sides, std::mem::take(&mut drawn), side).await?;
         }
     }
-    read_drawn(sides, drawn, stored).await?;
-    stored.lock().unwrap_or_else(PoisonError::into_inner).scanned += scanned;
+    read_drawn(sides, drawn, side).await?;
+    lock(side).scanned += scanned;
     Ok(())
 }
 
@@ -228,14 +217,14 @@ async fn add_drawn(
 async fn read_drawn(
     sides: Sides<'_, Verification>,
     drawn: Vec<Address>,
-    stored: &Mutex<Stored>,
+    side: &Mutex<TargetSide>,
 ) -> Result<(), VerifyError> {
     for part in drawn.chunks(DRAWN_AT_ONCE) {
         let rows = sides.items(part).await?;
-        let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut side = lock(side);
         for (address, row) in part.iter().zip(&rows) {
             if let Some(row) = row {
-                stored.digest.add(address, &stored_cells(row));
+                side.digest.add(address, &stored_cells(row));
             }
         }
     }

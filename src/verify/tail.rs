@@ -94,6 +94,19 @@ impl Watch {
         Ok(watch)
     }
 
+    /// The same for a pass that began earlier, when the source had executed `before`, and a live tail had written that.
+    ///
+    /// # Errors
+    /// As of [`Watch::begin`].
+    pub async fn go_on(
+        tail: Tail,
+        source: &dyn Source,
+        wait_max: Duration,
+        before: Reached,
+    ) -> Result<Watch, VerifyError> {
+        Ok(Watch { before, ..Watch::begin(tail, source, wait_max).await? })
+    }
+
     /// What the source had executed at the beginning. A live tail had written it before anything was read.
     pub fn since(&self) -> &Reached {
         &self.before

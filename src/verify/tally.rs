@@ -4,12 +4,14 @@ use super::digest::Suspects;
 use super::report::VerifyTargetReport;
 use crate::compare::RowTally;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Rows that are remembered by name because they were written to while they were read.
 const MOVED_MAX: usize = 10_000;
 
 /// What the first reading has seen of the counts of a target.
+#[derive(Clone)]
 pub struct CountsSeen {
     /// Whether every row that has items must have a count by now.
     due: bool,
@@ -22,9 +24,34 @@ pub struct CountsSeen {
     pub moved: BTreeSet<Bytes>,
 }
 
+/// [`CountsSeen`] as an interrupted pass keeps it: partitions by their numbers, rows in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsRecord {
+    due: bool,
+    compared: u64,
+    uncounted: u64,
+    suspects: Vec<usize>,
+    moved: Vec<String>,
+}
+
 impl CountsSeen {
     pub fn new(due: bool) -> CountsSeen {
         CountsSeen { due, compared: 0, uncounted: 0, suspects: Suspects::none(), moved: BTreeSet::new() }
+    }
+
+    /// As it is kept.
+    pub fn record(&self) -> CountsRecord {
+        let CountsSeen { due, compared, uncounted, .. } = *self;
+        let moved = self.moved.iter().map(hex::encode).collect();
+        CountsRecord { due, compared, uncounted, suspects: self.suspects.each().collect(), moved }
+    }
+
+    /// As it was kept; `None`: a row is none.
+    pub fn of(record: CountsRecord) -> Option<CountsSeen> {
+        let CountsRecord { due, compared, uncounted, suspects, moved } = record;
+        let moved =
+            moved.iter().map(|row| hex::decode(row).map(Bytes::from)).collect::<Result<_, _>>().ok()?;
+        Some(CountsSeen { due, compared, uncounted, suspects: Suspects::of(suspects), moved })
     }
 
     pub fn add(&mut self, tally: &RowTally) {

@@ -8,6 +8,7 @@ use crate::model::{ColumnValue, Mapping, Position, Reached, RowChangeRef, Target
 use crate::sink::layout::{self, Address, Codec};
 use crate::source::{BinlogPlace, ChangeStream, StreamEvent};
 use std::collections::BTreeSet;
+use tokio::time::{Instant, timeout};
 
 /// Those of `known` that a transaction outside `before` touches, up to the binlog's present end.
 ///
@@ -76,30 +77,30 @@ impl<'a> Feed<'a> {
         Ok(Feed { with, stream, transaction: None, at: None })
     }
 
-    /// Shows every change that was not seen yet, up to the binlog's end of the moment of the call.
+    /// Shows every change that was not seen yet, up to the binlog's end of the moment of the call, however much that is.
     ///
     /// # Errors
-    /// `CannotJudge` when that takes too long.
+    /// `CannotJudge` when it comes no nearer to the end for too long.
     pub async fn read(
-        &mut self,
-        see: impl FnMut(&TransactionId, RowChangeRef<'_>),
-    ) -> Result<(), VerifyError> {
-        let wait_max = self.with.settings.wait_max;
-        tokio::time::timeout(wait_max, self.read_on(see)).await.map_err(|_| VerifyError::CannotJudge {
-            reason: format!(
-                "tailfill could not read MySQL's binlog to its end within {} s",
-                wait_max.as_secs()
-            ),
-        })?
-    }
-
-    async fn read_on(
         &mut self,
         mut see: impl FnMut(&TransactionId, RowChangeRef<'_>),
     ) -> Result<(), VerifyError> {
+        let wait_max = self.with.settings.wait_max;
         let end = self.with.source.binlog_end().await?;
+        let mut nearer = Instant::now();
         while !self.at.as_ref().is_some_and(|at| at.is_at_or_past(&end)) {
-            match self.stream.next().await? {
+            let left = wait_max.saturating_sub(nearer.elapsed());
+            let event = timeout(left, self.stream.next()).await.map_err(|_| VerifyError::CannotJudge {
+                reason: format!(
+                    "for {} s tailfill could read no more of MySQL's binlog, which goes on",
+                    wait_max.as_secs()
+                ),
+            })??;
+            let stays = matches!(&event, StreamEvent::Heartbeat { place } if self.at.as_ref() == Some(place));
+            if !stays {
+                nearer = Instant::now();
+            }
+            match event {
                 StreamEvent::Begin { transaction, .. } => self.transaction = Some(transaction),
                 StreamEvent::Changes(changes) => {
                     // Changes stand between the begin and the end of their transaction.

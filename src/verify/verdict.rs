@@ -12,6 +12,7 @@ impl VerifyReport {
     pub fn verdict(&self) -> VerdictRecord {
         VerdictRecord {
             seconds: self.seconds,
+            began_ms: self.began_ms,
             mode: if self.sample.is_some() { VerdictMode::Sample } else { VerdictMode::Full },
             judged: self.judged,
             equal: self.equal,

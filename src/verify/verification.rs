@@ -2,13 +2,14 @@
 
 use super::tail::Tail;
 use super::{Meter, SampleAsk, VerifyError};
-use crate::compare::{Reading, Sides, SourceReader};
+use crate::compare::{ReadPermit, Reading, Sides, SourceReader};
 use crate::failpoints::Failpoints;
 use crate::model::{Mapping, Target, TargetId, Value};
 use crate::protocol::cohort::Cohort;
 use crate::retry::{Patience, Pauses};
 use crate::sink::ReadCounts;
 use crate::source::Source;
+use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,19 @@ pub struct Verification {
     /// Targets whose rows must all say how many items they have: the state says that they were counted.
     pub counts_due: BTreeSet<TargetId>,
     pub settings: Settings,
+    /// Who says how fast both sides are read; `None`: as fast as can be.
+    pub pacer: Option<Arc<dyn Pacer>>,
     pub meter: Arc<Meter>,
+}
+
+/// Says how fast both sides may be read.
+#[async_trait]
+pub trait Pacer: Send + Sync {
+    /// Waits until a piece of either side may be read, of `most` rows or items at most. Cancel safe.
+    async fn permit(&self, most: usize) -> ReadPermit;
+
+    /// What it lets the readers wait for now, as a sentence of the run; `None`: nothing.
+    fn waits(&self) -> Option<String>;
 }
 
 impl Verification {
@@ -50,6 +63,13 @@ impl Reading for Verification {
         let Ok(pause) = patience.after(error.disposition()) else { return Err(error) };
         tracing::warn!(%error, "reading again");
         Ok(pause)
+    }
+
+    async fn permit(&self, most: usize) -> ReadPermit {
+        match &self.pacer {
+            Some(pacer) => pacer.permit(most).await,
+            None => ReadPermit::free(most),
+        }
     }
 
     fn takes_all(&self) -> bool {

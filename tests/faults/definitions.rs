@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 const TABLE: TableId = TableId(0);
 
 /// One that can be told from others.
-fn definition(bench: &Bench, mark: &str) -> Arc<Definition> {
+pub fn definition(bench: &Bench, mark: &str) -> Arc<Definition> {
     let mut definition = Definition::of((*bench.world.mapping.schema).clone());
     definition.generated.insert("mark".into(), mark.into());
     Arc::new(definition)

@@ -5,7 +5,7 @@ use super::recopy::copied;
 use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::Exit;
-use tailfill::model::{Lever, Wanted, Work};
+use tailfill::model::{FileLimits, Lever, LimitsAsk, Wanted, Work};
 use tailfill::pipeline::jobs::Failed;
 use tailfill::pipeline::jobs::history::{self, Since};
 use tailfill::pipeline::jobs::levers::{self, LeverAsk, LeverSet};
@@ -283,6 +283,42 @@ impl CommitHook for AtTheLever {
         let is_lever = commit.put.iter().any(|(space, key, _)| *space == Space::Meta && key == b"control");
         if is_lever { self.0 } else { Fate::Make }
     }
+}
+
+/// Takes its time before each commit.
+struct Slow;
+
+#[async_trait::async_trait]
+impl CommitHook for Slow {
+    async fn before(&self, _: &Commit) -> Fate {
+        sleep(Duration::from_secs(2)).await;
+        Fate::Make
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lever_whose_asker_leaves_in_the_middle_holds_in_the_state_and_in_the_run_alike() {
+    let bench = copied(false).await;
+    let run = Live::start(&bench);
+    run.when_it_takes_asks().await;
+    bench.world.store.set_hook(Some(Arc::new(Slow)));
+    let limits = LimitsAsk {
+        set: [("backfill.workers".to_owned(), "1".to_owned())].into_iter().collect(),
+        ..LimitsAsk::default()
+    };
+    let file = FileLimits::default();
+    let asked = async {
+        _ = run.set(&[Work::Tail], Wanted::Paused).await;
+        _ = run.parts.levers.change_limits(&file, &limits, 1_700_000_000_008).await;
+    };
+    timeout(Duration::from_secs(1), asked).await.expect_err("the asker leaves");
+    let asked = run.parts.levers.change_limits(&file, &limits, 1_700_000_000_008);
+    timeout(Duration::from_secs(3), asked).await.expect_err("this one too");
+    sleep(Duration::from_secs(10)).await;
+    bench.world.store.set_hook(None);
+    assert_eq!(run.parts.levers.control(), levers::stored(&bench.world.store).await.expect("it reads"));
+    assert!(run.parts.levers.is_paused(Work::Tail));
+    run.dies().await;
 }
 
 /// What the state has of a lever: who set it, whether it is paused, and how many records of it are in the history.

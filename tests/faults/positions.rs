@@ -2,6 +2,7 @@
 //! re-copy, and with a crash on either side of the one commit that does it.
 
 use super::bench::{Bench, delete, insert, row, update};
+use super::definitions::definition;
 use super::gap::{is_made_good, open_gaps};
 use super::levers::{Live, ends_equal, until};
 use super::recopy::{Noted, copied};
@@ -10,17 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailfill::error::Exit;
 use tailfill::model::{Lever, Position, Wanted, Work};
-use tailfill::pipeline::Recopies;
 use tailfill::pipeline::jobs::history::{self, Since};
 use tailfill::pipeline::jobs::holds::HoldAsk;
 use tailfill::pipeline::jobs::moves::{Course, Destination, MoveAsk, Moved};
 use tailfill::pipeline::jobs::{Ask, Failed, JobState, levers};
 use tailfill::pipeline::run::moving;
+use tailfill::pipeline::{self, Recopies, RunOptions};
 use tailfill::source::Source;
 use tailfill::store::memory::{CommitHook, Fate};
 use tailfill::store::records::Cause;
 use tailfill::store::{Commit, Space};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 fn ask(destination: Destination, accept_gap: bool, resumes: &[Work]) -> MoveAsk {
     let lever = Lever {
@@ -180,6 +182,85 @@ async fn a_skipped_transaction_is_left_out_and_its_tables_are_copied_again() {
         run.stops().await;
         let resumed = levers::set_in(&bench.world.store, &resume()).await.expect("it is stored");
         assert_eq!(resumed.changed, [Work::Tail]);
+        super::gap::runs(&bench, false).await.expect("it goes on");
+        is_made_good(&bench).await;
+    }
+}
+
+/// An item that came and went: its delete alone is in the set.
+async fn with_a_hole(bench: &Bench) -> Position {
+    let before = now(bench).await;
+    bench.commit(vec![insert(&row(1, 70, "comes"))]);
+    let gone = bench.commit(vec![delete(&row(1, 70, "comes"))]);
+    let mut reached = up_to(before);
+    reached.insert(&gtid(gone));
+    position(reached)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_with_a_hole_is_refused_at_a_move_and_at_both_kinds_of_start() {
+    let bench = copied(false).await;
+    let hole = with_a_hole(&bench).await;
+    bench.catches_up().await;
+    let run = paused(&bench).await;
+    let found = refused(&run, &ask(Destination::To(hole.clone()), false, &Work::ALL)).await;
+    assert_eq!(found.exit, Exit::Refused as u8, "{found:?}");
+    assert!(found.reason.contains("leaves out transaction") && found.advice.is_some(), "{found:?}");
+    run.stops().await;
+    let unopened = Bench::unopened();
+    let first = with_a_hole(&unopened).await;
+    for (bench, hole) in [(&bench, hole), (&unopened, first)] {
+        let options = RunOptions {
+            tail: true,
+            backfill: true,
+            from: Some(hole),
+            until_caught_up: true,
+            accept_gap: false,
+        };
+        let run = pipeline::run(bench.parts(), options, CancellationToken::new());
+        let error =
+            timeout(Duration::from_secs(300), run).await.expect("it ends").expect_err("it is refused");
+        assert!(error.to_string().contains("leaves out transaction"), "{error}");
+        bench.copies().await;
+        bench.assert_equal().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_mapped_right_after_a_skip_is_refused_until_the_tail_has_passed_it() {
+    let bench = copied(false).await;
+    let run = paused(&bench).await;
+    bench.commit(vec![insert(&row(1, 70, "comes"))]);
+    let skipped = bench.commit(vec![delete(&row(1, 70, "comes"))]);
+    let asked = ask(Destination::Without(gtid(skipped)), false, &[]);
+    run.parts.levers.move_tail(&asked).await.expect("it is taken");
+    run.stops().await;
+    // a table without a history is one that joins
+    bench.source.defines(definition(&bench, "first"));
+    let error = bench.fails().await;
+    assert!(error.to_string().contains("cannot be mapped yet"), "{error}");
+}
+
+/// The tail has not read the delete yet that comes before what is skipped.
+#[tokio::test(start_paused = true)]
+async fn a_recopy_after_a_skip_waits_until_the_tail_has_passed_what_came_before() {
+    for counted in [false, true] {
+        let bench = copied(counted).await;
+        let run = paused(&bench).await;
+        bench.commit(vec![delete(&row(0, 0, "old"))]);
+        let skipped = bench.commit(vec![insert(&row(0, 0, "skipped"))]);
+        let asked = ask(Destination::Without(gtid(skipped)), false, &[]);
+        run.parts.levers.move_tail(&asked).await.expect("it is taken");
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!(open_gaps(&bench).await, 1, "the tail is paused");
+        run.resumes(&[Work::Tail]).await;
+        run.catches_up().await;
+        let begin = tokio::time::Instant::now();
+        while open_gaps(&bench).await > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(300), "nothing is copied again");
+            sleep(Duration::from_millis(100)).await;
+        }
+        run.stops().await;
         super::gap::runs(&bench, false).await.expect("it goes on");
         is_made_good(&bench).await;
     }

@@ -213,6 +213,10 @@ impl Source for Scripted {
         Ok(micros.map(|micros| micros + later))
     }
 
+    async fn left_out(&self, reached: &Reached) -> Result<Option<TransactionId>, SourceError> {
+        self.server.left_out(reached).await
+    }
+
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
         self.server.prepared_xa().await
     }

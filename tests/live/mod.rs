@@ -1,6 +1,7 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod business;
+pub mod causes;
 pub mod check;
 pub mod connect;
 pub mod formats;
@@ -26,3 +27,4 @@ pub mod text;
 pub mod types;
 pub mod verify;
 pub mod verify_layouts;
+pub mod verify_resume;

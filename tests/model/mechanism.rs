@@ -22,6 +22,8 @@ pub enum Mechanism {
     CheckpointAfterWrite,
     CheckpointMovesBack,
     ResumeBehindRead,
+    SkippedIsCopied,
+    RecopyBehindTail,
     DoneAfterWrite,
     MarkersOutlive,
     ExtrasDeleted,
@@ -120,6 +122,14 @@ impl Mechanism {
             ResumeBehindRead => (
                 "a tail that is resumed continues behind the last transaction that it has read (I5)",
                 "it continues from what is committed by then",
+            ),
+            SkippedIsCopied => (
+                "what a skipped transaction may have changed is copied again, at a mark taken after the skip",
+                "the tail goes on behind it, and that is all",
+            ),
+            RecopyBehindTail => (
+                "a list that missed a skipped transaction joins again once the tail has passed what was committed before it",
+                "it joins as soon as a person asks for it",
             ),
             DoneAfterWrite => {
                 ("a chunk is done after its rows are acknowledged", "it is done when they are sent")

@@ -78,6 +78,8 @@ each_matters! {
     a_checkpoint_before_the_write_loses_a_change: CheckpointAfterWrite,
     a_replay_that_leaves_the_checkpoint_ahead_loses_a_delete: CheckpointMovesBack,
     a_tail_that_is_resumed_from_now_loses_a_delete: ResumeBehindRead,
+    a_transaction_that_is_skipped_and_not_copied_again_loses_a_delete: SkippedIsCopied,
+    a_recopy_that_overtakes_the_tail_after_a_skip_loses_a_row: RecopyBehindTail,
     a_chunk_that_is_done_before_its_write_loses_a_row: DoneAfterWrite,
     markers_that_are_purged_too_early_lose_a_delete: MarkersOutlive,
     a_recopy_that_deletes_no_extras_loses_a_delete: ExtrasDeleted,

@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod arrows;
+pub mod causes;
 pub mod comparison;
 pub mod imports;
 pub mod package;

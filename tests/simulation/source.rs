@@ -137,6 +137,19 @@ impl Source for Server {
         Ok(self.world().database.state().transaction(transaction.gtid().number).map(|(_, micros)| micros))
     }
 
+    async fn left_out(&self, reached: &Reached) -> Result<Option<TransactionId>, SourceError> {
+        let _call = self.process.call("left out");
+        self.reach().await?;
+        let state = self.world().database.state();
+        let mut behind = state
+            .order()
+            .iter()
+            .map(|number| database::gtid(*number))
+            .skip_while(|gtid| reached.contains(gtid));
+        let missing = behind.next();
+        Ok(missing.filter(|_| behind.any(|gtid| reached.contains(&gtid))))
+    }
+
     async fn prepared_xa(&self) -> Result<Vec<String>, SourceError> {
         Ok(Vec::new())
     }

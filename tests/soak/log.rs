@@ -54,6 +54,7 @@ impl Log {
             "log_bytes": self.rounds.iter().map(|round| round.footprint.log).sum::<u64>(),
             "differences": self.rounds.iter().map(Round::differences).sum::<u64>(),
             "wrong": wrong,
+            "grown": super::flat::grown(&self.rounds),
             "each_round": each_round,
         })
     }

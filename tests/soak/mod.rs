@@ -7,6 +7,7 @@ mod bag;
 mod binlog_ends;
 mod bulk;
 mod checker;
+mod flat;
 mod footprint;
 mod levers;
 mod log;
@@ -59,6 +60,8 @@ async fn chaos_ends_equal() {
         log.rounds.iter().all(Round::is_right),
         "not everything is equal, or something ended that must not"
     );
+    let grown = flat::grown(&log.rounds);
+    assert!(grown.is_empty(), "{grown:?}");
     let never = if minutes >= LONG_ENOUGH { log.tally.never() } else { Vec::new() };
     assert!(!log.rounds.is_empty() && never.is_empty(), "never delivered: {never:?}");
 }

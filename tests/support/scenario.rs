@@ -44,6 +44,8 @@ pub struct Settings {
     pub batch_rows: u32,
     pub chunk_rows: u32,
     pub workers: u32,
+    /// More lines of mappings, by their names.
+    pub queries: &'static [(&'static str, &'static str)],
     /// More lines of the last mapping.
     pub mapping: &'static str,
 }
@@ -111,6 +113,7 @@ impl Scenario {
             batch_rows: 200,
             chunk_rows: 200,
             workers: 2,
+            queries: &[],
             mapping: "",
         };
         let (lists, prefix) = (vec![Lists::of(shape)], format!("live_{test}_{suffix:08x}_"));
@@ -218,7 +221,9 @@ impl Scenario {
         let mappings = self.lists.iter().map(|lists| {
             let table =
                 self.settings.table.clone().unwrap_or(format!("{}.{}", self.database, lists.shape.table));
-            lists.config(&table, |form| self.hbase_table(form))
+            let queries = self.settings.queries.iter().filter(|(mapping, _)| *mapping == lists.name);
+            let queries: String = queries.map(|(_, lines)| *lines).collect();
+            lists.config(&table, |form| self.hbase_table(form)) + &queries
         });
         format!(
             r#"state_dir = "state"

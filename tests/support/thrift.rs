@@ -1,4 +1,4 @@
-//! A reader of HBase of the tests' own: a few calls of the gateways, unframed binary, in a few dozen lines.
+//! A reader and writer of HBase of the tests' own: a few calls of the gateways, unframed binary, in a few dozen lines.
 //!
 //! It shares no code with the program: neither the client nor the encoding nor the way tables are walked.
 
@@ -16,7 +16,61 @@ const PAGE_ROWS: i32 = 1_000;
 
 const STRUCT: u8 = 12;
 const BINARY: u8 = 11;
+const LIST: u8 = 15;
+const I64: u8 = 10;
 const I32: u8 = 8;
+
+/// A cell to be written, or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    pub row: Vec<u8>,
+    pub family: &'static str,
+    pub qualifier: Vec<u8>,
+    /// `None`: HBase's present time.
+    pub timestamp: Option<i64>,
+}
+
+/// Puts a cell.
+pub fn put(gateway: &str, table: &str, at: &At, value: &[u8]) -> Result<(), String> {
+    let mut cell =
+        [field(BINARY, 1, &binary(at.family.as_bytes())), field(BINARY, 2, &binary(&at.qualifier))].concat();
+    cell.extend(field(BINARY, 3, &binary(value)));
+    cell.extend(at.timestamp.map(|timestamp| field(I64, 4, &timestamp.to_be_bytes())).unwrap_or_default());
+    change(gateway, "put", table, &[field(BINARY, 1, &binary(&at.row)), one_of_list(2, &cell)].concat())
+}
+
+/// Deletes all versions of a cell up to its timestamp; of a cell with one that version alone, which leaves no marker for
+/// others.
+pub fn delete(gateway: &str, table: &str, at: &At) -> Result<(), String> {
+    const VERSION: i32 = 0;
+    const COLUMN: i32 = 1;
+    let mut cell =
+        [field(BINARY, 1, &binary(at.family.as_bytes())), field(BINARY, 2, &binary(&at.qualifier))].concat();
+    cell.extend(at.timestamp.map(|timestamp| field(I64, 3, &timestamp.to_be_bytes())).unwrap_or_default());
+    let kind = if at.timestamp.is_some() { VERSION } else { COLUMN };
+    let row = field(BINARY, 1, &binary(&at.row));
+    let delete = [row, one_of_list(2, &cell), field(I32, 4, &kind.to_be_bytes())];
+    change(gateway, "deleteSingle", table, &delete.concat())
+}
+
+/// Adds a family to a table, which is there.
+pub fn add_family(gateway: &str, table: &str, family: &str) -> Result<(), String> {
+    let name = field(STRUCT, 1, &[field(BINARY, 2, &binary(table.as_bytes())), vec![0]].concat());
+    let family = field(STRUCT, 2, &[field(BINARY, 1, &binary(family.as_bytes())), vec![0]].concat());
+    Line::open(gateway)?.call("addColumnFamily", &[name, family].concat()).map(drop)
+}
+
+/// A call with a table and one change.
+fn change(gateway: &str, call: &str, table: &str, change: &[u8]) -> Result<(), String> {
+    let change = field(STRUCT, 2, &[change, &[0]].concat());
+    let arguments = [field(BINARY, 1, &binary(table.as_bytes())), change].concat();
+    Line::open(gateway)?.call(call, &arguments).map(drop)
+}
+
+/// A list of one structure.
+fn one_of_list(id: i16, structure: &[u8]) -> Vec<u8> {
+    field(LIST, id, &[&[STRUCT][..], &1_i32.to_be_bytes(), structure, &[0]].concat())
+}
 
 /// All cells of one family of a table.
 pub fn family(gateway: &str, table: &str, family: &str) -> Result<Cells, String> {
@@ -26,14 +80,8 @@ pub fn family(gateway: &str, table: &str, family: &str) -> Result<Cells, String>
         let scan = [
             field(BINARY, 1, &binary(&from)),
             field(I32, 4, &PAGE_ROWS.to_be_bytes()),
-            // columns: a list of one structure that names the family
-            [
-                &[15, 0, 3, STRUCT][..],
-                &1_i32.to_be_bytes(),
-                &field(BINARY, 1, &binary(family.as_bytes())),
-                &[0],
-            ]
-            .concat(),
+            // columns
+            one_of_list(3, &field(BINARY, 1, &binary(family.as_bytes()))),
             vec![0],
         ];
         let arguments = [
@@ -155,7 +203,7 @@ impl Line {
             2 | 3 => self.plain(1)?,
             6 => self.plain(2)?,
             8 => self.plain(4)?,
-            4 | 10 => self.plain(8)?,
+            4 | I64 => self.plain(8)?,
             BINARY => Value::Binary(self.bytes()?),
             STRUCT => {
                 let mut fields = BTreeMap::new();
@@ -169,7 +217,7 @@ impl Line {
                     fields.insert(i16::from_be_bytes([id[0], id[1]]), value);
                 }
             }
-            14 | 15 => {
+            14 | LIST => {
                 let kind = self.exactly(1)?[0];
                 let length = self.i32()?;
                 Value::List((0..length).map(|_| self.value(kind)).collect::<Result<_, _>>()?)

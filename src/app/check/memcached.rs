@@ -89,8 +89,9 @@ fn silent(rule: Rule, error: &LockError, on_loss: OnLoss) -> Finding {
     let advice = "check that Memcache is up, and that lease.servers names it";
     match on_loss {
         OnLoss::Degrade => {
-            let text =
-                format!("{advice} Until then leases stay in this process (lease.on_loss = \"degrade\")");
+            let text = format!(
+                "{advice}; until then, leases hold in this process only (lease.on_loss = \"degrade\")"
+            );
             rule.warning(error.to_string(), text)
         }
         OnLoss::Wait => rule.failed(LockError { server: error.server.clone(), reason: error.reason.clone() }),

@@ -41,7 +41,10 @@ fn rows(suggestion: &Suggestion) -> String {
         Some(rows) => format!("{} rows", number_text(rows)),
         None => format!("about {} rows, by InnoDB's estimate", number_text(table.rows)),
     };
-    format!("{rows}; {} in MySQL; primary key ({primary})", bytes_text(table.build.data_bytes as f64))
+    format!(
+        "{rows}; {} by MySQL's statistics; primary key ({primary})",
+        bytes_text(table.build.data_bytes as f64)
+    )
 }
 
 fn lists(suggestion: &Suggestion) -> String {

@@ -56,7 +56,7 @@ fn password(options: &SuggestOptions) -> String {
         Some(PasswordFrom::Env(variable)) => {
             let note = match options.password {
                 Some(_) => comment(
-                    "The password of --source belongs into this environment variable, or in a file (password_file).",
+                    "Put the password of --source into this environment variable, or into a file (password_file).",
                 ),
                 None => String::new(),
             };

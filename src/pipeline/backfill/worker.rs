@@ -4,22 +4,21 @@
 //! A part is: take the leases of its lists (`leasing`), take the newest safe mark, SELECT, write, release. With the
 //! last part of a span the end of the span's chunks is made durable. Nothing waits while it holds a lease.
 
-use crate::error::Disposition;
+mod trouble;
+
 use crate::failpoints::{KillPoint, kill_at};
 use crate::lock::{Held, ListId};
 use crate::model::{Value, Work};
 use crate::pipeline::backfill::absence;
 use crate::pipeline::backfill::leasing;
 use crate::pipeline::backfill::marks::NewestMark;
-use crate::pipeline::backfill::overtaken;
 use crate::pipeline::backfill::planning;
 use crate::pipeline::copies::chunks;
 use crate::pipeline::copies::copy::Copy;
 use crate::pipeline::copies::span::{Part, Piece, PieceRows, SpanDone};
-use crate::pipeline::life;
 use crate::pipeline::parts::patience;
 use crate::pipeline::parts::settings::Parts;
-use crate::pipeline::progress::{Waiter, trouble};
+use crate::pipeline::progress::Waiter;
 use crate::pipeline::throttle::Permit;
 use crate::protocol::coalesce::SnapshotRows;
 use crate::protocol::write::{NotWritten, send};
@@ -136,9 +135,9 @@ impl Worker<'_> {
     async fn copy_one(&mut self, copy: &Copy, permit: Permit) -> Result<(), ProtocolError> {
         let mut changed = copy.changed.listen();
         self.plan_ahead(copy).await?;
-        let chunk_rows = self.parts.throttle.limits().chunk_rows;
-        let chunk_rows = copy.rows_by_size.get().map_or(chunk_rows, |rows| chunk_rows.min(*rows));
-        copy.pace().bind(chunk_rows as usize);
+        let most = self.parts.throttle.part_rows_max();
+        let most = copy.rows_by_size.get().map_or(most, |rows| most.min(*rows));
+        copy.pace().bind(most as usize);
         let rows_max = self.parts.throttle.part_rows(copy.pace().rows() as u64);
         let Some(mut part) = copy.spans().take(rows_max) else {
             let _ = timeout(IDLE_PAUSE, changed.changed()).await;
@@ -168,8 +167,11 @@ impl Worker<'_> {
                 }
             }
         }
-        copy.spans().give_back(part);
+        let done = copy.spans().give_back(part);
         copy.changed.raise();
+        if let Some(done) = done {
+            self.done(copy, done).await?;
+        }
         failed.map_or(Ok(()), Err)
     }
 
@@ -184,7 +186,6 @@ impl Worker<'_> {
         let waiter = Waiter::Backfill(self.number);
         loop {
             let mut changed = throttle.listen();
-            let limits = throttle.limits();
             if self.number >= throttle.workers() {
                 self.snapshot = None;
                 changed.changed().await;
@@ -194,7 +195,7 @@ impl Worker<'_> {
                 self.snapshot = None;
             }
             levers.until_running(Work::Backfill, waiter, progress).await;
-            let rows = throttle.part_rows(u64::from(limits.chunk_rows));
+            let rows = throttle.part_rows(u64::from(throttle.part_rows_max()));
             if self.parts.settings.failpoints.permit_under_leases() {
                 return throttle.unasked();
             }
@@ -409,71 +410,6 @@ impl Worker<'_> {
             self.snapshot = Some(self.parts.source.snapshot().await?);
         }
         Ok(self.snapshot.as_mut().expect("just set"))
-    }
-
-    fn end_trouble(&mut self) {
-        self.read_again = false;
-        if self.patience.since().is_some() {
-            self.patience.worked();
-            self.parts.progress.go_on(Waiter::Backfill(self.number));
-        }
-    }
-
-    /// Parks the target where the error is about it and lasts.
-    async fn park_or_retry(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
-        match error {
-            error if error.is_of_row() => {
-                self.snapshot = None;
-                // a row may be unreadable for what a statement did to its table: then that is what the parking says, or
-                // the next connection knows the labels that it appended
-                let may_be = self.tails && !self.read_again && overtaken::may_be(self.parts, &error);
-                if may_be {
-                    self.read_again = !self.is_overtaken(copy).await?;
-                    return Ok(());
-                }
-                life::park(self.parts, vec![(copy.target.id, error)]).await
-            }
-            ProtocolError::Sink(cause) if cause.disposition() != Disposition::Retry => {
-                life::refused(self.parts, copy.target.id, cause.clone()).await?;
-                if self.parts.plan.is_parked(copy.target.id) {
-                    return Ok(());
-                }
-                let reason = cause.to_string();
-                self.retry_or_end(SinkError::Unavailable { gateway: String::new(), reason }.into()).await
-            }
-            error if self.tails && overtaken::may_be(self.parts, &error) => {
-                self.parked_or_end(copy, error).await
-            }
-            error => self.retry_or_end(error).await,
-        }
-    }
-
-    /// Ends, unless the tail parks the target for what a statement has done to its table.
-    async fn parked_or_end(&mut self, copy: &Copy, error: ProtocolError) -> Result<(), ProtocolError> {
-        self.snapshot = None;
-        tracing::warn!(%error, "the backfill cannot read the table: if the tail meets a statement that explains \
-         it, the target is parked; else the run ends");
-        if self.is_overtaken(copy).await? { Ok(()) } else { Err(error) }
-    }
-
-    /// Waits for the tail to come to what is committed now. Whether it has parked the target by then, or the run stops.
-    async fn is_overtaken(&mut self, copy: &Copy) -> Result<bool, ProtocolError> {
-        tokio::select! { biased;
-            () = self.stop.cancelled() => Ok(true),
-            parked = overtaken::is_parked(self.parts, copy.target.id, Waiter::Backfill(self.number)) => parked,
-        }
-    }
-
-    /// Waits before a passing error's retry; ends with any other, and when it lasts too long.
-    async fn retry_or_end(&mut self, error: ProtocolError) -> Result<(), ProtocolError> {
-        self.snapshot = None;
-        let (error, pause) = patience::pause_after(&mut self.patience, error)?;
-        tracing::warn!(%error, "a part is tried again");
-        if let Some(since) = self.patience.since() {
-            self.parts.progress.wait_since(Waiter::Backfill(self.number), since, trouble(&error));
-        }
-        sleep(pause).await;
-        Ok(())
     }
 }
 

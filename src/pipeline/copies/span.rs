@@ -223,17 +223,20 @@ impl Spans {
         None
     }
 
-    /// Gives a part back that was not copied. What was put off is taken after all others of its span.
-    pub fn give_back(&mut self, part: Part) {
+    /// Gives a part back that was not copied. What was put off is taken after all others of its span. The span, when nothing
+    /// was left of the part, and others have copied the rest meanwhile.
+    pub fn give_back(&mut self, part: Part) -> Option<SpanDone> {
         self.free(&part);
         let span = self.spans.get_mut(&part.span).expect("a span lasts as long as its parts");
         span.parts_taken -= 1;
+        let number = part.span;
         for piece in part.pieces.into_iter().rev() {
             match piece.put_off {
                 0 => span.waiting.push_front(piece),
                 _ => span.waiting.push_back(piece),
             }
         }
+        self.end(number)
     }
 
     /// Puts off those pieces of a part that were not `granted`, by their places: others of the span come first.
@@ -260,10 +263,13 @@ impl Spans {
         let span = self.spans.get_mut(&part.span).expect("a span lasts as long as its parts");
         span.parts_taken -= 1;
         span.rows += rows;
-        if span.parts_taken > 0 || !span.waiting.is_empty() {
-            return None;
-        }
-        let span = self.spans.remove(&part.span)?;
+        self.end(part.span)
+    }
+
+    /// The span, once no part of it is under way and nothing of it waits.
+    fn end(&mut self, number: u64) -> Option<SpanDone> {
+        let is_over = |span: &Span| span.parts_taken == 0 && span.waiting.is_empty();
+        let span = self.spans.get(&number).is_some_and(is_over).then(|| self.spans.remove(&number))??;
         Some(SpanDone { chunks: span.chunks, rows: span.rows })
     }
 

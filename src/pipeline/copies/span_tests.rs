@@ -73,6 +73,19 @@ fn a_list_longer_than_a_part_is_cut_where_chunks_end_in_it_and_nowhere_else() {
     assert!(!pieces[0].reads_with(&pieces[1]));
 }
 
+/// Its list was busy; before the worker gave its part back, the list was free and somebody else has copied the piece.
+#[test]
+fn a_span_whose_last_piece_was_put_off_and_copied_by_another_worker_is_done() {
+    let mut spans = Spans::default();
+    assert_eq!(spans.add(vec![chunk(0)], [piece(1, 4)].into()), None);
+    let mut first = spans.take(10).expect("a part");
+    spans.put_off(&mut first, &[false]);
+    let second = spans.take(10).expect("the piece is there again");
+    assert_eq!(spans.finish(&second, 4), None, "the first part is still out");
+    assert_eq!(spans.give_back(first), Some(SpanDone { chunks: vec![chunk(0)], rows: 4 }));
+    assert!(spans.is_empty());
+}
+
 #[test]
 fn a_part_has_about_as_many_rows_as_asked_for_and_at_least_one_piece() {
     let mut spans = Spans::default();

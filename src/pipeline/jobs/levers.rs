@@ -87,6 +87,13 @@ pub fn note(ask: &LeverAsk, set: &LeverSet) {
     }
 }
 
+/// Goes on where whoever asked leaves in the middle: what the store holds by then must hold in this process too.
+async fn to_its_end<T: Send + 'static>(
+    asked: impl Future<Output = Result<T, Failed>> + Send + 'static,
+) -> Result<T, Failed> {
+    tokio::spawn(asked).await.unwrap_or_else(|_| Err(not_now()))
+}
+
 fn not_now() -> Failed {
     let (reason, advice) = ("the run is starting, or has ended".to_owned(), Some("try again".to_owned()));
     Failed { reason, advice, exit: Exit::Failed as u8 }
@@ -127,9 +134,8 @@ impl Levers {
     /// has changed then.
     pub async fn move_tail(&self, ask: &MoveAsk) -> Result<Moved, Failed> {
         let (levers, ask) = (self.clone(), ask.clone());
-        // whoever asked may leave; nobody else sets a lever until it is done
-        let moving = tokio::spawn(async move { levers.hand_over(ask).await });
-        moving.await.unwrap_or_else(|_| Err(not_now()))
+        // nobody else sets a lever until it is done
+        to_its_end(async move { levers.hand_over(ask).await }).await
     }
 
     async fn hand_over(&self, ask: MoveAsk) -> Result<Moved, Failed> {
@@ -161,6 +167,12 @@ impl Levers {
     /// The run is still starting; the source cannot continue a tail that is to be resumed, which stays paused then; the
     /// store fails.
     pub async fn set(&self, ask: &LeverAsk) -> Result<LeverSet, Failed> {
+        let (levers, ask) = (self.clone(), ask.clone());
+        to_its_end(async move { levers.set_both(&ask).await }).await
+    }
+
+    /// In the store, and in this process.
+    async fn set_both(&self, ask: &LeverAsk) -> Result<LeverSet, Failed> {
         // held until it is written
         let run = self.shared.run.lock().await;
         let Some(run) = &*run else { return Err(not_now()) };
@@ -217,13 +229,25 @@ impl Levers {
         ask: &LimitsAsk,
         at_ms: u64,
     ) -> Result<Vec<LimitKey>, Failed> {
-        // held until it is written
-        let run = self.shared.run.lock().await;
-        let Some(run) = &*run else { return Err(not_now()) };
-        let (changed, control) = limits::change_in(&*run.store, file, ask, at_ms).await?;
-        *self.state() = control;
-        self.shared.changed.raise();
-        Ok(changed)
+        let (levers, file, ask) = (self.clone(), file.clone(), ask.clone());
+        to_its_end(async move {
+            // held until it is written
+            let run = levers.shared.run.lock().await;
+            let Some(run) = &*run else { return Err(not_now()) };
+            let (changed, control) = limits::change_in(&*run.store, &file, &ask, at_ms).await?;
+            *levers.state() = control;
+            levers.shared.changed.raise();
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Takes over what another process says, which has the state.
+    pub fn follow(&self, control: Control) {
+        let is_new = std::mem::replace(&mut *self.state(), control.clone()) != control;
+        if is_new {
+            self.shared.changed.raise();
+        }
     }
 
     /// Hears when something else is wanted.

@@ -12,10 +12,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// Where changes were written.
+type Kept = Reservoir<(TargetId, Address)>;
+
 /// A handle to the sample; clones share it. The default one keeps nothing, and costs nothing.
 #[derive(Clone, Default)]
 pub struct Recent {
-    kept: Option<Arc<Mutex<Reservoir<(TargetId, Address)>>>>,
+    kept: Option<Arc<Mutex<Kept>>>,
 }
 
 impl Recent {

@@ -134,6 +134,18 @@ pub async fn begin_missing(parts: &Parts, checkpoint: &Reached) -> Result<(), Pr
         if parts.definitions.of(&name).last().is_some() {
             continue;
         }
+        // what was skipped may be of this table, and the tail would bring what lies before it above the copy
+        if let Some(before) = parts.source.left_out(checkpoint).await?
+            && !parts.settings.failpoints.hole_not_refused()
+        {
+            return Err(ProtocolError::Refused {
+                reason: format!(
+                    "{name} cannot be mapped yet: the tail was moved over a transaction, and has not read {before}, which lies \
+                     before it"
+                ),
+                advice: advice::map_later().into(),
+            });
+        }
         let entry = match prove(parts, source, table, checkpoint).await? {
             Ok(definition) => Entry::defined(checkpoint.clone(), definition),
             Err(parking) => Entry::parked(checkpoint.clone(), parking),

@@ -21,6 +21,7 @@ pub enum Waiter {
     Backfill(usize),
     Counts,
     Recopy,
+    Verify,
     End,
 }
 
@@ -33,6 +34,7 @@ impl Waiter {
             Waiter::Backfill(_) => Who::Backfill,
             Waiter::Counts => Who::Counts,
             Waiter::Recopy => Who::Recopy,
+            Waiter::Verify => Who::Verify,
             Waiter::End => Who::Run,
         }
     }

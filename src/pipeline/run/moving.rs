@@ -105,7 +105,7 @@ impl Moving<'_> {
         let missed = position.reached.minus(from);
         if !is_older && !accept_gap && !self.parts.settings.failpoints.newer_position_not_refused() {
             let reason = format!(
-                "this position lies behind {} transactions that HBase does not have ({missed})",
+                "this position lies {} transactions ahead of the tail, and HBase does not have them ({missed})",
                 missed.count()
             );
             return Err(SourceError::PositionLost { reason, advice: advice::accept_gap().into() }.into());
@@ -119,6 +119,9 @@ impl Moving<'_> {
         }
         // what the source cannot give must not become the checkpoint: no start would get past it
         drop(self.parts.source.stream(position).await?);
+        if is_older && let Some(refused) = opening::hole_in(self.parts, &position.reached).await? {
+            return Err(refused);
+        }
         let witness = identity::witness(self.parts, &position.reached).await?;
         if is_older || self.parts.settings.failpoints.newer_position_not_refused() {
             return Ok(Way::Back { to: position.clone(), witness });

@@ -45,6 +45,9 @@ async fn open_first(
     refuse_prepared_xa(parts).await?;
     let (position, replaying_until) = match &options.from {
         Some(position) => {
+            if let Some(refused) = hole_in(parts, &position.reached).await? {
+                return Err(refused);
+            }
             if let Some(found) = definitions::begin(parts, &position.reached).await? {
                 return Err(definitions::refused_from(&found.0, &found.1));
             }
@@ -99,6 +102,11 @@ async fn open_again(
             // what the source cannot give must not become the checkpoint: no start would get past it
             drop(parts.source.stream(position).await?);
         }
+        if position.reached != found.checkpoint.position.reached
+            && let Some(refused) = hole_in(parts, &position.reached).await?
+        {
+            return Err(refused);
+        }
         definitions::begin_earlier(parts, &position.reached).await?;
         tracing::info!(event = "opened", %position, "replaying with new ticks from an older position");
         let witness = identity::witness(parts, &position.reached).await?;
@@ -118,6 +126,25 @@ async fn open_again(
         journal.keep_fingerprint(&now.text()).await?;
     }
     Ok(found)
+}
+
+/// Why nobody may read on from this set, where it has a hole: what is read again from there lies above the later
+/// changes, which are not.
+pub(super) async fn hole_in(
+    parts: &Parts,
+    reached: &Reached,
+) -> Result<Option<ProtocolError>, ProtocolError> {
+    if parts.settings.failpoints.hole_not_refused() {
+        return Ok(None);
+    }
+    let left_out = parts.source.left_out(reached).await?;
+    Ok(left_out.map(|transaction| ProtocolError::Refused {
+        reason: format!(
+            "this position leaves out transaction {transaction}, and has others that MySQL's binlog has behind it: HBase would \
+             go back to what that transaction wrote"
+        ),
+        advice: advice::without_hole().into(),
+    }))
 }
 
 /// Everything that was sealed after `position` gets new ticks.

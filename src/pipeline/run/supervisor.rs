@@ -304,14 +304,20 @@ impl Tasks {
 
     fn watch_throttle(&mut self, parts: &Parts, tails: bool, intake: &CancellationToken) {
         let (parts, stopped) = (parts.clone(), intake.clone());
+        let run = throttle::OwnRun {
+            levers: parts.levers.clone(),
+            progress: parts.progress.clone(),
+            source: parts.source,
+            sink: parts.sink,
+            clock: parts.clock.clone(),
+            tails,
+        };
         let watched = throttle::Watched {
             throttle: parts.throttle,
             levers: parts.levers,
             progress: parts.progress,
-            source: parts.source,
-            sink: parts.sink,
+            run: Arc::new(run),
             clock: parts.clock,
-            tails,
             failpoints: parts.settings.failpoints,
         };
         self.task(async move {

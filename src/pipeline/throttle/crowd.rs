@@ -41,6 +41,16 @@ impl Crowd {
         self.allowed.min(most)
     }
 
+    /// Rows of a part, where a part has `chunk_rows` while all of `most` workers copy: twice as many while at most half of them
+    /// do, so that more rows share what comes with every part (leases, a round trip to each server). All parts under way have
+    /// no more rows together than those of `most` workers.
+    pub fn part_rows(&self, chunk_rows: u32, most: usize) -> u32 {
+        match self.allowed(most) * 2 <= most {
+            true => chunk_rows.saturating_mul(2),
+            false => chunk_rows,
+        }
+    }
+
     /// What a change may take, where a person wants `limit`.
     pub fn bearable(&self, limit: Duration) -> Duration {
         self.beside_one.map_or(limit, |beside_one| limit.max(beside_one.mul_f64(BEARABLE)))
@@ -124,6 +134,19 @@ mod tests {
         assert_eq!(crowd.allowed(4), 2);
         let crowd = after(&[Some(4), Some(4), Some(4), Some(30), Some(30)], 4);
         assert_eq!(crowd.allowed(4), 1);
+    }
+
+    #[test]
+    fn few_workers_copy_larger_parts_and_never_more_at_once_than_all_would() {
+        for most in 1..20 {
+            let mut crowd = Crowd::default();
+            for _ in 0..most {
+                let (allowed, rows) = (crowd.allowed(most), crowd.part_rows(2_000, most));
+                assert_eq!(rows, if allowed <= most / 2 { 4_000 } else { 2_000 }, "{allowed} of {most}");
+                assert!(allowed * rows as usize <= most * 2_000);
+                crowd.adapt(None, LIMIT, most);
+            }
+        }
     }
 
     /// A server that is slow by itself does not keep the copy at one worker.

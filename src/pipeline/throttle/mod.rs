@@ -1,4 +1,4 @@
-//! How fast history is read: by the copy, by re-copies and by counting.
+//! How fast history is read: by the copy, by re-copies, by counting and by comparisons.
 //!
 //! - `crowd` is the policy for the workers of the copy: one more, or half of them, by how long the tail's changes wait.
 //! - `pace` is the policy: additive increase, multiplicative decrease, between nothing and a bound. Pure.
@@ -18,4 +18,5 @@ mod signals;
 mod watch;
 
 pub use permits::{Permit, Throttle};
-pub use watch::{Watched, watch};
+pub use signals::Reading;
+pub use watch::{OwnRun, RunFigures, Watched, watch};

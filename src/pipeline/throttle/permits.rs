@@ -157,6 +157,16 @@ impl Throttle {
         }
     }
 
+    /// Rows that one part may have, whatever the pace is.
+    pub fn part_rows_max(&self) -> u32 {
+        let state = self.state();
+        let limits = state.limits_or(&self.shared.file);
+        match limits.tail_write {
+            Some(_) => state.crowd.part_rows(limits.chunk_rows, limits.workers),
+            None => limits.chunk_rows,
+        }
+    }
+
     /// Rows that one part should have: a quarter of a second at the pace, `most` at most, at least 1.
     pub fn part_rows(&self, most: u64) -> u64 {
         match self.state().pace.rows_per_second() {

@@ -10,6 +10,7 @@ use crate::pipeline::jobs::Levers;
 use crate::pipeline::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Source, SourceError};
+use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -28,12 +29,30 @@ pub struct Watched {
     pub throttle: Throttle,
     pub levers: Levers,
     pub progress: Arc<Progress>,
+    pub run: Arc<dyn RunFigures>,
+    pub clock: Arc<dyn Clock>,
+    pub failpoints: Failpoints,
+}
+
+/// The figures that only the process has that tails and writes.
+#[async_trait]
+pub trait RunFigures: Send + Sync {
+    /// How far HBase is behind MySQL.
+    async fn tail_lag(&self) -> Reading;
+
+    /// How long its writes to HBase take.
+    async fn hbase_p99(&self) -> Reading;
+}
+
+/// Those of the run in this process.
+pub struct OwnRun {
+    pub levers: Levers,
+    pub progress: Arc<Progress>,
     pub source: Arc<dyn Source>,
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     /// Whether the run tails at all: else its lag is nobody's.
     pub tails: bool,
-    pub failpoints: Failpoints,
 }
 
 /// Keeps the pace of a throttle until `stop`.
@@ -94,7 +113,7 @@ impl Watched {
         let gauges = self.throttle.gauges();
         match signal {
             LimitKey::Hours => local_minute(self.clock.now_ms()),
-            LimitKey::TailLag => self.tail_lag().await,
+            LimitKey::TailLag => self.run.tail_lag().await,
             LimitKey::ThreadsRunning => {
                 of(gauges.threads_running().await.map(|found| Reading::Number(found as f64)))
             }
@@ -103,7 +122,7 @@ impl Watched {
                 let select = limits.query.as_deref().unwrap_or_default();
                 of(gauges.number(select).await.map(Reading::Number))
             }
-            LimitKey::HbaseP99 => self.sink.write_p99().map_or(Reading::Nothing, Reading::Time),
+            LimitKey::HbaseP99 => self.run.hbase_p99().await,
             LimitKey::File => match &limits.file {
                 Some(path) => match tokio::fs::try_exists(path).await {
                     Ok(there) => Reading::There(there),
@@ -118,7 +137,10 @@ impl Watched {
             | LimitKey::QueryMax => Reading::Nothing,
         }
     }
+}
 
+#[async_trait]
+impl RunFigures for OwnRun {
     /// A tail that a person has paused competes with nobody.
     async fn tail_lag(&self) -> Reading {
         if !self.tails || self.levers.is_paused(Work::Tail) {
@@ -133,6 +155,10 @@ impl Watched {
             Some(micros) => Reading::Time(Duration::from_micros(micros)),
             None => Reading::Unreadable("the tail has not caught up with MySQL once".to_owned()),
         }
+    }
+
+    async fn hbase_p99(&self) -> Reading {
+        self.sink.write_p99().map_or(Reading::Nothing, Reading::Time)
     }
 }
 

@@ -36,5 +36,6 @@ impl From<PayloadError> for Fault {
 
 pub(crate) const DAMAGED: &str =
     "the binlog may be damaged: read it with mysqlbinlog, and report this if mysqlbinlog reads it";
-pub(crate) const RECOPY: &str = "start again from a position after it, and copy the mapping's lists again";
+pub(crate) const RECOPY: &str =
+    "move the tail past it, and accept the gap: the next run then copies everything again";
 pub(crate) const REPORT: &str = "report it with the server's version; tailfill must not skip it";

@@ -97,6 +97,52 @@ pub(crate) async fn head(session: &Session) -> Result<Position, SourceError> {
     }
 }
 
+/// A transaction that `reached` leaves out, although it has one that lies behind it in the binlog. Reads what some files
+/// begin with, and all of one.
+pub(crate) async fn left_out(
+    session: &Session,
+    reached: &Reached,
+) -> Result<Option<TransactionId>, SourceError> {
+    let executed = session.gtid_set("SELECT @@GLOBAL.gtid_executed").await?;
+    if executed.minus(reached).is_empty() {
+        return Ok(None);
+    }
+    let files = session.binlog_files().await?;
+    // the last file before which everything is in `reached`, and what lies before the next one
+    let (mut low, mut high, mut next) = (0, files.len(), None);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        let before = before(session, &files[middle].name).await?;
+        match reached.contains_set(&before) {
+            true => low = middle,
+            false => (high, next) = (middle, Some(before)),
+        }
+    }
+    let Some(file) = files.get(low) else { return Ok(None) };
+    let (mut scan, mut missing) = (Scan::open(session, &file.name).await?, None);
+    loop {
+        match (scan.step().await?, &scan.open) {
+            (Step::End, _) => break,
+            (Step::Boundary(_), Some(read)) if !reached.contains(read) => {
+                missing.get_or_insert_with(|| read.clone());
+            }
+            (Step::Boundary(_), Some(_)) if missing.is_some() => return Ok(missing),
+            _ => {}
+        }
+    }
+    let Some(next) = next else { return Ok(None) };
+    let later = executed.minus(&next);
+    let has_later = later.minus(reached).count() < later.count();
+    Ok(missing.filter(|_| has_later))
+}
+
+/// Everything that lies before a file.
+async fn before(session: &Session, file: &str) -> Result<Reached, SourceError> {
+    let mut scan = Scan::open(session, file).await?;
+    while matches!(scan.step().await?, Step::Inside) {}
+    Ok(scan.gtids)
+}
+
 /// The `original_commit_timestamp` of a transaction that the server has committed; `None` where its binlog does not
 /// have it any more, or does not know.
 pub(crate) async fn original_micros(

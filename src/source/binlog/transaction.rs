@@ -6,6 +6,8 @@
 //! and that is reported at its place. Rows are read by the definition of their position
 //! (docs/decisions/0008-schema-history.md).
 
+mod xa;
+
 use super::crc;
 use super::cursor::Cursor;
 use super::event::{kind::*, payload_size, widen};
@@ -13,7 +15,7 @@ use super::fault::{DAMAGED, Fault, RECOPY, REPORT};
 use super::followed::{Followed, Judged, Known, Redefined, Refusal};
 use super::guard::guarded;
 use super::plan::{DUMMY_TABLE_ID, RowsHead, RowsKind};
-use super::prepared::{Decided, Prepared, Undecided, is_one_phase};
+use super::prepared::Prepared;
 use super::rows::RowsBlock;
 use super::scan;
 use super::statement::{self, Dialect, Question, Statement};
@@ -389,59 +391,6 @@ impl Transactions {
         self.reports.extend(self.followed.redefined(redefined, now, &self.place));
         if let Some(end) = then {
             self.report_end(end);
-        }
-    }
-
-    fn xa_prepare(&mut self, event: &Event) -> Result<Next, Fault> {
-        let State::Inside(Transaction { xa: Some(xid), touched, .. }) = &mut self.state else {
-            return self.end();
-        };
-        let (xid, touched) = (std::mem::take(xid), std::mem::take(touched));
-        match is_one_phase(event) {
-            true => self.park_decided(&touched),
-            false => self.prepared.prepare(xid, touched),
-        }
-        self.end()
-    }
-
-    fn xa_commit(&mut self, xid: String) -> Result<Next, Fault> {
-        let State::Opened(gtid) = &self.state else { return Err(no_gtid()) };
-        match self.prepared.commit(&xid) {
-            Decided::Rows(touched) => self.park_decided(&touched),
-            Decided::ReadBack if Failpoints::default().xa_commit_trusted() => {}
-            Decided::ReadBack | Decided::Unknown if self.was_judged(gtid) => {}
-            Decided::ReadBack => {
-                return Ok(Next::FindOut(Unknown::ReadBack(Box::new(XaCommit { gtid: gtid.clone(), xid }))));
-            }
-            Decided::Unknown => self.park_undecided(),
-        }
-        self.end()
-    }
-
-    /// Goes on after [`Unknown::ReadBack`], with what the binlog says.
-    pub fn read_back(&mut self, commit: XaCommit, undecided: Undecided) -> Result<Next, Fault> {
-        self.prepared.read_back(undecided);
-        self.xa_commit(commit.xid)
-    }
-
-    fn park_decided(&mut self, touched: &[TableId]) {
-        for table in touched {
-            let reason = format!(
-                "an XA transaction changed rows of {}: tailfill does not support XA on mapped tables; let the \
-                 application use plain transactions",
-                self.followed.name(*table)
-            );
-            self.park(Refusal { table: *table, what: "XA COMMIT".into(), reason });
-        }
-    }
-
-    fn park_undecided(&mut self) {
-        for table in self.followed.tables() {
-            let reason = format!(
-                "an XA transaction may have changed rows of {}: MySQL has purged its XA PREPARE from the binlog",
-                self.followed.name(table)
-            );
-            self.park(Refusal { table, what: "XA COMMIT".into(), reason });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The history of verdicts: what `verify` compared, when, and what it found.
 
-use crate::model::{Position, Share};
+use crate::model::{DateTime, Position, Share};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,6 +51,9 @@ pub struct VerdictRecord {
     pub at_ms: u64,
     /// How long it took.
     pub seconds: f64,
+    /// When its first items were compared, milliseconds since 1970; only where it was interrupted, and resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<u64>,
     /// What was compared.
     pub mode: VerdictMode,
     /// The account that ran the command.
@@ -236,6 +239,9 @@ impl fmt::Display for VerdictRecord {
             None => self.fmt_found(f)?,
         }
         write!(f, "; took {:.1} s", self.seconds)?;
+        if let Some(ms) = self.began_ms {
+            write!(f, "; resumed, begun at {}", DateTime::from_ms_since_epoch(ms).in_seconds())?;
+        }
         if let Some(lists) = &self.lists {
             write!(f, "; only the lists of a pilot: {lists}")?;
         }
@@ -280,6 +286,11 @@ mod tests {
         let equal =
             "full      equal       400 items compared, 0 different; this is exact; took 3.9 s; by ann";
         assert_eq!(full().to_string(), equal);
+        let resumed = VerdictRecord { began_ms: Some(1_706_702_875_000), ..full() };
+        assert!(
+            resumed.to_string().ends_with("; took 3.9 s; resumed, begun at 2024-01-31 12:07:55 UTC; by ann"),
+            "{resumed}"
+        );
         let wrong = VerdictRecord { equal: false, confirmed: 3, repaired: true, ..full() };
         assert_eq!(
             wrong.to_string(),

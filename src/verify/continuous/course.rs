@@ -123,7 +123,7 @@ impl<'a> Course<'a> {
                 self.recent.push_back((now + SETTLED_AFTER, sample));
             }
         }
-        if !self.recent.front().is_some_and(|(due, _)| *due <= now) {
+        if self.recent.front().is_none_or(|(due, _)| *due > now) {
             return 0;
         }
         let Some((_, sample)) = self.recent.pop_front() else { return 0 };

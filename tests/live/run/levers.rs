@@ -41,7 +41,7 @@ async fn a_paused_run_stays_paused_over_a_restart_and_goes_on_as_it_says() {
     let said = scenario.run(&["pause", "--reason", "deploy"]).await.expect_code(0);
     assert!(said.out.contains("the tail is paused: the run reads no more changes"), "{}", said.out);
     assert!(said.out.contains("the backfill is paused: no new part begins"), "{}", said.out);
-    assert!(said.err.contains("when it may go on: `tailfill resume`"), "{}", said.err);
+    assert!(said.err.contains("to continue: `tailfill resume`"), "{}", said.err);
     let rest = |status: &Json| at_rest(status) && waits_for_a_person(status, "backfill");
     let status = scenario.until_status("the run to rest", rest).await;
     assert!(status["waits"].to_string().contains("deploy"), "{}", status["waits"]);
@@ -99,14 +99,14 @@ async fn a_run_that_is_to_end_is_refused_while_it_is_paused() {
     scenario.run(&["pause"]).await.expect_code(1).says(&["tailfill init"]);
     scenario.init().await;
     let said = scenario.run(&["pause", "tail", "--reason", "deploy"]).await.expect_code(0);
-    assert!(said.out.contains("no run has this state now: the next one begins like this"), "{}", said.out);
+    assert!(said.out.contains("no run is up: the next one starts like this"), "{}", said.out);
     let log = std::fs::read_to_string(scenario.dir().join("state/events.jsonl")).expect("an event log");
     assert!(log.contains(r#""event":"paused""#) && log.contains("deploy"), "of a stopped run too: {log}");
     scenario.run(&["throttle", "set", "backfill.workers=2"]).await.expect_code(0);
     let log = std::fs::read_to_string(scenario.dir().join("state/events.jsonl")).expect("an event log");
     assert!(log.contains(r#""event":"limit_changed""#), "limits too: {log}");
     let refused = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3);
-    refused.says(&["the tail is paused by ", ": deploy", "help: if it may go on: `tailfill resume`"]);
+    refused.says(&["the tail is paused by ", ": deploy", "help: to continue: `tailfill resume`"]);
     scenario.run(&["run", "--until", "caught-up", "--resume"]).await.expect_code(0);
     scenario.sql("DELETE FROM follows LIMIT 7").await;
     scenario.run(&["pause"]).await.expect_code(0);

@@ -1,10 +1,11 @@
 //! Moving a tail, as an operator does it: back, over a gap, past a transaction, to a moment, while an application writes.
 
 use super::position::now;
+use crate::support::lists::{Form, Lists};
 use crate::support::mysql::{mysql_port, purge_binlogs};
 use crate::support::own::Own;
 use crate::support::scenario::{Scenario, copied};
-use crate::support::shape::FOLLOWS;
+use crate::support::shape::{FOLLOWS, LABELS};
 use crate::support::tailfill::Tailfill;
 use crate::support::wait::until_so;
 use serde_json::Value as Json;
@@ -92,7 +93,7 @@ async fn a_newer_position_is_a_gap_that_a_person_accepts() {
     }
     for command in [&["position", "set", "now"][..], &["resume", "--from", "now"]] {
         let refused = scenario.run(command).await.expect_code(5);
-        refused.says(&["transactions that hbase does not have", "`tailfill resume`", "--accept-gap"]);
+        refused.says(&["transactions ahead of the tail", "`tailfill resume`", "--accept-gap"]);
     }
     let status = scenario.status().await.expect("it is up");
     assert_eq!(status["control"]["tail"]["wanted"], "paused");
@@ -189,6 +190,81 @@ async fn a_state_without_a_position_says_how_it_gets_one() {
     let status = scenario.status().await.expect("there is a state");
     let reached = status["positions"]["checkpointed"]["gtids"].as_str().expect("GTIDs");
     scenario.run(&["position", "set", reached]).await.expect_code(0);
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 0);
+}
+
+/// Transactions of an origin of their own, from 1 on.
+async fn each_by_itself(scenario: &mut Scenario, statements: &[&str]) -> String {
+    let origin = scenario.ask("SELECT UUID()").await;
+    for (number, statement) in (1..).zip(statements) {
+        scenario.sql(&format!("SET SESSION gtid_next = '{origin}:{number}'")).await;
+        scenario.sql(statement).await;
+    }
+    scenario.sql("SET SESSION gtid_next = 'AUTOMATIC'").await;
+    origin
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_with_a_hole_is_refused_and_one_of_the_history_works() {
+    let mut scenario = Scenario::on(mysql_port(), "movehole", &FOLLOWS).await.fill(10, 100).await;
+    scenario.init().await;
+    scenario.catch_up().await;
+    let (_, before) = now(&mut scenario).await;
+    let statements = [
+        "UPDATE follows SET note = 'again' WHERE followee_id = 2",
+        "DELETE FROM follows WHERE followee_id = 2",
+    ];
+    let origin = each_by_itself(&mut scenario, &statements).await;
+    for flushed in [false, true] {
+        if flushed {
+            // the hole and what lies behind it are in another file than the end
+            scenario.sql("FLUSH BINARY LOGS").await;
+            scenario.sql("UPDATE follows SET note = 'behind' LIMIT 5").await;
+        }
+        scenario.catch_up().await;
+        let hole = format!("{before},{origin}:2");
+        for command in [&["position", "set", &hole][..], &["run", "--from", &hole]] {
+            let refused = scenario.run(command).await.expect_code(3);
+            let missing = format!("leaves out transaction {origin}:1");
+            refused.says(&[&missing, "`tailfill position history`"]);
+        }
+    }
+    let history = scenario.run(&["position", "history", "--json"]).await.expect_code(0).out;
+    println!("{history}");
+    let first: Json =
+        serde_json::from_str(history.lines().next().expect("a record")).expect("an object a line");
+    let reached = first["position"]["reached"]["mysql-gtid"].as_str().expect("a GTID set");
+    scenario.run(&["position", "set", reached]).await.expect_code(0);
+    scenario.catch_up().await;
+    assert!(scenario.compare().await > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_mapped_right_after_a_skip_waits_for_the_tail() {
+    let labels = vec![Form::tall("labels").columns(&["score"])];
+    let labels = Lists { name: "labels", shape: &LABELS, targets: labels };
+    let both = vec![Lists::of(&FOLLOWS), labels];
+    let mut scenario =
+        Scenario::on(mysql_port(), "skipjoin", &FOLLOWS).await.moving(both).await.fill(10, 100).await;
+    let later = scenario.lists.pop().expect("two");
+    scenario.init().await;
+    scenario.catch_up().await;
+    let comes = format!("{}{}", LABELS.insert(), LABELS.row(3, 700, 5));
+    let origin = each_by_itself(&mut scenario, &[&comes, "DELETE FROM labels"]).await;
+    scenario.run(&["position", "skip", &format!("{origin}:2")]).await.expect_code(0);
+
+    scenario.lists.push(later.clone());
+    scenario.init().await;
+    let refused = scenario.run(&["run", "--until", "caught-up"]).await.expect_code(3);
+    let before = format!("has not read {origin}:1");
+    refused.says(&["cannot be mapped yet", &before, "`tailfill position show`"]);
+    scenario.lists.pop();
+    scenario.catch_up().await;
+    let shown = scenario.run(&["position", "show", "--json"]).await.expect_code(0).out;
+    assert!(shown.contains(&format!("{origin}:1-2")), "{shown}");
+    scenario.lists.push(later);
+    scenario.sql(&format!("{}{}", LABELS.insert(), LABELS.row(4, 701, 6))).await;
     scenario.catch_up().await;
     assert!(scenario.compare().await > 0);
 }

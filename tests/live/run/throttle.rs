@@ -102,7 +102,7 @@ async fn each_limit_holds_the_copy_with_its_figure_and_lets_it_go() {
     // slow enough to outlast this test
     let said = scenario.run(&["throttle", "set", "backfill.rows_per_second=15", "--reason", "peak"]).await;
     let said = said.expect_code(0).out;
-    assert!(said.contains("no run has this state now: the next one begins like this"), "{said}");
+    assert!(said.contains("no run is up: the next one starts like this"), "{said}");
     let application = scenario.application(2).await;
     let run = scenario.start(&["run"]);
     scenario.until_status("the bound", |status| status["throttle"]["rows_per_second"] == 15.0).await;

@@ -4,7 +4,7 @@ use super::next::{Answer, Next, Step, send};
 use super::state::{At, Request, State, Tail, Tailing, Zombie};
 use crate::model::mechanism::Mechanism;
 use crate::model::production::{Content, tick_after};
-use crate::model::source::Set;
+use crate::model::source::{ItemRow, Set};
 
 impl Tailing {
     pub fn copying(&self, state: &State, tail: &Tail, next: &mut Next) {
@@ -52,13 +52,31 @@ impl Tailing {
     }
 
     pub fn chunk_content(&self, lists: u8, saw: Set) -> Content {
+        self.production.copy(self.rows(lists, saw))
+    }
+
+    fn rows(&self, lists: u8, saw: Set) -> Vec<ItemRow> {
         let rows = self.script().rows_after(saw).into_iter();
-        self.production.copy(rows.filter(|row| lists & (1 << row.list) != 0).collect())
+        rows.filter(|row| lists & (1 << row.list) != 0).collect()
+    }
+
+    /// What a re-copy writes. The program deletes those that HBase shows; here all that could be there are.
+    fn recopied(&self, lists: u8, saw: Set) -> Content {
+        let rows = self.rows(lists, saw);
+        let is_there = |row: &ItemRow| {
+            rows.iter().any(|there| self.production.address_of(there) == self.production.address_of(row))
+        };
+        let addresses = self.production.addresses.iter();
+        let extras = addresses.filter(|row| lists & (1 << row.list) != 0 && !is_there(row)).copied();
+        self.production.repair(extras.collect(), rows.clone())
     }
 
     fn send_chunk(&self, state: &State, place: usize, mark: u8, saw: Set) -> State {
         let mut after = state.clone();
-        let content = self.chunk_content(self.setting.chunks[place], saw);
+        let content = match state.skipped_at.is_some() {
+            true => self.recopied(self.setting.chunks[place], saw),
+            false => self.chunk_content(self.setting.chunks[place], saw),
+        };
         let lists = self.production.lists_of(content);
         let tick = self.stamp(&mut after, mark);
         send(&mut after.flight, lists, Request { tick, content, list: 0, of_tail: false });

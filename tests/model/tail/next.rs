@@ -40,6 +40,8 @@ pub enum Step {
     Pause,
     /// A tail that stands still is moved to an older position.
     Move(Set),
+    /// It is moved over these, which it never reads.
+    Skip(Set),
     Resume,
     Failover,
     Compact,
@@ -90,7 +92,8 @@ impl World for Tailing {
                 .collect(),
             paused: false,
             zombie: None,
-            joined: None,
+            joined: setting.skips.then_some(0),
+            skipped_at: None,
             left: Left {
                 marks: setting.marks,
                 restarts: setting.restarts,
@@ -243,10 +246,13 @@ impl Tailing {
                 self.sending(state, (place, batch), list, next);
             }
         }
-        if self.setting.restarts > 0 {
+        if self.is_reopened() {
             self.checkpoints(state, tail, next);
         }
-        if self.setting.joins.is_some() && state.joined.is_none() {
+        let read = tail.base | self.transactions(state, tail.base, tail.cut, true);
+        let passed = state.skipped_at.is_none_or(|before| before & !read == 0);
+        let may_join = passed || self.off(Mechanism::RecopyBehindTail);
+        if self.setting.joins.is_some() && state.joined.is_none() && may_join {
             next.push((Step::Join, State { joined: Some(tail.last_tick), ..state.clone() }));
         }
     }
@@ -275,7 +281,7 @@ impl Tailing {
         (own.cut, own.last_tick) = (to, tick);
         own.sealed |= self.transactions(state, tail.base, to, self.off(Mechanism::HalfSealedInProof));
         own.batches.push(batch);
-        forget_written(own, self.setting.restarts == 0);
+        forget_written(own, !self.is_reopened());
         after
     }
 
@@ -392,7 +398,7 @@ impl Tailing {
                 let own = after.tail.as_mut().expect("it waits");
                 own.batches[batch].waiting &= !bit;
                 own.batches[batch].written |= bit;
-                forget_written(own, self.setting.restarts == 0);
+                forget_written(own, !self.is_reopened());
                 next.push((Step::Land(place, Answer::Arrives), after));
             } else {
                 self.chunk_landing(state, after, (place, request), next);
@@ -408,7 +414,7 @@ pub fn send(flight: &mut SmallVec<[Request; 4]>, lists: u8, request: Request) {
     flight.sort_unstable();
 }
 
-/// What is written and needed no more: without restarts all of it.
+/// What is written and needed no more: where nothing is opened again, all of it.
 fn forget_written(tail: &mut Tail, all: bool) {
     if all {
         tail.batches.retain(|batch| !batch.is_written());

@@ -151,6 +151,9 @@ impl Tailing {
             after.paused = false;
             next.push((Step::Move(from), after));
         }
+        if self.setting.skips {
+            self.skips(state, tail, next);
+        }
         let mut after = State { paused: false, ..state.clone() };
         if self.off(Mechanism::ResumeBehindRead) {
             let own = after.tail.as_mut().expect("it is paused");
@@ -158,6 +161,25 @@ impl Tailing {
             own.sealed = own.base;
         }
         next.push((Step::Resume, after));
+    }
+
+    /// A paused tail is moved over one transaction, or over all that are committed and not written. One commit holds that, and
+    /// that the list is left out until it joins again, to be copied anew.
+    fn skips(&self, state: &State, tail: &Tail, next: &mut Next) {
+        let checkpointed = self.checkpointed(state, tail);
+        let missed = state.executed & !checkpointed;
+        let each = (0..8).map(|number| missed & 1 << number);
+        let gap = Some(missed).filter(|missed| missed.count_ones() > 1);
+        for skipped in each.filter(|one| *one != 0).chain(gap) {
+            let mut after = self.opened_anew(state, tail, checkpointed | skipped);
+            after.left.restarts = state.left.restarts;
+            after.paused = false;
+            if !self.off(Mechanism::SkippedIsCopied) {
+                (after.joined, after.skipped_at) = (None, Some(state.executed | tail.sealed));
+                after.chunks.iter_mut().for_each(|chunk| chunk.at = At::Idle);
+            }
+            next.push((Step::Skip(skipped), after));
+        }
     }
 
     /// Whether the other server has the same transactions in its binlog.
@@ -188,8 +210,11 @@ impl Tailing {
     }
 }
 
-/// Attempts end with their process; what is done is durable.
+/// Attempts end with their process; what is done is durable. A list whose re-copy is not done is parked as before.
 fn forget_attempts(state: &mut State) {
+    if state.skipped_at.is_some() && state.chunks.iter().any(|chunk| chunk.at != At::Done) {
+        state.joined = None;
+    }
     for chunk in state.chunks.iter_mut().filter(|chunk| chunk.at != At::Done) {
         chunk.at = At::Idle;
     }

@@ -23,6 +23,10 @@ fn a_delete() -> Setting {
     one("a row is deleted", &[X], &[&[delete(row(X, 1))]])
 }
 
+fn deleted_and_back() -> Setting {
+    one("a row is deleted and comes again", &[X], &[&[delete(row(X, 1))], &[insert(row(X, 2))]])
+}
+
 /// What was copied is changed, and the tail restarts.
 fn restarting(name: &'static str, rows: &[u8], transactions: &[&[Change]]) -> Setting {
     Setting { chunks: vec![], marks: 0, restarts: 1, ..one(name, rows, transactions) }
@@ -77,10 +81,17 @@ pub fn of(mechanism: Mechanism) -> Option<Setting> {
         CheckpointAfterWrite => restarting("a row is deleted", &[X], &[&[delete(row(X, 1))]]),
         CheckpointMovesBack => Setting { batch: 1, restarts: 2, replays: true, ..insert_and_delete() },
         ResumeBehindRead => Setting { pauses: 1, ..a_delete() },
+        SkippedIsCopied => skipping(a_delete()),
+        RecopyBehindTail => skipping(deleted_and_back()),
         DoneAfterWrite => Setting { restarts: 1, ..one("a row is there", &[X], &[&[insert(row(Y, 1))]]) },
         MarkersOutlive => Setting { compactions: 1, ..a_delete() },
         _ => return None,
     })
+}
+
+/// A person may skip transactions of the list, which is copied again then.
+fn skipping(setting: Setting) -> Setting {
+    Setting { skips: true, joins: Some(0), pauses: 1, marks: 2, ..setting }
 }
 
 /// Losses, restarts and zombies around a copy that is tried again.
@@ -97,7 +108,7 @@ fn comes_and_goes_at_once() -> Setting {
 pub fn copied_and_changed() -> Vec<Setting> {
     let x = row(X, 1);
     vec![
-        stormy(one("a row is deleted and comes again", &[X], &[&[delete(x)], &[insert(row(X, 2))]])),
+        stormy(deleted_and_back()),
         Setting { restarts: 0, ..stormy(comes_and_goes_at_once()) },
         Setting { losses: 0, ..stormy(comes_and_goes_at_once()) },
         stormy(one("a note becomes NULL", &[X], &[&[update(x, null(x))]])),
@@ -184,6 +195,9 @@ pub fn started_and_restarted() -> Vec<Setting> {
         Setting { pauses: 1, restarts: 1, losses: 1, ..delete_and_insert() },
         Setting { pauses: 2, restarts: 1, batch: 1, ..insert_and_delete() },
         Setting { pauses: 1, restarts: 1, again: 1, marks: 2, ..a_delete() },
+        // transactions that are skipped, one or all, before, in and after the copy
+        Setting { losses: 1, again: 1, zombies: true, ..skipping(a_delete()) },
+        Setting { restarts: 1, ..skipping(a_delete()) },
         Setting {
             failover: true,
             restarts: 2,
@@ -221,5 +235,7 @@ pub fn long() -> Vec<Setting> {
         Setting { restarts: 2, marks: 2, ..stormy(a_delete()) },
         Setting { losses: 2, ..stormy(a_delete()) },
         Setting { losses: 1, restarts: 1, zombies: true, ..moves() },
+        Setting { restarts: 1, ..skipping(deleted_and_back()) },
+        Setting { pauses: 2, batch: 1, ..skipping(moves()) },
     ]
 }

@@ -36,6 +36,9 @@ pub struct Setting {
     pub replays: bool,
     /// How often a person pauses the tail; each time it may be moved to an older position before it is resumed.
     pub pauses: u8,
+    /// A paused tail may also be moved over transactions that it has not written: the list of `joins`, which is tailed from
+    /// the start then, misses them, and is copied again.
+    pub skips: bool,
     pub failover: bool,
     pub compactions: u8,
     /// A reader watches: no state that the tail has shown is followed by an older one.
@@ -70,6 +73,9 @@ pub struct State {
     pub zombie: Option<Zombie>,
     /// The highest tick when the list joined.
     pub joined: Option<u8>,
+    /// It misses what was skipped: its copy writes everything anew, and deletes what is not there. What was committed, or
+    /// sealed, at the skip: the tail passes that before the list joins again.
+    pub skipped_at: Option<Set>,
     pub left: Left,
     /// A reader saw an older state.
     pub goes_back: bool,
@@ -237,8 +243,13 @@ impl Tailing {
         self.transactions(state, base, count, true) == self.transactions(state, base, count, false)
     }
 
+    /// Whether a tail may be opened from what the store holds.
+    pub fn is_reopened(&self) -> bool {
+        self.setting.restarts > 0 || self.setting.skips
+    }
+
     /// Whether journaling and sending are steps of their own.
     pub fn in_steps(&self) -> bool {
-        self.setting.restarts > 0 || self.setting.losses > 0 || self.off(Mechanism::JournalFirst)
+        self.is_reopened() || self.setting.losses > 0 || self.off(Mechanism::JournalFirst)
     }
 }

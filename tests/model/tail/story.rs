@@ -73,6 +73,13 @@ impl Tailing {
                 "A person has the tail continue from {}, with new ticks.",
                 self.say_position(from)
             ),
+            Step::Skip(skipped) => {
+                let what = say_set(skipped);
+                match self.off(Mechanism::SkippedIsCopied) {
+                    true => format!("A person has the tail skip {what}; nothing else is done."),
+                    false => format!("A person has the tail skip {what}; the list is to be copied again."),
+                }
+            }
             Step::Resume => match self.off(Mechanism::ResumeBehindRead) {
                 true => "The tail is resumed, and continues from what is committed now.".to_owned(),
                 false => "The tail is resumed, and continues where it stood.".to_owned(),
