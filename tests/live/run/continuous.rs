@@ -84,5 +84,7 @@ async fn a_planted_difference_is_found_shown_and_forgotten_once_it_is_repaired_a
     let continuous: Vec<&str> = verdicts.lines().filter(|line| line.contains("  continuous  ")).collect();
     assert!(continuous.iter().any(|line| line.contains("NOT equal")), "{verdicts}");
     assert!(continuous.last().is_some_and(|line| !line.contains("NOT equal")), "{verdicts}");
-    scenario.comes_to_rest(run).await;
+    // not compared by the tests' own reader: a value planted in a placeholder beside other cells is no difference
+    // (docs/formats.md), and stays
+    run.interrupted().await;
 }
