@@ -32,8 +32,7 @@ fn events(scenario: &Scenario, name: &str) -> Vec<Json> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_difference_is_found_shown_and_forgotten_once_it_is_repaired_as_advised() {
-    let mut scenario =
-        copied_as("continuous", &FOLLOWS, (40, 1_000), |settings| settings.mapping = VERIFY).await;
+    let scenario = copied_as("continuous", &FOLLOWS, (40, 1_000), |settings| settings.mapping = VERIFY).await;
     let run = scenario.start(&["run"]);
     let application = scenario.application(2).await;
     let worked = |status: &Json| number(status, "walks") >= 2 && checked(status, "recent") >= 200;
